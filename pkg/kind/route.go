@@ -1,0 +1,238 @@
+package kind
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// KindRoute is a route in any table but local.
+const KindRoute = "route"
+
+// MainTable is the table of routes that name none (RT_TABLE_MAIN).
+const MainTable = 254
+
+// DefaultMetric6 is the metric that the kernel gives an IPv6 route without one (IP6_RT_PRIO_USER).
+const DefaultMetric6 = 1024
+
+// The types of route that a file may name; [Unicast] is the one that it need not.
+const (
+	Unicast     = "unicast"
+	Blackhole   = "blackhole"
+	Unreachable = "unreachable"
+	Prohibit    = "prohibit"
+)
+
+// Route is the wanted or live state of a route. The kernel knows a route by its table, destination and metric.
+type Route struct {
+	NS     string
+	Dst    netip.Prefix
+	Table  uint32
+	Metric uint32
+
+	Type string     `plan:"type"`
+	Via  netip.Addr `plan:"via"`
+	// Dev is unset for a route of the host through a gateway of which only the kernel knows the link.
+	Dev      plan.Opt[string] `plan:"dev"`
+	NextHops NextHops         `plan:"nexthops"`
+	Src      netip.Addr       `plan:"src"`
+	Onlink   bool             `plan:"onlink"`
+	// MTU is in bytes; 0 is that of the link.
+	MTU   uint32 `plan:"mtu"`
+	Proto uint8  `plan:"proto,quiet"`
+	// Copies counts the routes of this key that are beside it, as `ip route append` makes them.
+	Copies int `plan:"further routes of this destination"`
+}
+
+// NextHop is one of several ways that a route has. Weight is 1 to 256.
+type NextHop struct {
+	Via    netip.Addr
+	Dev    string
+	Weight int
+	Onlink bool
+}
+
+func (h NextHop) String() string {
+	var w []string
+	if h.Via.IsValid() {
+		w = append(w, "via "+h.Via.String())
+	}
+	if h.Dev != "" {
+		w = append(w, "dev "+h.Dev)
+	}
+	w = append(w, fmt.Sprintf("weight %d", h.Weight))
+	if h.Onlink {
+		w = append(w, "onlink")
+	}
+	return strings.Join(w, " ")
+}
+
+// NextHops is a list of next hops as a comparable value: sorted, in the words of ip-route(8), with ", " between.
+type NextHops string
+
+// JoinNextHops makes the canonical value of a list.
+func JoinNextHops(hops []NextHop) NextHops {
+	hops = slices.Clone(hops)
+	slices.SortFunc(hops, func(a, b NextHop) int {
+		return cmp.Or(a.Via.Compare(b.Via), cmp.Compare(a.Dev, b.Dev), cmp.Compare(a.Weight, b.Weight))
+	})
+	words := make([]string, len(hops))
+	for i, h := range hops {
+		words[i] = h.String()
+	}
+	return NextHops(strings.Join(words, ", "))
+}
+
+// Split is the reverse of [JoinNextHops].
+func (n NextHops) Split() []NextHop {
+	if n == "" {
+		return nil
+	}
+	var hops []NextHop
+	for text := range strings.SplitSeq(string(n), ", ") {
+		h := NextHop{Weight: 1}
+		word := strings.Fields(text)
+		for i := 0; i < len(word); i++ {
+			switch {
+			case word[i] == "onlink":
+				h.Onlink = true
+				continue
+			case i+1 == len(word):
+				continue
+			case word[i] == "via":
+				h.Via, _ = netip.ParseAddr(word[i+1]) // written by String
+			case word[i] == "dev":
+				h.Dev = word[i+1]
+			case word[i] == "weight":
+				_, _ = fmt.Sscan(word[i+1], &h.Weight) // written by String
+			}
+			i++
+		}
+		hops = append(hops, h)
+	}
+	return hops
+}
+
+// RouteKey is the key of a route. The IPv4 default route is called "default", the IPv6 one "::/0".
+func RouteKey(ns string, dst netip.Prefix, table, metric uint32) plan.Key {
+	name, metric0 := dst.String(), uint32(0)
+	switch {
+	case !dst.Addr().Is4():
+		metric0 = DefaultMetric6
+	case dst.Bits() == 0:
+		name = "default"
+	}
+	if table != MainTable {
+		name += fmt.Sprintf(" table %d", table)
+	}
+	if metric != metric0 {
+		name += fmt.Sprintf(" metric %d", metric)
+	}
+	return plan.Key{NS: ns, Kind: KindRoute, Name: name}
+}
+
+// Key implements [plan.Object].
+func (r Route) Key() plan.Key { return RouteKey(r.NS, r.Dst, r.Table, r.Metric) }
+
+// Needs implements [plan.Object]. That a gateway must be reachable is seen to by the order of [Table]: routes come
+// after all addresses.
+func (r Route) Needs() []plan.Key {
+	if r.NS != "" && len(r.devs()) == 0 {
+		return []plan.Key{NamespaceKey(r.NS)}
+	}
+	var k []plan.Key
+	for _, dev := range r.devs() {
+		k = append(k, linkNeeds(r.NS, dev)...)
+	}
+	return k
+}
+
+// devs lists the links that the route leads over, without repeats.
+func (r Route) devs() []string {
+	var devs []string
+	if r.Dev.V != "" {
+		devs = append(devs, r.Dev.V)
+	}
+	for _, h := range r.NextHops.Split() {
+		if h.Dev != "" && !slices.Contains(devs, h.Dev) {
+			devs = append(devs, h.Dev)
+		}
+	}
+	return devs
+}
+
+// Describe implements [plan.Object].
+func (r Route) Describe() string {
+	var w []string
+	if r.Type != Unicast {
+		w = append(w, r.Type)
+	}
+	if r.Via.IsValid() {
+		w = append(w, "via "+r.Via.String())
+	}
+	if r.Dev.V != "" {
+		w = append(w, "dev "+r.Dev.V)
+	}
+	if r.NextHops != "" {
+		w = append(w, "nexthops "+string(r.NextHops))
+	}
+	if r.Src.IsValid() {
+		w = append(w, "src "+r.Src.String())
+	}
+	if r.Onlink {
+		w = append(w, "onlink")
+	}
+	if r.MTU != 0 {
+		w = append(w, fmt.Sprintf("mtu %d", r.MTU))
+	}
+	return strings.Join(w, " ")
+}
+
+// On implements [plan.Dependent].
+func (r Route) On() []plan.Key {
+	k := r.Needs()
+	if r.Src.IsValid() {
+		k = append(k, sourceKey(r.NS, r.Src))
+	}
+	return k
+}
+
+// sourceKey is the key of no object: on it stand the routes that have this source address, whose link they don't say.
+// An [Address] reports to it when it goes.
+func sourceKey(ns string, src netip.Addr) plan.Key {
+	return plan.Key{NS: ns, Kind: "source", Name: src.String()}
+}
+
+// After implements [plan.Dependent]: a route goes with its link, when the link goes down, with its source address,
+// and, in IPv4, with the last address of its link.
+func (r Route) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
+	switch old := old.(type) {
+	case Link:
+		l, ok := now.(Link)
+		return r, ok && l.Up && (r.Dst.Addr().Is4() || l.MTU >= MinIPv6MTU)
+	case Address:
+		if now != nil {
+			return r, true
+		}
+		if old.Prefix.Addr() == r.Src {
+			return r, false
+		}
+		if r.Dst.Addr().Is4() && old.Prefix.Addr().Is4() && slices.Contains(r.devs(), old.Dev) {
+			return r, hasIPv4(w, r.NS, old.Dev)
+		}
+	case Namespace:
+		return r, now != nil
+	}
+	return r, true
+}
+
+func hasIPv4(w plan.World, ns, dev string) bool {
+	return slices.ContainsFunc(w.Standing(LinkKey(ns, dev)), func(o plan.Object) bool {
+		a, ok := o.(Address)
+		return ok && a.Prefix.Addr().Is4()
+	})
+}

@@ -1,0 +1,73 @@
+package kind
+
+import (
+	"strings"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// KindSysctl is a kernel parameter below net.
+const KindSysctl = "sysctl"
+
+// The global forwarding switches; net.ipv4.conf.all.forwarding is another name of the first.
+const (
+	Forwarding4 = "net.ipv4.ip_forward"
+	Forwarding6 = "net.ipv6.conf.all.forwarding"
+)
+
+// Sysctl is the wanted or live value of a kernel parameter. Name is in sysctl(8)'s form with dots; a dot within an
+// interface's name is written as a slash there, as sysctl(8) does: net.ipv4.conf.br0/1.rp_filter.
+type Sysctl struct {
+	NS, Name string
+	Value    string `plan:"value"`
+}
+
+// SysctlKey is the key of a sysctl.
+func SysctlKey(ns, name string) plan.Key { return plan.Key{NS: ns, Kind: KindSysctl, Name: name} }
+
+// SysctlPath is the path of a sysctl below /proc/sys.
+func SysctlPath(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '.':
+			return '/'
+		case '/':
+			return '.'
+		}
+		return r
+	}, name)
+}
+
+// SysctlOfLink gives the interface that a sysctl is of: eth0 for net.ipv4.conf.eth0.rp_filter and
+// net.ipv6.neigh.eth0.mcast_solicit, none for "all" and "default".
+func SysctlOfLink(name string) (link string, ok bool) {
+	part := strings.Split(SysctlPath(name), "/")
+	if len(part) < 5 || part[0] != "net" || part[1] != "ipv4" && part[1] != "ipv6" && part[1] != "mpls" ||
+		part[2] != "conf" && part[2] != "neigh" || part[3] == "all" || part[3] == "default" {
+		return "", false
+	}
+	return part[3], true
+}
+
+// Key implements [plan.Object].
+func (s Sysctl) Key() plan.Key { return SysctlKey(s.NS, s.Name) }
+
+// Needs implements [plan.Object].
+func (s Sysctl) Needs() []plan.Key {
+	if link, ok := SysctlOfLink(s.Name); ok {
+		return linkNeeds(s.NS, link)
+	}
+	if s.NS != "" {
+		return []plan.Key{NamespaceKey(s.NS)}
+	}
+	return nil
+}
+
+// Describe implements [plan.Object].
+func (s Sysctl) Describe() string { return s.Value }
+
+// On implements [plan.Dependent].
+func (s Sysctl) On() []plan.Key { return s.Needs() }
+
+// After implements [plan.Dependent]: a link's parameters go with it.
+func (s Sysctl) After(_, now plan.Object, _ plan.World) (plan.Object, bool) { return s, now != nil }

@@ -1,0 +1,67 @@
+package plan
+
+// Action is what a step does, in the words of the JSON form.
+type Action string
+
+// The actions. Replace deletes and creates, because a fixed attribute differs. Adopt takes over an object that was not
+// ours, in place. Refuse does nothing: the plan as a whole must not be applied.
+const (
+	Create  Action = "create"
+	Update  Action = "update"
+	Replace Action = "replace"
+	Delete  Action = "delete"
+	Adopt   Action = "adopt"
+	Refuse  Action = "refuse"
+)
+
+// Change is what a step does to one object: Old is nil for what does not exist yet, New for what shall not exist.
+type Change struct {
+	Old, New Object
+}
+
+// Key is the key of the object that changes.
+func (c Change) Key() Key {
+	if c.New != nil {
+		return c.New.Key()
+	}
+	return c.Old.Key()
+}
+
+// Field is one attribute that differs.
+type Field struct {
+	Name   string `json:"name"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+	// Quiet fields are left out of the text.
+	Quiet bool `json:"-"`
+}
+
+// Step is one line of a plan. It changes one object, or a pair that the kernel only makes together.
+type Step struct {
+	Action  Action
+	Changes []Change
+	// Fields are the attributes of all changes that differ; a pair's are named by the object.
+	Fields []Field
+	// Reason says why, where the fields do not: "no longer in the file", "falls with link eth0".
+	Reason string
+}
+
+// Key names the step: that of its first change.
+func (s Step) Key() Key { return s.Changes[0].Key() }
+
+// Plan is the ordered difference between want and have.
+type Plan struct {
+	Steps []Step
+	// Wanted counts the objects that the topology declares.
+	Wanted int
+}
+
+// Refused says whether a step of the plan is a refusal.
+func (p Plan) Refused() bool {
+	for _, s := range p.Steps {
+		if s.Action == Refuse {
+			return true
+		}
+	}
+	return false
+}
