@@ -1,0 +1,47 @@
+package reconcile
+
+import (
+	"errors"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// How a run can end other than in the asked state. Errors of this package wrap one of them.
+var (
+	// ErrNotRun: nothing was changed, because the run could not begin: permission, lock, a missing kernel feature.
+	ErrNotRun = errors.New("could not run, nothing was changed")
+	// ErrRefused: nothing was changed, because something of a wanted name is not ours.
+	ErrRefused = errors.New("refused, nothing was changed")
+	// ErrPartial: a step failed or the run was stopped, and what was done is kept.
+	ErrPartial = errors.New("stopped part-way, changes are kept")
+	// ErrRolledBack: a step failed or the run was interrupted; all is as before, and that was verified.
+	ErrRolledBack = errors.New("rolled back, all is as before")
+	// ErrRollback: a step failed, and undoing what was done before it failed too.
+	ErrRollback = errors.New("rollback failed")
+)
+
+// Result says what became of a step.
+type Result string
+
+// The results of a step.
+const (
+	Done    Result = "done"
+	Failed  Result = "failed"
+	Undone  Result = "undone"
+	Skipped Result = "skipped"
+)
+
+// Outcome is a step and what became of it.
+type Outcome struct {
+	Step   plan.Step
+	Result Result
+	Err    error
+	// Unplanned marks a step that only showed when the kernel was read again.
+	Unplanned bool
+}
+
+// Report is what a run set out to do and what it did.
+type Report struct {
+	Plan     plan.Plan
+	Outcomes []Outcome
+}
