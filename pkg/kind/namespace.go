@@ -10,6 +10,10 @@ const KindNamespace = "namespace"
 // Namespace is the wanted or live state of a named network namespace.
 type Namespace struct {
 	Name string
+	// Leftover is a file without a namespace, as a crash between two steps of making one leaves it.
+	Leftover bool `plan:"leftover of a crash,fixed"`
+	// Stamp is the alias of lo that marks the namespace: see [NamespaceAlias]. It is known once the host is.
+	Stamp string `plan:"stamp,quiet"`
 	// LoUp says that lo is up, and so has 127.0.0.1/8 and ::1.
 	LoUp bool `plan:"lo up"`
 	// Forwarding4 and Forwarding6 are net.ipv4.ip_forward and net.ipv6.conf.all.forwarding, where no sysctl or nat of

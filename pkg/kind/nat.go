@@ -2,6 +2,7 @@ package kind
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -28,7 +29,12 @@ type NAT struct {
 // leave by. Without out, that is any but the interfaces in except, which hold the subnet.
 func Masquerade(ns string, subnet netip.Prefix, out string, except []string) NAT {
 	n := NAT{NS: ns, Entry: "masquerade " + subnet.String(), Subnet: subnet, Out: out}
-	_ = except
+	if out != "" {
+		n.Entry += " out " + out
+	} else {
+		n.Except = strings.Join(except, " ")
+	}
+	n.Rule = ruleText(n.encode())
 	return n
 }
 
@@ -54,3 +60,9 @@ func (n NAT) After(_, now plan.Object, _ plan.World) (plan.Object, bool) { retur
 
 // Describe implements [plan.Object].
 func (n NAT) Describe() string { return "" }
+
+// Declared is the entry as the file would declare it, whatever its rule is now.
+func (n NAT) Declared() NAT {
+	n.Rule = ruleText(n.encode())
+	return n
+}

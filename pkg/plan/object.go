@@ -5,7 +5,9 @@ import "cmp"
 // Key names an object: the namespace that it is in (empty for the host's own), its kind and its name. A cable's end,
 // an address and a route are named within their namespace; a namespace is an object of the host.
 type Key struct {
-	NS, Kind, Name string
+	NS   string `json:"namespace"`
+	Kind string `json:"kind"`
+	Name string `json:"name"`
 }
 
 // Compare orders keys by namespace, kind and name.

@@ -4,8 +4,15 @@ package reconcile
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
@@ -18,28 +25,135 @@ type Options struct {
 	Adopt bool
 	// Keep leaves what was done when a step fails, instead of rolling it back.
 	Keep bool
+	// Planned is called with what Apply and Destroy are about to do, before the first step.
+	Planned func(plan.Plan)
 	// Progress is called with each step of Apply and Destroy as it ends.
 	Progress func(Outcome)
 	// Warn is called with each warning, without a trailing newline.
 	Warn func(string)
 	// Stop, when closed, ends a run at once, without a rollback: the second Ctrl-C. The first cancels the context.
 	Stop <-chan struct{}
+	// Seam is what all writes leave through; nil for one of the run's own.
+	Seam *kernel.Seam
 }
 
 // Host is the machine that plumb runs on, as seen from the namespaces that the process is in.
-type Host struct{}
+type Host struct {
+	Options
+	cookie uint64
+	dir    string // of the record and the lock
+}
 
 // Open looks at the host. Errors wrap [ErrNotRun].
-func Open(o Options) (*Host, error) { panic("todo") }
+func Open(o Options) (*Host, error) {
+	h := &Host{Options: o}
+	if h.Seam == nil {
+		h.Seam = new(kernel.Seam)
+	}
+	if h.Planned == nil {
+		h.Planned = func(plan.Plan) {}
+	}
+	if h.Progress == nil {
+		h.Progress = func(Outcome) {}
+	}
+	if h.Warn == nil {
+		h.Warn = func(string) {}
+	}
+	if err := h.look(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotRun, err)
+	}
+	return h, nil
+}
+
+func (h *Host) look() error {
+	if err := capable(); err != nil {
+		return err
+	}
+	slave, err := kernel.OnSlaveMount()
+	if err != nil {
+		return err
+	}
+	if slave {
+		return fmt.Errorf("%s lies on a slave mount, as inside `ip netns exec`: namespaces made here would vanish with this process; use `nsenter --net=%s/NAME plumb ...`", kernel.NetnsDir, kernel.NetnsDir)
+	}
+	n, err := kernel.Current(h.Seam)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	if h.cookie, err = n.Cookie(); err != nil {
+		return err
+	}
+	h.dir = filepath.Join(runDir, strconv.FormatUint(h.cookie, 10))
+	return nil
+}
+
+// capable says which capability is missing, if one is.
+func capable() error {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&head, &data[0]); err != nil {
+		return fmt.Errorf("read capabilities: %w", err)
+	}
+	for _, c := range []struct {
+		bit  int
+		name string
+	}{{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN"}, {unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}} {
+		if data[c.bit/32].Effective&(1<<(c.bit%32)) == 0 {
+			return fmt.Errorf("%s is missing: run as root", c.name)
+		}
+	}
+	return nil
+}
 
 // Close releases what Open took.
-func (h *Host) Close() error { panic("todo") }
+func (h *Host) Close() error { return nil }
 
 // Diff says what [Host.Apply] would do, and writes nothing.
-func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error) { panic("todo") }
+func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error) {
+	rec, err := loadRecord(h.dir)
+	if err != nil {
+		return plan.Plan{}, fmt.Errorf("%w: %w", ErrNotRun, err)
+	}
+	r := &run{Host: h, ctx: ctx, topology: t.Name, record: rec, want: t.Objects()}
+	defer r.close()
+	p, err := r.plan()
+	if err != nil {
+		return p, fmt.Errorf("%w: %w", ErrNotRun, err)
+	}
+	r.warn()
+	if p.Refused() {
+		return p, ErrRefused
+	}
+	return p, nil
+}
 
 // Apply makes the host match t. The report is true even beside an error.
-func (h *Host) Apply(ctx context.Context, t *topology.Topology) (Report, error) { panic("todo") }
+func (h *Host) Apply(ctx context.Context, t *topology.Topology) (Report, error) {
+	return h.locked(ctx, t.Name, func(r *run) error {
+		r.want = t.Objects()
+		return r.apply()
+	})
+}
 
 // Destroy removes what carries the stamp of the topology called name. Nothing there is success.
-func (h *Host) Destroy(ctx context.Context, name string) (Report, error) { panic("todo") }
+func (h *Host) Destroy(ctx context.Context, name string) (Report, error) {
+	return h.locked(ctx, name, (*run).destroy)
+}
+
+// locked makes a run while nobody else can.
+func (h *Host) locked(ctx context.Context, name string, f func(*run) error) (_ Report, err error) {
+	l, err := takeLock(ctx, h.dir, h.LockTimeout, h.Seam)
+	if err != nil {
+		return Report{}, fmt.Errorf("%w: %w", ErrNotRun, err)
+	}
+	defer func() { err = errors.Join(err, l.release()) }()
+	rec, err := loadRecord(h.dir)
+	if err != nil {
+		return Report{}, fmt.Errorf("%w: %w", ErrNotRun, err)
+	}
+	r := &run{Host: h, ctx: ctx, topology: name, record: rec}
+	defer r.close()
+	err = f(r)
+	return r.report, err
+}

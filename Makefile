@@ -1,0 +1,25 @@
+# What the tests need, and the Debian packages that have it; gcc is the race detector's.
+TOOLS    := gcc ip nft ping strace unshare
+PACKAGES := gcc libc6-dev iproute2 nftables iputils-ping strace util-linux
+MISSING   = $(strip $(foreach tool,$(TOOLS),$(if $(shell command -v $(tool)),,$(tool))))
+APT       = $(and $(filter 0,$(shell id -u)),$(shell command -v apt-get))
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME := 60s
+
+.PHONY: build test lint bench fuzz demo deps
+
+build: ; CGO_ENABLED=0 go build -trimpath -o bin/plumb ./cmd/plumb
+
+test: deps ; $(if $(filter-out 0,$(shell id -u)),@echo "not root: the tests on a kernel are left out" &&) go test -race ./...
+
+lint: ; go run $(GOLANGCI) run ./...
+
+bench: ; go test -run '^$$' -bench . ./...
+
+fuzz: ; go test -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(FUZZTIME) ./pkg/topology
+
+# In a network, mounts and a /run of its own: nothing of this machine changes.
+demo: build ; @unshare --net --mount --propagation private sh -c '$(DEMO)'
+DEMO := mount -t tmpfs tmpfs /run; plumb() { echo "$$ plumb $$*"; bin/plumb "$$@"; }; for c in diff apply diff; do plumb $$c -f examples/docker0.yaml; done; ip -all netns exec ip -brief address; plumb destroy docker0
+
+deps: ; $(if $(MISSING),$(if $(APT),apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES),@echo "missing: $(MISSING); install $(PACKAGES)"),@:)

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/reconcile"
+)
+
+func (e *env) apply() *cobra.Command {
+	var files *[]string
+	c := change{
+		done:   "Applied",
+		finish: "finishing the step in hand, then rolling back",
+		act: func(ctx context.Context, h host, t target) (reconcile.Report, error) {
+			return h.Apply(ctx, t.topology)
+		},
+		idle: func(e *env, t target, p plan.Plan) error { return e.text(t).WritePlan(e.stdout, p) },
+	}
+	cmd := &cobra.Command{
+		Use:   "apply -f FILE",
+		Short: "Make the host match a topology file",
+		Long: `apply makes the host match the file, without asking, and verifies it. What the topology made
+earlier and no longer declares is removed; what is not plumb's is left alone. When a step
+fails, or at the first Ctrl-C, what was done is rolled back, and that is verified too.`,
+		Example: `  plumb apply -f topology.yaml
+  plumb apply -f topologies/ --lock-timeout 1m
+  plumb apply -f topology.yaml --adopt`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			topologies, err := e.load(cmd, *files, false)
+			if err != nil {
+				return err
+			}
+			if c.options.Keep {
+				c.finish = finishStep
+			}
+			return e.change(cmd.Context(), c, targets(topologies))
+		},
+	}
+	files = fileFlag(cmd)
+	cmd.Flags().BoolVar(&c.options.Adopt, "adopt", false, "take over objects of the same name that are not plumb's")
+	cmd.Flags().BoolVar(&c.options.Keep, "keep", false, "keep what was done when a step fails, instead of rolling back")
+	return cmd
+}

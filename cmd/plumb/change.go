@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/reconcile"
+	"github.com/plumbnet/plumb/pkg/topology"
+)
+
+// host is what the commands need of [reconcile.Host].
+type host interface {
+	Diff(context.Context, *topology.Topology) (plan.Plan, error)
+	Apply(context.Context, *topology.Topology) (reconcile.Report, error)
+	Destroy(context.Context, string) (reconcile.Report, error)
+	Close() error
+}
+
+func openHost(o reconcile.Options) (host, error) {
+	h, err := reconcile.Open(o)
+	if err != nil {
+		return nil, err // not h: a nil *Host in an interface is not nil
+	}
+	return h, nil
+}
+
+// target is a topology that a command is about. Destroy may know no more than its name.
+type target struct {
+	name, file string
+	topology   *topology.Topology
+	source     func(plan.Key) (plan.Source, bool)
+}
+
+func targets(topologies []*topology.Topology) []target {
+	var all []target
+	for _, t := range topologies {
+		all = append(all, target{name: t.Name, file: t.File, topology: t, source: t.Source})
+	}
+	return all
+}
+
+// change is a command that writes: how to do it to one topology, and how to speak of it.
+type change struct {
+	options reconcile.Options
+	act     func(context.Context, host, target) (reconcile.Report, error)
+	// done heads the sum: "Applied". Finish says what an interrupted run still does.
+	done, finish string
+	// idle says that there was nothing to do.
+	idle func(e *env, t target, p plan.Plan) error
+}
+
+// change does it to each target in turn, until one fails.
+func (e *env) change(ctx context.Context, c change, targets []target) error {
+	ctx, stop, release := e.interrupts(ctx, c.finish)
+	defer release()
+
+	var now *progress
+	c.options.Stop, c.options.Warn, c.options.LockTimeout = stop, e.warn, e.lockTimeout
+	c.options.Progress = func(o reconcile.Outcome) { now.step(o) }
+	h, err := e.open(c.options)
+	if err != nil {
+		return hostError(err)
+	}
+	defer e.closeHost(h)
+
+	var docs []plan.Document
+	var broken error // output that could not be written does not end a run
+	for i, t := range targets {
+		start := time.Now()
+		now = &progress{env: e, text: e.text(t)}
+		var report reconcile.Report
+		report, err = c.act(ctx, h, t)
+		now.end(c, t, report, err)
+		broken = errors.Join(broken, now.broken)
+		if err == nil || len(report.Plan.Steps)+len(report.Outcomes) > 0 {
+			docs = append(docs, document(t, report, err))
+		}
+		if err != nil {
+			e.notBegun(targets[i+1:])
+			break
+		}
+		e.took(t.name+": "+strings.ToLower(c.done), start)
+	}
+	if e.json() {
+		broken = errors.Join(broken, e.printDocuments(docs, len(targets)))
+	}
+	if broken != nil {
+		e.say("warning: not all could be printed: %v", broken)
+	}
+	return hostError(err)
+}
+
+func (e *env) closeHost(h host) {
+	if err := h.Close(); err != nil {
+		e.warn(err.Error())
+	}
+}
+
+// notBegun names the targets that a failure keeps from being begun.
+func (e *env) notBegun(rest []target) {
+	if len(rest) == 0 {
+		return
+	}
+	names := make([]string, len(rest))
+	for i, t := range rest {
+		names[i] = t.name
+	}
+	e.say("not begun: %s", strings.Join(names, ", "))
+}
+
+// progress prints what a command does to one target.
+type progress struct {
+	*env
+	text   *plan.Text
+	begun  bool
+	broken error // the first error of the output
+}
+
+func (p *progress) note(err error) {
+	if p.broken == nil {
+		p.broken = err
+	}
+}
+
+// begin prints the head of the steps, and makes room for those that are planned.
+func (p *progress) begin(planned plan.Plan) {
+	if p.silent() || p.begun || len(planned.Steps) == 0 {
+		return
+	}
+	p.begun = true
+	p.text.Fit(planned)
+	p.note(p.text.WriteHead(p.stdout))
+}
+
+// step prints a step as it ends.
+func (p *progress) step(o reconcile.Outcome) {
+	if p.silent() {
+		return
+	}
+	p.begin(plan.Plan{Steps: []plan.Step{o.Step}})
+	p.note(p.text.WriteLine(p.stdout, line(o)))
+}
+
+// end prints the sum of the steps. The error, if there is one, is printed when the command ends.
+func (p *progress) end(c change, t target, report reconcile.Report, err error) {
+	switch {
+	case p.silent():
+	case len(report.Outcomes) > 0:
+		p.note(p.text.WriteSum(p.stdout, c.done, lines(report)))
+	case err == nil:
+		p.note(c.idle(p.env, t, report.Plan))
+	case errors.Is(err, reconcile.ErrRefused):
+		p.note(p.text.WritePlan(p.stdout, report.Plan))
+	}
+}
+
+func document(t target, report reconcile.Report, err error) plan.Document {
+	doc := plan.NewDocument(t.name, lines(report), t.source)
+	if err != nil {
+		doc.Error = err.Error()
+	}
+	return doc
+}
+
+// lines are what became of the steps of a run. When it did not begin, all were skipped.
+func lines(report reconcile.Report) []plan.Line {
+	if len(report.Outcomes) == 0 {
+		return report.Plan.Lines(string(reconcile.Skipped))
+	}
+	lines := make([]plan.Line, len(report.Outcomes))
+	for i, o := range report.Outcomes {
+		lines[i] = line(o)
+	}
+	return lines
+}
+
+func line(o reconcile.Outcome) plan.Line {
+	return plan.Line{Step: o.Step, Result: string(o.Result), Err: o.Err, Unplanned: o.Unplanned}
+}

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/reconcile"
+	"github.com/plumbnet/plumb/pkg/topology"
+)
+
+// fakeHost answers as it is told, by the name of the topology.
+type fakeHost struct {
+	openErr error
+	plans   map[string]plan.Plan
+	errs    map[string]error
+	options reconcile.Options
+	asked   []string
+}
+
+func (f *fakeHost) open(o reconcile.Options) (host, error) {
+	f.options = o
+	return f, f.openErr
+}
+
+func (f *fakeHost) Close() error { return nil }
+
+func (f *fakeHost) Diff(_ context.Context, t *topology.Topology) (plan.Plan, error) {
+	f.asked = append(f.asked, "diff "+t.Name)
+	return f.plans[t.Name], f.errs[t.Name]
+}
+
+func (f *fakeHost) Apply(_ context.Context, t *topology.Topology) (reconcile.Report, error) {
+	return f.run("apply " + t.Name)
+}
+
+func (f *fakeHost) Destroy(_ context.Context, name string) (reconcile.Report, error) {
+	return f.run("destroy " + name)
+}
+
+func (f *fakeHost) run(what string) (reconcile.Report, error) {
+	f.asked = append(f.asked, what)
+	_, name, _ := strings.Cut(what, " ")
+	r, err := reconcile.Report{Plan: f.plans[name]}, f.errs[name]
+	if errors.Is(err, reconcile.ErrRefused) || errors.Is(err, reconcile.ErrNotRun) {
+		return r, err
+	}
+	for _, s := range r.Plan.Steps {
+		o := reconcile.Outcome{Step: s, Result: reconcile.Done}
+		if err != nil {
+			o.Result, o.Err = reconcile.Failed, errors.New("busy")
+		}
+		r.Outcomes = append(r.Outcomes, o)
+		f.options.Progress(o)
+	}
+	return r, err
+}
+
+// link is an object that only prints.
+type link struct{ name string }
+
+func (l link) Key() plan.Key   { return plan.Key{Kind: "link", Name: l.name} }
+func (link) Needs() []plan.Key { return nil }
+func (link) Describe() string  { return "bridge, mtu 1500" }
+func step(a plan.Action, why string) plan.Step {
+	return plan.Step{Action: a, Changes: []plan.Change{{New: link{"br0"}}}, Reason: why}
+}
+
+func planOf(s ...plan.Step) plan.Plan { return plan.Plan{Steps: s, Wanted: 9} }
+
+// plumb runs the command line on a fake host. The words a.yaml and b.yaml stand for topologies called a and b.
+func plumb(t *testing.T, h *fakeHost, stdout io.Writer, args ...string) (code int, stderr string) {
+	t.Helper()
+	dir := t.TempDir()
+	for i, arg := range args {
+		if name, ok := strings.CutSuffix(arg, ".yaml"); ok {
+			args[i] = filepath.Join(dir, arg)
+			if err := os.WriteFile(args[i], []byte("name: "+name+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var b bytes.Buffer
+	e := &env{stdin: strings.NewReader(""), stdout: stdout, stderr: &b, open: h.open}
+	code = e.run(args)
+	return code, strings.ReplaceAll(b.String(), dir+"/", "")
+}
+
+func TestRuns(t *testing.T) {
+	create, refuse := step(plan.Create, ""), step(plan.Refuse, "exists and is not ours")
+	wrap := func(err error) error { return fmt.Errorf("apply a: link br0: busy: %w", err) }
+	both := "-f a.yaml -f b.yaml"
+	tests := []struct {
+		name   string
+		args   string
+		host   fakeHost
+		code   int
+		asked  string
+		stdout string
+		stderr string
+	}{
+		{name: "diff in sync", args: "diff -f a.yaml", code: exitOK, asked: "diff a", stdout: "a: in sync (0 objects)\n"},
+		{name: "diff", args: "diff -f a.yaml", host: fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}},
+			code: exitDiffers, asked: "diff a",
+			stdout: "a (a.yaml)\n  + link br0  bridge, mtu 1500\nPlan: 1 to create.\n"},
+		{name: "quiet diff", args: "diff -q -f a.yaml", host: fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}},
+			code: exitDiffers, asked: "diff a"},
+		{name: "diff refused, the next is looked at too", args: "diff " + both,
+			host: fakeHost{plans: map[string]plan.Plan{"a": planOf(create, refuse, refuse), "b": planOf(create)}},
+			code: exitRefused, asked: "diff a, diff b",
+			stdout: "a (a.yaml)\n  + link br0  bridge, mtu 1500\n  ! link br0  exists and is not ours\n  ! link br0  exists and is not ours\n" +
+				"Plan: 1 to create; 2 refused.\nb (b.yaml)\n  + link br0  bridge, mtu 1500\nPlan: 1 to create.\n",
+			stderr: "plumb: a: refused: link br0: exists and is not ours (and 1 more)\n"},
+		{name: "diff fails", args: "diff " + both, host: fakeHost{errs: map[string]error{"a": errors.New("EPERM")}},
+			code: exitNotRun, asked: "diff a", stderr: "plumb: not begun: b\nplumb: EPERM\n"},
+		{name: "diff refused, then fails", args: "diff " + both,
+			host: fakeHost{plans: map[string]plan.Plan{"a": planOf(refuse)}, errs: map[string]error{"b": wrap(reconcile.ErrNotRun)}},
+			code: exitRefused, asked: "diff a, diff b",
+			stdout: "a (a.yaml)\n  ! link br0  exists and is not ours\nPlan: 1 refused.\n",
+			stderr: "plumb: a: refused: link br0: exists and is not ours\nplumb: apply a: link br0: busy: could not run, nothing was changed\n"},
+		{name: "open fails", args: "apply -f a.yaml", host: fakeHost{openErr: reconcile.ErrNotRun},
+			code: exitNotRun, stderr: "plumb: could not run, nothing was changed\n"},
+		{name: "apply in sync", args: "apply -f a.yaml", host: fakeHost{plans: map[string]plan.Plan{"a": planOf()}},
+			code: exitOK, asked: "apply a", stdout: "a: in sync (9 objects)\n"},
+		{name: "apply", args: "apply " + both, host: fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}},
+			code: exitOK, asked: "apply a, apply b",
+			stdout: "a (a.yaml)\n  + link br0  bridge, mtu 1500\nApplied: 1 created.\nb: in sync (0 objects)\n"},
+		{name: "quiet apply", args: "apply -q -f a.yaml", host: fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}},
+			code: exitOK, asked: "apply a"},
+		{name: "apply refused", args: "apply " + both,
+			host: fakeHost{plans: map[string]plan.Plan{"a": planOf(refuse)}, errs: map[string]error{"a": wrap(reconcile.ErrRefused)}},
+			code: exitRefused, asked: "apply a",
+			stdout: "a (a.yaml)\n  ! link br0  exists and is not ours\nPlan: 1 refused.\n",
+			stderr: "plumb: not begun: b\nplumb: apply a: link br0: busy: refused, nothing was changed\n"},
+		{name: "apply rolled back", args: "apply " + both,
+			host: fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}, errs: map[string]error{"a": wrap(reconcile.ErrRolledBack)}},
+			code: exitRolledBack, asked: "apply a",
+			stdout: "a (a.yaml)\n  + link br0  bridge, mtu 1500\n    failed: busy\nApplied: 1 failed.\n",
+			stderr: "plumb: not begun: b\nplumb: apply a: link br0: busy: rolled back, all is as before\n"},
+		{name: "apply keeps", args: "apply --keep -f a.yaml", host: fakeHost{errs: map[string]error{"a": wrap(reconcile.ErrPartial)}},
+			code: exitPartial, asked: "apply a", stderr: "plumb: apply a: link br0: busy: stopped part-way, changes are kept\n"},
+		{name: "rollback fails", args: "apply -f a.yaml",
+			host: fakeHost{errs: map[string]error{"a": errors.Join(reconcile.ErrPartial, reconcile.ErrRollback)}},
+			code: exitRollback, asked: "apply a", stderr: "plumb: stopped part-way, changes are kept\\nrollback failed\n"},
+		{name: "destroy nothing", args: "destroy lab1", code: exitOK, asked: "destroy lab1", stdout: "lab1: nothing to destroy\n"},
+		{name: "destroy", args: "destroy lab1", host: fakeHost{plans: map[string]plan.Plan{"lab1": planOf(step(plan.Delete, "destroyed"))}},
+			code: exitOK, asked: "destroy lab1", stdout: "lab1\n  - link br0  destroyed\nDestroyed: 1 deleted.\n"},
+		{name: "destroy by file", args: "destroy -f a.yaml", code: exitOK, asked: "destroy a", stdout: "a: nothing to destroy\n"},
+		{name: "destroy in part", args: "destroy lab1", host: fakeHost{errs: map[string]error{"lab1": wrap(reconcile.ErrPartial)}},
+			code: exitPartial, asked: "destroy lab1", stderr: "plumb: apply a: link br0: busy: stopped part-way, changes are kept\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var b bytes.Buffer
+			code, stderr := plumb(t, &test.host, &b, strings.Fields(test.args)...)
+			stdout := b.String()
+			if i := strings.Index(stdout, t.Name()); i >= 0 {
+				t.Fatal("the output names the test's directory")
+			}
+			check := func(what string, got, want any) {
+				t.Helper()
+				if got != want {
+					t.Errorf("%s:\n%v\nwant\n%v", what, got, want)
+				}
+			}
+			check("exit code", code, test.code)
+			check("asked", strings.Join(test.host.asked, ", "), test.asked)
+			check("stdout", baseNames(stdout), test.stdout)
+			check("stderr", stderr, test.stderr)
+		})
+	}
+}
+
+// baseNames leaves out the directory of the files in the heads of plans.
+func baseNames(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		if head, path, ok := strings.Cut(line, " ("+os.TempDir()); ok {
+			line = head + " (" + path[strings.LastIndex(path, "/")+1:]
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+func TestJSON(t *testing.T) {
+	create, refuse := step(plan.Create, ""), step(plan.Refuse, "not ours")
+	tests := []struct {
+		name string
+		args string
+		host fakeHost
+		want string // topology, actions and results of each document
+	}{
+		{"diff in sync", "diff -f a.yaml", fakeHost{}, "{a[]}"},
+		{"diff", "diff -f a.yaml", fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}}, "{a[create]}"},
+		{"diff of two", "diff -f a.yaml -f b.yaml", fakeHost{plans: map[string]plan.Plan{"b": planOf(create)}}, "[{a[]}{b[create]}]"},
+		{"apply", "apply -q -f a.yaml", fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}}, "{a[create done]}"},
+		{"apply refused", "apply -f a.yaml", fakeHost{plans: map[string]plan.Plan{"a": planOf(refuse)},
+			errs: map[string]error{"a": reconcile.ErrRefused}}, "{a[refuse skipped]refused, nothing was changed}"},
+		{"apply fails", "apply -f a.yaml -f b.yaml", fakeHost{plans: map[string]plan.Plan{"a": planOf(create)},
+			errs: map[string]error{"a": reconcile.ErrRolledBack}}, "[{a[create failed]rolled back, all is as before}]"},
+		{"apply not run", "apply -f a.yaml", fakeHost{errs: map[string]error{"a": reconcile.ErrNotRun}}, ""},
+		{"destroy", "destroy lab1", fakeHost{plans: map[string]plan.Plan{"lab1": planOf(step(plan.Delete, ""))}}, "{lab1[delete done]}"},
+		{"destroy nothing", "destroy lab1", fakeHost{}, "{lab1[]}"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var b bytes.Buffer
+			plumb(t, &test.host, &b, strings.Fields("-o json "+test.args)...)
+			if got := outline(t, b.Bytes()); got != test.want {
+				t.Errorf("got %s, want %s, from\n%s", got, test.want, &b)
+			}
+		})
+	}
+}
+
+func outline(t *testing.T, data []byte) string {
+	t.Helper()
+	if len(data) == 0 {
+		return ""
+	}
+	var docs []plan.Document
+	form := "%s"
+	if data[0] == '[' {
+		form = "[%s]"
+		if err := json.Unmarshal(data, &docs); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		docs = make([]plan.Document, 1)
+		if err := json.Unmarshal(data, &docs[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b strings.Builder
+	for _, d := range docs {
+		var words []string
+		for _, c := range d.Changes {
+			words = append(words, string(c.Action))
+			if c.Result != nil {
+				words = append(words, *c.Result)
+			}
+		}
+		fmt.Fprintf(&b, "{%s[%s]%s}", d.Topology, strings.Join(words, " "), d.Error)
+	}
+	return fmt.Sprintf(form, &b)
+}
+
+func TestFlagsReachTheHost(t *testing.T) {
+	var h fakeHost
+	plumb(t, &h, io.Discard, "apply", "-f", "a.yaml", "--adopt", "--keep", "--lock-timeout", "3s")
+	o := h.options
+	if !o.Adopt || !o.Keep || o.LockTimeout != 3*time.Second || o.Stop == nil || o.Warn == nil {
+		t.Errorf("the host was opened with %+v", o)
+	}
+	plumb(t, &h, io.Discard, "destroy", "lab1")
+	if o := h.options; o.Adopt || o.Keep || o.LockTimeout != 10*time.Second {
+		t.Errorf("the host was opened with %+v", o)
+	}
+}
+
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+// Output that nobody reads is no reason to say that a host was not changed, or to leave it half changed; but a diff that
+// could not be printed is none.
+func TestBrokenOutput(t *testing.T) {
+	h := fakeHost{plans: map[string]plan.Plan{"a": planOf(step(plan.Create, ""))}}
+	for args, want := range map[string]int{
+		"apply -f a.yaml":         exitOK,
+		"apply -f a.yaml -o json": exitOK,
+		"diff -f a.yaml":          exitNotRun,
+		"diff -f a.yaml -o json":  exitNotRun,
+		"validate -f a.yaml":      exitNotRun,
+	} {
+		code, stderr := plumb(t, &h, brokenPipe{}, strings.Fields(args)...)
+		if code != want || !strings.Contains(stderr, "broken pipe") {
+			t.Errorf("plumb %s: exit code %d, want %d; stderr %q", args, code, want, stderr)
+		}
+	}
+}
+
+func TestColor(t *testing.T) {
+	h := fakeHost{plans: map[string]plan.Plan{"a": planOf(step(plan.Create, ""))}}
+	t.Setenv("NO_COLOR", "1")
+	for mode, want := range map[string]bool{"auto": false, "never": false, "always": true} {
+		var b bytes.Buffer
+		plumb(t, &h, &b, "diff", "-f", "a.yaml", "--color", mode)
+		if got := strings.Contains(b.String(), "\x1b[32m"); got != want {
+			t.Errorf("--color %s: colored is %v", mode, got)
+		}
+	}
+}

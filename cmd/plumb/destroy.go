@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/spf13/cobra"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/reconcile"
+)
+
+func (e *env) destroy() *cobra.Command {
+	var files *[]string
+	c := change{
+		done:   "Destroyed",
+		finish: finishStep,
+		act: func(ctx context.Context, h host, t target) (reconcile.Report, error) {
+			return h.Destroy(ctx, t.name)
+		},
+		idle: func(e *env, t target, _ plan.Plan) error { return e.print(t.name + ": nothing to destroy\n") },
+	}
+	cmd := &cobra.Command{
+		Use:   "destroy -f FILE | NAME",
+		Short: "Remove what a topology made",
+		Long: `destroy removes everything that carries the topology's stamp, and puts back what plumb had
+changed. It needs no more than the topology's name: the stamps are in the kernel. It goes on
+past a failure, and names what is left. Nothing there is success.`,
+		Example: `  plumb destroy -f topology.yaml
+  plumb destroy docker0`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 || len(*files) == 0 {
+				if err := checkName(args, *files); err != nil {
+					return usage(cmd, err)
+				}
+				return e.change(cmd.Context(), c, []target{{name: args[0]}})
+			}
+			topologies, err := e.load(cmd, *files, false)
+			if err != nil {
+				return err
+			}
+			return e.change(cmd.Context(), c, targets(topologies))
+		},
+	}
+	files = fileFlag(cmd)
+	return cmd
+}
+
+// checkName says what is wrong with the arguments of a destroy by name.
+func checkName(args, files []string) error {
+	switch {
+	case len(files) > 0:
+		return errors.New("either -f FILE or NAME, not both")
+	case len(args) == 0:
+		return errors.New("which topology? -f FILE or NAME")
+	case len(args) > 1:
+		return fmt.Errorf("one topology at a time: unexpected argument %q", args[1])
+	case !regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`).MatchString(args[0]):
+		return fmt.Errorf("%q is not the name of a topology; a file is named with -f", args[0])
+	}
+	return nil
+}

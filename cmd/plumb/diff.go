@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/reconcile"
+)
+
+func (e *env) diff() *cobra.Command {
+	var files *[]string
+	cmd := &cobra.Command{
+		Use:   "diff -f FILE",
+		Short: "Show what apply would do",
+		Long: `diff shows what apply would do, step by step, and writes nothing. Its exit code is 0 when the
+host matches the file, 1 when it does not, and 4 when apply would refuse.`,
+		Example: `  plumb diff -f topology.yaml
+  plumb diff -f topology.yaml -o json | jq .summary
+  plumb diff -q -f topology.yaml || echo drifted`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			topologies, err := e.load(cmd, *files, false)
+			if err != nil {
+				return err
+			}
+			return e.showDiff(cmd.Context(), targets(topologies))
+		},
+	}
+	files = fileFlag(cmd)
+	return cmd
+}
+
+// showDiff prints the plan of each target, also of those after one that is refused.
+func (e *env) showDiff(ctx context.Context, targets []target) error {
+	h, err := e.open(reconcile.Options{LockTimeout: e.lockTimeout, Warn: e.warn})
+	if err != nil {
+		return hostError(err)
+	}
+	defer e.closeHost(h)
+
+	code := exitOK
+	var docs []plan.Document
+	for i, t := range targets {
+		var p plan.Plan
+		if p, err = h.Diff(ctx, t.topology); err != nil {
+			e.notBegun(targets[i+1:])
+			break
+		}
+		if e.json() {
+			docs = append(docs, plan.NewDocument(t.name, p.Lines(""), t.source))
+		} else if !e.quiet {
+			if err := e.text(t).WritePlan(e.stdout, p); err != nil {
+				return printed(err)
+			}
+		}
+		switch {
+		case p.Refused():
+			code = exitRefused
+			e.sayRefused(t, p)
+		case len(p.Steps) > 0:
+			code = max(code, exitDiffers)
+		}
+	}
+	if e.json() {
+		if err := e.printDocuments(docs, len(targets)); err != nil {
+			return printed(err)
+		}
+	}
+	return atLeast(code, hostError(err))
+}
+
+// sayRefused gives the first reason why a plan must not be applied, and how many more there are.
+func (e *env) sayRefused(t target, p plan.Plan) {
+	refused := slices.DeleteFunc(slices.Clone(p.Steps), func(s plan.Step) bool { return s.Action != plan.Refuse })
+	more := ""
+	if n := len(refused) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	e.say("%s: refused: %s: %s%s", t.name, refused[0].Key().Label(), refused[0].Reason, more)
+}

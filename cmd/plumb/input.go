@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/plumbnet/plumb/pkg/topology"
+)
+
+// maxInput bounds what is read from one file. A topology of 100,000 objects has some 10 MB.
+const maxInput = 64 << 20
+
+// fileFlag adds -f to a command.
+func fileFlag(cmd *cobra.Command) *[]string {
+	files := cmd.Flags().StringArrayP("file", "f", nil, "topology `file`, directory of *.yaml and *.yml, or - for stdin; may be repeated")
+	_ = cmd.MarkFlagFilename("file", "yaml", "yml") // the flag exists
+	return files
+}
+
+// load reads and checks the files, and prints their problems: on stderr, or on stdout as JSON when they are the answer.
+// Asked says that they are, even when there are none.
+func (e *env) load(cmd *cobra.Command, files []string, asked bool) ([]*topology.Topology, error) {
+	if len(files) == 0 {
+		return nil, usage(cmd, errors.New("no file given: -f topology.yaml"))
+	}
+	inputs, err := read(files, e.stdin)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	topologies, problems := topology.Load(inputs...)
+	bad := problems.HasErrors()
+	switch {
+	case e.json() && (asked || bad):
+		err = problems.WriteJSON(e.stdout)
+	case bad || !e.quiet:
+		err = problems.WriteText(e.stderr, e.colored(e.stderr))
+	}
+	switch {
+	case err != nil:
+		return nil, printed(err)
+	case bad:
+		return nil, &exitError{code: exitUsage}
+	case len(topologies) == 0:
+		return nil, &exitError{exitUsage, fmt.Errorf("no topology in %s", strings.Join(files, ", "))}
+	}
+	return topologies, nil
+}
+
+// read reads what -f names, directories in the order of their files' names.
+func read(paths []string, stdin io.Reader) ([]topology.Input, error) {
+	var inputs []topology.Input
+	add := func(name string, r io.Reader) error {
+		data, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+		if err == nil && len(data) > maxInput {
+			err = fmt.Errorf("%s: more than %d MiB", name, maxInput>>20)
+		}
+		inputs = append(inputs, topology.Input{Name: name, Data: data})
+		return err
+	}
+	stdinRead := false
+	for _, path := range paths {
+		if path == "-" {
+			if stdinRead {
+				return nil, errors.New("stdin can be read only once: -f - is repeated")
+			}
+			stdinRead = true
+			if err := add("<stdin>", stdin); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		names, err := expand(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			f, err := os.Open(name)
+			if err != nil {
+				return nil, err
+			}
+			err = add(name, f)
+			_ = f.Close() // was only read
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return inputs, nil
+}
+
+// expand lists the topology files of a directory. What isn't one stands for itself.
+func expand(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		// A hidden file is most often an editor's.
+		if ext := filepath.Ext(entry.Name()); ext != ".yaml" && ext != ".yml" || strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		name := filepath.Join(path, entry.Name())
+		if info, err := os.Stat(name); err != nil {
+			return nil, err
+		} else if info.Mode().IsRegular() {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%s: no *.yaml or *.yml files in this directory", path)
+	}
+	return names, nil
+}

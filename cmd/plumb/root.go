@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/plumbnet/plumb/pkg/reconcile"
+)
+
+// env is what the commands work with: the streams, the way to the host, and the flags that they share.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	// open gives the host that the commands look at and change.
+	open func(reconcile.Options) (host, error)
+
+	output, color  choice
+	quiet, verbose bool
+	lockTimeout    time.Duration
+}
+
+func (e *env) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "plumb",
+		Short: "Make a Linux host's network match a topology file",
+		Long: `plumb makes a Linux host's network match a topology file. It reads the file, reads the
+live kernel, and applies only the difference.
+
+Exit codes:
+  0  the asked state is reached; diff: no difference
+  1  diff found differences
+  2  bad usage or invalid input
+  3  could not run, nothing was changed
+  4  refused, nothing was changed: an object of that name is not plumb's
+  5  failed or stopped part-way, changes are kept
+  6  failed or interrupted, rolled back and verified
+  7  the rollback failed too`,
+		Example: `  plumb validate -f topology.yaml
+  plumb diff -f topology.yaml
+  plumb apply -f topology.yaml
+  plumb destroy docker0`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: e.checkFlags,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usage(cmd, errors.New("no command given"))
+		},
+		Version: version(),
+		// One line says what is unknown and what may be meant: see suggest.
+		DisableSuggestions:         true,
+		SuggestionsMinimumDistance: 2,
+	}
+	root.SetIn(e.stdin)
+	root.SetOut(e.stdout)
+	root.SetErr(e.stderr)
+	root.SetFlagErrorFunc(usage)
+	root.SetHelpCommand(help())
+	// Root only runs to say that there is no command: that is not a usage.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable .HasParent}}", 1))
+
+	e.output = choice{"text", []string{"text", "json"}}
+	e.color = choice{"auto", []string{"auto", "always", "never"}}
+	f := root.PersistentFlags()
+	f.VarP(&e.output, "output", "o", "form of the output")
+	f.Var(&e.color, "color", "when to print in colour")
+	f.BoolVarP(&e.quiet, "quiet", "q", false, "print neither steps nor warnings, only errors")
+	f.BoolVarP(&e.verbose, "verbose", "v", false, "print the attributes that mark an object as plumb's too, and times")
+	f.DurationVar(&e.lockTimeout, "lock-timeout", 10*time.Second, "how long to wait for another run of plumb")
+	for flag, c := range map[string]choice{"output": e.output, "color": e.color} {
+		// The only error is that of a flag that does not exist.
+		_ = root.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(c.allowed, cobra.ShellCompDirectiveNoFileComp))
+	}
+	return root
+}
+
+// checkFlags finds what no flag's value can tell by itself.
+func (e *env) checkFlags(cmd *cobra.Command, _ []string) error {
+	switch {
+	case e.quiet && e.verbose:
+		return usage(cmd, errors.New("--quiet and --verbose exclude each other"))
+	case e.lockTimeout < 0:
+		return usage(cmd, fmt.Errorf("--lock-timeout %v is negative", e.lockTimeout))
+	}
+	return nil
+}
+
+// help is cobra's, but that an unknown command is an error.
+func help() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Print help about any command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, _, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
+}
+
+// completion is cobra's, but that an unknown shell is an error. It is made when root has its commands.
+func completion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Args = cobra.ArbitraryArgs
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+				return usage(cmd, errors.New("which shell? bash, fish, powershell or zsh"))
+			}
+		}
+	}
+}
+
+// noArgs refuses arguments, which are most often files without their -f.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage(cmd, fmt.Errorf("unexpected argument %q: a file is named with -f", args[0]))
+	}
+	return nil
+}
+
+// choice is a flag with a few values.
+type choice struct {
+	value   string
+	allowed []string
+}
+
+// String implements pflag.Value.
+func (c *choice) String() string { return c.value }
+
+// Type implements pflag.Value.
+func (c *choice) Type() string { return strings.Join(c.allowed, "|") }
+
+// Set implements pflag.Value.
+func (c *choice) Set(s string) error {
+	if !slices.Contains(c.allowed, s) {
+		return errors.New("must be " + strings.Join(c.allowed, " or "))
+	}
+	c.value = s
+	return nil
+}

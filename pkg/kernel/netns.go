@@ -1,0 +1,218 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// NetnsDir is where namespaces have their names, as ip-netns(8) has it.
+const NetnsDir = "/run/netns"
+
+// ErrNotNamespace is the error of [Named] for a file in /run/netns that is no network namespace, as a crash of any
+// tool leaves it behind.
+var ErrNotNamespace = errors.New("is a file, and not a network namespace")
+
+// ErrSymlink is the error of [Named] for a symbolic link, which plumb never makes and does not follow.
+var ErrSymlink = errors.New("is a symbolic link")
+
+// Names lists what is in /run/netns.
+func Names() ([]string, error) {
+	entries, err := os.ReadDir(NetnsDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list namespaces: %w", err)
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, nil
+}
+
+// Named opens the namespace called name. Errors wrap [fs.ErrNotExist], [ErrNotNamespace] or [ErrSymlink].
+func Named(name string, seam *Seam) (*Namespace, error) {
+	path := filepath.Join(NetnsDir, name)
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return nil, fmt.Errorf("%s %w", path, ErrSymlink)
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	if !isNetworkNamespace(fd) {
+		unix.Close(fd) //nolint:errcheck // only opened to look
+		return nil, fmt.Errorf("%s %w", path, ErrNotNamespace)
+	}
+	return newNamespace(name, fd, seam)
+}
+
+func isNetworkNamespace(fd int) bool {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(fd, &st); err != nil || st.Type != unix.NSFS_MAGIC {
+		return false
+	}
+	kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
+	return err == nil && kind == unix.CLONE_NEWNET
+}
+
+// Create makes a namespace and gives it its name. Prepare runs before the name is visible; no one else can be in the
+// namespace then. It may call [Namespace.Do] and file operations on /proc/sys/net directly.
+func Create(name string, seam *Seam, prepare func(*Namespace) error) (n *Namespace, err error) {
+	err = onThread(func() error {
+		make := func() error { return unix.Unshare(unix.CLONE_NEWNET) }
+		if err := seam.Do(Write{NS: name, What: "create namespace"}, make); err != nil {
+			return err
+		}
+		if n, err = Current(seam); err != nil {
+			return err
+		}
+		n.Name = name
+		if err := prepare(n); err != nil {
+			return err
+		}
+		return bind(name, seam)
+	})
+	if err != nil && n != nil {
+		n.Close()
+		n = nil
+	}
+	return n, err
+}
+
+// bind gives the calling thread's namespace a name.
+func bind(name string, seam *Seam) error {
+	path := filepath.Join(NetnsDir, name)
+	err := seam.Do(Write{NS: name, What: "create " + path}, func() error {
+		f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o444)
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	})
+	if err != nil {
+		return err
+	}
+	err = seam.Do(Write{NS: name, What: "mount " + path}, func() error {
+		return unix.Mount("/proc/thread-self/ns/net", path, "none", unix.MS_BIND, "")
+	})
+	if err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+// Delete takes the name of a namespace away. The namespace ends when no process and no socket is in it.
+func Delete(name string, seam *Seam) error {
+	path := filepath.Join(NetnsDir, name)
+	err := seam.Do(Write{NS: name, What: "unmount " + path}, func() error {
+		err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
+			return nil // not mounted, or gone already
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return seam.Do(Write{NS: name, What: "remove " + path}, func() error {
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+}
+
+// PrepareNetnsDir makes /run/netns if need be, and a shared mount as `ip netns add` does, so that names appear in
+// other mount namespaces too.
+func PrepareNetnsDir(seam *Seam) error {
+	mounts, err := mountsOf(NetnsDir)
+	if err != nil {
+		return err
+	}
+	if mounts.point == NetnsDir {
+		return nil
+	}
+	return seam.Do(Write{What: "make " + NetnsDir + " a shared mount"}, func() error {
+		if err := os.MkdirAll(NetnsDir, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount(NetnsDir, NetnsDir, "none", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return err
+		}
+		return unix.Mount("", NetnsDir, "none", unix.MS_SHARED|unix.MS_REC, "")
+	})
+}
+
+// OnSlaveMount says whether /run/netns lies on a slave mount, as it does inside `ip netns exec`: what is mounted there
+// vanishes with the process.
+func OnSlaveMount() (bool, error) {
+	m, err := mountsOf(NetnsDir)
+	return m.slave, err
+}
+
+type mount struct {
+	point string
+	slave bool
+}
+
+// mountsOf finds the mount that a path lies on in /proc/self/mountinfo (proc_pid_mountinfo(5)).
+func mountsOf(path string) (mount, error) {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return mount{}, fmt.Errorf("read the mounts: %w", err)
+	}
+	return parseMounts(string(text), path), nil
+}
+
+// parseMounts finds the mount of the longest mount point that holds path; the last of a point lies on top.
+func parseMounts(text, path string) mount {
+	var best mount
+	for line := range strings.Lines(text) {
+		field := strings.Fields(line)
+		if len(field) < 7 {
+			continue
+		}
+		point := field[4]
+		if !(point == "/" || path == point || strings.HasPrefix(path, point+"/")) || len(point) < len(best.point) {
+			continue
+		}
+		best = mount{point: point}
+		for _, option := range field[6:] {
+			if option == "-" {
+				break
+			}
+			best.slave = best.slave || strings.HasPrefix(option, "master:")
+		}
+	}
+	return best
+}
+
+// Processes lists the processes that are in the namespace: number and name, as "41 sleep".
+func Processes(id ID) ([]string, error) {
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, dir := range dirs {
+		var st unix.Stat_t
+		// A process may end, or be out of reach, while we look.
+		if err := unix.Stat(dir+"/ns/net", &st); err != nil || (ID{st.Dev, st.Ino}) != id {
+			continue
+		}
+		comm, err := os.ReadFile(dir + "/comm")
+		if err != nil {
+			continue
+		}
+		list = append(list, filepath.Base(dir)+" "+strings.TrimSpace(string(comm)))
+	}
+	return list, nil
+}

@@ -1,0 +1,57 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// nftTimeout bounds every wait for nf_tables: a kernel that can't load it never answers.
+const nftTimeout = 30 * time.Second
+
+// NFT opens nf_tables of the namespace. Close it after use.
+func (n *Namespace) NFT() (*nftables.Conn, error) {
+	if n.route == nil {
+		return nil, ErrClosed
+	}
+	c, err := nftables.New(nftables.WithNetNSFd(int(n.fd)), nftables.AsLasting(),
+		nftables.WithSockOptions(func(c *netlink.Conn) error { return c.SetDeadline(time.Now().Add(nftTimeout)) }))
+	if err != nil {
+		return nil, fmt.Errorf("open nftables: %w", err)
+	}
+	return c, nil
+}
+
+// snapshotTries bounds how often a ruleset that keeps changing is read again.
+const snapshotTries = 10
+
+// ErrMoving is the error of [Snapshot] for a ruleset that changed each time that it was read.
+var ErrMoving = errors.New("nftables: the ruleset keeps changing")
+
+// Snapshot reads with f what belongs to one generation of the ruleset: dumps of nf_tables are no snapshots.
+func Snapshot(c *nftables.Conn, f func() error) error {
+	for range snapshotTries {
+		before, err := c.GetGen()
+		if err != nil {
+			return fmt.Errorf("nftables: read the generation: %w", err)
+		}
+		if err := f(); err != nil {
+			if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINTR) {
+				continue // what was listed went before its rules were
+			}
+			return err
+		}
+		after, err := c.GetGen()
+		if err != nil {
+			return fmt.Errorf("nftables: read the generation: %w", err)
+		}
+		if before.ID == after.ID {
+			return nil
+		}
+	}
+	return ErrMoving
+}

@@ -1,0 +1,89 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// sysctlRoot is all that is ever read or written, whatever a name looks like.
+const sysctlRoot = "/proc/sys"
+
+// ReadSysctls reads parameters of the namespace; paths are below /proc/sys. What does not exist is left out.
+func (n *Namespace) ReadSysctls(paths []string) (map[string]string, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	values := make(map[string]string, len(paths))
+	err := n.Inside(func() error {
+		for _, path := range paths {
+			v, err := ReadSysctlHere(path)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+			case err != nil:
+				return err
+			default:
+				values[path] = v
+			}
+		}
+		return nil
+	})
+	return values, err
+}
+
+// WriteSysctl writes a parameter of the namespace.
+func (n *Namespace) WriteSysctl(path, value string) error {
+	return n.Inside(func() error { return n.WriteSysctlHere(path, value) })
+}
+
+// ReadSysctlHere reads a parameter of the namespace that the calling thread is in, its white space made single.
+func ReadSysctlHere(path string) (string, error) {
+	f, err := openSysctl(path, unix.O_RDONLY)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", path, err)
+	}
+	return strings.Join(strings.Fields(string(text)), " "), nil
+}
+
+// WriteSysctlHere writes a parameter of n, which the calling thread must be in.
+func (n *Namespace) WriteSysctlHere(path, value string) error {
+	return n.Do(fmt.Sprintf("write %s = %s", path, value), func() error {
+		f, err := openSysctl(path, unix.O_WRONLY|unix.O_TRUNC)
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteString(value)
+		return errors.Join(err, f.Close())
+	})
+}
+
+// openSysctl opens a parameter below net without leaving /proc/sys/net, by whatever way the name tries.
+func openSysctl(path string, flags int) (*os.File, error) {
+	rest, ok := strings.CutPrefix(path, "net/")
+	if !ok {
+		return nil, fmt.Errorf("sysctl %s: not below net: %w", path, fs.ErrInvalid)
+	}
+	root, err := unix.Open(sysctlRoot+"/net", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s/net: %w", sysctlRoot, err)
+	}
+	defer unix.Close(root) //nolint:errcheck // O_PATH
+	fd, err := unix.Openat2(root, rest, &unix.OpenHow{
+		Flags:   uint64(flags | unix.O_CLOEXEC),
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open sysctl %s: %w", path, err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}

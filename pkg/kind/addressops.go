@@ -1,0 +1,301 @@
+package kind
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// LiveAddress is an address as the kernel describes it in RTM_NEWADDR, with the index of its link.
+type LiveAddress struct {
+	Index     int
+	Prefix    netip.Prefix
+	Peer      netip.Addr
+	Broadcast netip.Addr
+	Label     string
+	Scope     uint8
+	Flags     uint32
+	Proto     uint8
+	Metric    uint32
+	Forever   bool
+}
+
+// Values of linux/if_addr.h that package unix lacks.
+const (
+	ifaRtPriority  = 9
+	ifaProto       = 11
+	protoLinkLocal = 3 // IFAPROT_KERNEL_LL: the kernel made it from the MAC
+	lifetimeAlways = 0xffffffff
+)
+
+// Addresses dumps the addresses of the section, in the order in which they were added to their links.
+func (s *Section) Addresses() ([]LiveAddress, error) {
+	if s.addresses != nil {
+		return s.addresses, nil
+	}
+	req := kernel.Request(unix.RTM_GETADDR, unix.NLM_F_DUMP)
+	req.AddData(nl.NewIfAddrmsg(unix.AF_UNSPEC))
+	msgs, err := s.NS.Read(req, unix.RTM_NEWADDR)
+	if err != nil {
+		return nil, fmt.Errorf("list addresses: %w", err)
+	}
+	four, six := make([]LiveAddress, 0, len(msgs)), []LiveAddress(nil)
+	for _, m := range msgs {
+		switch a := parseAddress(m); {
+		case !a.Prefix.IsValid(): // no family that we know
+		case a.Prefix.Addr().Is4():
+			four = append(four, a)
+		default:
+			six = append(six, a)
+		}
+	}
+	slices.Reverse(six) // the kernel lists the newest first
+	s.addresses = append(four, six...)
+	return s.addresses, nil
+}
+
+func parseAddress(b []byte) LiveAddress {
+	m := nl.DeserializeIfAddrmsg(b)
+	t := parseAttrs(b[m.Len():])
+	a := LiveAddress{
+		Index: int(m.Index), Scope: m.Scope, Flags: uint32(m.IfAddrmsg.Flags), Label: t.text(unix.IFA_LABEL),
+		Proto: t.u8(ifaProto), Metric: t.u32(ifaRtPriority), Broadcast: t.addr(unix.IFA_BROADCAST), Forever: true,
+	}
+	if t.has(unix.IFA_FLAGS) {
+		a.Flags = t.u32(unix.IFA_FLAGS)
+	}
+	if info := t[unix.IFA_CACHEINFO]; len(info) >= 8 { // ifa_prefered, ifa_valid: seconds
+		a.Forever = u32At(info, 0) == lifetimeAlways && u32At(info, 1) == lifetimeAlways
+	}
+	local, far := t.addr(unix.IFA_LOCAL), t.addr(unix.IFA_ADDRESS)
+	if !local.IsValid() {
+		local, far = far, netip.Addr{}
+	}
+	if far == local {
+		far = netip.Addr{}
+	}
+	if local.IsValid() {
+		a.Prefix, a.Peer = netip.PrefixFrom(local, int(m.Prefixlen)), far
+	}
+	return a
+}
+
+// linkLocals finds the address that each link should have derived from its MAC, by index: what the kernel made, or,
+// where it has had no reason to make one yet, what it would make.
+func linkLocals(s *Section) (map[int]netip.Addr, error) {
+	addresses, err := s.Addresses()
+	if err != nil {
+		return nil, err
+	}
+	made := make(map[int]netip.Addr, len(s.Links))
+	for _, a := range addresses {
+		if l := s.byIndex[a.Index]; l != nil && a.Proto == protoLinkLocal {
+			if made[a.Index] != l.MAC.LinkLocal() {
+				made[a.Index] = a.Prefix.Addr()
+			}
+		}
+	}
+	// With two of them, one is of another MAC; that one is drift.
+	for _, a := range addresses {
+		if l := s.byIndex[a.Index]; l != nil && a.Proto == protoLinkLocal && a.Prefix.Addr() != l.MAC.LinkLocal() {
+			made[a.Index] = a.Prefix.Addr()
+		}
+	}
+	for _, l := range s.Links {
+		ready := l.Up() && l.Oper == operUp && l.IPv6
+		if !made[l.Index].IsValid() && !ready && l.MTU >= MinIPv6MTU {
+			made[l.Index] = l.MAC.LinkLocal()
+		}
+	}
+	return made, nil
+}
+
+// operUp is IF_OPER_UP of linux/if.h: a carrier is there, and whoever waits for it has been told.
+const operUp = 6
+
+// replaceLinkLocal puts the derived link-local address right without taking the link down: that would take all its
+// IPv6 addresses and routes with it.
+func (s *Section) replaceLinkLocal(index int, old, l Link) error {
+	live, err := FindLink(s.NS, l.Ifname)
+	if err != nil {
+		return err
+	}
+	if l.LinkLocal.IsValid() && live.IPv6 && live.Up() {
+		a := Address{NS: l.NS, Dev: l.Ifname, Prefix: netip.PrefixFrom(l.LinkLocal, 64), Proto: protoLinkLocal}
+		if err := s.writeAddress("add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, index, a); err != nil {
+			return err
+		}
+	}
+	if !old.LinkLocal.IsValid() || old.LinkLocal == l.LinkLocal {
+		return nil
+	}
+	a := Address{NS: l.NS, Dev: l.Ifname, Prefix: netip.PrefixFrom(old.LinkLocal, 64)}
+	return ignoreGone(s.writeAddress("delete", unix.RTM_DELADDR, 0, index, a))
+}
+
+// listAddresses lists the addresses of links that are ours, and those at a wanted key.
+func listAddresses(e *Env, s *Section) ([]plan.Have, error) {
+	addresses, err := s.Addresses()
+	if err != nil {
+		return nil, err
+	}
+	var have []plan.Have
+	for _, live := range addresses {
+		l := s.byIndex[live.Index]
+		if l == nil {
+			continue // its link came or went between the two dumps
+		}
+		name, class, _ := e.stamp(s, l)
+		a := live.address(s.NS.Name, name, l.Name)
+		h := plan.Have{Object: a, Class: e.classOf(s, a.Key(), class == plan.Ours, live.handMade(), live.Proto == Protocol)}
+		switch {
+		case h.Class == plan.Foreign:
+			h.Why = notOurs
+		case h.Class == plan.Loose && !e.Wanted(a.Key()):
+			continue
+		case !e.Wanted(a.Key()) && live.Proto != Protocol:
+			h.Why = "made by hand"
+		}
+		have = append(have, h)
+	}
+	return have, nil
+}
+
+// classOf tells whose something on a link, or in a namespace, is. At a wanted key of what we own, it is ours whatever
+// it is; elsewhere in what we own it is when it has our mark or looks hand-made; on what is not ours, the record knows.
+func (e *Env) classOf(s *Section, k plan.Key, owned, handMade, marked bool) plan.Class {
+	wanted := e.Wanted(k)
+	switch {
+	case s.Owned || owned:
+		if wanted || handMade || marked {
+			return plan.Ours
+		}
+	case marked && e.Record.Holds(k):
+		return plan.Ours
+	case wanted:
+		return plan.Foreign
+	}
+	return plan.Loose
+}
+
+// handMade says whether an address looks as if a person had added it with ip(8).
+func (a LiveAddress) handMade() bool {
+	return a.Proto == 0 && a.Forever && !a.Prefix.Addr().IsLinkLocalUnicast()
+}
+
+func (a LiveAddress) address(ns, dev, ifname string) Address {
+	v := Address{
+		NS: ns, Dev: dev, Prefix: a.Prefix, Peer: a.Peer, Broadcast: a.Broadcast, Label: a.Label, Scope: a.Scope,
+		NoPrefixRoute: a.Flags&unix.IFA_F_NOPREFIXROUTE != 0, DADFailed: a.Flags&unix.IFA_F_DADFAILED != 0,
+		Finite: !a.Forever, Metric: a.Metric, Proto: a.Proto,
+	}
+	if a.Label == ifname {
+		v.Label = ""
+	}
+	return v
+}
+
+// putAddress adds an address, or changes what can be changed in place.
+func putAddress(e *Env, changes []plan.Change) error {
+	for _, c := range changes {
+		a, ok := c.New.(Address)
+		if !ok {
+			return wrongType(KindAddress, c.New)
+		}
+		s, index, err := e.linkOf(a.NS, a.Dev)
+		if err != nil {
+			return err
+		}
+		verb, flags := "add", unix.NLM_F_CREATE|unix.NLM_F_EXCL
+		if c.Old != nil {
+			verb, flags = "change", unix.NLM_F_REPLACE
+		}
+		if err := s.writeAddress(verb, unix.RTM_NEWADDR, flags, index, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// linkOf finds the section and the index of a link.
+func (e *Env) linkOf(ns, dev string) (*Section, int, error) {
+	s, err := e.section(ns)
+	if err != nil {
+		return nil, 0, err
+	}
+	index, err := s.Index(dev)
+	return s, index, err
+}
+
+func (s *Section) writeAddress(verb string, proto, flags, index int, a Address) error {
+	addr := a.Prefix.Addr()
+	m := nl.NewIfAddrmsg(int(familyOf(addr)))
+	m.Prefixlen, m.Scope, m.Index = uint8(a.Prefix.Bits()), a.Scope, uint32(index)
+	req := kernel.Request(proto, flags)
+	req.AddData(m)
+	msg := message{req}
+	msg.addr(unix.IFA_LOCAL, addr)
+	if a.Peer.IsValid() {
+		msg.addr(unix.IFA_ADDRESS, a.Peer)
+	} else {
+		msg.addr(unix.IFA_ADDRESS, addr)
+	}
+	if a.Broadcast.IsValid() {
+		msg.addr(unix.IFA_BROADCAST, a.Broadcast)
+	}
+	if a.Label != "" {
+		msg.text(unix.IFA_LABEL, a.Label)
+	}
+	if a.Metric != 0 {
+		msg.u32(ifaRtPriority, a.Metric)
+	}
+	if a.Proto != 0 {
+		msg.raw(ifaProto, []byte{a.Proto})
+	}
+	f := uint32(0)
+	if !addr.Is4() {
+		f |= unix.IFA_F_NODAD // duplicate address detection takes 2 s, and for ever without a carrier
+	}
+	if a.NoPrefixRoute {
+		f |= unix.IFA_F_NOPREFIXROUTE
+	}
+	msg.u32(unix.IFA_FLAGS, f)
+	return s.NS.Write(fmt.Sprintf("%s %s %s %s", verb, KindAddress, a.Prefix, LinkKey(a.NS, a.Dev).Place()), req)
+}
+
+func delAddresses(e *Env, objects []plan.Object) error {
+	for _, o := range objects {
+		a, ok := o.(Address)
+		if !ok {
+			return wrongType(KindAddress, o)
+		}
+		s, index, err := e.linkOf(a.NS, a.Dev)
+		if errors.Is(err, ErrNoLink) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := ignoreGone(s.writeAddress("delete", unix.RTM_DELADDR, 0, index, a)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ignoreGone makes a success of deleting what is gone already.
+func ignoreGone(err error) error {
+	for _, gone := range []error{unix.EADDRNOTAVAIL, unix.ENODEV, unix.ESRCH, unix.ENOENT} {
+		if errors.Is(err, gone) {
+			return nil
+		}
+	}
+	return err
+}

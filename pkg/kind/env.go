@@ -1,0 +1,131 @@
+package kind
+
+import (
+	"fmt"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Env is what the kinds work on: the open namespaces of one run for one topology.
+type Env struct {
+	Topology string
+	// Cookie is that of the host's own namespace.
+	Cookie uint64
+	Seam   *kernel.Seam
+	Record Record
+	// Sections are the namespaces that the run looks into, by name; the host's own is "".
+	Sections map[string]*Section
+	// Foreign are the stamps of namespaces of a wanted name that the run does not look into.
+	Foreign map[string]NamespaceStamp
+	// Adopt says that declared objects without a stamp shall be taken over.
+	Adopt bool
+	// Warn is called with what a person should know and no plan can mend.
+	Warn func(string)
+
+	want      map[plan.Key]plan.Object
+	wantIn    map[section][]plan.Object
+	inherited []setting // see resetConf
+}
+
+// section and kind of objects.
+type section struct{ ns, kind string }
+
+// SetWant says what the topology wants.
+func (e *Env) SetWant(want []plan.Object) {
+	e.want = make(map[plan.Key]plan.Object, len(want))
+	e.wantIn = make(map[section][]plan.Object)
+	for _, o := range want {
+		k := o.Key()
+		e.want[k] = o
+		in := section{k.NS, k.Kind}
+		e.wantIn[in] = append(e.wantIn[in], o)
+	}
+}
+
+// Record is what the kinds ask of the host record: what the kernel has no room for.
+type Record interface {
+	// Pending says that a run that has not ended made, or was about to make, the object.
+	Pending(k plan.Key) bool
+	// Holds says that an object of the host which can't carry a stamp is the topology's.
+	Holds(k plan.Key) bool
+	// Sysctl tells what is known about a sysctl that some topology wants.
+	Sysctl(k plan.Key) (Claim, bool)
+	// Sysctls lists the sysctls of a section that the topology has claimed.
+	Sysctls(ns string) []plan.Key
+}
+
+// Claim is who wants what of a sysctl, and what it was.
+type Claim struct {
+	// Original is the value before the first topology wrote it; empty when it stands on a link of ours, which takes its
+	// value from the section's default.
+	Original string `json:"original"`
+	// Wants maps topologies to the values that they want.
+	Wants map[string]string `json:"wants"`
+	// Beside holds, by path, what a global switch writes beside itself.
+	Beside map[string]string `json:"beside,omitempty"`
+}
+
+// Section is a namespace as it was found, and its indexes, which are looked up at the last moment.
+type Section struct {
+	NS *kernel.Namespace
+	// Owned says that the namespace is the topology's, or is about to be adopted, and so what is declared in it.
+	Owned bool
+	Links []LiveLink
+
+	addresses []LiveAddress    // read once, see Addresses
+	nsids     map[int]*Section // see sectionByNSID
+	unasked   []string
+
+	byIndex map[int]*LiveLink
+	index   map[string]int
+	// byKey finds the links that are ours or wanted by the name in their key.
+	byKey map[string]*LiveLink
+}
+
+// NewSection reads what is common to the kinds of a namespace.
+func NewSection(n *kernel.Namespace, owned bool) (*Section, error) {
+	s := &Section{NS: n, Owned: owned}
+	return s, s.ReadLinks()
+}
+
+// ReadLinks lists the links of the section anew.
+func (s *Section) ReadLinks() (err error) {
+	s.Links, err = ListLinks(s.NS)
+	s.byIndex = make(map[int]*LiveLink, len(s.Links))
+	s.index = make(map[string]int, len(s.Links))
+	s.byKey = make(map[string]*LiveLink)
+	for i := range s.Links {
+		l := &s.Links[i]
+		s.byIndex[l.Index], s.index[l.Name] = l, l.Index
+	}
+	return err
+}
+
+// Index finds the index of a link by its name, asking the kernel when the link is new.
+func (s *Section) Index(name string) (int, error) {
+	if i, ok := s.index[name]; ok {
+		return i, nil
+	}
+	l, err := FindLink(s.NS, name)
+	if err != nil {
+		return 0, err
+	}
+	s.index[name] = l.Index
+	return l.Index, nil
+}
+
+// section finds an open namespace.
+func (e *Env) section(ns string) (*Section, error) {
+	s := e.Sections[ns]
+	if s == nil {
+		return nil, fmt.Errorf("namespace %s is not there", ns)
+	}
+	return s, nil
+}
+
+// Wanted says whether the topology declares an object.
+func (e *Env) Wanted(k plan.Key) bool { return e.want[k] != nil }
+
+// Has says whether the section had a link of that name when it was read.
+func (s *Section) Has(name string) bool { return s.index[name] != 0 }

@@ -1,0 +1,220 @@
+package kind
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+)
+
+// LiveLink is a link as the kernel describes it in RTM_NEWLINK (rtnetlink(7)), with the indexes that are only valid
+// while it lives.
+type LiveLink struct {
+	Index  int
+	Name   string
+	Type   string // "" for a physical interface, "loopback" for lo
+	Flags  uint32 // IFF_UP ...
+	Oper   uint8  // IF_OPER_UP ..., RFC 2863
+	MTU    uint32
+	MAC    MAC
+	Group  uint32
+	Alias  string
+	Master int // index, 0 for none
+	// Peer is the index of a cable's other end, in the namespace that PeerNSID is the number of; -1 is the same one.
+	Peer     int
+	PeerNSID int
+
+	Forwarding4, Forwarding6, Promote bool
+	AcceptRA                          uint32
+	IPv6                              bool // the link has IPv6, and derives a link-local address from its MAC
+
+	STP, VLANFiltering bool
+	PortState          uint8
+}
+
+// Up says whether the link is administratively up.
+func (l LiveLink) Up() bool { return l.Flags&unix.IFF_UP != 0 }
+
+// Numbers of linux/ip.h and linux/ipv6.h: IPV4_DEVCONF_* less one and DEVCONF_* are positions in IFLA_INET_CONF and
+// IFLA_INET6_CONF.
+const (
+	devconf4Forwarding = 1
+	devconf4Promote    = 20
+	devconf6Forwarding = 0
+	devconf6AcceptRA   = 3
+	devconf6Disable    = 26
+
+	iflaInetConf         = 1
+	iflaInet6Conf        = 2
+	iflaInet6AddrGenMode = 8
+	addrGenModeEUI64     = 0
+)
+
+const loopback = "loopback"
+
+// skipStats is RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h: counters are not asked for.
+const skipStats = 1 << 3
+
+// ListLinks dumps the links of a namespace.
+func ListLinks(n *kernel.Namespace) ([]LiveLink, error) {
+	req := kernel.Request(unix.RTM_GETLINK, unix.NLM_F_DUMP)
+	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	message{req}.u32(unix.IFLA_EXT_MASK, skipStats)
+	msgs, err := n.Read(req, unix.RTM_NEWLINK)
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	links := make([]LiveLink, len(msgs))
+	for i, m := range msgs {
+		links[i] = parseLink(m)
+	}
+	return links, nil
+}
+
+// ErrNoLink is the error of [FindLink] when there is no such link.
+var ErrNoLink = errors.New("no such link")
+
+// FindLink reads one link by name.
+func FindLink(n *kernel.Namespace, name string) (LiveLink, error) {
+	req := kernel.Request(unix.RTM_GETLINK, 0)
+	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	message{req}.text(unix.IFLA_IFNAME, name)
+	message{req}.u32(unix.IFLA_EXT_MASK, skipStats)
+	msgs, err := n.Read(req, unix.RTM_NEWLINK)
+	switch {
+	case errors.Is(err, unix.ENODEV):
+		return LiveLink{}, fmt.Errorf("link %s: %w", name, ErrNoLink)
+	case err != nil:
+		return LiveLink{}, fmt.Errorf("link %s: read: %w", name, err)
+	case len(msgs) == 0:
+		return LiveLink{}, fmt.Errorf("link %s: %w", name, ErrNoLink)
+	}
+	return parseLink(msgs[0]), nil
+}
+
+func parseLink(b []byte) LiveLink {
+	info := nl.DeserializeIfInfomsg(b)
+	a := parseAttrs(b[info.Len():])
+	l := LiveLink{
+		Index: int(info.Index), Flags: info.Flags,
+		Name: a.text(unix.IFLA_IFNAME), Alias: a.text(unix.IFLA_IFALIAS), Oper: a.u8(unix.IFLA_OPERSTATE),
+		MTU: a.u32(unix.IFLA_MTU), Group: a.u32(unix.IFLA_GROUP), Master: int(a.u32(unix.IFLA_MASTER)),
+		Peer: int(a.u32(unix.IFLA_LINK)), PeerNSID: -1,
+	}
+	copy(l.MAC[:], a[unix.IFLA_ADDRESS])
+	if a.has(unix.IFLA_LINK_NETNSID) {
+		l.PeerNSID = int(int32(a.u32(unix.IFLA_LINK_NETNSID)))
+	}
+	link := a.nested(unix.IFLA_LINKINFO)
+	l.Type = link.text(unix.IFLA_INFO_KIND)
+	if info.Flags&unix.IFF_LOOPBACK != 0 {
+		l.Type = loopback
+	}
+	if l.Type == Bridge {
+		data := link.nested(unix.IFLA_INFO_DATA)
+		l.STP = data.u32(unix.IFLA_BR_STP_STATE) != 0
+		l.VLANFiltering = data.u8(unix.IFLA_BR_VLAN_FILTERING) != 0
+	}
+	if link.text(unix.IFLA_INFO_SLAVE_KIND) == Bridge {
+		l.PortState = link.nested(unix.IFLA_INFO_SLAVE_DATA).u8(unix.IFLA_BRPORT_STATE)
+	}
+	l.parseConf(a.nested(unix.IFLA_AF_SPEC))
+	return l
+}
+
+// parseConf reads the link's own sysctls, which a dump of links has for free.
+func (l *LiveLink) parseConf(families attrs) {
+	four := families.nested(unix.AF_INET)[iflaInetConf]
+	l.Forwarding4 = u32At(four, devconf4Forwarding-1) != 0
+	l.Promote = u32At(four, devconf4Promote-1) != 0
+	six := families.nested(unix.AF_INET6)
+	l.Forwarding6 = u32At(six[iflaInet6Conf], devconf6Forwarding) != 0
+	l.AcceptRA = u32At(six[iflaInet6Conf], devconf6AcceptRA)
+	l.IPv6 = len(six) > 0 && u32At(six[iflaInet6Conf], devconf6Disable) == 0 &&
+		six.u8(iflaInet6AddrGenMode) == addrGenModeEUI64
+}
+
+// request starts a message about a link that has yet to be made, or that is found by its name.
+func linkRequest(proto, flags int, up bool) message {
+	req := kernel.Request(proto, flags)
+	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	if up {
+		info.Flags, info.Change = unix.IFF_UP, unix.IFF_UP
+	}
+	req.AddData(info)
+	return message{req}
+}
+
+// confAttrs asks for the link's own IPv4 sysctls. The kernel takes them when a link changes, not when it is made.
+func (l Link) confAttrs(m message) {
+	conf := m.nest(unix.IFLA_AF_SPEC).AddRtAttr(unix.AF_INET|unix.NLA_F_NESTED, nil).
+		AddRtAttr(iflaInetConf|unix.NLA_F_NESTED, nil)
+	conf.AddRtAttr(devconf4Forwarding, nl.Uint32Attr(bit(l.Forwarding4)))
+	conf.AddRtAttr(devconf4Promote, nl.Uint32Attr(bit(l.Promote)))
+}
+
+func bit(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// createAttrs are those that the kernel takes when it makes a link, of either end of a cable.
+func (l Link) createAttrs(add func(t int, b []byte)) {
+	add(unix.IFLA_IFNAME, nl.ZeroTerminated(l.Name))
+	add(unix.IFLA_MTU, nl.Uint32Attr(l.MTU))
+	add(unix.IFLA_ADDRESS, slices.Clone(l.MAC[:]))
+	add(unix.IFLA_GROUP, nl.Uint32Attr(l.Group))
+}
+
+// bridgeData adds the attributes of a bridge that want sets and have lacks.
+func (l Link) bridgeData(info *nl.RtAttr, have Link) {
+	data := nl.NewRtAttr(unix.IFLA_INFO_DATA|unix.NLA_F_NESTED, nil)
+	if l.STP.Set && l.STP != have.STP {
+		data.AddRtAttr(unix.IFLA_BR_STP_STATE, nl.Uint32Attr(bit(l.STP.V)))
+	}
+	// A kernel without VLAN filtering refuses the attribute, so it is only sent to change what is.
+	if l.VLANFiltering.Set && l.VLANFiltering.V != have.VLANFiltering.V {
+		data.AddRtAttr(unix.IFLA_BR_VLAN_FILTERING, nl.Uint8Attr(uint8(bit(l.VLANFiltering.V))))
+	}
+	info.AddChild(data)
+}
+
+// createMessage makes a link; for a cable, peer is the other end, in the namespace that peerNS is open on. Master is
+// the index of the bridge that it becomes a port of, 0 for none.
+func (l Link) createMessage(master int, peer *Link, peerNS int) *nl.NetlinkRequest {
+	m := linkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, l.Up)
+	l.createAttrs(m.raw)
+	if master != 0 {
+		m.u32(unix.IFLA_MASTER, uint32(master))
+	}
+	info := m.nest(unix.IFLA_LINKINFO)
+	info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(l.Type))
+	switch {
+	case peer != nil:
+		end := info.AddRtAttr(unix.IFLA_INFO_DATA|unix.NLA_F_NESTED, nil).AddRtAttr(nl.VETH_INFO_PEER|unix.NLA_F_NESTED, nil)
+		nl.NewIfInfomsgChild(end, unix.AF_UNSPEC)
+		peer.createAttrs(func(t int, b []byte) { end.AddRtAttr(t, b) })
+		end.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(peerNS)))
+	case l.Type == Bridge:
+		l.bridgeData(info, Link{})
+	}
+	return m.req
+}
+
+// finishMessage sets what the kernel does not take when it makes the link.
+func (l Link) finishMessage(master int) *nl.NetlinkRequest {
+	m := linkRequest(unix.RTM_NEWLINK, 0, l.Up)
+	m.text(unix.IFLA_IFNAME, l.Name)
+	m.raw(unix.IFLA_IFALIAS, []byte(l.Alias))
+	if master != 0 {
+		m.u32(unix.IFLA_MASTER, uint32(master))
+	}
+	l.confAttrs(m)
+	return m.req
+}

@@ -1,0 +1,427 @@
+package kind
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// listLinks lists the links that carry the topology's stamp, and those of a wanted name.
+func listLinks(e *Env, s *Section) ([]plan.Have, error) {
+	var have []plan.Have
+	linkLocal, err := linkLocals(s)
+	if err != nil {
+		return nil, err
+	}
+	for i := range s.Links {
+		live := &s.Links[i]
+		name, class, why := e.stamp(s, live)
+		if class == plan.Loose {
+			continue
+		}
+		if twin := s.byKey[name]; twin != nil {
+			e.Warn(fmt.Sprintf("links %s and %s in %s both stand for %s", twin.Name, live.Name, sectionName(s), name))
+			continue
+		}
+		s.byKey[name] = live
+		h := plan.Have{Object: e.link(s, live, name, linkLocal[live.Index]), Class: class, Why: why}
+		h.Final = class == plan.Foreign && strings.HasPrefix(why, "belongs to")
+		have = append(have, h)
+	}
+	return have, nil
+}
+
+func sectionName(s *Section) string {
+	if s.NS.Name == "" {
+		return "the host"
+	}
+	return "namespace " + s.NS.Name
+}
+
+const notOurs = "exists and is not ours: rename it, remove it, or use --adopt"
+
+// stamp tells by a link's stamp under which name it is known, and whose it is. Links that are nobody's concern are
+// Loose.
+func (e *Env) stamp(s *Section, l *LiveLink) (name string, class plan.Class, why string) {
+	topology, ns, declared, marked := ParseAlias(l.Alias)
+	mine := marked && topology == e.Topology
+	wanted := e.Wanted(LinkKey(s.NS.Name, l.Name))
+	switch l.Group {
+	case Group(e.Topology), Doomed(e.Topology):
+		switch {
+		case mine && ns == s.NS.Name:
+			return declared, plan.Ours, ""
+		case mine:
+			return l.Name, plan.Ours, "moved here from " + LinkKey(ns, declared).Place()
+		case l.Alias == "" && (wanted || e.Record.Pending(LinkKey(s.NS.Name, l.Name))) && l.Type != loopback:
+			return l.Name, plan.Ours, ""
+		}
+	}
+	switch {
+	case !wanted:
+		return l.Name, plan.Loose, ""
+	case s.Owned:
+		return l.Name, plan.Ours, ""
+	case marked && !mine:
+		return l.Name, plan.Foreign, fmt.Sprintf("belongs to topology %s: destroy that first, or rename one of them", topology)
+	}
+	return l.Name, plan.Foreign, notOurs
+}
+
+// link makes the comparable value of a live link.
+func (e *Env) link(s *Section, live *LiveLink, name string, linkLocal netip.Addr) Link {
+	l := Link{
+		NS: s.NS.Name, Name: name, Type: live.Type, Ifname: live.Name, Up: live.Up(), MTU: live.MTU, MAC: live.MAC,
+		Group: live.Group, Alias: live.Alias, LinkLocal: linkLocal,
+		Forwarding4: live.Forwarding4, Forwarding6: live.Forwarding6, Promote: live.Promote,
+	}
+	if live.Type == Bridge {
+		l.STP, l.VLANFiltering = plan.Some(live.STP), plan.Some(live.VLANFiltering)
+	}
+	if master := s.byIndex[live.Master]; master != nil && live.Master != 0 {
+		l.Master = e.nameOf(s, master)
+		l.Blocked = master.Type == Bridge && !master.STP && blocked(live.PortState)
+	}
+	if live.Type == Veth {
+		l.Peer = e.peer(s, live)
+	}
+	return l
+}
+
+// nameOf is the name that a link is known by: the one of its stamp, if it is ours.
+func (e *Env) nameOf(s *Section, l *LiveLink) string {
+	if name, class, _ := e.stamp(s, l); class == plan.Ours {
+		return name
+	}
+	return l.Name
+}
+
+// peer finds the place of a cable's other end.
+func (e *Env) peer(s *Section, l *LiveLink) string {
+	if l.PeerNSID < 0 {
+		if p := s.byIndex[l.Peer]; p != nil {
+			return LinkKey(s.NS.Name, e.nameOf(s, p)).Place()
+		}
+		return Unknown
+	}
+	other := e.sectionByNSID(s, l.PeerNSID)
+	if other == nil {
+		return Unknown
+	}
+	if p := other.byIndex[l.Peer]; p != nil {
+		return LinkKey(other.NS.Name, e.nameOf(other, p)).Place()
+	}
+	return Unknown
+}
+
+// The states of a bridge's port, linux/if_bridge.h.
+const (
+	portListening  = 1
+	portLearning   = 2
+	portForwarding = 3
+	portBlocking   = 4
+)
+
+func blocked(state uint8) bool {
+	return state == portListening || state == portLearning || state == portBlocking
+}
+
+// putLinks creates a link or the two ends of a cable, or changes one link in place.
+func putLinks(e *Env, changes []plan.Change) error {
+	links := make([]Link, len(changes))
+	for i, c := range changes {
+		l, ok := c.New.(Link)
+		if !ok {
+			return wrongType(KindLink, c.New)
+		}
+		links[i] = l
+	}
+	if old, ok := changes[0].Old.(Link); ok && len(changes) == 1 {
+		return e.updateLink(old, links[0])
+	}
+	if err := e.createLinks(links); err != nil {
+		return err
+	}
+	for _, l := range links {
+		if err := e.finishLink(l, len(links) == 2 && l == links[len(links)-1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// createLinks sends the message that makes a link, or both ends of a cable. The end that is a port is the one that the
+// message is sent for: only that one can be put on its bridge by it.
+func (e *Env) createLinks(links []Link) error {
+	own := links[len(links)-1]
+	s, err := e.section(own.NS)
+	if err != nil {
+		return err
+	}
+	master, err := s.master(own)
+	if err != nil {
+		return err
+	}
+	if own.Type == Bridge {
+		// Only a change of the MTU makes it stay when ports of another MTU join: the next message makes it.
+		own.MTU ^= 1
+	}
+	what := "create link " + own.Key().Place()
+	if len(links) == 1 {
+		return s.NS.Write(what, own.createMessage(master, nil, 0))
+	}
+	peer, err := e.section(links[0].NS)
+	if err != nil {
+		return err
+	}
+	return s.NS.Write(what+" and "+links[0].Key().Place(), own.createMessage(master, &links[0], peer.NS.FD()))
+}
+
+func (s *Section) master(l Link) (int, error) {
+	if l.Master == "" {
+		return 0, nil
+	}
+	return s.Index(l.Master)
+}
+
+// finishLink sets what a link can't be created with.
+func (e *Env) finishLink(l Link, hasMaster bool) error {
+	s, err := e.section(l.NS)
+	if err != nil {
+		return err
+	}
+	master := 0
+	if !hasMaster {
+		if master, err = s.master(l); err != nil {
+			return err
+		}
+	}
+	if err := s.NS.Write("set up link "+l.Key().Place(), l.finishMessage(master)); err != nil {
+		return err
+	}
+	delete(s.index, l.Name)
+	live, err := FindLink(s.NS, l.Name)
+	if err != nil {
+		return err
+	}
+	s.index[l.Name] = live.Index
+	if live.Forwarding6 != l.Forwarding6 {
+		return s.writeForwarding6(l)
+	}
+	return nil
+}
+
+func (s *Section) writeForwarding6(l Link) error {
+	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/forwarding", fmt.Sprint(bit(l.Forwarding6)))
+}
+
+// updateLink changes a link in place.
+func (e *Env) updateLink(old, l Link) error {
+	s, err := e.section(l.NS)
+	if err != nil {
+		return err
+	}
+	index, err := s.Index(old.Ifname)
+	if err != nil {
+		return err
+	}
+	if old.Ifname != l.Ifname {
+		if err := s.rename(index, old, l); err != nil {
+			return err
+		}
+	}
+	if err := s.change(index, old, l); err != nil {
+		return err
+	}
+	if l.Type == Bridge && old.STP != l.STP && !l.STP.V {
+		if err := s.unblock(index); err != nil {
+			return err
+		}
+	}
+	if old.LinkLocal != l.LinkLocal {
+		if err := s.replaceLinkLocal(index, old, l); err != nil {
+			return err
+		}
+	}
+	if old.Forwarding6 != l.Forwarding6 {
+		return s.writeForwarding6(l)
+	}
+	return nil
+}
+
+// rename gives a link its name back. Kernels before 6.2 only rename a link that is down.
+func (s *Section) rename(index int, old, l Link) error {
+	what := fmt.Sprintf("rename link %s to %s", old.Ifname, l.Key().Place())
+	message := func() *nl.NetlinkRequest {
+		m := indexRequest(index, 0, 0)
+		m.text(unix.IFLA_IFNAME, l.Ifname)
+		return m.req
+	}
+	err := s.NS.Write(what, message())
+	if errors.Is(err, unix.EBUSY) {
+		err = errors.Join(
+			s.NS.Write("set link "+old.Ifname+" down", indexRequest(index, 0, unix.IFF_UP).req),
+			s.NS.Write(what, message()),
+			s.NS.Write("set link "+l.Ifname+" up", indexRequest(index, unix.IFF_UP, unix.IFF_UP).req))
+	}
+	delete(s.index, old.Ifname)
+	s.index[l.Ifname] = index
+	return err
+}
+
+func indexRequest(index int, flags, mask uint32) message {
+	req := kernel.Request(unix.RTM_NEWLINK, 0)
+	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	info.Index, info.Flags, info.Change = int32(index), flags, mask
+	req.AddData(info)
+	return message{req}
+}
+
+// change sends one message with all that differs.
+func (s *Section) change(index int, old, l Link) error {
+	flags, mask := uint32(0), uint32(0)
+	if old.Up != l.Up {
+		flags, mask = bit(l.Up), unix.IFF_UP
+	}
+	m := indexRequest(index, flags, mask)
+	if old.MTU != l.MTU {
+		m.u32(unix.IFLA_MTU, l.MTU)
+	}
+	if old.MAC != l.MAC {
+		m.raw(unix.IFLA_ADDRESS, append([]byte(nil), l.MAC[:]...))
+	}
+	if old.Group != l.Group {
+		m.u32(unix.IFLA_GROUP, l.Group)
+	}
+	if old.Alias != l.Alias {
+		m.raw(unix.IFLA_IFALIAS, []byte(l.Alias))
+	}
+	if old.Master != l.Master {
+		master, err := s.master(l)
+		if err != nil {
+			return err
+		}
+		m.u32(unix.IFLA_MASTER, uint32(master))
+	}
+	if old.Forwarding4 != l.Forwarding4 || old.Promote != l.Promote {
+		l.confAttrs(m)
+	}
+	if l.Type == Bridge && (old.STP != l.STP || old.VLANFiltering != l.VLANFiltering) {
+		info := m.nest(unix.IFLA_LINKINFO)
+		info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(Bridge))
+		l.bridgeData(info, old)
+	}
+	if err := s.NS.Write("change link "+l.Key().Place(), m.req); err != nil {
+		return err
+	}
+	if old.Blocked && !l.Blocked && old.Master == l.Master {
+		return s.forward(index, l.Ifname)
+	}
+	return nil
+}
+
+// unblock sets the ports of a bridge forwarding: without STP nobody else does before 30 s are over.
+func (s *Section) unblock(bridge int) error {
+	links, err := ListLinks(s.NS)
+	if err != nil {
+		return err
+	}
+	for _, port := range links {
+		if port.Master == bridge && blocked(port.PortState) {
+			if err := s.forward(port.Index, port.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Section) forward(index int, name string) error {
+	m := indexRequest(index, 0, 0)
+	info := m.nest(unix.IFLA_LINKINFO)
+	info.AddRtAttr(unix.IFLA_INFO_SLAVE_KIND, nl.NonZeroTerminated(Bridge))
+	info.AddRtAttr(unix.IFLA_INFO_SLAVE_DATA|unix.NLA_F_NESTED, nil).
+		AddRtAttr(unix.IFLA_BRPORT_STATE, nl.Uint8Attr(portForwarding))
+	return s.NS.Write("set port "+name+" forwarding", m.req)
+}
+
+// delLinks deletes links of one namespace: each is marked as doomed, then one message deletes that group.
+func delLinks(e *Env, objects []plan.Object) error {
+	s, err := e.section(objects[0].Key().NS)
+	if err != nil {
+		return nil // the namespace is gone, and all in it
+	}
+	var marked []LiveLink
+	for _, o := range objects {
+		l, ok := o.(Link)
+		if !ok {
+			return wrongType(KindLink, o)
+		}
+		live, err := FindLink(s.NS, l.Ifname)
+		if errors.Is(err, ErrNoLink) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		delete(s.index, l.Ifname)
+		marked = append(marked, live)
+	}
+	if len(marked) < 2 || s.holdsForeign(Doomed(e.Topology)) {
+		return s.delEach(marked)
+	}
+	return s.delGroup(marked, Doomed(e.Topology))
+}
+
+// holdsForeign says whether a link without a stamp of plumb's is in the group.
+func (s *Section) holdsForeign(group uint32) bool {
+	for _, l := range s.Links {
+		if _, _, _, ok := ParseAlias(l.Alias); l.Group == group && !ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Section) delEach(links []LiveLink) error {
+	for _, l := range links {
+		req := kernel.Request(unix.RTM_DELLINK, 0)
+		info := nl.NewIfInfomsg(unix.AF_UNSPEC)
+		info.Index = int32(l.Index)
+		req.AddData(info)
+		err := s.NS.Write("delete link "+LinkKey(s.NS.Name, l.Name).Place(), req)
+		if err != nil && !errors.Is(err, unix.ENODEV) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Section) delGroup(links []LiveLink, group uint32) error {
+	for _, l := range links {
+		if l.Group == group {
+			continue
+		}
+		m := indexRequest(l.Index, 0, 0)
+		m.u32(unix.IFLA_GROUP, group)
+		err := s.NS.Write("mark link "+LinkKey(s.NS.Name, l.Name).Place()+" for deletion", m.req)
+		if err != nil && !errors.Is(err, unix.ENODEV) {
+			return err
+		}
+	}
+	req := kernel.Request(unix.RTM_DELLINK, 0)
+	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	message{req}.u32(unix.IFLA_GROUP, group)
+	err := s.NS.Write(fmt.Sprintf("delete %d links of group %d", len(links), group), req)
+	if errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,278 @@
+package kind
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Attributes of RTM_GETNETCONF, linux/netconf.h.
+const (
+	netconfaIfindex    = 1
+	netconfaForwarding = 2
+	netconfAll         = -1
+)
+
+// forwarding reads the two global forwarding switches of a section.
+func forwarding(s *Section) (four, six bool, err error) {
+	for family, on := range map[uint8]*bool{unix.AF_INET: &four, unix.AF_INET6: &six} {
+		req := kernel.Request(unix.RTM_GETNETCONF, 0)
+		req.AddRawData([]byte{family, 0, 0, 0}) // struct netconfmsg, padded
+		message{req}.u32(netconfaIfindex, uint32(0xffffffff))
+		msgs, err := s.NS.Read(req, unix.RTM_NEWNETCONF)
+		if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
+			continue // a kernel without IPv6 forwards none
+		}
+		if err != nil {
+			return false, false, fmt.Errorf("read whether packets are forwarded: %w", err)
+		}
+		for _, m := range msgs {
+			*on = parseAttrs(m[4:]).u32(netconfaForwarding) != 0
+		}
+	}
+	return four, six, nil
+}
+
+// listSysctls reads the sysctls that the topology wants in a section, and those that it has claimed there.
+func listSysctls(e *Env, s *Section) ([]plan.Have, error) {
+	keys := e.Record.Sysctls(s.NS.Name)
+	for _, o := range e.wantIn[section{s.NS.Name, KindSysctl}] {
+		keys = append(keys, o.Key())
+	}
+	slices.SortFunc(keys, plan.Key.Compare)
+	keys = slices.Compact(keys)
+	paths := make([]string, len(keys))
+	for i, k := range keys {
+		paths[i] = e.sysctlPath(s, k.Name)
+	}
+	values, err := s.NS.ReadSysctls(paths)
+	if err != nil {
+		return nil, err
+	}
+	var have []plan.Have
+	for i, k := range keys {
+		if value, ok := values[paths[i]]; ok {
+			if h, ok := e.sysctl(s, k, value); ok {
+				have = append(have, h)
+			}
+		}
+	}
+	return have, nil
+}
+
+// sysctlPath is the path of a sysctl, by the name that its link has now.
+func (e *Env) sysctlPath(s *Section, name string) string {
+	path := SysctlPath(name)
+	link, ok := SysctlOfLink(name)
+	if live := s.byKey[link]; ok && live != nil && live.Name != link {
+		part := strings.Split(path, "/")
+		part[3] = live.Name
+		path = strings.Join(part, "/")
+	}
+	return path
+}
+
+// sysctl tells whose the value of a sysctl is; ok is false when there is nothing to plan about it.
+func (e *Env) sysctl(s *Section, k plan.Key, value string) (h plan.Have, ok bool) {
+	h = plan.Have{Object: Sysctl{NS: k.NS, Name: k.Name, Value: value}, Class: plan.Loose}
+	claim, claimed := e.Record.Sysctl(k)
+	if want, wanted := e.want[k].(Sysctl); wanted {
+		for _, other := range slices.Sorted(maps.Keys(claim.Wants)) {
+			if other != e.Topology && claim.Wants[other] != want.Value {
+				h.Class, h.Final = plan.Foreign, true
+				h.Why = fmt.Sprintf("topology %s wants %s: the two cannot be on one host", other, claim.Wants[other])
+			}
+		}
+		return h, true
+	}
+	wrote, mine := claim.Wants[e.Topology]
+	if !claimed || !mine || len(claim.Wants) > 1 {
+		return h, false
+	}
+	if s.Owned && (k.Name == Forwarding4 || k.Name == Forwarding6) {
+		return h, false // the namespace's own default
+	}
+	original := e.original(s, k, claim)
+	switch {
+	case value != wrote && value != original:
+		e.Warn(fmt.Sprintf("sysctl %s is %s, which is neither what was written (%s) nor what it was before (%s): left alone",
+			k.Place(), value, wrote, original))
+		return h, false
+	case value == original && len(claim.Beside) == 0:
+		return h, false
+	}
+	h.Class, h.Why = plan.Ours, "restored to "+original
+	return h, true
+}
+
+// original is the value that a sysctl goes back to. A link of ours has none of its own: it takes the section's
+// default, as a new one does.
+func (e *Env) original(s *Section, k plan.Key, claim Claim) string {
+	if claim.Original != "" {
+		return claim.Original
+	}
+	part := strings.Split(SysctlPath(k.Name), "/")
+	if _, ok := SysctlOfLink(k.Name); !ok {
+		return ""
+	}
+	part[3] = "default"
+	path := strings.Join(part, "/")
+	values, err := s.NS.ReadSysctls([]string{path})
+	if err != nil {
+		e.Warn(fmt.Sprintf("sysctl %s: %v", k.Place(), err))
+	}
+	return values[path]
+}
+
+// OriginalOf reads what a claim on a sysctl must remember before the first write to it. A sysctl of a link of ours
+// needs nothing; a switch of forwarding needs all that it writes beside itself.
+func OriginalOf(e *Env, k plan.Key) (Claim, error) {
+	c := Claim{Wants: make(map[string]string)}
+	s := e.Sections[k.NS]
+	if s == nil {
+		return c, nil
+	}
+	if link, ok := SysctlOfLink(k.Name); ok && e.ownLink(s, link) {
+		return c, nil
+	}
+	path := SysctlPath(k.Name)
+	values, err := s.NS.ReadSysctls([]string{path})
+	if err != nil {
+		return c, err
+	}
+	c.Original = values[path]
+	if k.NS == "" && (k.Name == Forwarding4 || k.Name == Forwarding6) {
+		c.Beside, err = s.NS.ReadSysctls(besides(k.Name, s.Links))
+	}
+	return c, err
+}
+
+func (e *Env) ownLink(s *Section, name string) bool {
+	l := s.byKey[name]
+	if l == nil {
+		return e.Wanted(LinkKey(s.NS.Name, name))
+	}
+	_, class, _ := e.stamp(s, l)
+	return class == plan.Ours
+}
+
+// besides lists the paths of what a global forwarding switch writes beside itself (net/ipv4/devinet.c:
+// inet_forward_change, net/ipv6/addrconf.c: addrconf_fixup_forwarding).
+func besides(key string, links []LiveLink) []string {
+	family, paths := "ipv6", []string{"net/ipv6/conf/default/forwarding"}
+	if key == Forwarding4 {
+		family, paths = "ipv4", []string{"net/ipv4/conf/default/forwarding", "net/ipv4/conf/all/accept_redirects"}
+	}
+	for _, l := range links {
+		paths = append(paths, "net/"+family+"/conf/"+l.Name+"/forwarding")
+	}
+	return paths
+}
+
+// putSysctl writes a sysctl.
+func putSysctl(e *Env, changes []plan.Change) error {
+	for _, c := range changes {
+		v, ok := c.New.(Sysctl)
+		if !ok {
+			return wrongType(KindSysctl, c.New)
+		}
+		s, err := e.section(v.NS)
+		if err != nil {
+			return err
+		}
+		if err := e.writeSysctl(s, v.Name, v.Value, nil, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeSysctl writes a sysctl; after a switch of the host's forwarding, each link gets back what beside says, links
+// of other topologies what they had, and links that beside does not know what born says, unless that is empty.
+func (e *Env) writeSysctl(s *Section, name, value string, beside map[string]string, born string) error {
+	path := SysctlPath(name)
+	if s.NS.Name != "" || name != Forwarding4 && name != Forwarding6 {
+		return s.NS.WriteSysctl(path, value)
+	}
+	links, err := ListLinks(s.NS)
+	if err != nil {
+		return err
+	}
+	paths := besides(name, links)
+	before, err := s.NS.ReadSysctls(paths)
+	if err != nil {
+		return err
+	}
+	if err := s.NS.WriteSysctl(path, value); err != nil {
+		return err
+	}
+	after, err := s.NS.ReadSysctls(paths)
+	if err != nil {
+		return err
+	}
+	others := e.othersPaths(name, links)
+	for _, path := range paths {
+		want, known := beside[path]
+		switch {
+		case others[path]:
+			want, known = before[path], true
+		case !known && born != "" && strings.HasSuffix(path, "/forwarding"):
+			want, known = born, true
+		}
+		if !known || after[path] == want {
+			continue
+		}
+		if err := s.NS.WriteSysctl(path, want); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// othersPaths tells which forwarding switches are of links that other topologies own.
+func (e *Env) othersPaths(name string, links []LiveLink) map[string]bool {
+	others := make(map[string]bool)
+	for _, l := range links {
+		if topology, _, _, ok := ParseAlias(l.Alias); ok && topology != e.Topology && l.Group == Group(topology) {
+			paths := besides(name, []LiveLink{l})
+			others[paths[len(paths)-1]] = true
+		}
+	}
+	return others
+}
+
+// delSysctls restores sysctls to what they were before any topology wanted them.
+func delSysctls(e *Env, objects []plan.Object) error {
+	for _, o := range objects {
+		v, ok := o.(Sysctl)
+		if !ok {
+			return wrongType(KindSysctl, o)
+		}
+		s, err := e.section(v.NS)
+		if err != nil {
+			continue // the namespace is gone, and its sysctls
+		}
+		claim, _ := e.Record.Sysctl(v.Key())
+		original := e.original(s, v.Key(), claim)
+		if original == "" {
+			continue
+		}
+		born := ""
+		if len(claim.Beside) > 0 {
+			born = cmp.Or(claim.Beside[besides(v.Name, nil)[0]], original)
+		}
+		if err := e.writeSysctl(s, v.Name, original, claim.Beside, born); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,34 @@
+package kind
+
+import "github.com/plumbnet/plumb/pkg/plan"
+
+// Kind is how the objects of one kind meet the kernel.
+type Kind struct {
+	Name string
+	// List reads the live objects of a section: those that are ours, and those that stand at a wanted key.
+	List func(*Env, *Section) ([]plan.Have, error)
+	// Put makes objects as they are wanted: creates where Old is nil, else changes in place. All changes of one call are
+	// in one namespace, or the two ends of a cable.
+	Put func(*Env, []plan.Change) error
+	// Del deletes objects of one namespace. What is gone already is no error.
+	Del func(*Env, []plan.Object) error
+	// Batch says that Put takes the changes of several steps at once; Del always does.
+	Batch bool
+	// Last says that a deletion can't be undone.
+	Last bool
+}
+
+// Table lists the kinds in the order of creation.
+func Table() []Kind {
+	return []Kind{
+		{Name: KindNamespace, List: listNamespaces, Put: putNamespace, Del: delNamespaces, Last: true},
+		// Defaults and global switches come before the links that take a copy of them; a link's own come after it, as its
+		// need says.
+		{Name: KindSysctl, List: listSysctls, Put: putSysctl, Del: delSysctls},
+		{Name: KindLink, List: listLinks, Put: putLinks, Del: delLinks},
+		{Name: KindAddress, List: listAddresses, Put: putAddress, Del: delAddresses},
+		// A gateway must be reachable when its route is made: after the addresses.
+		{Name: KindRoute, List: listRoutes, Put: putRoute, Del: delRoutes},
+		{Name: KindNAT, List: listNAT, Put: putNAT, Del: delNAT, Batch: true},
+	}
+}

@@ -1,0 +1,85 @@
+package kind
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Uplinks lists the accept_ra that IPv6 forwarding of a section asks for: with forwarding, an interface that has its
+// routes from router advertisements only keeps them with accept_ra 2.
+func (e *Env) Uplinks(s *Section) ([]plan.Object, error) {
+	learned, err := learnedRoutes(s)
+	if err != nil {
+		return nil, err
+	}
+	keys := make(map[string]bool)
+	for _, l := range s.Links {
+		if _, class, _ := e.stamp(s, &l); class != plan.Ours && l.AcceptRA == 1 && learned[l.Index] {
+			keys["net.ipv6.conf."+strings.ReplaceAll(l.Name, ".", "/")+".accept_ra"] = true
+		}
+	}
+	for _, k := range e.Record.Sysctls(s.NS.Name) {
+		if link, ok := SysctlOfLink(k.Name); ok && strings.HasSuffix(k.Name, ".accept_ra") && s.index[link] != 0 {
+			keys[k.Name] = true
+		}
+	}
+	var want []plan.Object
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		if v := (Sysctl{NS: s.NS.Name, Name: name, Value: "2"}); !e.Wanted(v.Key()) {
+			want = append(want, v)
+		}
+	}
+	return want, nil
+}
+
+// learnedRoutes tells which links have routes from router advertisements, by index.
+func learnedRoutes(s *Section) (map[int]bool, error) {
+	req := kernel.Request(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
+	m := &nl.RtMsg{}
+	m.Family = unix.AF_INET6
+	req.AddData(m)
+	msgs, err := s.NS.Read(req, unix.RTM_NEWROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("list IPv6 routes: %w", err)
+	}
+	learned := make(map[int]bool)
+	for _, b := range msgs {
+		m := nl.DeserializeRtMsg(b)
+		if m.Protocol == unix.RTPROT_RA {
+			learned[int(parseAttrs(b[m.Len():]).u32(unix.RTA_OIF))] = true
+		}
+	}
+	return learned, nil
+}
+
+// DefaultDev is the interface that the default route of a section leaves by, empty without one.
+func DefaultDev(s *Section, v4 bool) (string, error) {
+	req := kernel.Request(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
+	m := &nl.RtMsg{}
+	m.Family = familyOf(netip.IPv6Unspecified())
+	if v4 {
+		m.Family = unix.AF_INET
+	}
+	req.AddData(m)
+	msgs, err := s.NS.Read(req, unix.RTM_NEWROUTE)
+	if err != nil {
+		return "", fmt.Errorf("list routes: %w", err)
+	}
+	for _, b := range msgs {
+		m := nl.DeserializeRtMsg(b)
+		a := parseAttrs(b[m.Len():])
+		if l := s.byIndex[int(a.u32(unix.RTA_OIF))]; l != nil && m.Dst_len == 0 && m.Table == unix.RT_TABLE_MAIN {
+			return l.Name, nil
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,425 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Options say how to plan.
+type Options struct {
+	// Kinds lists the kinds of object in the order in which they are created.
+	Kinds []string
+	// Last lists the kinds whose removal can't be undone: it comes last of all.
+	Last []string
+	// Adopt takes over foreign objects of a wanted key, where that needs no re-creation.
+	Adopt bool
+	// Gone is the reason of a deletion: "no longer in the file".
+	Gone string
+}
+
+// Diff plans the steps from have to want. The order is the one that a rollback can follow back:
+//
+//  1. creates, and updates in place, of all that stands on nothing that is replaced;
+//  2. deletes, in the reverse order of kinds;
+//  3. replaces, and what falls with them or with a deletion and is put back;
+//  4. deletes of the last kinds.
+//
+// Each step is tried on an imagined kernel, so that what it takes down is planned for.
+func Diff(want []Object, have []Have, o Options) Plan {
+	p := &planner{Options: o, have: make(map[Key]Have, len(have)), want: make(map[Key]Object, len(want))}
+	p.plan.Wanted = len(want)
+	for _, h := range have {
+		p.have[h.Object.Key()] = h
+	}
+	for _, w := range want {
+		p.want[w.Key()] = w
+	}
+	if p.same(want, have) {
+		return p.plan
+	}
+	p.world = newWorld(have)
+	p.units = units(want, o.Kinds)
+	p.sequences = sequences(p.units)
+	p.refuse()
+	p.createAndUpdate()
+	last := p.delete(have)
+	p.replaceAndPutBack()
+	for _, k := range last {
+		p.emit(Step{Action: Delete, Changes: p.removal(k), Reason: p.gone(k)})
+	}
+	return p.plan
+}
+
+type planner struct {
+	Options
+	want  map[Key]Object
+	have  map[Key]Have
+	units []*unit
+	// sequences holds the wanted keys of each sequence in the wanted order.
+	sequences map[string][]Key
+	refused   map[Key]bool
+	world     *world
+	plan      Plan
+}
+
+// same is the short way out: nothing differs, nothing is in a wrong place, nothing is ours and unwanted.
+func (p *planner) same(want []Object, have []Have) bool {
+	for _, w := range want {
+		h, ok := p.have[w.Key()]
+		if !ok || h.Class == Foreign {
+			return false
+		}
+		if fields, _ := Compare(w, h.Object); len(fields) > 0 {
+			return false
+		}
+	}
+	next := make(map[string][]Key)
+	for _, w := range want {
+		if s, ok := w.(Sequenced); ok {
+			next[s.Sequence()] = append(next[s.Sequence()], w.Key())
+		}
+	}
+	for _, h := range have {
+		k := h.Object.Key()
+		if p.want[k] == nil {
+			if h.Class == Ours {
+				return false
+			}
+			continue
+		}
+		if s, ok := h.Object.(Sequenced); ok {
+			if next[s.Sequence()][0] != k {
+				return false
+			}
+			next[s.Sequence()] = next[s.Sequence()][1:]
+		}
+	}
+	return true
+}
+
+func sequences(units []*unit) map[string][]Key {
+	seq := make(map[string][]Key)
+	for _, u := range units {
+		for _, o := range u.objects {
+			if s, ok := o.(Sequenced); ok {
+				seq[s.Sequence()] = append(seq[s.Sequence()], o.Key())
+			}
+		}
+	}
+	return seq
+}
+
+// refuse plans a refusal for every wanted key at which something foreign stands, and that may not be adopted.
+func (p *planner) refuse() {
+	p.refused = make(map[Key]bool)
+	for _, u := range p.units {
+		for _, o := range u.objects {
+			h, ok := p.have[o.Key()]
+			if !ok || h.Class != Foreign {
+				continue
+			}
+			fields, fixed := Compare(o, h.Object)
+			why := h.Why
+			switch {
+			case p.Adopt && !h.Final && !fixed:
+				continue
+			case p.Adopt && !h.Final:
+				why = "cannot be adopted, as it would have to be re-created: " + differences(fields)
+			}
+			p.refused[o.Key()] = true
+			p.plan.Steps = append(p.plan.Steps, Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: o}}, Reason: why})
+		}
+	}
+}
+
+func differences(fields []Field) string {
+	var words []string
+	for _, f := range fields {
+		if !f.Quiet {
+			words = append(words, fmt.Sprintf("%s %s -> %s", f.Name, f.Before, f.After))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// createAndUpdate plans what can be done before anything is taken away. What needs something that is replaced, or
+// something that waits for such a thing, waits.
+func (p *planner) createAndUpdate() {
+	waits := make(map[Key]bool)
+	for _, u := range p.units {
+		if p.waits(u, waits) {
+			for _, o := range u.objects {
+				waits[o.Key()] = true
+			}
+			continue
+		}
+		p.settle(u)
+	}
+}
+
+func (p *planner) waits(u *unit, waiting map[Key]bool) bool {
+	for _, o := range u.objects {
+		if slices.ContainsFunc(o.Needs(), func(k Key) bool { return waiting[k] }) {
+			return true
+		}
+	}
+	return p.state(u) == needsReplace
+}
+
+// replaceAndPutBack plans all that is still different.
+func (p *planner) replaceAndPutBack() {
+	checked := make(map[string]bool)
+	for _, u := range p.units {
+		for _, o := range u.objects {
+			if s, ok := o.(Sequenced); ok && !checked[s.Sequence()] {
+				checked[s.Sequence()] = true
+				p.reorder(s.Sequence())
+			}
+		}
+		p.settle(u)
+	}
+}
+
+// reorder re-creates the members of a sequence that stand in a wrong place: all behind the longest beginning of the
+// wanted order that the kernel's order holds. What is missing among them joins at the end, in its turn.
+func (p *planner) reorder(sequence string) {
+	live, wanted := p.world.sequences[sequence], p.sequences[sequence]
+	kept := 0
+	for at := 0; kept < len(wanted); kept++ {
+		i := slices.Index(live[at:], wanted[kept])
+		if i < 0 || p.state(p.single(wanted[kept])) == needsReplace {
+			break
+		}
+		at += i + 1
+	}
+	for _, k := range wanted[kept:] {
+		if u := p.single(k); p.state(u) == needsCreate {
+			p.settle(u)
+		} else {
+			p.replace(u, "out of order")
+		}
+	}
+}
+
+func (p *planner) single(k Key) *unit { return &unit{objects: []Object{p.want[k]}} }
+
+// state of a unit in the imagined kernel.
+type state int
+
+const (
+	settled state = iota
+	needsCreate
+	needsUpdate
+	needsReplace
+)
+
+func (p *planner) state(u *unit) state {
+	missing, differ, fixed := 0, false, false
+	for _, o := range u.objects {
+		h := p.world.objects[o.Key()]
+		if h == nil {
+			missing++
+			continue
+		}
+		fields, f := Compare(o, h)
+		differ = differ || len(fields) > 0 || p.adopts(o.Key())
+		fixed = fixed || f
+	}
+	switch {
+	case missing == len(u.objects):
+		return needsCreate
+	case missing > 0 || fixed:
+		return needsReplace
+	case differ:
+		return needsUpdate
+	}
+	return settled
+}
+
+// adopts says whether an object is still to be taken over.
+func (p *planner) adopts(k Key) bool {
+	h, ok := p.have[k]
+	return ok && h.Class == Foreign && p.world.objects[k] == h.Object
+}
+
+// settle plans the steps that make a unit as it is wanted.
+func (p *planner) settle(u *unit) {
+	for _, o := range u.objects {
+		if p.refused[o.Key()] {
+			return
+		}
+	}
+	switch p.state(u) {
+	case needsCreate:
+		step := Step{Action: Create}
+		for _, o := range u.objects {
+			step.Changes = append(step.Changes, Change{New: o})
+			if k, ok := p.world.felledBy[o.Key()]; ok && step.Reason == "" {
+				step.Reason = fmt.Sprintf("falls with %s %s, put back", k.Kind, k.Place())
+			}
+		}
+		p.emit(step)
+	case needsUpdate:
+		for _, o := range u.objects {
+			p.update(o)
+		}
+	case needsReplace:
+		p.replace(u, "")
+	}
+}
+
+func (p *planner) update(o Object) {
+	old := p.world.objects[o.Key()]
+	fields, _ := Compare(o, old)
+	step := Step{Action: Update, Changes: []Change{{Old: old, New: o}}, Fields: fields}
+	switch {
+	case p.adopts(o.Key()):
+		step.Action, step.Reason = Adopt, "is taken over"
+		delete(p.have, o.Key())
+	case len(fields) == 0:
+		return
+	}
+	p.emit(step)
+}
+
+// replace plans to delete what there is of a unit, and to create it anew.
+func (p *planner) replace(u *unit, why string) {
+	step := Step{Action: Replace}
+	for i, o := range u.objects {
+		old := p.world.objects[o.Key()]
+		step.Changes = append(step.Changes, Change{Old: old, New: o})
+		if old == nil {
+			continue
+		}
+		fields, _ := Compare(o, old)
+		for _, f := range fields {
+			if i > 0 {
+				f.Name = o.Key().Place() + " " + f.Name
+			}
+			step.Fields = append(step.Fields, f)
+		}
+	}
+	mark := len(p.world.fell)
+	for _, c := range step.Changes {
+		p.world.remove(c.Key())
+	}
+	step.Reason = joinReasons(why, p.takesDown(step, p.world.fell[mark:]))
+	for _, c := range step.Changes {
+		p.world.put(c.New)
+	}
+	p.plan.Steps = append(p.plan.Steps, step)
+}
+
+// takesDown counts by kind what falls with a step: "takes down 1 address, 2 routes".
+func (p *planner) takesDown(s Step, fell []Key) string {
+	count := make(map[string]int)
+	for _, k := range fell {
+		if !slices.ContainsFunc(s.Changes, func(c Change) bool { return c.Key() == k }) {
+			count[k.Kind]++
+		}
+	}
+	var words []string
+	for _, kind := range p.Kinds {
+		if count[kind] > 0 {
+			words = append(words, Count(count[kind], kind))
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "takes down " + strings.Join(words, ", ")
+}
+
+// Count writes a number with its noun in the right form: "1 address", "2 addresses".
+func Count(n int, noun string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(noun, "ss"):
+		noun += "es"
+	default:
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+func joinReasons(reasons ...string) string {
+	return strings.Join(slices.DeleteFunc(reasons, func(r string) bool { return r == "" }), "; ")
+}
+
+// delete plans to delete what is ours and not wanted, but for what falls with something else that goes. It returns the
+// keys whose deletion comes last.
+func (p *planner) delete(have []Have) (last []Key) {
+	var gone []Key
+	for _, h := range have {
+		if k := h.Object.Key(); h.Class == Ours && p.want[k] == nil && p.world.objects[k] != nil {
+			gone = append(gone, k)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	rank := func(k Key) int { return slices.Index(p.Kinds, k.Kind) }
+	slices.SortStableFunc(gone, func(a, b Key) int { return cmp.Compare(rank(a), rank(b)) })
+	gone = p.standingAlone(gone)
+	for _, k := range slices.Backward(gone) {
+		if slices.Contains(p.Last, k.Kind) {
+			last = append(last, k)
+		} else if p.world.objects[k] != nil {
+			p.emit(Step{Action: Delete, Changes: p.removal(k), Reason: p.gone(k)})
+		}
+	}
+	slices.Reverse(last)
+	return last
+}
+
+// standingAlone leaves out what falls with something that is replaced, or that comes before it in the list.
+func (p *planner) standingAlone(gone []Key) []Key {
+	scratch := p.world.clone()
+	for _, u := range p.units {
+		if p.state(u) == needsReplace {
+			for _, o := range u.objects {
+				scratch.remove(o.Key())
+			}
+		}
+	}
+	var alone []Key
+	for _, k := range gone {
+		if scratch.objects[k] != nil {
+			alone = append(alone, k)
+			scratch.remove(k)
+		}
+	}
+	return alone
+}
+
+// removal is what the deletion of k changes: the object, and its other half, when nobody wants that.
+func (p *planner) removal(k Key) []Change {
+	o := p.world.objects[k]
+	changes := []Change{{Old: o}}
+	if paired, ok := o.(Paired); ok {
+		if pair, ok := paired.Pair(); ok && p.want[pair] == nil && p.world.objects[pair] != nil {
+			changes = append(changes, Change{Old: p.world.objects[pair]})
+			slices.SortFunc(changes, func(a, b Change) int { return comparePair(a.Key(), b.Key()) })
+		}
+	}
+	return changes
+}
+
+func (p *planner) gone(k Key) string {
+	h := p.have[k]
+	return joinReasons(cmp.Or(h.Why, p.Gone), h.Note)
+}
+
+// emit adds a step to the plan and takes it in the imagined kernel.
+func (p *planner) emit(s Step) {
+	p.plan.Steps = append(p.plan.Steps, s)
+	for _, c := range s.Changes {
+		if c.New == nil {
+			p.world.remove(c.Key())
+		} else {
+			p.world.put(c.New)
+		}
+	}
+}

@@ -1,0 +1,308 @@
+package plan
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Line is a step as people see it: in a plan, or with what became of it.
+type Line struct {
+	Step Step
+	// Result is what became of the step, in a word: "done", "failed". It is empty in a plan.
+	Result string
+	// Err is why a step failed.
+	Err error
+	// Unplanned marks a step that no plan had shown.
+	Unplanned bool
+}
+
+// Done is the result of a step that was carried out.
+const Done = "done"
+
+// Lines gives the steps of a plan the same result each.
+func (p Plan) Lines(result string) []Line {
+	lines := make([]Line, len(p.Steps))
+	for i, s := range p.Steps {
+		lines[i] = Line{Step: s, Result: result}
+	}
+	return lines
+}
+
+// The widths, in characters, that a column grows to: one long name moves its own line only.
+const (
+	maxLabel = 44
+	maxText  = 60
+)
+
+// Text prints the steps of one topology, a line each, in three columns: what is changed, how and why, and its place in
+// the file.
+type Text struct {
+	// Name is the topology's, and File its file's; File may be empty.
+	Name, File string
+	// Source finds the place of an object in the file; nil knows none.
+	Source func(Key) (Source, bool)
+	Color  bool
+	// All prints the quiet fields too.
+	All bool
+
+	label, text int
+}
+
+// Fit sets the widths of the columns so that the steps of p stand in line, however many of them are printed.
+func (t *Text) Fit(p Plan) {
+	t.label, t.text = 0, 0
+	for _, s := range p.Steps {
+		c := t.columns(Line{Step: s})
+		if n := width(c.label); c.text+c.source != "" && n <= maxLabel {
+			t.label = max(t.label, n)
+		}
+		if n := width(c.text); c.source != "" && n <= maxText {
+			t.text = max(t.text, n)
+		}
+	}
+}
+
+// WritePlan prints a plan with its head and its sum, or that there is nothing to do.
+func (t *Text) WritePlan(w io.Writer, p Plan) error {
+	if len(p.Steps) == 0 {
+		return t.WriteInSync(w, p)
+	}
+	t.Fit(p)
+	b := bufio.NewWriter(w)
+	_ = t.WriteHead(b) // a bufio.Writer keeps its first error for Flush
+	for _, s := range p.Steps {
+		_ = t.WriteLine(b, Line{Step: s})
+	}
+	_, _ = b.WriteString("Plan: " + sum(p.Lines(""), planned) + ".\n")
+	return b.Flush()
+}
+
+// WriteInSync prints that there is nothing to do.
+func (t *Text) WriteInSync(w io.Writer, p Plan) error {
+	_, err := fmt.Fprintf(w, "%s: in sync (%s)\n", Printable(t.Name), Count(p.Wanted, "object"))
+	return err
+}
+
+// WriteHead prints the line above the steps: "docker0 (topology.yaml)".
+func (t *Text) WriteHead(w io.Writer) error {
+	head := t.Name
+	if t.File != "" {
+		head += " (" + t.File + ")"
+	}
+	_, err := io.WriteString(w, Printable(head)+"\n")
+	return err
+}
+
+// WriteLine prints one step, and below it why it failed.
+func (t *Text) WriteLine(w io.Writer, l Line) error {
+	c := t.columns(l)
+	var b strings.Builder
+	b.WriteString(t.symbol(l.Step.Action))
+	b.WriteByte(' ')
+	b.WriteString(c.label)
+	if c.text+c.source != "" {
+		pad(&b, t.label-width(c.label))
+		b.WriteString("  " + c.text)
+	}
+	if c.source != "" {
+		pad(&b, t.text-width(c.text))
+		b.WriteString("  " + c.source)
+	}
+	b.WriteByte('\n')
+	if l.Err != nil {
+		b.WriteString("    failed: " + Printable(l.Err.Error()) + "\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// WriteSum prints the line below the steps of a run: "Applied: 8 created, 1 changed." Steps that were not done are
+// counted by what became of them.
+func (t *Text) WriteSum(w io.Writer, verb string, lines []Line) error {
+	_, err := fmt.Fprintf(w, "%s: %s.\n", verb, sum(lines, done))
+	return err
+}
+
+// columns are a line's parts, escaped.
+type columns struct{ label, text, source string }
+
+func (t *Text) columns(l Line) columns {
+	text := t.describe(l.Step)
+	if l.Result != "" && l.Result != Done && l.Err == nil {
+		text = mark(l.Result, text)
+	}
+	if l.Unplanned {
+		text = mark("unplanned", text)
+	}
+	c := columns{label: Printable(l.Step.Key().Label()), text: Printable(text)}
+	if l.Step.Action == Delete {
+		return c
+	}
+	if src, ok := source(t.Source, l.Step); ok {
+		c.source = Printable(src.File) + ":" + strconv.Itoa(src.Line)
+	}
+	return c
+}
+
+func mark(word, text string) string {
+	if text == "" {
+		return word
+	}
+	return word + ": " + text
+}
+
+// describe says how and why: what a creation makes, or what differs, then the reason.
+func (t *Text) describe(s Step) string {
+	what := differences(t.shown(s.Fields))
+	object := s.Changes[0].New
+	switch {
+	case s.Action == Refuse:
+		what = ""
+	case s.Action == Replace && what != "":
+		what += " cannot change in place"
+	case object != nil && (s.Action == Create || what+s.Reason == ""):
+		what = object.Describe()
+	}
+	return joinReasons(what, s.Reason)
+}
+
+// shown makes quiet fields loud where they are asked for, or are all that differs.
+func (t *Text) shown(fields []Field) []Field {
+	if !t.All && slices.ContainsFunc(fields, func(f Field) bool { return !f.Quiet }) {
+		return fields
+	}
+	fields = slices.Clone(fields)
+	for i := range fields {
+		fields[i].Quiet = false
+	}
+	return fields
+}
+
+// source is the place of the first object of a step that has one: a cable may be declared on either end.
+func source(find func(Key) (Source, bool), s Step) (Source, bool) {
+	if find == nil {
+		return Source{}, false
+	}
+	for _, c := range s.Changes {
+		if src, ok := find(c.Key()); ok {
+			return src, true
+		}
+	}
+	return Source{}, false
+}
+
+// Label names the object with its kind, as a plan does: "link ns1/eth0", "route ns1 10.9.0.0/24". What is called by a
+// link is written as a place, like the link.
+func (k Key) Label() string {
+	switch {
+	case k.NS == "":
+		return k.Kind + " " + k.Name
+	case k.Kind == "link" || k.Kind == "address":
+		return k.Kind + " " + k.Place()
+	}
+	return k.Kind + " " + k.NS + " " + k.Name
+}
+
+// look is how the steps of an action print: their symbol in three columns, its ANSI colour, and the words that count
+// them before and after a run.
+type look struct {
+	action        Action
+	symbol, color string
+	planned, done string
+}
+
+// looks stand in the order of a sum.
+func looks() [6]look {
+	const red, green, yellow, magenta = "31", "32", "33", "35"
+	return [...]look{
+		{Create, "  +", green, "to create", "created"},
+		{Update, "  ~", yellow, "to change", "changed"},
+		{Delete, "  -", red, "to delete", "deleted"},
+		{Replace, "-/+", magenta, "to replace", "replaced"},
+		{Adopt, "  =", yellow, "to adopt", "adopted"},
+		{Refuse, "  !", red, "refused", "refused"},
+	}
+}
+
+func (t *Text) symbol(a Action) string {
+	for _, k := range looks() {
+		if k.action != a {
+			continue
+		}
+		if t.Color {
+			return "\x1b[" + k.color + "m" + k.symbol + "\x1b[0m"
+		}
+		return k.symbol
+	}
+	return "  ?"
+}
+
+func planned(l look) string { return l.planned }
+func done(l look) string    { return l.done }
+
+// sum counts steps by action, and those that were not done by result: "2 created, 1 changed; 1 failed, 3 undone".
+func sum(lines []Line, word func(look) string) string {
+	actions, results := make(map[Action]int), make(map[string]int)
+	var order []string
+	for _, l := range lines {
+		if l.Result == "" || l.Result == Done {
+			actions[l.Step.Action]++
+			continue
+		}
+		if results[l.Result] == 0 {
+			order = append(order, l.Result)
+		}
+		results[l.Result]++
+	}
+	var did, rest []string
+	for _, k := range looks() {
+		if n := actions[k.action]; n == 0 {
+			continue
+		} else if words := fmt.Sprintf("%d %s", n, word(k)); k.action == Refuse {
+			rest = append(rest, words)
+		} else {
+			did = append(did, words)
+		}
+	}
+	for _, result := range order {
+		rest = append(rest, fmt.Sprintf("%d %s", results[result], result))
+	}
+	return cmp.Or(joinReasons(strings.Join(did, ", "), strings.Join(rest, ", ")), "nothing")
+}
+
+func width(s string) int { return utf8.RuneCountInString(s) }
+
+func pad(b *strings.Builder, n int) {
+	for range n {
+		b.WriteByte(' ')
+	}
+}
+
+// Printable escapes what a terminal could take for an order, and what isn't text, as Go writes it: \x1b.
+func Printable(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[0])
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			q := strconv.QuoteRuneToASCII(r)
+			b.WriteString(q[1 : len(q)-1])
+		}
+		s = s[n:]
+	}
+	return b.String()
+}

@@ -1,0 +1,109 @@
+package plan
+
+import "slices"
+
+// world is the state of the kernel as the planner imagines it after the steps that it has planned so far.
+type world struct {
+	objects map[Key]Object
+	// standing lists, under a key, what has stood on it; entries may be stale, and are checked when read.
+	standing map[Key][]Key
+	// sequences holds the keys of each sequence in the kernel's order.
+	sequences map[string][]Key
+	// fell lists what went because something else did, and felledBy what that was.
+	fell     []Key
+	felledBy map[Key]Key
+}
+
+func newWorld(have []Have) *world {
+	w := &world{
+		objects:   make(map[Key]Object, len(have)),
+		standing:  make(map[Key][]Key),
+		sequences: make(map[string][]Key),
+		felledBy:  make(map[Key]Key),
+	}
+	for _, h := range have {
+		w.add(h.Object)
+	}
+	return w
+}
+
+func (w *world) clone() *world {
+	c := newWorld(nil)
+	for _, o := range w.objects {
+		c.add(o)
+	}
+	return c
+}
+
+// Standing implements [World].
+func (w *world) Standing(k Key) []Object {
+	var list []Object
+	seen := make(map[Key]bool)
+	for _, key := range w.standing[k] {
+		o, ok := w.objects[key].(Dependent)
+		if ok && !seen[key] && slices.Contains(o.On(), k) {
+			seen[key] = true
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+func (w *world) add(o Object) {
+	k := o.Key()
+	if s, ok := o.(Sequenced); ok && w.objects[k] == nil {
+		w.sequences[s.Sequence()] = append(w.sequences[s.Sequence()], k)
+	}
+	w.objects[k] = o
+	if d, ok := o.(Dependent); ok {
+		for _, on := range d.On() {
+			w.standing[on] = append(w.standing[on], k)
+		}
+	}
+}
+
+// put creates the object or changes it in place, and tells what stands on it.
+func (w *world) put(o Object) {
+	old := w.objects[o.Key()]
+	w.add(o)
+	if old != nil {
+		w.tell(old, o)
+	}
+}
+
+// remove deletes the object, and what falls with it.
+func (w *world) remove(k Key) {
+	old := w.objects[k]
+	if old == nil {
+		return
+	}
+	delete(w.objects, k)
+	if s, ok := old.(Sequenced); ok {
+		list := w.sequences[s.Sequence()]
+		if i := slices.Index(list, k); i >= 0 {
+			w.sequences[s.Sequence()] = slices.Delete(slices.Clone(list), i, i+1)
+		}
+	}
+	w.tell(old, nil)
+}
+
+// tell lets everything that hears of a change become what it becomes.
+func (w *world) tell(old, now Object) {
+	hear := []Key{old.Key()}
+	if b, ok := old.(Bearer); ok && now == nil {
+		hear = append(hear, b.Bears()...)
+	}
+	for _, k := range hear {
+		for _, o := range w.Standing(k) {
+			after, ok := o.(Dependent).After(old, now, w)
+			switch {
+			case !ok:
+				w.fell = append(w.fell, o.Key())
+				w.felledBy[o.Key()] = old.Key()
+				w.remove(o.Key())
+			case after != o:
+				w.add(after)
+			}
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// rounds bounds how often apply observes, plans and applies. One round is enough, unless somebody else changes things
+// meanwhile: what later rounds do was not in the plan, and is reported so.
+const rounds = 3
+
+var (
+	errInterrupted = errors.New("interrupted")
+	errStopped     = errors.New("stopped at once")
+)
+
+// apply makes the host match r.want.
+func (r *run) apply() error {
+	start, want, err := r.observe(r.want)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotRun, err)
+	}
+	p := r.diff(want, start)
+	r.report.Plan = p
+	r.Planned(p)
+	r.warn()
+	if p.Refused() {
+		return ErrRefused
+	}
+	before := r.record.clone()
+	if err := r.converge(p, want); err != nil {
+		return r.fail(err, start, before)
+	}
+	return nil
+}
+
+// converge executes a plan, reads again, and goes on with what is left.
+func (r *run) converge(p plan.Plan, want []plan.Object) error {
+	for round := range rounds {
+		if err := r.prepare(p, want); err != nil {
+			return err
+		}
+		if err := r.execute(p.Steps, round > 0); err != nil {
+			return err
+		}
+		if round > 0 || len(p.Steps) > 0 {
+			have, again, err := r.observe(r.want)
+			if err != nil {
+				return err
+			}
+			want, p = again, r.diff(again, have)
+		}
+		if len(p.Steps) == 0 {
+			return r.finish(want)
+		}
+	}
+	return fmt.Errorf("not settled after %d rounds: %s", rounds, left(p))
+}
+
+// left names what a plan still has to do.
+func left(p plan.Plan) string {
+	var words []string
+	for _, s := range p.Steps {
+		k := s.Key()
+		words = append(words, fmt.Sprintf("%s %s %s", s.Action, k.Kind, k.Place()))
+	}
+	const most = 5
+	if len(words) > most {
+		words = append(words[:most], fmt.Sprintf("and %d more", len(words)-most))
+	}
+	return strings.Join(words, ", ")
+}
+
+// prepare writes into the host record what the plan's steps will need told, should the run not come to its end.
+func (r *run) prepare(p plan.Plan, want []plan.Object) error {
+	pending := r.record.Pending[r.topology]
+	for _, s := range p.Steps {
+		for _, c := range s.Changes {
+			k := c.Key()
+			if s.Action == plan.Update || k.Kind != kind.KindNamespace && k.Kind != kind.KindLink {
+				continue
+			}
+			pending = append(pending, k)
+			if k.Kind == kind.KindNamespace && s.Action == plan.Create {
+				r.record.forgetNamespace(k.Name)
+			}
+		}
+	}
+	setList(&r.record.Pending, r.topology, pending)
+	setList(&r.record.Held, r.topology, append(r.record.Held[r.topology], held(want)...))
+	for _, o := range want {
+		if v, ok := o.(kind.Sysctl); ok && r.env.Sections[v.NS] != nil {
+			if err := r.claim(v); err != nil {
+				return err
+			}
+		}
+	}
+	return r.record.save(r.Seam)
+}
+
+// held lists the wanted objects of the host that stand on nothing of the topology's, and so have no stamp to be known
+// by.
+func held(want []plan.Object) []plan.Key {
+	links := make(map[string]bool)
+	for _, o := range want {
+		if l, ok := o.(kind.Link); ok && l.NS == "" {
+			links[l.Name] = true
+		}
+	}
+	var keys []plan.Key
+	for _, o := range want {
+		switch v := o.(type) {
+		case kind.Address:
+			if v.NS == "" && !links[v.Dev] {
+				keys = append(keys, v.Key())
+			}
+		case kind.Route:
+			if v.NS == "" && !links[v.Dev.V] {
+				keys = append(keys, v.Key())
+			}
+		}
+	}
+	return keys
+}
+
+// claim writes down that the topology wants a sysctl, and, when it is the first to, what the value was.
+func (r *run) claim(v kind.Sysctl) error {
+	if v.NS != "" && (v.Name == kind.Forwarding4 || v.Name == kind.Forwarding6) {
+		return nil // the namespace's own default governs it
+	}
+	c := r.record.claim(v.Key())
+	if c == nil {
+		was, err := kind.OriginalOf(r.env, v.Key())
+		if err != nil {
+			return err
+		}
+		r.record.Claims = append(r.record.Claims, claimEntry{v.Key(), was})
+		c = r.record.claim(v.Key())
+	}
+	c.Wants[r.topology] = v.Value
+	return nil
+}
+
+// finish makes the host record tell the state that was reached.
+func (r *run) finish(want []plan.Object) error {
+	wanted := make(map[plan.Key]bool, len(want))
+	for _, o := range want {
+		wanted[o.Key()] = true
+	}
+	r.record.leave(r.topology, func(k plan.Key) bool { return wanted[k] })
+	setList(&r.record.Pending, r.topology, nil)
+	setList(&r.record.Held, r.topology, held(want))
+	return r.record.save(r.Seam)
+}
+
+// destroy removes all that is the topology's. It goes on past failures.
+func (r *run) destroy() error {
+	var failed error
+	for round := range rounds {
+		p, err := r.plan()
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNotRun, err)
+		}
+		if round == 0 {
+			r.report.Plan = p
+			r.Planned(p)
+		}
+		if len(p.Steps) == 0 {
+			if err := r.finish(nil); err != nil {
+				return fmt.Errorf("%w: %w", ErrPartial, err)
+			}
+			return nil
+		}
+		if err := r.prepare(p, nil); err != nil {
+			return fmt.Errorf("%w: %w", ErrPartial, err)
+		}
+		if failed = r.executeAll(p.Steps, round > 0); errors.Is(failed, errInterrupted) || errors.Is(failed, errStopped) {
+			break
+		}
+	}
+	p, err := r.plan()
+	if err == nil && len(p.Steps) == 0 {
+		return r.finish(nil)
+	}
+	return fmt.Errorf("%w: %w; left: %s", ErrPartial, errors.Join(failed, err), left(p))
+}

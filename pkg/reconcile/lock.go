@@ -1,0 +1,104 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+)
+
+// runDir is where the host record and the lock are, in a directory per host.
+const runDir = "/run/plumb"
+
+// lock is held by the one run that may change the host.
+type lock struct{ file *os.File }
+
+// takeLock waits for the lock in dir.
+func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kernel.Seam) (*lock, error) {
+	if err := privateDir(runDir, seam); err != nil {
+		return nil, err
+	}
+	if err := privateDir(dir, seam); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	if err := waitLock(ctx, f, timeout); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	who := fmt.Sprintf("process %d (%s)\n", os.Getpid(), strings.Join(os.Args, " "))
+	if err := errors.Join(f.Truncate(0), writeAt(f, who)); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock: %w", err), f.Close())
+	}
+	return &lock{f}, nil
+}
+
+func writeAt(f *os.File, text string) error {
+	_, err := f.WriteAt([]byte(text), 0)
+	return err
+}
+
+// lockPoll is how often a lock that is taken is tried again.
+const lockPoll = 20 * time.Millisecond
+
+func waitLock(ctx context.Context, f *os.File, timeout time.Duration) error {
+	deadline := time.Now().Add(timeout)
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			return fmt.Errorf("lock %s: %w", f.Name(), err)
+		case ctx.Err() != nil:
+			return fmt.Errorf("lock: %w", context.Cause(ctx))
+		case time.Now().After(deadline):
+			return fmt.Errorf("lock: held by %s for longer than %s (see --lock-timeout)", holder(f), timeout)
+		}
+		time.Sleep(lockPoll)
+	}
+}
+
+// holder reads who wrote itself into the lock file.
+func holder(f *os.File) string {
+	b := make([]byte, 300)
+	n, _ := f.ReadAt(b, 0) // short at the end of the file
+	if who := strings.TrimSpace(string(b[:n])); who != "" {
+		return who
+	}
+	return "another process"
+}
+
+func (l *lock) release() error { return l.file.Close() }
+
+// privateDir makes a directory for root alone; one that others can write to, or that is a link, is not used.
+func privateDir(path string, seam *kernel.Seam) error {
+	st, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := seam.Do(kernel.Write{What: "create " + path}, func() error { return os.Mkdir(path, 0o700) }); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+		st, err = os.Lstat(path)
+	}
+	if err != nil {
+		return err
+	}
+	var raw unix.Stat_t
+	if err := unix.Lstat(path, &raw); err != nil {
+		return fmt.Errorf("stat %s: %w", path, err)
+	}
+	if !st.IsDir() || st.Mode().Perm()&0o022 != 0 || int(raw.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s is not a directory of this user's alone: remove it", path)
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// fail ends an apply that could not be carried through: it goes back to what was there, unless told to keep what was
+// done.
+func (r *run) fail(cause error, start []plan.Have, before *record) error {
+	if r.Keep || errors.Is(cause, errStopped) {
+		return fmt.Errorf("%w: %w", ErrPartial, cause)
+	}
+	rest, err := r.rollBack(start, before)
+	switch {
+	case errors.Is(err, errStopped):
+		return fmt.Errorf("%w: %w; left while rolling back: %s", ErrPartial, cause, left(rest))
+	case err != nil || len(rest.Steps) > 0:
+		return fmt.Errorf("%w: %w; then %w; left: %s", ErrRollback, cause, cmpErr(err), left(rest))
+	}
+	for i, o := range r.report.Outcomes {
+		if o.Result == Done {
+			r.report.Outcomes[i].Result = Undone
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrRolledBack, cause)
+}
+
+func cmpErr(err error) error {
+	if err == nil {
+		return errors.New("not all went back")
+	}
+	return err
+}
+
+// rollBack is a plan like any other: from what is there now to what was there at the start. It returns what it could
+// not do.
+func (r *run) rollBack(start []plan.Have, before *record) (rest plan.Plan, err error) {
+	r.undoing, r.ctx = true, context.WithoutCancel(r.ctx)
+	outcomes := r.report.Outcomes
+	defer func() { r.report.Outcomes = outcomes }()
+	want := r.before(start, before)
+	for range rounds {
+		have, _, err := r.observe(want)
+		if err != nil {
+			return rest, err
+		}
+		if rest = r.diff(want, have); len(rest.Steps) == 0 {
+			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
+			return rest, r.record.save(r.Seam)
+		}
+		if err = r.executeAll(rest.Steps, true); errors.Is(err, errStopped) {
+			return rest, err
+		}
+	}
+	have, _, err := r.observe(want)
+	if err != nil {
+		return rest, err
+	}
+	return r.diff(want, have), nil
+}
+
+// before makes of what was found what is wanted back.
+func (r *run) before(start []plan.Have, before *record) []plan.Object {
+	adopted := make(map[plan.Key]bool)
+	for _, s := range r.report.Plan.Steps {
+		adopted[s.Key()] = s.Action == plan.Adopt
+	}
+	var want []plan.Object
+	for _, h := range start {
+		k := h.Object.Key()
+		if h.Class == plan.Foreign && !adopted[k] {
+			continue
+		}
+		switch v := h.Object.(type) {
+		case kind.Namespace:
+			if v.Leftover {
+				continue
+			}
+		case kind.Sysctl:
+			// What the topology had not claimed goes back to its original, and the claim with it.
+			if c := before.claim(k); c == nil || c.Wants[r.topology] == "" {
+				continue
+			}
+		case kind.NAT:
+			if !v.Subnet.IsValid() {
+				continue // a rule made by hand, whose words alone are known
+			}
+			h.Object = v.Declared()
+		}
+		want = append(want, h.Object)
+	}
+	return want
+}
+
+// clone is a copy that later changes don't reach.
+func (r *record) clone() *record {
+	c := *r
+	c.Pending, c.Held = cloneLists(r.Pending), cloneLists(r.Held)
+	c.Claims = slices.Clone(r.Claims)
+	for i, e := range c.Claims {
+		wants := make(map[string]string, len(e.Wants))
+		for t, v := range e.Wants {
+			wants[t] = v
+		}
+		c.Claims[i].Wants = wants
+	}
+	return &c
+}
+
+func cloneLists(m map[string][]plan.Key) map[string][]plan.Key {
+	c := make(map[string][]plan.Key, len(m))
+	for t, keys := range m {
+		c[t] = slices.Clone(keys)
+	}
+	return c
+}

@@ -1,0 +1,56 @@
+package topology
+
+import (
+	"net/netip"
+
+	"github.com/plumbnet/plumb/pkg/kind"
+)
+
+// links checks what the kernel would refuse of single links.
+func (c *checker) links() {
+	for _, s := range c.sections {
+		for _, l := range s.list {
+			if l.ports > kind.MaxBridgePorts {
+				c.errorf(l.at, "bridge %s has %d ports, more than the %d that a bridge can have", l, l.ports, kind.MaxBridgePorts)
+			}
+			for _, a := range l.addresses {
+				c.fits(l, a)
+			}
+		}
+	}
+}
+
+// fits reports an address that the link cannot have.
+func (c *checker) fits(l *link, a Value[netip.Prefix]) {
+	if a.V.Addr().Is4() || l.kind == "" {
+		return
+	}
+	if l.mtuOr() < kind.MinIPv6MTU {
+		c.errorf(a.at, "%s on %s: IPv6 needs an MTU of at least %d, and that of the link is %d", a.V, l, kind.MinIPv6MTU, l.mtuOr()).
+			Hint = seeLine(l.mtu.at)
+	}
+	if by := l.section.disabled(l); by != nil {
+		c.errorf(a.at, "%s on %s: %s switches IPv6 off there", a.V, l, by.Name).Hint = seeLine(by.at)
+	}
+	if a.V.Bits() < 127 && a.V == a.V.Masked() {
+		c.warnf(a.at, "%s is the network, which IPv6 takes for the address of any router in it", a.V).
+			Hint = didYouMean(netip.PrefixFrom(a.V.Addr().Next(), a.V.Bits()).String())
+	}
+}
+
+// maxObjects bounds what a document declares: a default for new links goes to every link, and so multiplies.
+const maxObjects = 1_000_000
+
+// size reports a topology that is too large to plan.
+func (c *checker) size() {
+	total := 0
+	for _, s := range c.sections {
+		total += 1 + len(s.Sysctls) + len(s.list)*(1+len(s.defaults())) + len(s.NAT) + len(s.routes)
+		for _, l := range s.list {
+			total += len(l.addresses)
+		}
+	}
+	if total > maxObjects {
+		c.errorf(c.t.at, "the topology comes to more than %d objects", maxObjects)
+	}
+}

@@ -1,0 +1,105 @@
+package topology
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// expansion collects the objects of a topology with their places.
+type expansion struct {
+	topology string
+	objects  []plan.Object
+	sources  map[plan.Key]span
+}
+
+func (x *expansion) add(o plan.Object, at span) {
+	x.objects = append(x.objects, o)
+	x.sources[o.Key()] = at
+}
+
+// expand turns a topology without errors into objects: the host's, then those of each namespace by name; in each by
+// kind, and then by name. Only addresses come in another order, which is theirs in the kernel.
+func (c *checker) expand() {
+	x := &expansion{topology: c.t.Name, sources: map[plan.Key]span{}}
+	slices.SortStableFunc(c.sections, func(a, b *section) int { return cmp.Compare(a.Name, b.Name) })
+	for _, s := range c.sections {
+		slices.SortFunc(s.list, func(a, b *link) int { return cmp.Compare(a.name, b.name) })
+		x.namespace(s)
+		x.sysctls(s)
+		for _, l := range s.list {
+			x.link(l)
+		}
+		for _, l := range s.list {
+			x.addresses(l)
+		}
+		x.routes(s)
+		x.nat(s)
+	}
+	c.t.objects, c.t.sources = x.objects, x.sources
+}
+
+func (x *expansion) namespace(s *section) {
+	if s.Name == "" {
+		return
+	}
+	n := kind.Namespace{Name: s.Name, LoUp: true}
+	if _, _, asked := s.forwarding(kind.Forwarding4); !asked {
+		n.Forwarding4 = plan.Some(false)
+	}
+	if _, _, asked := s.forwarding(kind.Forwarding6); !asked {
+		n.Forwarding6 = plan.Some(false)
+	}
+	x.add(n, s.at)
+}
+
+// addresses adds those of a link in the order in which the kernel takes them, so that it ends with that of the file:
+// it lists IPv4 primaries before all secondaries, and puts the newest IPv6 address first.
+func (x *expansion) addresses(l *link) {
+	var primary, secondary, six []kind.Address
+	at := map[plan.Key]span{}
+	seen := map[string]bool{}
+	for _, a := range l.addresses {
+		o := kind.NewAddress(l.section.Name, l.name, a.V)
+		at[o.Key()] = a.at
+		subnet := a.V.Masked().String()
+		switch {
+		case a.V.Addr().Is6():
+			six = append(six, o)
+		case seen[subnet]:
+			secondary = append(secondary, o)
+		default:
+			primary = append(primary, o)
+		}
+		seen[subnet] = true
+	}
+	slices.Reverse(six)
+	for _, o := range slices.Concat(primary, secondary, six) {
+		x.add(o, at[o.Key()])
+	}
+}
+
+func (x *expansion) routes(s *section) {
+	slices.SortStableFunc(s.routes, func(a, b route) int { return a.Key().Compare(b.Key()) })
+	for _, r := range s.routes {
+		x.add(r.Route, r.at)
+	}
+}
+
+func (x *expansion) nat(s *section) {
+	type entry struct {
+		kind.NAT
+		at span
+	}
+	var list []entry
+	for _, e := range s.NAT {
+		except := s.subnets.touching(e.Masquerade.V)
+		list = append(list, entry{kind.Masquerade(s.Name, e.Masquerade.V, e.Out.V, except), e.at})
+	}
+	slices.SortStableFunc(list, func(a, b entry) int { return a.Key().Compare(b.Key()) })
+	for _, e := range list {
+		x.add(e.NAT, e.at)
+	}
+}

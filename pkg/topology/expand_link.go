@@ -1,0 +1,59 @@
+package topology
+
+import (
+	"net/netip"
+
+	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// link adds a bridge or an end of a cable, with every default filled in; lo is not ours to make.
+func (x *expansion) link(l *link) {
+	if l.kind == "" {
+		return
+	}
+	s := l.section
+	o := kind.Link{
+		NS: s.Name, Name: l.name, Ifname: l.name, Type: l.kind, Up: true, MTU: l.mtuOr(), MAC: l.localMAC(x.topology),
+		Group: kind.Group(x.topology), Alias: kind.Alias(x.topology, s.Name, l.name),
+		Forwarding4: s.linkForwarding(ipv4, kind.Forwarding4, l),
+		Promote:     s.linkSwitch(ipv4, "promote_secondaries", l, true),
+	}
+	// Below the least MTU of IPv6 the kernel has nothing of IPv6 on a link, no parameters either.
+	if o.MTU >= kind.MinIPv6MTU {
+		o.LinkLocal = s.linkLocal(l, o.MAC)
+		o.Forwarding6 = s.linkForwarding(ipv6, kind.Forwarding6, l)
+	}
+	if l.master != nil {
+		o.Master = l.master.name
+	}
+	if l.peer != nil {
+		o.Peer = kind.LinkKey(l.peer.section.Name, l.peer.name).Place()
+	}
+	if l.bridge != nil {
+		o.STP, o.VLANFiltering = plan.Some(l.bridge.STP.Or(false)), plan.Some(l.bridge.VLANFiltering.Or(false))
+	}
+	x.add(o, l.at)
+}
+
+// linkForwarding is a link's own forwarding: what is asked for the link, else for new links, else for all.
+func (s *section) linkForwarding(family, all string, l *link) bool {
+	on, _, _ := s.forwarding(all)
+	return s.linkSwitch(family, "forwarding", l, on)
+}
+
+func (s *section) linkSwitch(family, key string, l *link, def bool) bool {
+	if v := s.setting(family, key, l); v != nil {
+		return v.Value.V != "0"
+	}
+	return def
+}
+
+// linkLocal is the address that the kernel gives a link by itself, none where it is told not to.
+func (s *section) linkLocal(l *link, mac kind.MAC) netip.Addr {
+	mode := s.setting(ipv6, "addr_gen_mode", l)
+	if s.disabled(l) != nil || mode != nil && mode.Value.V == "1" { // IN6_ADDR_GEN_MODE_NONE
+		return netip.Addr{}
+	}
+	return mac.LinkLocal()
+}

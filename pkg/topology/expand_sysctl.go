@@ -1,0 +1,87 @@
+package topology
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/plumbnet/plumb/pkg/kind"
+)
+
+// perLink is a parameter that a section asks for all links, or for new ones.
+type perLink struct {
+	family, key string
+	sysctl      *Sysctl
+}
+
+// defaults lists the parameters for new links, which hold for the links that are there as well, but those that are
+// part of [kind.Link].
+func (s *section) defaults() []perLink {
+	var list []perLink
+	for i := range s.Sysctls {
+		v := &s.Sysctls[i]
+		for _, family := range []string{ipv4, ipv6} {
+			key, ok := strings.CutPrefix(v.Name, confName(family, "default", ""))
+			if ok && !ofLink(family, key) {
+				list = append(list, perLink{family, key, v})
+			}
+		}
+	}
+	const disable = "disable_ipv6"
+	if v := s.sysctls[confName(ipv6, "all", disable)]; v != nil && s.sysctls[confName(ipv6, "default", disable)] == nil {
+		list = append(list, perLink{ipv6, disable, v})
+	}
+	return list
+}
+
+// ofLink says whether a parameter is an attribute of [kind.Link].
+func ofLink(family, key string) bool {
+	return key == "forwarding" || family == ipv4 && key == "promote_secondaries"
+}
+
+// isOfLink says whether a sysctl is an attribute of one of the section's links.
+func (s *section) isOfLink(name string) bool {
+	of, ok := kind.SysctlOfLink(name)
+	l := s.links[of]
+	if !ok || l == nil || l.kind == "" {
+		return false
+	}
+	return name == confName(ipv4, of, "forwarding") || name == confName(ipv6, of, "forwarding") ||
+		name == confName(ipv4, of, "promote_secondaries")
+}
+
+// sysctls adds what the section declares, the forwarding that its nat needs, and what the defaults for new links come
+// to on its links.
+func (x *expansion) sysctls(s *section) {
+	type sysctl struct {
+		kind.Sysctl
+		at span
+	}
+	var list []sysctl
+	add := func(name, value string, at span) {
+		list = append(list, sysctl{kind.Sysctl{NS: s.Name, Name: name, Value: value}, at})
+	}
+	for _, v := range s.Sysctls {
+		if !s.isOfLink(v.Name) {
+			add(v.Name, v.Value.V, v.at)
+		}
+	}
+	for _, name := range []string{kind.Forwarding4, kind.Forwarding6} {
+		if _, at, asked := s.forwarding(name); asked && s.sysctls[name] == nil {
+			add(name, "1", at)
+		}
+	}
+	for _, d := range s.defaults() {
+		for _, l := range s.list {
+			name := confName(d.family, l.name, d.key)
+			if l.kind == "" || s.sysctls[name] != nil || d.family == ipv6 && l.mtuOr() < kind.MinIPv6MTU {
+				continue
+			}
+			add(name, d.sysctl.Value.V, d.sysctl.at)
+		}
+	}
+	slices.SortFunc(list, func(a, b sysctl) int { return cmp.Compare(a.Name, b.Name) })
+	for _, v := range list {
+		x.add(v.Sysctl, v.at)
+	}
+}

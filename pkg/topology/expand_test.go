@@ -1,0 +1,350 @@
+package topology
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+func TestLinkDefaults(t *testing.T) {
+	topo := load(t, "name: lab\nbridges: {br0: {}}\nnamespaces: {ns1: {interfaces: {eth0: {bridge: br0}}}}\n")
+	port := kind.DerivedName("lab", "ns1", "eth0")
+	link := func(ns, name string) kind.Link {
+		mac := kind.DerivedMAC("lab", ns, name)
+		return kind.Link{
+			NS: ns, Name: name, Ifname: name, Type: kind.Veth, Up: true, MTU: 1500, MAC: mac, LinkLocal: mac.LinkLocal(),
+			Group: kind.Group("lab"), Alias: kind.Alias("lab", ns, name), Promote: true,
+		}
+	}
+	br0 := link("", "br0")
+	br0.Type, br0.STP, br0.VLANFiltering = kind.Bridge, plan.Some(false), plan.Some(false)
+	eth0 := link("ns1", "eth0")
+	eth0.Peer = port
+	end := link("", port)
+	end.Peer, end.Master = "ns1/eth0", "br0"
+	equal(t, topo.Objects(), []plan.Object{
+		br0, end,
+		kind.Namespace{Name: "ns1", LoUp: true, Forwarding4: plan.Some(false), Forwarding6: plan.Some(false)},
+		eth0,
+	})
+}
+
+func TestLinkAttributes(t *testing.T) {
+	topo := load(t, `
+name: lab
+bridges:
+  br0: {stp: true, vlan-filtering: true, mtu: 1279, mac: 02:00:00:00:00:01}
+interfaces:
+  veth7: {master: br0, mtu: 9000}
+namespaces:
+  ns1:
+    bridges: {sw0: {}}
+    interfaces:
+      e0: {peer: veth7, mac: 02:00:00:00:00:02}
+      e1: {peer: host/veth8, master: sw0}
+      e2: {bridge: ns2/sw1, master: sw0, port-name: up}
+  ns2: {bridges: {sw1: {}}}
+`)
+	for key, want := range map[string]string{
+		"br0":     "Bridge  mtu 1279 02:00:00:00:00:01 invalid IP",
+		"veth7":   "ns1/e0 br0 mtu 9000 " + kind.DerivedMAC("lab", "", "veth7").String(),
+		"ns1/e0":  "veth7  mtu 9000 02:00:00:00:00:02 fe80::ff:fe00:2",
+		"veth8":   "ns1/e1  mtu 1500",
+		"ns1/e1":  "veth8 sw0 mtu 1500",
+		"ns1/e2":  "ns2/up sw0 mtu 1500",
+		"ns2/up":  "ns1/e2 sw1 mtu 1500",
+		"ns1/sw0": "Bridge  mtu 1500",
+	} {
+		l := object[kind.Link](t, topo, kind.ParsePlace(key))
+		peer := l.Peer
+		if l.Type == kind.Bridge {
+			peer = "Bridge"
+		}
+		got := fmt.Sprintf("%s %s mtu %d %s %s", peer, l.Master, l.MTU, l.MAC, l.LinkLocal)
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s, want %s", key, got, want)
+		}
+	}
+	br0 := object[kind.Link](t, topo, kind.LinkKey("", "br0"))
+	if br0.STP != plan.Some(true) || br0.VLANFiltering != plan.Some(true) {
+		t.Error(br0)
+	}
+	// A far end that is not listed comes from the interface that declares the cable.
+	here, _ := topo.Source(kind.LinkKey("ns1", "e1"))
+	if at, ok := topo.Source(kind.LinkKey("", "veth8")); !ok || at != here || at.Line != 12 {
+		t.Error(at, here)
+	}
+	if _, ok := topo.Source(kind.LinkKey("", "eth0")); ok {
+		t.Error("eth0 has a source")
+	}
+}
+
+func TestAddressOrder(t *testing.T) {
+	topo := load(t, `
+name: lab
+bridges:
+  br0:
+    addresses: [10.0.0.3/24, "fd00::3/64", 10.0.0.1/24, 10.1.0.2/24, "fd00::1/64", 10.0.0.2/24, 10.1.0.1/24, "fd01::2/64"]
+interfaces:
+  lo: {addresses: [127.0.0.2/8, 10.9.9.9/32]}
+`)
+	var got []string
+	for _, o := range topo.Objects() {
+		if a, ok := o.(kind.Address); ok {
+			got = append(got, a.Key().Name)
+		}
+	}
+	equal(t, got, []string{
+		"br0 10.0.0.3/24", "br0 10.1.0.2/24", "br0 10.0.0.1/24", "br0 10.0.0.2/24", "br0 10.1.0.1/24",
+		"br0 fd01::2/64", "br0 fd00::1/64", "br0 fd00::3/64",
+		"lo 127.0.0.2/8", "lo 10.9.9.9/32",
+	})
+	a := object[kind.Address](t, topo, kind.AddressKey("", "lo", netip.MustParsePrefix("127.0.0.2/8")))
+	if a != kind.NewAddress("", "lo", a.Prefix) {
+		t.Error(a)
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	topo := load(t, `
+name: lab
+namespaces:
+  ns1:
+    interfaces:
+      eth0: {peer: ns2/eth0, addresses: [10.0.0.1/24, "fd00::1/64"]}
+      eth1: {peer: ns2/eth1, addresses: [10.0.1.1/24]}
+      lo: {addresses: [10.255.0.1/32]}
+    routes:
+      - {to: default, via: 10.0.0.2}
+      - {to: default, via: "fd00::2", mtu: 1400}
+      - {to: 10.1.0.0/16, dev: eth1, src: 10.255.0.1}
+      - {to: 10.2.0.1, via: 10.0.1.2, metric: 7}
+      - {to: 10.3.0.0/16, type: blackhole}
+      - {to: "fd03::/64", type: prohibit, metric: 0, table: 100}
+      - {to: 10.4.0.0/16, nexthops: [{via: 10.0.1.2, weight: 3}, {via: 10.0.0.2}]}
+      - {to: 10.5.0.0/16, nexthops: [{via: 10.0.1.2, weight: 3}]}
+      - {to: 10.6.0.0/16, via: 192.0.2.1, dev: eth0, onlink: true}
+      - {to: "fd04::/64", via: "fe80::1", dev: eth0}
+      - {to: default, metric: 9, nexthops: [{via: "fd00::2"}, {via: "fd00::3"}]}
+      - {to: default, type: unreachable, metric: 4294967295}
+  ns2: {}
+`)
+	got := map[string]string{}
+	for _, o := range topo.Objects() {
+		if r, ok := o.(kind.Route); ok {
+			got[r.Key().Name] = r.Describe()
+			if r.Proto != kind.Protocol || !r.Dev.Set || r.Type == "" {
+				t.Errorf("%+v", r)
+			}
+		}
+	}
+	want := map[string]string{
+		"default":                   "via 10.0.0.2 dev eth0",
+		"::/0":                      "via fd00::2 dev eth0 mtu 1400",
+		"10.1.0.0/16":               "dev eth1 src 10.255.0.1",
+		"10.2.0.1/32 metric 7":      "via 10.0.1.2 dev eth1",
+		"10.3.0.0/16":               "blackhole",
+		"fd03::/64 table 100":       "prohibit",
+		"10.4.0.0/16":               "nexthops via 10.0.0.2 dev eth0 weight 1, via 10.0.1.2 dev eth1 weight 3",
+		"10.5.0.0/16":               "via 10.0.1.2 dev eth1",
+		"10.6.0.0/16":               "via 192.0.2.1 dev eth0 onlink",
+		"fd04::/64":                 "via fe80::1 dev eth0",
+		"::/0 metric 9":             "nexthops via fd00::2 dev eth0 weight 1, via fd00::3 dev eth0 weight 1",
+		"default metric 4294967295": "unreachable",
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d routes", len(got))
+	}
+	for name, w := range want {
+		if got[name] != w {
+			t.Errorf("%s: %q, want %q", name, got[name], w)
+		}
+	}
+}
+
+// TestHostRoute holds that the link of a route to a gateway that the file does not know is left to the kernel.
+func TestHostRoute(t *testing.T) {
+	topo := load(t, `
+name: lab
+bridges: {br0: {addresses: [10.0.0.1/24, 10.0.0.200/25]}, br1: {}}
+routes:
+  - {to: 10.1.0.0/16, via: 192.0.2.1}
+  - {to: 10.2.0.0/16, via: 10.0.0.201}
+  - {to: 10.3.0.0/16, via: 192.0.2.1, dev: uplink0}
+`)
+	for dst, want := range map[string]plan.Opt[string]{
+		"10.1.0.0/16": {}, "10.2.0.0/16": plan.Some("br0"), "10.3.0.0/16": plan.Some("uplink0"),
+	} {
+		r := object[kind.Route](t, topo, kind.RouteKey("", netip.MustParsePrefix(dst), kind.MainTable, 0))
+		if r.Dev != want {
+			t.Errorf("%s: %+v", dst, r.Dev)
+		}
+	}
+}
+
+func TestForwarding(t *testing.T) {
+	topo := load(t, `
+name: lab
+namespaces:
+  nat:
+    bridges: {sw0: {addresses: [10.0.0.1/24]}}
+    nat: [{masquerade: 10.0.0.0/24}]
+  sys:
+    bridges: {sw0: {}, sw1: {}, sw.2: {mtu: 1000}}
+    sysctls:
+      net.ipv6.conf.all.forwarding: 1
+      net.ipv4.conf.default.forwarding: 1
+      net.ipv4.conf.sw1.forwarding: 0
+      net.ipv4.conf.sw1.promote_secondaries: 0
+      net/ipv4/conf/sw.2/forwarding: 1
+  off:
+    bridges: {sw0: {}}
+    sysctls: {net.ipv4.ip_forward: 0, net.ipv4.conf.default.promote_secondaries: 0}
+`)
+	for place, want := range map[string]string{
+		"nat/sw0": "true false true", "sys/sw0": "true true true", "sys/sw1": "false true false", "sys/sw.2": "true false true",
+		"off/sw0": "false false false",
+	} {
+		l := object[kind.Link](t, topo, kind.ParsePlace(place))
+		if got := fmt.Sprint(l.Forwarding4, l.Forwarding6, l.Promote); got != want {
+			t.Errorf("%s: %s, want %s", place, got, want)
+		}
+	}
+	for ns, want := range map[string][2]plan.Opt[bool]{
+		"nat": {{}, plan.Some(false)}, "sys": {plan.Some(false), {}}, "off": {{}, plan.Some(false)},
+	} {
+		n := object[kind.Namespace](t, topo, kind.NamespaceKey(ns))
+		if n.Forwarding4 != want[0] || n.Forwarding6 != want[1] {
+			t.Errorf("%+v", n)
+		}
+	}
+	equal(t, sysctlsOf(topo), []string{
+		"nat net.ipv4.ip_forward=1",
+		"off net.ipv4.conf.default.promote_secondaries=0", "off net.ipv4.ip_forward=0",
+		"sys net.ipv4.conf.default.forwarding=1", "sys net.ipv6.conf.all.forwarding=1",
+	})
+}
+
+func sysctlsOf(topo *Topology) []string {
+	var list []string
+	for _, o := range topo.Objects() {
+		if s, ok := o.(kind.Sysctl); ok {
+			list = append(list, s.NS+" "+s.Name+"="+s.Value)
+		}
+	}
+	return list
+}
+
+func TestSysctlDefaults(t *testing.T) {
+	topo := load(t, `
+name: lab
+bridges: {br.0: {}, br1: {}, br2: {mtu: 1000}}
+interfaces: {lo: {addresses: [10.9.9.9/32]}, veth0: {peer: ns1/eth0}}
+sysctls:
+  net.ipv4.conf.default.rp_filter: 2
+  net.ipv4.conf.br1.rp_filter: 0
+  net.ipv6.conf.all.disable_ipv6: 1
+  net.ipv6.conf.br1.disable_ipv6: 0
+  net.ipv4.conf.uplink.rp_filter: 1
+namespaces:
+  ns1:
+    sysctls: {net.ipv6.conf.default.addr_gen_mode: 1}
+`)
+	equal(t, sysctlsOf(topo), []string{
+		" net.ipv4.conf.br/0.rp_filter=2", " net.ipv4.conf.br1.rp_filter=0", " net.ipv4.conf.br2.rp_filter=2",
+		" net.ipv4.conf.default.rp_filter=2", " net.ipv4.conf.uplink.rp_filter=1", " net.ipv4.conf.veth0.rp_filter=2",
+		" net.ipv6.conf.all.disable_ipv6=1", " net.ipv6.conf.br/0.disable_ipv6=1", " net.ipv6.conf.br1.disable_ipv6=0",
+		" net.ipv6.conf.veth0.disable_ipv6=1",
+		"ns1 net.ipv6.conf.default.addr_gen_mode=1", "ns1 net.ipv6.conf.eth0.addr_gen_mode=1",
+	})
+	at, _ := topo.Source(kind.SysctlKey("", "net.ipv4.conf.br/0.rp_filter"))
+	if at.Line != 6 {
+		t.Errorf("a link's copy comes from %v, not from the default's line", at)
+	}
+	for place, want := range map[string]bool{"br.0": false, "br1": true, "br2": false, "veth0": false, "ns1/eth0": false} {
+		l := object[kind.Link](t, topo, kind.ParsePlace(place))
+		if l.LinkLocal.IsValid() != want {
+			t.Errorf("%s: %v", place, l.LinkLocal)
+		}
+	}
+}
+
+func TestNAT(t *testing.T) {
+	topo := load(t, `
+name: lab
+bridges:
+  br1: {addresses: [10.0.1.1/24]}
+  br0: {addresses: [10.0.0.1/24, "fd00::1/64"]}
+  br2: {addresses: [10.1.0.1/24]}
+nat:
+  - {masquerade: 10.0.0.0/16}
+  - {masquerade: 10.0.1.128/25}
+  - {masquerade: 10.1.0.0/24, out: eth0}
+  - {masquerade: "fd00::/64"}
+  - {masquerade: 172.16.0.0/12}
+`)
+	for _, n := range []kind.NAT{
+		kind.Masquerade("", netip.MustParsePrefix("10.0.0.0/16"), "", []string{"br0", "br1"}),
+		kind.Masquerade("", netip.MustParsePrefix("10.0.1.128/25"), "", []string{"br1"}),
+		kind.Masquerade("", netip.MustParsePrefix("10.1.0.0/24"), "eth0", []string{"br2"}),
+		kind.Masquerade("", netip.MustParsePrefix("fd00::/64"), "", []string{"br0"}),
+		kind.Masquerade("", netip.MustParsePrefix("172.16.0.0/12"), "", nil),
+	} {
+		if got := object[kind.NAT](t, topo, n.Key()); got != n {
+			t.Errorf("%+v, want %+v", got, n)
+		}
+	}
+	equal(t, sysctlsOf(topo), []string{" net.ipv4.ip_forward=1", " net.ipv6.conf.all.forwarding=1"})
+	if at, _ := topo.Source(kind.SysctlKey("", kind.Forwarding6)); at.Line != 11 {
+		t.Error(at)
+	}
+}
+
+// TestSegments holds that one network on one segment, however it is wired, is nothing to warn of.
+func TestSegments(t *testing.T) {
+	_, problems := Load(Input{"t.yaml", []byte(`
+name: lab
+bridges: {br0: {addresses: [10.0.0.1/24]}}
+namespaces:
+  ns1: {interfaces: {eth0: {bridge: br0, addresses: [10.0.0.2/24]}, eth1: {peer: ns2/eth1, addresses: [10.1.0.1/30]}}}
+  ns2: {interfaces: {eth0: {bridge: br0, addresses: [10.0.0.3/24]}, eth1: {addresses: [10.1.0.2/30]}}}
+  sw: {bridges: {sw0: {}}, interfaces: {up: {bridge: br0, master: sw0}}}
+  ns3: {interfaces: {eth0: {bridge: sw/sw0, addresses: [10.0.0.4/24]}, lo: {addresses: [10.0.0.5/32, "fe80::1/64"]}}}
+`)})
+	if len(problems) > 0 {
+		t.Error(problems)
+	}
+}
+
+// large is a topology of more than 100,000 objects.
+func large() []byte {
+	var b strings.Builder
+	b.WriteString("name: large\nbridges:\n")
+	for i := range 100 {
+		fmt.Fprintf(&b, "  br%d: {addresses: [10.%d.0.1/16]}\n", i, i)
+	}
+	b.WriteString("namespaces:\n")
+	for i := range 22_000 {
+		fmt.Fprintf(&b, "  ns%d:\n    interfaces:\n      eth0: {bridge: br%d, addresses: [10.%d.%d.%d/16]}\n", i, i%100, i%100, 1+i/100/200, 1+i/100%200)
+		fmt.Fprintf(&b, "    routes:\n      - {to: default, via: 10.%d.0.1}\n", i%100)
+	}
+	return []byte(b.String())
+}
+
+func TestLarge(t *testing.T) {
+	all, problems := Load(Input{"t.yaml", large()})
+	if len(problems) > 0 || len(all) != 1 || len(all[0].Objects()) < 100_000 {
+		t.Fatalf("%.1000v", problems)
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	data := large()
+	for b.Loop() {
+		Load(Input{"t.yaml", data})
+	}
+}

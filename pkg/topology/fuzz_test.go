@@ -1,0 +1,55 @@
+package topology
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// FuzzLoad holds that no input makes Load panic or hang, and that the objects of what it takes for sound are so.
+func FuzzLoad(f *testing.F) {
+	for _, pattern := range []string{"../../examples/*.yaml", "../../testdata/topology/wrong/*.txtar"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			if filepath.Ext(file) == ".txtar" {
+				data = txtar.Parse(data).Files[0].Data
+			}
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		all, problems := Load(Input{"t.yaml", data})
+		if err := problems.WriteText(io.Discard, true); err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range problems {
+			if p.Line < 1 || p.Column < 1 || p.Message == "" || i > 0 && p.Line < problems[i-1].Line {
+				t.Errorf("%+v", p)
+			}
+		}
+		if problems.HasErrors() {
+			return
+		}
+		for _, topo := range all {
+			if _, err := topologyName(topo.Name); err != nil {
+				t.Error(err)
+			}
+			for _, n := range topo.Namespaces {
+				if _, err := namespaceName(n.Name); err != nil {
+					t.Error(err)
+				}
+			}
+			consistent(t, topo)
+		}
+	})
+}

@@ -1,0 +1,130 @@
+package topology
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// load reads a topology that must be free of errors.
+func load(t *testing.T, text string) *Topology {
+	t.Helper()
+	all, problems := Load(Input{"topology.yaml", []byte(text)})
+	if problems.HasErrors() || len(all) != 1 {
+		var b strings.Builder
+		_ = problems.WriteText(&b, false)
+		t.Fatalf("%d topologies\n%s", len(all), b.String())
+	}
+	return all[0]
+}
+
+// keys are the objects' keys as text.
+func keys(objects []plan.Object) []string {
+	var list []string
+	for _, o := range objects {
+		k := o.Key()
+		list = append(list, strings.TrimSpace(k.NS+" "+k.Kind+" "+k.Name))
+	}
+	return list
+}
+
+// object finds an object of a topology.
+func object[T plan.Object](t *testing.T, topo *Topology, k plan.Key) T {
+	t.Helper()
+	for _, o := range topo.Objects() {
+		if o.Key() == k {
+			return o.(T)
+		}
+	}
+	t.Fatalf("no %v in %q", k, keys(topo.Objects()))
+	panic("not reached")
+}
+
+func equal[T comparable](t *testing.T, got, want []T) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../../examples/*.yaml")
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%d examples, %v", len(files), err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, problems := Load(Input{file, data})
+		if len(problems) > 0 || len(all) != 1 {
+			t.Errorf("%s: %d topologies, problems %v", file, len(all), problems)
+			continue
+		}
+		if want := strings.TrimSuffix(filepath.Base(file), ".yaml"); all[0].Name != want {
+			t.Errorf("%s: the topology is called %s", file, all[0].Name)
+		}
+		consistent(t, all[0])
+	}
+}
+
+// consistent checks what must hold of any topology's objects.
+func consistent(t *testing.T, topo *Topology) {
+	t.Helper()
+	has := map[plan.Key]bool{}
+	for _, o := range topo.Objects() {
+		if has[o.Key()] {
+			t.Errorf("two objects have the key %v", o.Key())
+		}
+		has[o.Key()] = true
+		if at, ok := topo.Source(o.Key()); !ok || at.Line < 1 || at.Column < 1 || at.File == "" {
+			t.Errorf("source of %v: %v %v", o.Key(), at, ok)
+		}
+	}
+	for _, o := range topo.Objects() {
+		for _, need := range o.Needs() {
+			if !has[need] && (need.NS != "" || need.Kind == kind.KindNamespace) {
+				t.Errorf("%v needs %v, which is not there", o.Key(), need)
+			}
+		}
+		l, ok := o.(kind.Link)
+		if !ok {
+			continue
+		}
+		if _, err := ifname(l.Name); err != nil {
+			t.Error(err)
+		}
+		if pair, ok := l.Pair(); ok {
+			far := object[kind.Link](t, topo, pair)
+			if back, ok := far.Pair(); !ok || back != l.Key() || far.MTU != l.MTU {
+				t.Errorf("%v and %v are no pair", l, far)
+			}
+		} else if l.Type != kind.Bridge {
+			t.Errorf("%v has no other end", l.Key())
+		}
+	}
+}
+
+func TestTutorial(t *testing.T) {
+	data, err := os.ReadFile("../../examples/docker0.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, keys(load(t, string(data)).Objects()), []string{
+		"sysctl net.ipv4.ip_forward",
+		"link br0",
+		"link br0.1",
+		"address br0 192.168.10.1/24",
+		"nat masquerade 192.168.10.0/24",
+		"namespace ns1",
+		"ns1 link eth0",
+		"ns1 address eth0 192.168.10.11/24",
+		"ns1 route default",
+	})
+}
