@@ -154,7 +154,7 @@ func listAddresses(e *Env, s *Section) ([]plan.Have, error) {
 		}
 		name, class, _ := e.stamp(s, l)
 		a := live.address(s.NS.Name, name, l.Name)
-		h := plan.Have{Object: a, Class: e.classOf(s, a.Key(), class == plan.Ours, live.handMade(), live.Proto == Protocol)}
+		h := plan.Have{Object: a, Class: e.classOf(s, a.Key(), class == plan.Ours, live.handMade(l), live.Proto == Protocol)}
 		switch {
 		case h.Class == plan.Foreign:
 			h.Why = notOurs
@@ -185,10 +185,19 @@ func (e *Env) classOf(s *Section, k plan.Key, owned, handMade, marked bool) plan
 	return plan.Loose
 }
 
-// handMade says whether an address looks as if a person had added it with ip(8).
-func (a LiveAddress) handMade() bool {
+// handMade says whether an address looks as if a person had added it with ip(8). The kernel gives lo its own without a
+// mark.
+func (a LiveAddress) handMade(l *LiveLink) bool {
+	if l.Type == loopback && (a.Prefix == loopback4 || a.Prefix == loopback6) {
+		return false
+	}
 	return a.Proto == 0 && a.Forever && !a.Prefix.Addr().IsLinkLocalUnicast()
 }
+
+var (
+	loopback4 = netip.MustParsePrefix("127.0.0.1/8")
+	loopback6 = netip.MustParsePrefix("::1/128")
+)
 
 func (a LiveAddress) address(ns, dev, ifname string) Address {
 	v := Address{

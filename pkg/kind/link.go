@@ -162,3 +162,11 @@ func (l Link) Describe() string {
 	}
 	return fmt.Sprintf("%s, mtu %d", s, l.MTU)
 }
+
+// DescribePair implements [plan.Paired]: a cable leads to the bridge that its other end is a port of.
+func (l Link) DescribePair(other plan.Object) string {
+	if far, ok := other.(Link); ok && far.Master != "" {
+		l.Peer = LinkKey(far.NS, far.Master).Place()
+	}
+	return l.Describe()
+}

@@ -107,11 +107,25 @@ func (e *Env) sysctl(s *Section, k plan.Key, value string) (h plan.Have, ok bool
 		e.Warn(fmt.Sprintf("sysctl %s is %s, which is neither what was written (%s) nor what it was before (%s): left alone",
 			k.Place(), value, wrote, original))
 		return h, false
-	case value == original && len(claim.Beside) == 0:
+	case value == original && !differs(s, claim.Beside):
 		return h, false
 	}
 	h.Class, h.Why = plan.Ours, "restored to "+original
 	return h, true
+}
+
+// differs says whether one of the parameters that are there has another value.
+func differs(s *Section, values map[string]string) bool {
+	live, err := s.NS.ReadSysctls(slices.Collect(maps.Keys(values)))
+	if err != nil {
+		return true // the restore will say why
+	}
+	for path, value := range live {
+		if values[path] != value {
+			return true
+		}
+	}
+	return false
 }
 
 // original is the value that a sysctl goes back to. A link of ours has none of its own: it takes the section's

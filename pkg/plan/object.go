@@ -44,6 +44,8 @@ type Paired interface {
 	Object
 	// Pair is the key of the other half; ok is false when the object stands alone.
 	Pair() (k Key, ok bool)
+	// DescribePair is Describe for both halves at once.
+	DescribePair(other Object) string
 }
 
 // Sequenced is an object whose place among its like matters, as that of an address on its link. The kernel appends

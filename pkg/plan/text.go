@@ -168,9 +168,16 @@ func (t *Text) describe(s Step) string {
 	case s.Action == Replace && what != "":
 		what += " cannot change in place"
 	case object != nil && (s.Action == Create || what+s.Reason == ""):
-		what = object.Describe()
+		what = describeNew(s.Changes)
 	}
 	return joinReasons(what, s.Reason)
+}
+
+func describeNew(changes []Change) string {
+	if pair, ok := changes[0].New.(Paired); ok && len(changes) == 2 {
+		return pair.DescribePair(changes[1].New)
+	}
+	return changes[0].New.Describe()
 }
 
 // shown makes quiet fields loud where they are asked for, or are all that differs.

@@ -26,16 +26,29 @@ func (r *run) apply() error {
 	}
 	p := r.diff(want, start)
 	r.report.Plan = p
-	r.Planned(p)
 	r.warn()
 	if p.Refused() {
-		return ErrRefused
+		return refusal(p)
 	}
+	if err := r.interrupted(); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotRun, err)
+	}
+	r.Planned(p)
 	before := r.record.clone()
 	if err := r.converge(p, want); err != nil {
 		return r.fail(err, start, before)
 	}
 	return nil
+}
+
+// refusal is the error of a plan that must not be applied; it tells the first reason.
+func refusal(p plan.Plan) error {
+	for _, s := range p.Steps {
+		if s.Action == plan.Refuse {
+			return fmt.Errorf("%w: %s: %s", ErrRefused, s.Key().Label(), s.Reason)
+		}
+	}
+	return ErrRefused
 }
 
 // converge executes a plan, reads again, and goes on with what is left.
@@ -65,8 +78,7 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 func left(p plan.Plan) string {
 	var words []string
 	for _, s := range p.Steps {
-		k := s.Key()
-		words = append(words, fmt.Sprintf("%s %s %s", s.Action, k.Kind, k.Place()))
+		words = append(words, fmt.Sprintf("%s %s", s.Action, s.Key().Label()))
 	}
 	const most = 5
 	if len(words) > most {
@@ -183,8 +195,11 @@ func (r *run) destroy() error {
 		}
 	}
 	p, err := r.plan()
-	if err == nil && len(p.Steps) == 0 {
-		return r.finish(nil)
+	if err = errors.Join(failed, err); err == nil {
+		err = fmt.Errorf("not settled after %d rounds", rounds)
 	}
-	return fmt.Errorf("%w: %w; left: %s", ErrPartial, errors.Join(failed, err), left(p))
+	if len(p.Steps) > 0 {
+		return fmt.Errorf("%w: %w; left: %s", ErrPartial, err, left(p))
+	}
+	return fmt.Errorf("%w: %w", ErrPartial, err)
 }

@@ -97,8 +97,7 @@ func (r *run) skip(b batch, unplanned bool) {
 func (r *run) take(b batch, unplanned bool) error {
 	err := r.carryOut(b)
 	if err != nil {
-		k := b[0].Key()
-		err = fmt.Errorf("%s %s: %w", k.Kind, k.Place(), err)
+		err = fmt.Errorf("%s: %w", b[0].Key().Label(), err)
 	}
 	for _, s := range b {
 		o := Outcome{Step: s, Result: Done, Err: err, Unplanned: unplanned}

@@ -123,7 +123,7 @@ func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error
 	}
 	r.warn()
 	if p.Refused() {
-		return p, ErrRefused
+		return p, refusal(p)
 	}
 	return p, nil
 }

@@ -28,13 +28,12 @@ func (c *checker) declared() {
 }
 
 // clash reports that two places do not go together, at the one that comes later.
-func (c *checker) clash(a, b span, format string, args ...any) *Problem {
+func (c *checker) clash(a, b span, format string, args ...any) {
 	if a.before(b) {
 		a, b = b, a
 	}
 	p := c.errorf(a, format, args...)
 	p.Message += elsewhere(a, b)
-	return p
 }
 
 // elsewhere is the end of a message that tells of another place.

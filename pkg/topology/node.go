@@ -161,7 +161,7 @@ func (d *decoder) interfaces(n *Node, e entry) bool {
 // addresses reads a list of addresses.
 func (d *decoder) addresses(n *Node, to *[]Value[netip.Prefix]) func(entry) {
 	return func(e entry) {
-		d.list(e, func(item *yaml.Node) {
+		ok := d.list(e, func(item *yaml.Node) {
 			v := read(d, item, "an address", address)
 			if !v.bad {
 				*to = append(*to, v)
@@ -169,6 +169,9 @@ func (d *decoder) addresses(n *Node, to *[]Value[netip.Prefix]) func(entry) {
 				n.doubtful = append(n.doubtful, item.Value)
 			}
 		})
+		if !ok {
+			n.doubtful = append(n.doubtful, e.value.Value)
+		}
 	}
 }
 
