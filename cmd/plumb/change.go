@@ -60,7 +60,7 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	var now *progress
 	c.options.Stop, c.options.Warn, c.options.LockTimeout = stop, e.warn, e.lockTimeout
 	c.options.Planned = func(p plan.Plan) { now.begin(p) }
-	c.options.Progress = func(o reconcile.Outcome) { now.step(o) }
+	c.options.Progress = func(o plan.Outcome) { now.step(o) }
 	h, err := e.open(c.options)
 	if err != nil {
 		return hostError(err)
@@ -137,12 +137,12 @@ func (p *progress) begin(planned plan.Plan) {
 }
 
 // step prints a step as it ends.
-func (p *progress) step(o reconcile.Outcome) {
+func (p *progress) step(o plan.Outcome) {
 	if p.silent() {
 		return
 	}
 	p.begin(plan.Plan{Steps: []plan.Step{o.Step}})
-	p.note(p.text.WriteLine(p.stdout, line(o)))
+	p.note(p.text.WriteLine(p.stdout, o))
 }
 
 // end prints the sum of the steps. The error, if there is one, is printed when the command ends.
@@ -150,7 +150,11 @@ func (p *progress) end(c change, t target, report reconcile.Report, err error) {
 	switch {
 	case p.silent():
 	case len(report.Outcomes) > 0:
-		p.note(p.text.WriteSum(p.stdout, c.done, lines(report)))
+		done := c.done
+		if errors.Is(err, reconcile.ErrRolledBack) {
+			done = "Rolled back"
+		}
+		p.note(p.text.WriteSum(p.stdout, done, report.Outcomes))
 	case err == nil:
 		p.note(c.idle(p.env, t, report.Plan))
 	case errors.Is(err, reconcile.ErrRefused):
@@ -159,25 +163,17 @@ func (p *progress) end(c change, t target, report reconcile.Report, err error) {
 }
 
 func document(t target, report reconcile.Report, err error) plan.Document {
-	doc := plan.NewDocument(t.name, lines(report), t.source)
+	doc := plan.NewDocument(t.name, outcomes(report), t.source)
 	if err != nil {
 		doc.Error = err.Error()
 	}
 	return doc
 }
 
-// lines are what became of the steps of a run. When it did not begin, all were skipped.
-func lines(report reconcile.Report) []plan.Line {
+// outcomes are what became of the steps of a run. When it did not begin, all were skipped.
+func outcomes(report reconcile.Report) []plan.Outcome {
 	if len(report.Outcomes) == 0 {
-		return report.Plan.Lines(string(reconcile.Skipped))
+		return report.Plan.Outcomes(plan.Skipped)
 	}
-	lines := make([]plan.Line, len(report.Outcomes))
-	for i, o := range report.Outcomes {
-		lines[i] = line(o)
-	}
-	return lines
-}
-
-func line(o reconcile.Outcome) plan.Line {
-	return plan.Line{Step: o.Step, Result: string(o.Result), Err: o.Err, Unplanned: o.Unplanned}
+	return report.Outcomes
 }

@@ -56,9 +56,9 @@ func (f *fakeHost) run(what string) (reconcile.Report, error) {
 		return r, err
 	}
 	for _, s := range r.Plan.Steps {
-		o := reconcile.Outcome{Step: s, Result: reconcile.Done}
+		o := plan.Outcome{Step: s, Result: plan.Done}
 		if err != nil {
-			o.Result, o.Err = reconcile.Failed, errors.New("busy")
+			o.Result, o.Err = plan.Failed, errors.New("busy")
 		}
 		r.Outcomes = append(r.Outcomes, o)
 		f.options.Progress(o)

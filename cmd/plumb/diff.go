@@ -51,7 +51,7 @@ func (e *env) showDiff(ctx context.Context, targets []target) error {
 			break
 		}
 		if e.json() {
-			docs = append(docs, plan.NewDocument(t.name, p.Lines(""), t.source))
+			docs = append(docs, plan.NewDocument(t.name, p.Outcomes(""), t.source))
 		} else if !e.quiet {
 			if err := e.text(t).WritePlan(e.stdout, p); err != nil {
 				return printed(err)

@@ -16,11 +16,12 @@ type Address struct {
 	Prefix  netip.Prefix
 
 	// Peer is the far end of a point-to-point address.
-	Peer          netip.Addr `plan:"peer,fixed"`
-	Broadcast     netip.Addr `plan:"broadcast,fixed"`
-	Scope         uint8      `plan:"scope,fixed"`
-	Label         string     `plan:"label,fixed"`
-	NoPrefixRoute bool       `plan:"noprefixroute,fixed"`
+	Peer      netip.Addr `plan:"peer,fixed"`
+	Broadcast netip.Addr `plan:"broadcast,fixed"`
+	// Scope is that of an IPv4 address; IPv6 addresses have theirs by what they are.
+	Scope         uint8  `plan:"scope,fixed"`
+	Label         string `plan:"label,fixed"`
+	NoPrefixRoute bool   `plan:"noprefixroute,fixed"`
 	// DADFailed says that another station on the link has the address.
 	DADFailed bool `plan:"dadfailed,fixed"`
 	// Finite says that the address expires, as a DHCP client's does.
@@ -64,12 +65,20 @@ func linkNeeds(ns, dev string) []plan.Key {
 // Describe implements [plan.Object].
 func (a Address) Describe() string { return "" }
 
-// Sequence implements [plan.Sequenced]: the kernel prefers the first address of a subnet as source.
+// Sequence implements [plan.Sequenced]: the kernel prefers the first address of a subnet as source. It sorts IPv6
+// addresses by scope first.
 func (a Address) Sequence() string {
-	if a.Prefix.Addr().Is4() {
-		return a.NS + "/" + a.Dev + " inet"
+	addr := a.Prefix.Addr()
+	family := "inet6"
+	switch {
+	case addr.Is4():
+		family = "inet"
+	case addr.IsLinkLocalUnicast():
+		family = "inet6 link"
+	case addr.IsLoopback():
+		family = "inet6 host"
 	}
-	return a.NS + "/" + a.Dev + " inet6"
+	return a.NS + "/" + a.Dev + " " + family
 }
 
 // On implements [plan.Dependent].

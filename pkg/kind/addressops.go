@@ -208,6 +208,9 @@ func (a LiveAddress) address(ns, dev, ifname string) Address {
 	if a.Label == ifname {
 		v.Label = ""
 	}
+	if !a.Prefix.Addr().Is4() {
+		v.Scope = 0
+	}
 	return v
 }
 

@@ -29,7 +29,7 @@ type DocumentChange struct {
 	Source    *Source       `json:"source,omitempty"`
 	Fields    []Field       `json:"fields,omitempty"`
 	Unplanned bool          `json:"unplanned,omitempty"`
-	Result    *string       `json:"result,omitempty"`
+	Result    *Result       `json:"result,omitempty"`
 	Error     *string       `json:"error,omitempty"`
 }
 
@@ -51,7 +51,7 @@ type Summary struct {
 }
 
 // NewDocument makes the JSON form of some steps. Find gives an object's place in the file, and may be nil.
-func NewDocument(topology string, lines []Line, find func(Key) (Source, bool)) Document {
+func NewDocument(topology string, lines []Outcome, find func(Key) (Source, bool)) Document {
 	d := Document{Format: Format, Topology: topology, Changes: make([]DocumentChange, 0, len(lines))}
 	for _, l := range lines {
 		d.Changes = append(d.Changes, newDocumentChange(l, find))
@@ -60,7 +60,7 @@ func NewDocument(topology string, lines []Line, find func(Key) (Source, bool)) D
 	return d
 }
 
-func newDocumentChange(l Line, find func(Key) (Source, bool)) DocumentChange {
+func newDocumentChange(l Outcome, find func(Key) (Source, bool)) DocumentChange {
 	k := l.Step.Key()
 	c := DocumentChange{
 		Action: l.Step.Action, Namespace: k.NS, Kind: k.Kind, Name: k.Name,

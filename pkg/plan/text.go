@@ -12,25 +12,34 @@ import (
 	"unicode/utf8"
 )
 
-// Line is a step as people see it: in a plan, or with what became of it.
-type Line struct {
+// Outcome is a step and what became of it.
+type Outcome struct {
 	Step Step
-	// Result is what became of the step, in a word: "done", "failed". It is empty in a plan.
-	Result string
+	// Result is empty in a plan that has not been carried out.
+	Result Result
 	// Err is why a step failed.
 	Err error
-	// Unplanned marks a step that no plan had shown.
+	// Unplanned marks a step that no plan had shown: it was found when the kernel was read again.
 	Unplanned bool
 }
 
-// Done is the result of a step that was carried out.
-const Done = "done"
+// Result says what became of a step.
+type Result string
 
-// Lines gives the steps of a plan the same result each.
-func (p Plan) Lines(result string) []Line {
-	lines := make([]Line, len(p.Steps))
+// The results of a step. Undoing is that of a step of a rollback.
+const (
+	Done    Result = "done"
+	Failed  Result = "failed"
+	Undone  Result = "undone"
+	Skipped Result = "skipped"
+	Undoing Result = "undoing"
+)
+
+// Outcomes gives the steps of a plan the same result each.
+func (p Plan) Outcomes(result Result) []Outcome {
+	lines := make([]Outcome, len(p.Steps))
 	for i, s := range p.Steps {
-		lines[i] = Line{Step: s, Result: result}
+		lines[i] = Outcome{Step: s, Result: result}
 	}
 	return lines
 }
@@ -59,7 +68,7 @@ type Text struct {
 func (t *Text) Fit(p Plan) {
 	t.label, t.text = 0, 0
 	for _, s := range p.Steps {
-		c := t.columns(Line{Step: s})
+		c := t.columns(Outcome{Step: s})
 		if n := width(c.label); c.text+c.source != "" && n <= maxLabel {
 			t.label = max(t.label, n)
 		}
@@ -78,9 +87,9 @@ func (t *Text) WritePlan(w io.Writer, p Plan) error {
 	b := bufio.NewWriter(w)
 	_ = t.WriteHead(b) // a bufio.Writer keeps its first error for Flush
 	for _, s := range p.Steps {
-		_ = t.WriteLine(b, Line{Step: s})
+		_ = t.WriteLine(b, Outcome{Step: s})
 	}
-	_, _ = b.WriteString("Plan: " + sum(p.Lines(""), planned) + ".\n")
+	_, _ = b.WriteString("Plan: " + sum(p.Outcomes(""), planned) + ".\n")
 	return b.Flush()
 }
 
@@ -101,7 +110,7 @@ func (t *Text) WriteHead(w io.Writer) error {
 }
 
 // WriteLine prints one step, and below it why it failed.
-func (t *Text) WriteLine(w io.Writer, l Line) error {
+func (t *Text) WriteLine(w io.Writer, l Outcome) error {
 	c := t.columns(l)
 	var b strings.Builder
 	b.WriteString(t.symbol(l.Step.Action))
@@ -125,7 +134,7 @@ func (t *Text) WriteLine(w io.Writer, l Line) error {
 
 // WriteSum prints the line below the steps of a run: "Applied: 8 created, 1 changed." Steps that were not done are
 // counted by what became of them.
-func (t *Text) WriteSum(w io.Writer, verb string, lines []Line) error {
+func (t *Text) WriteSum(w io.Writer, verb string, lines []Outcome) error {
 	_, err := fmt.Fprintf(w, "%s: %s.\n", verb, sum(lines, done))
 	return err
 }
@@ -133,10 +142,10 @@ func (t *Text) WriteSum(w io.Writer, verb string, lines []Line) error {
 // columns are a line's parts, escaped.
 type columns struct{ label, text, source string }
 
-func (t *Text) columns(l Line) columns {
+func (t *Text) columns(l Outcome) columns {
 	text := t.describe(l.Step)
 	if l.Result != "" && l.Result != Done && l.Err == nil {
-		text = mark(l.Result, text)
+		text = mark(string(l.Result), text)
 	}
 	if l.Unplanned {
 		text = mark("unplanned", text)
@@ -255,9 +264,9 @@ func planned(l look) string { return l.planned }
 func done(l look) string    { return l.done }
 
 // sum counts steps by action, and those that were not done by result: "2 created, 1 changed; 1 failed, 3 undone".
-func sum(lines []Line, word func(look) string) string {
-	actions, results := make(map[Action]int), make(map[string]int)
-	var order []string
+func sum(lines []Outcome, word func(look) string) string {
+	actions, results := make(map[Action]int), make(map[Result]int)
+	var order []Result
 	for _, l := range lines {
 		if l.Result == "" || l.Result == Done {
 			actions[l.Step.Action]++

@@ -117,8 +117,8 @@ func TestTextOfPlan(t *testing.T) {
 }
 
 // ran are the steps of a run that failed half-way.
-func ran() []plan.Line {
-	lines := everything().Lines(plan.Done)
+func ran() []plan.Outcome {
+	lines := everything().Outcomes(plan.Done)
 	lines[5].Result, lines[5].Err = "failed", errors.New("set mtu 1500: \x1b[31mbusy")
 	for i := range lines[6:] {
 		lines[6+i].Result = "skipped"
@@ -154,7 +154,7 @@ func TestTextOfRunIsThatOfPlan(t *testing.T) {
 	if err := text.WritePlan(&whole, everything()); err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range everything().Lines(plan.Done) {
+	for _, l := range everything().Outcomes(plan.Done) {
 		if err := text.WriteLine(&streamed, l); err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +181,7 @@ func TestTextInSync(t *testing.T) {
 func TestJSON(t *testing.T) {
 	inSync := plan.NewDocument("empty", nil, nil)
 	for name, docs := range map[string][]plan.Document{
-		"plan.json":    {plan.NewDocument("docker0", everything().Lines(""), sources)},
+		"plan.json":    {plan.NewDocument("docker0", everything().Outcomes(""), sources)},
 		"run.json":     {plan.NewDocument("docker0", ran(), sources), inSync},
 		"in-sync.json": {inSync},
 	} {
@@ -238,7 +238,7 @@ func TestPrintingIsLinear(t *testing.T) {
 	if err := text.WritePlan(io.Discard, p); err != nil {
 		t.Fatal(err)
 	}
-	if err := plan.WriteJSON(io.Discard, []plan.Document{plan.NewDocument("big", p.Lines(""), nil)}, false); err != nil {
+	if err := plan.WriteJSON(io.Discard, []plan.Document{plan.NewDocument("big", p.Outcomes(""), nil)}, false); err != nil {
 		t.Fatal(err)
 	}
 	if d := time.Since(start); d > 20*time.Second {

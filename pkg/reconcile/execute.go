@@ -87,8 +87,8 @@ func (r *run) interrupted() error {
 // skip notes the steps of a batch that were not taken.
 func (r *run) skip(b batch, unplanned bool) {
 	for _, s := range b {
-		if !slices.ContainsFunc(r.report.Outcomes, func(o Outcome) bool { return o.Result == Failed && o.Step.Key() == s.Key() }) {
-			r.report.Outcomes = append(r.report.Outcomes, Outcome{Step: s, Result: Skipped, Unplanned: unplanned})
+		if !slices.ContainsFunc(r.report.Outcomes, func(o plan.Outcome) bool { return o.Result == plan.Failed && o.Step.Key() == s.Key() }) {
+			r.report.Outcomes = append(r.report.Outcomes, plan.Outcome{Step: s, Result: plan.Skipped, Unplanned: unplanned})
 		}
 	}
 }
@@ -100,9 +100,12 @@ func (r *run) take(b batch, unplanned bool) error {
 		err = fmt.Errorf("%s: %w", b[0].Key().Label(), err)
 	}
 	for _, s := range b {
-		o := Outcome{Step: s, Result: Done, Err: err, Unplanned: unplanned}
-		if err != nil {
-			o.Result = Failed
+		o := plan.Outcome{Step: s, Result: plan.Done, Err: err, Unplanned: unplanned}
+		switch {
+		case err != nil:
+			o.Result = plan.Failed
+		case r.undoing:
+			o.Result, o.Unplanned = plan.Undoing, false
 		}
 		r.report.Outcomes = append(r.report.Outcomes, o)
 		r.Progress(o)

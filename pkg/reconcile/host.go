@@ -28,7 +28,7 @@ type Options struct {
 	// Planned is called with what Apply and Destroy are about to do, before the first step.
 	Planned func(plan.Plan)
 	// Progress is called with each step of Apply and Destroy as it ends.
-	Progress func(Outcome)
+	Progress func(plan.Outcome)
 	// Warn is called with each warning, without a trailing newline.
 	Warn func(string)
 	// Stop, when closed, ends a run at once, without a rollback: the second Ctrl-C. The first cancels the context.
@@ -54,7 +54,7 @@ func Open(o Options) (*Host, error) {
 		h.Planned = func(plan.Plan) {}
 	}
 	if h.Progress == nil {
-		h.Progress = func(Outcome) {}
+		h.Progress = func(plan.Outcome) {}
 	}
 	if h.Warn == nil {
 		h.Warn = func(string) {}

@@ -177,7 +177,7 @@ func (r *run) plan() (plan.Plan, error) {
 
 func (r *run) diff(want []plan.Object, have []plan.Have) plan.Plan {
 	o := plan.Options{Adopt: r.Adopt, Gone: "no longer in the file"}
-	if len(r.want) == 0 {
+	if len(r.want) == 0 || r.undoing {
 		o.Gone = ""
 	}
 	for _, k := range kind.Table() {

@@ -20,28 +20,8 @@ var (
 	ErrRollback = errors.New("rollback failed")
 )
 
-// Result says what became of a step.
-type Result string
-
-// The results of a step.
-const (
-	Done    Result = "done"
-	Failed  Result = "failed"
-	Undone  Result = "undone"
-	Skipped Result = "skipped"
-)
-
-// Outcome is a step and what became of it.
-type Outcome struct {
-	Step   plan.Step
-	Result Result
-	Err    error
-	// Unplanned marks a step that only showed when the kernel was read again.
-	Unplanned bool
-}
-
 // Report is what a run set out to do and what it did.
 type Report struct {
 	Plan     plan.Plan
-	Outcomes []Outcome
+	Outcomes []plan.Outcome
 }

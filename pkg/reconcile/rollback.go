@@ -24,8 +24,8 @@ func (r *run) fail(cause error, start []plan.Have, before *record) error {
 		return fmt.Errorf("%w: %w; then %w; left: %s", ErrRollback, cause, cmpErr(err), left(rest))
 	}
 	for i, o := range r.report.Outcomes {
-		if o.Result == Done {
-			r.report.Outcomes[i].Result = Undone
+		if o.Result == plan.Done {
+			r.report.Outcomes[i].Result = plan.Undone
 		}
 	}
 	return fmt.Errorf("%w: %w", ErrRolledBack, cause)

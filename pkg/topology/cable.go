@@ -71,7 +71,8 @@ func (c *checker) cables() {
 			c.plug(l)
 		case f.Peer.OK():
 			c.connect(l)
-		case f.PortName.Given() && !f.Bridge.Given():
+		}
+		if f := l.iface; f.PortName.Given() && !f.Bridge.Given() && !f.flawed {
 			c.errorf(f.PortName.at, "interface %s has port-name without bridge", l)
 		}
 	}
@@ -168,10 +169,8 @@ func (c *checker) connect(l *link) {
 		c.clash(ref.at, far.iface.Bridge.at, "two cables end at %s", far)
 	case far.iface != nil && far.iface.Peer.OK() && !c.is(far.iface.Peer.V, l):
 		c.clash(ref.at, far.iface.Peer.at, "%s names %s as its peer, which names %s", l, far, far.iface.Peer.V)
-	case far.peer != nil || far.claim.line > 0:
+	case far.peer != nil:
 		c.clash(ref.at, far.claim, "two cables end at %s", far)
-	case l.peer != nil:
-		c.clash(ref.at, l.claim, "two cables end at %s", l)
 	default:
 		far.claim = l.at
 		c.join(l, far)
@@ -180,17 +179,9 @@ func (c *checker) connect(l *link) {
 
 func (c *checker) is(p Place, l *link) bool { return p.NS == l.section.Name && p.Name == l.name }
 
-// join makes two links the ends of one cable. A claim on the near one tells of no other cable.
+// join makes two links the ends of one cable, and gives both the MTU that either declares.
 func (c *checker) join(l, far *link) {
 	l.peer, far.peer = far, l
-	if l.claim.line == 0 {
-		l.claim = l.at
-	}
-	c.agree(l, far)
-}
-
-// agree gives both ends of a cable the MTU that either declares.
-func (c *checker) agree(l, far *link) {
 	switch {
 	case !l.mtu.Given():
 		l.mtu = far.mtu

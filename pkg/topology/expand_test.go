@@ -348,3 +348,15 @@ func BenchmarkLoad(b *testing.B) {
 		Load(Input{"t.yaml", data})
 	}
 }
+
+func TestPorts(t *testing.T) {
+	text := "name: lab\nbridges: {br0: {}}\nnamespaces:\n  ns1:\n    interfaces:\n"
+	for i := range kind.MaxBridgePorts {
+		text += fmt.Sprintf("      e%d: {bridge: br0}\n", i)
+	}
+	load(t, text)
+	_, problems := Load(Input{"t.yaml", []byte(text + "      more: {bridge: br0}\n")})
+	if len(problems) != 1 || problems[0].String() != "t.yaml:2:11: bridge br0 has 1024 ports, more than the 1023 that a bridge can have" {
+		t.Error(problems)
+	}
+}

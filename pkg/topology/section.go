@@ -34,7 +34,7 @@ type link struct {
 	peer   *link
 	master *link
 	ports  int
-	// claim is where a cable that ends here is declared.
+	// claim is where the cable is declared whose far end this is.
 	claim span
 
 	mtu       Value[uint32]
