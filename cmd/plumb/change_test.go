@@ -145,7 +145,7 @@ func TestRuns(t *testing.T) {
 		{name: "apply rolled back", args: "apply " + both,
 			host: fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}, errs: map[string]error{"a": wrap(reconcile.ErrRolledBack)}},
 			code: exitRolledBack, asked: "apply a",
-			stdout: "a (a.yaml)\n  + link br0  bridge, mtu 1500\n    failed: busy\nApplied: 1 failed.\n",
+			stdout: "a (a.yaml)\n  + link br0  bridge, mtu 1500\n    failed: busy\nRolled back: 1 failed.\n",
 			stderr: "plumb: not begun: b\nplumb: apply a: link br0: busy: rolled back, all is as before\n"},
 		{name: "apply keeps", args: "apply --keep -f a.yaml", host: fakeHost{errs: map[string]error{"a": wrap(reconcile.ErrPartial)}},
 			code: exitPartial, asked: "apply a", stderr: "plumb: apply a: link br0: busy: stopped part-way, changes are kept\n"},
@@ -248,7 +248,7 @@ func outline(t *testing.T, data []byte) string {
 		for _, c := range d.Changes {
 			words = append(words, string(c.Action))
 			if c.Result != nil {
-				words = append(words, *c.Result)
+				words = append(words, string(*c.Result))
 			}
 		}
 		fmt.Fprintf(&b, "{%s[%s]%s}", d.Topology, strings.Join(words, " "), d.Error)

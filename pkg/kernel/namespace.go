@@ -69,7 +69,7 @@ func (n *Namespace) Close() {
 	if n.route == nil {
 		return
 	}
-	n.route.Close()
+	n.route.Close() //nolint:errcheck // a socket has nothing to lose
 	n.route = nil
 	n.fd.Close() //nolint:errcheck // nothing was written through it
 }

@@ -127,16 +127,16 @@ func (s *Section) replaceLinkLocal(index int, old, l Link) error {
 	if err != nil {
 		return err
 	}
-	if l.LinkLocal.IsValid() && live.IPv6 && live.Up() {
-		a := Address{NS: l.NS, Dev: l.Ifname, Prefix: netip.PrefixFrom(l.LinkLocal, 64), Proto: protoLinkLocal}
+	if l.LinkLocal.V.IsValid() && live.IPv6 && live.Up() {
+		a := Address{NS: l.NS, Dev: l.Ifname, Prefix: netip.PrefixFrom(l.LinkLocal.V, 64), Proto: protoLinkLocal}
 		if err := s.writeAddress("add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, index, a); err != nil {
 			return err
 		}
 	}
-	if !old.LinkLocal.IsValid() || old.LinkLocal == l.LinkLocal {
+	if !old.LinkLocal.V.IsValid() {
 		return nil
 	}
-	a := Address{NS: l.NS, Dev: l.Ifname, Prefix: netip.PrefixFrom(old.LinkLocal, 64)}
+	a := Address{NS: l.NS, Dev: l.Ifname, Prefix: netip.PrefixFrom(old.LinkLocal.V, 64)}
 	return ignoreGone(s.writeAddress("delete", unix.RTM_DELADDR, 0, index, a))
 }
 
@@ -263,7 +263,7 @@ func (s *Section) writeAddress(verb string, proto, flags, index int, a Address) 
 		msg.addr(unix.IFA_BROADCAST, a.Broadcast)
 	}
 	if a.Label != "" {
-		msg.text(unix.IFA_LABEL, a.Label)
+		msg.raw(unix.IFA_LABEL, nl.ZeroTerminated(a.Label))
 	}
 	if a.Metric != 0 {
 		msg.u32(ifaRtPriority, a.Metric)

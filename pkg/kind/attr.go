@@ -54,7 +54,7 @@ func u32At(b []byte, i int) uint32 {
 type message struct{ req *nl.NetlinkRequest }
 
 func (m message) raw(t int, b []byte)      { m.req.AddData(nl.NewRtAttr(t, b)) }
-func (m message) text(t int, s string)     { m.raw(t, nl.ZeroTerminated(s)) }
+func (m message) name(ifname string)       { m.raw(unix.IFLA_IFNAME, nl.ZeroTerminated(ifname)) }
 func (m message) u32(t int, v uint32)      { m.raw(t, nl.Uint32Attr(v)) }
 func (m message) addr(t int, a netip.Addr) { m.raw(t, a.AsSlice()) }
 

@@ -48,8 +48,8 @@ type Link struct {
 	// Group and Alias are the stamp: see [Group] and [Alias].
 	Group uint32 `plan:"group,quiet"`
 	Alias string `plan:"alias,quiet"`
-	// LinkLocal is the IPv6 address that the kernel derives from the MAC; none where IPv6 can't be.
-	LinkLocal netip.Addr `plan:"link-local address"`
+	// LinkLocal is the IPv6 address that the kernel derives from the MAC; unset where it is told not to.
+	LinkLocal plan.Opt[netip.Addr] `plan:"link-local address"`
 	// Forwarding4, Forwarding6 and Promote are the link's own net.ipv4.conf.*.forwarding, net.ipv6.conf.*.forwarding
 	// and net.ipv4.conf.*.promote_secondaries. Without the last, changing the first address of a subnet would take the
 	// others, and the routes, with it.

@@ -82,7 +82,7 @@ var ErrNoLink = errors.New("no such link")
 func FindLink(n *kernel.Namespace, name string) (LiveLink, error) {
 	req := kernel.Request(unix.RTM_GETLINK, 0)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
-	message{req}.text(unix.IFLA_IFNAME, name)
+	message{req}.name(name)
 	message{req}.u32(unix.IFLA_EXT_MASK, skipStats)
 	msgs, err := n.Read(req, unix.RTM_NEWLINK)
 	switch {
@@ -210,7 +210,7 @@ func (l Link) createMessage(master int, peer *Link, peerNS int) *nl.NetlinkReque
 // finishMessage sets what the kernel does not take when it makes the link.
 func (l Link) finishMessage(master int) *nl.NetlinkRequest {
 	m := linkRequest(unix.RTM_NEWLINK, 0, l.Up)
-	m.text(unix.IFLA_IFNAME, l.Name)
+	m.name(l.Name)
 	m.raw(unix.IFLA_IFALIAS, []byte(l.Alias))
 	if master != 0 {
 		m.u32(unix.IFLA_MASTER, uint32(master))

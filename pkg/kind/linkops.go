@@ -79,7 +79,7 @@ func (e *Env) stamp(s *Section, l *LiveLink) (name string, class plan.Class, why
 func (e *Env) link(s *Section, live *LiveLink, name string, linkLocal netip.Addr) Link {
 	l := Link{
 		NS: s.NS.Name, Name: name, Type: live.Type, Ifname: live.Name, Up: live.Up(), MTU: live.MTU, MAC: live.MAC,
-		Group: live.Group, Alias: live.Alias, LinkLocal: linkLocal,
+		Group: live.Group, Alias: live.Alias, LinkLocal: plan.Some(linkLocal),
 		Forwarding4: live.Forwarding4, Forwarding6: live.Forwarding6, Promote: live.Promote,
 	}
 	if live.Type == Bridge {
@@ -245,12 +245,21 @@ func (e *Env) updateLink(old, l Link) error {
 			return err
 		}
 	}
-	if old.LinkLocal != l.LinkLocal {
+	if l.LinkLocal.Set && old.LinkLocal != l.LinkLocal {
 		if err := s.replaceLinkLocal(index, old, l); err != nil {
 			return err
 		}
 	}
-	if old.Forwarding6 != l.Forwarding6 {
+	have := old.Forwarding6
+	if old.MTU < MinIPv6MTU && l.MTU >= MinIPv6MTU {
+		// IPv6 begins anew on the link, with the section's defaults.
+		live, err := FindLink(s.NS, l.Ifname)
+		if err != nil {
+			return err
+		}
+		have = live.Forwarding6
+	}
+	if have != l.Forwarding6 && l.MTU >= MinIPv6MTU {
 		return s.writeForwarding6(l)
 	}
 	return nil
@@ -261,7 +270,7 @@ func (s *Section) rename(index int, old, l Link) error {
 	what := fmt.Sprintf("rename link %s to %s", old.Ifname, l.Key().Place())
 	message := func() *nl.NetlinkRequest {
 		m := indexRequest(index, 0, 0)
-		m.text(unix.IFLA_IFNAME, l.Ifname)
+		m.name(l.Ifname)
 		return m.req
 	}
 	err := s.NS.Write(what, message())

@@ -187,7 +187,7 @@ func (e *Env) createNamespace(n Namespace) error {
 // stampNamespace stamps lo and brings it up, in one message. Without a stamp it takes one away.
 func (e *Env) stampNamespace(ns *kernel.Namespace, n Namespace) error {
 	m := linkRequest(unix.RTM_NEWLINK, 0, n.LoUp)
-	m.text(unix.IFLA_IFNAME, "lo")
+	m.name("lo")
 	group := uint32(0)
 	if n.Stamp != "" {
 		group = Group(e.Topology)

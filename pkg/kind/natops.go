@@ -243,7 +243,7 @@ func (e *Env) forgetFlows(s *Section, o plan.Object) {
 		if err != nil {
 			return err
 		}
-		defer h.Close()
+		defer h.Close() //nolint:errcheck // it has been answered
 		_, err = h.ConntrackDeleteFilters(netlink.ConntrackTable, family, translated{subnet})
 		return err
 	})

@@ -52,15 +52,33 @@ func SysctlOfLink(name string) (link string, ok bool) {
 // Key implements [plan.Object].
 func (s Sysctl) Key() plan.Key { return SysctlKey(s.NS, s.Name) }
 
-// Needs implements [plan.Object].
+// Needs implements [plan.Object]: a global switch is written before what it writes beside itself.
 func (s Sysctl) Needs() []plan.Key {
+	var k []plan.Key
 	if link, ok := SysctlOfLink(s.Name); ok {
-		return linkNeeds(s.NS, link)
+		k = linkNeeds(s.NS, link)
+	} else if s.NS != "" {
+		k = []plan.Key{NamespaceKey(s.NS)}
 	}
-	if s.NS != "" {
-		return []plan.Key{NamespaceKey(s.NS)}
+	if all := s.global(); all != "" {
+		k = append(k, SysctlKey(s.NS, all))
 	}
-	return nil
+	return k
+}
+
+// global is the switch that writes this parameter too: of all for default and for each link, empty for none.
+func (s Sysctl) global() string {
+	part := strings.Split(SysctlPath(s.Name), "/")
+	if len(part) != 5 || part[2] != "conf" || part[3] == "all" {
+		return ""
+	}
+	switch part[1] + " " + part[4] {
+	case "ipv4 forwarding":
+		return Forwarding4
+	case "ipv6 forwarding", "ipv6 disable_ipv6", "ipv6 addr_gen_mode", "ipv6 ignore_routes_with_linkdown":
+		return "net.ipv6.conf.all." + part[4]
+	}
+	return ""
 }
 
 // Describe implements [plan.Object].
@@ -69,5 +87,14 @@ func (s Sysctl) Describe() string { return s.Value }
 // On implements [plan.Dependent].
 func (s Sysctl) On() []plan.Key { return s.Needs() }
 
-// After implements [plan.Dependent]: a link's parameters go with it.
-func (s Sysctl) After(_, now plan.Object, _ plan.World) (plan.Object, bool) { return s, now != nil }
+// After implements [plan.Dependent]: a link's parameters go with it, and global switches write theirs too.
+func (s Sysctl) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
+	if now == nil {
+		// A switch that is restored writes the others, to what only the kernel knows.
+		return s, old.Key().Kind == KindSysctl
+	}
+	if all, ok := now.(Sysctl); ok && all.Name == s.global() {
+		s.Value = all.Value
+	}
+	return s, true
+}

@@ -49,11 +49,11 @@ func (s *section) linkSwitch(family, key string, l *link, def bool) bool {
 	return def
 }
 
-// linkLocal is the address that the kernel gives a link by itself, none where it is told not to.
-func (s *section) linkLocal(l *link, mac kind.MAC) netip.Addr {
+// linkLocal is the address that the kernel gives a link by itself; unset where it is told to give another, or none.
+func (s *section) linkLocal(l *link, mac kind.MAC) plan.Opt[netip.Addr] {
 	mode := s.setting(ipv6, "addr_gen_mode", l)
-	if s.disabled(l) != nil || mode != nil && mode.Value.V == "1" { // IN6_ADDR_GEN_MODE_NONE
-		return netip.Addr{}
+	if s.disabled(l) != nil || mode != nil && mode.Value.V != "0" { // IN6_ADDR_GEN_MODE_EUI64
+		return plan.Opt[netip.Addr]{}
 	}
-	return mac.LinkLocal()
+	return plan.Some(mac.LinkLocal())
 }

@@ -16,7 +16,7 @@ func TestLinkDefaults(t *testing.T) {
 	link := func(ns, name string) kind.Link {
 		mac := kind.DerivedMAC("lab", ns, name)
 		return kind.Link{
-			NS: ns, Name: name, Ifname: name, Type: kind.Veth, Up: true, MTU: 1500, MAC: mac, LinkLocal: mac.LinkLocal(),
+			NS: ns, Name: name, Ifname: name, Type: kind.Veth, Up: true, MTU: 1500, MAC: mac, LinkLocal: plan.Some(mac.LinkLocal()),
 			Group: kind.Group("lab"), Alias: kind.Alias("lab", ns, name), Promote: true,
 		}
 	}
@@ -64,7 +64,7 @@ namespaces:
 		if l.Type == kind.Bridge {
 			peer = "Bridge"
 		}
-		got := fmt.Sprintf("%s %s mtu %d %s %s", peer, l.Master, l.MTU, l.MAC, l.LinkLocal)
+		got := fmt.Sprintf("%s %s mtu %d %s %s", peer, l.Master, l.MTU, l.MAC, l.LinkLocal.V)
 		if !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %s, want %s", key, got, want)
 		}
@@ -267,7 +267,7 @@ namespaces:
 	}
 	for place, want := range map[string]bool{"br.0": false, "br1": true, "br2": false, "veth0": false, "ns1/eth0": false} {
 		l := object[kind.Link](t, topo, kind.ParsePlace(place))
-		if l.LinkLocal.IsValid() != want {
+		if l.LinkLocal.Set != want {
 			t.Errorf("%s: %v", place, l.LinkLocal)
 		}
 	}
