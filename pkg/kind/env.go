@@ -25,7 +25,8 @@ type Env struct {
 
 	want      map[plan.Key]plan.Object
 	wantIn    map[section][]plan.Object
-	inherited []setting // see resetConf
+	inherited []setting           // see resetConf
+	cables    map[ends][]*Section // see farEnd
 }
 
 // section and kind of objects.
@@ -74,8 +75,7 @@ type Section struct {
 	Links []LiveLink
 
 	addresses []LiveAddress    // read once, see Addresses
-	nsids     map[int]*Section // see sectionByNSID
-	unasked   []string
+	nsids     map[*Section]int // see nsidOf
 
 	byIndex map[int]*LiveLink
 	index   map[string]int

@@ -33,9 +33,28 @@ func listLinks(e *Env, s *Section) ([]plan.Have, error) {
 		s.byKey[name] = live
 		h := plan.Have{Object: e.link(s, live, name, linkLocal[live.Index]), Class: class, Why: why}
 		h.Final = class == plan.Foreign && strings.HasPrefix(why, "belongs to")
+		h.Note = e.stackedOn(s, live)
 		have = append(have, h)
 	}
 	return have, nil
+}
+
+// stackedOn tells which links of others end with a link: those that are made on top of it.
+func (e *Env) stackedOn(s *Section, base *LiveLink) string {
+	var names []string
+	for i := range s.Links {
+		l := &s.Links[i]
+		if l.Peer != base.Index || l.PeerNSID >= 0 || l.Type == Veth || l.Index == base.Index {
+			continue
+		}
+		if _, class, _ := e.stamp(s, l); class != plan.Ours {
+			names = append(names, "link "+l.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "takes with it: " + strings.Join(names, ", ")
 }
 
 func sectionName(s *Section) string {
@@ -111,7 +130,7 @@ func (e *Env) peer(s *Section, l *LiveLink) string {
 		}
 		return Unknown
 	}
-	other := e.sectionByNSID(s, l.PeerNSID)
+	other := e.farEnd(s, l)
 	if other == nil {
 		return Unknown
 	}

@@ -27,12 +27,24 @@ func NATTable(topology string) string { return "plumb-" + topology }
 
 // listNAT reads the topology's table in a section: an object for each rule.
 func listNAT(e *Env, s *Section) ([]plan.Have, error) {
+	have, err := e.readNAT(s)
+	if unsupported(err) && len(e.wantIn[section{s.NS.Name, KindNAT}]) == 0 {
+		return nil, nil // a kernel without nf_tables has no table of ours
+	}
+	return have, err
+}
+
+// unsupported says whether an error is that of a kernel which lacks what was asked for.
+func unsupported(err error) bool {
+	return errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL)
+}
+
+func (e *Env) readNAT(s *Section) (have []plan.Have, err error) {
 	c, err := s.NS.NFT()
 	if err != nil {
 		return nil, err
 	}
 	defer c.CloseLasting() //nolint:errcheck // only read
-	var have []plan.Have
 	err = kernel.Snapshot(c, func() (err error) {
 		have, err = e.readTable(c, s)
 		return err
@@ -247,7 +259,7 @@ func (e *Env) forgetFlows(s *Section, o plan.Object) {
 		_, err = h.ConntrackDeleteFilters(netlink.ConntrackTable, family, translated{subnet})
 		return err
 	})
-	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EPROTONOSUPPORT) {
+	if err != nil && !unsupported(err) {
 		e.Warn(fmt.Sprintf("nat %s: %v", n.Key().Place(), err))
 	}
 }

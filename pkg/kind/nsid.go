@@ -1,8 +1,6 @@
 package kind
 
 import (
-	"slices"
-
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -15,44 +13,45 @@ const (
 	netnsaFD   = 3
 )
 
-// sectionByNSID finds which of the open namespaces has a number in the view of s; nil when it is none of them. The
-// kernel only answers the reverse question, so each namespace is asked for, the host's first: most cables end there.
-func (e *Env) sectionByNSID(s *Section, nsid int) *Section {
-	if found, ok := s.nsids[nsid]; ok {
-		return found
-	}
-	if s.nsids == nil {
-		s.nsids = make(map[int]*Section)
-		s.unasked = e.others(s)
-	}
-	for len(s.unasked) > 0 {
-		other := e.Sections[s.unasked[0]]
-		s.unasked = s.unasked[1:]
-		id := s.nsidOf(other)
-		if id >= 0 {
-			s.nsids[id] = other
+// ends are the indexes of a cable's two ends, as one of them shows them.
+type ends struct{ own, peer int }
+
+// farEnd finds the section that the other end of a cable is in; nil when it is none of the open ones. The end shows
+// its peer's index and a number for its namespace. The kernel only tells which number a namespace has, so those are
+// asked for that have an end which shows the same two indexes the other way round: nearly always that is one.
+func (e *Env) farEnd(s *Section, l *LiveLink) *Section {
+	if e.cables == nil {
+		e.cables = make(map[ends][]*Section)
+		for _, other := range e.Sections {
+			for _, far := range other.Links {
+				if far.Type == Veth {
+					k := ends{far.Index, far.Peer}
+					e.cables[k] = append(e.cables[k], other)
+				}
+			}
 		}
-		if id == nsid {
+	}
+	for _, other := range e.cables[ends{l.Peer, l.Index}] {
+		if other != s && s.nsidOf(other) == l.PeerNSID {
 			return other
 		}
 	}
-	s.nsids[nsid] = nil
 	return nil
-}
-
-func (e *Env) others(s *Section) []string {
-	names := make([]string, 0, len(e.Sections))
-	for name := range e.Sections {
-		if name != s.NS.Name {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names) // "" comes first
-	return names
 }
 
 // nsidOf asks for the number of another namespace, -1 for none.
 func (s *Section) nsidOf(other *Section) int {
+	if id, ok := s.nsids[other]; ok {
+		return id
+	}
+	if s.nsids == nil {
+		s.nsids = make(map[*Section]int)
+	}
+	s.nsids[other] = s.askNSID(other)
+	return s.nsids[other]
+}
+
+func (s *Section) askNSID(other *Section) int {
 	req := kernel.Request(unix.RTM_GETNSID, 0)
 	req.AddData(nl.NewRtGenMsg())
 	message{req}.u32(netnsaFD, uint32(other.NS.FD()))

@@ -203,46 +203,39 @@ func putSysctl(e *Env, changes []plan.Change) error {
 		if err != nil {
 			return err
 		}
-		if err := e.writeSysctl(s, v.Name, v.Value, nil, ""); err != nil {
+		if err := e.writeSysctl(s, v, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// writeSysctl writes a sysctl; after a switch of the host's forwarding, each link gets back what beside says, links
-// of other topologies what they had, and links that beside does not know what born says, unless that is empty.
-func (e *Env) writeSysctl(s *Section, name, value string, beside map[string]string, born string) error {
-	path := SysctlPath(name)
-	if s.NS.Name != "" || name != Forwarding4 && name != Forwarding6 {
-		return s.NS.WriteSysctl(path, value)
+// writeSysctl writes a sysctl. A switch of the host's forwarding writes every interface's too: those of links that
+// another topology owns get back what they had. With a claim, the write is a restore: each parameter gets back what the
+// claim says, interfaces born since get what a new one would have got then, and our own links keep what they have.
+func (e *Env) writeSysctl(s *Section, v Sysctl, restore *Claim) error {
+	path := SysctlPath(v.Name)
+	if v.NS != "" || v.Name != Forwarding4 && v.Name != Forwarding6 {
+		return s.NS.WriteSysctl(path, v.Value)
 	}
 	links, err := ListLinks(s.NS)
 	if err != nil {
 		return err
 	}
-	paths := besides(name, links)
+	paths := besides(v.Name, links)
 	before, err := s.NS.ReadSysctls(paths)
 	if err != nil {
 		return err
 	}
-	if err := s.NS.WriteSysctl(path, value); err != nil {
+	if err := s.NS.WriteSysctl(path, v.Value); err != nil {
 		return err
 	}
 	after, err := s.NS.ReadSysctls(paths)
 	if err != nil {
 		return err
 	}
-	others := e.othersPaths(name, links)
-	for _, path := range paths {
-		want, known := beside[path]
-		switch {
-		case others[path]:
-			want, known = before[path], true
-		case !known && born != "" && strings.HasSuffix(path, "/forwarding"):
-			want, known = born, true
-		}
-		if !known || after[path] == want {
+	for path, want := range e.kept(v.Name, links, before, restore) {
+		if have, there := after[path]; !there || have == want {
 			continue
 		}
 		if err := s.NS.WriteSysctl(path, want); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -252,16 +245,25 @@ func (e *Env) writeSysctl(s *Section, name, value string, beside map[string]stri
 	return nil
 }
 
-// othersPaths tells which forwarding switches are of links that other topologies own.
-func (e *Env) othersPaths(name string, links []LiveLink) map[string]bool {
-	others := make(map[string]bool)
+// kept tells what the parameters that a forwarding switch writes beside itself shall be after it.
+func (e *Env) kept(name string, links []LiveLink, before map[string]string, restore *Claim) map[string]string {
+	keep := make(map[string]string)
+	if restore != nil {
+		maps.Copy(keep, restore.Beside)
+	}
 	for _, l := range links {
-		if topology, _, _, ok := ParseAlias(l.Alias); ok && topology != e.Topology && l.Group == Group(topology) {
-			paths := besides(name, []LiveLink{l})
-			others[paths[len(paths)-1]] = true
+		paths := besides(name, []LiveLink{l})
+		path := paths[len(paths)-1]
+		topology, _, _, marked := ParseAlias(l.Alias)
+		stamped := marked && l.Group == Group(topology)
+		switch _, known := keep[path]; {
+		case stamped && (topology != e.Topology || restore != nil):
+			keep[path] = before[path]
+		case !known && restore != nil:
+			keep[path] = cmp.Or(restore.Beside[paths[0]], restore.Original)
 		}
 	}
-	return others
+	return keep
 }
 
 // delSysctls restores sysctls to what they were before any topology wanted them.
@@ -276,15 +278,10 @@ func delSysctls(e *Env, objects []plan.Object) error {
 			continue // the namespace is gone, and its sysctls
 		}
 		claim, _ := e.Record.Sysctl(v.Key())
-		original := e.original(s, v.Key(), claim)
-		if original == "" {
+		if v.Value = e.original(s, v.Key(), claim); v.Value == "" {
 			continue
 		}
-		born := ""
-		if len(claim.Beside) > 0 {
-			born = cmp.Or(claim.Beside[besides(v.Name, nil)[0]], original)
-		}
-		if err := e.writeSysctl(s, v.Name, original, claim.Beside, born); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := e.writeSysctl(s, v, &claim); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

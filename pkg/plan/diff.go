@@ -305,7 +305,7 @@ func (p *planner) replace(u *unit, why string) {
 	for _, c := range step.Changes {
 		p.world.remove(c.Key())
 	}
-	step.Reason = joinReasons(why, p.takesDown(step, p.world.fell[mark:]))
+	step.Reason = joinReasons(why, p.takesDown(step, p.world.fell[mark:]), p.have[step.Key()].Note)
 	for _, c := range step.Changes {
 		p.world.put(c.New)
 	}
