@@ -89,8 +89,8 @@ func (e *Env) readTable(c *nftables.Conn, s *Section) ([]plan.Have, error) {
 	for _, o := range others {
 		have = append(have, plan.Have{Object: NAT{NS: s.NS.Name, Entry: o}, Why: "made by hand"})
 	}
-	if len(have) == 0 {
-		have = append(have, plan.Have{Object: table})
+	if len(have) == 0 && len(e.wantIn[section{s.NS.Name, KindNAT}]) == 0 {
+		have = append(have, plan.Have{Object: table, Why: "empty"})
 	}
 	return have, nil
 }
