@@ -152,9 +152,9 @@ func listAddresses(e *Env, s *Section) ([]plan.Have, error) {
 		if l == nil {
 			continue // its link came or went between the two dumps
 		}
-		name, class, _ := e.stamp(s, l)
-		a := live.address(s.NS.Name, name, l.Name)
-		h := plan.Have{Object: a, Class: e.classOf(s, a.Key(), class == plan.Ours, live.handMade(l), live.Proto == Protocol)}
+		m := e.stamp(s, l)
+		a := live.address(s.NS.Name, m.name, l.Name)
+		h := plan.Have{Object: a, Class: e.classOf(s, a.Key(), m.class == plan.Ours, live.handMade(l), live.Proto == Protocol)}
 		switch {
 		case h.Class == plan.Foreign:
 			h.Why = notOurs

@@ -22,17 +22,16 @@ func listLinks(e *Env, s *Section) ([]plan.Have, error) {
 	}
 	for i := range s.Links {
 		live := &s.Links[i]
-		name, class, why := e.stamp(s, live)
-		if class == plan.Loose {
+		m := e.stamp(s, live)
+		if m.class == plan.Loose {
 			continue
 		}
-		if twin := s.byKey[name]; twin != nil {
-			e.Warn(fmt.Sprintf("links %s and %s in %s both stand for %s", twin.Name, live.Name, sectionName(s), name))
+		if twin := s.byKey[m.name]; twin != nil {
+			e.Warn(fmt.Sprintf("links %s and %s in %s both stand for %s", twin.Name, live.Name, sectionName(s), m.name))
 			continue
 		}
-		s.byKey[name] = live
-		h := plan.Have{Object: e.link(s, live, name, linkLocal[live.Index]), Class: class, Why: why}
-		h.Final = class == plan.Foreign && strings.HasPrefix(why, "belongs to")
+		s.byKey[m.name] = live
+		h := plan.Have{Object: e.link(s, live, m.name, linkLocal[live.Index]), Class: m.class, Why: m.why, Final: m.final}
 		h.Note = e.stackedOn(s, live)
 		have = append(have, h)
 	}
@@ -47,7 +46,7 @@ func (e *Env) stackedOn(s *Section, base *LiveLink) string {
 		if l.Peer != base.Index || l.PeerNSID >= 0 || l.Type == Veth || l.Index == base.Index {
 			continue
 		}
-		if _, class, _ := e.stamp(s, l); class != plan.Ours {
+		if e.stamp(s, l).class != plan.Ours {
 			names = append(names, "link "+l.Name)
 		}
 	}
@@ -66,32 +65,43 @@ func sectionName(s *Section) string {
 
 const notOurs = "exists and is not ours: rename it, remove it, or use --adopt"
 
-// stamp tells by a link's stamp under which name it is known, and whose it is. Links that are nobody's concern are
+// mark is what a link's stamp tells: the name that it is known by, and whose it is. Links that are nobody's concern are
 // Loose.
-func (e *Env) stamp(s *Section, l *LiveLink) (name string, class plan.Class, why string) {
-	topology, ns, declared, marked := ParseAlias(l.Alias)
-	mine := marked && topology == e.Topology
+type mark struct {
+	name  string
+	class plan.Class
+	why   string
+	final bool
+}
+
+func (e *Env) stamp(s *Section, l *LiveLink) mark {
+	topology, ns, declared, stamped := ParseAlias(l.Alias)
+	mine := stamped && topology == e.Topology
 	wanted := e.Wanted(LinkKey(s.NS.Name, l.Name))
-	switch l.Group {
-	case Group(e.Topology), Doomed(e.Topology):
+	if l.Group == Group(e.Topology) || l.Group == Doomed(e.Topology) {
 		switch {
 		case mine && ns == s.NS.Name:
-			return declared, plan.Ours, ""
+			return mark{name: declared}
 		case mine:
-			return l.Name, plan.Ours, "moved here from " + LinkKey(ns, declared).Place()
-		case l.Alias == "" && (wanted || e.Record.Pending(LinkKey(s.NS.Name, l.Name))) && l.Type != loopback:
-			return l.Name, plan.Ours, ""
+			return mark{name: l.Name, why: "moved here from " + LinkKey(ns, declared).Place()}
+		case l.Alias == "" && l.Type != loopback && (wanted || e.Record.Pending(LinkKey(s.NS.Name, l.Name))):
+			return mark{name: l.Name} // a crash came between the making and the alias
 		}
 	}
+	m := mark{name: l.Name, class: plan.Foreign, why: notOurs}
 	switch {
 	case !wanted:
-		return l.Name, plan.Loose, ""
+		m.class = plan.Loose
 	case s.Owned:
-		return l.Name, plan.Ours, ""
-	case marked && !mine:
-		return l.Name, plan.Foreign, fmt.Sprintf("belongs to topology %s: destroy that first, or rename one of them", topology)
+		m.class, m.why = plan.Ours, ""
+	case stamped && !mine:
+		m.why, m.final = belongsTo(topology), true
 	}
-	return l.Name, plan.Foreign, notOurs
+	return m
+}
+
+func belongsTo(topology string) string {
+	return fmt.Sprintf("belongs to topology %s: destroy that first, or rename one of them", topology)
 }
 
 // link makes the comparable value of a live link.
@@ -116,8 +126,8 @@ func (e *Env) link(s *Section, live *LiveLink, name string, linkLocal netip.Addr
 
 // nameOf is the name that a link is known by: the one of its stamp, if it is ours.
 func (e *Env) nameOf(s *Section, l *LiveLink) string {
-	if name, class, _ := e.stamp(s, l); class == plan.Ours {
-		return name
+	if m := e.stamp(s, l); m.class == plan.Ours {
+		return m.name
 	}
 	return l.Name
 }
@@ -194,13 +204,21 @@ func (e *Env) createLinks(links []Link) error {
 	}
 	what := "create link " + own.Key().Place()
 	if len(links) == 1 {
-		return s.NS.Write(what, own.createMessage(master, nil, 0))
+		return explain(own, s.NS.Write(what, own.createMessage(master, nil, 0)))
 	}
 	peer, err := e.section(links[0].NS)
 	if err != nil {
 		return err
 	}
 	return s.NS.Write(what+" and "+links[0].Key().Place(), own.createMessage(master, &links[0], peer.NS.FD()))
+}
+
+// explain adds to an error what the kernel's own words leave out.
+func explain(l Link, err error) error {
+	if l.VLANFiltering.V && errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("%w: vlan-filtering needs a kernel with CONFIG_BRIDGE_VLAN_FILTERING", err)
+	}
+	return err
 }
 
 func (s *Section) master(l Link) (int, error) {
@@ -347,7 +365,7 @@ func (s *Section) change(index int, old, l Link) error {
 		l.bridgeData(info, old)
 	}
 	if err := s.NS.Write("change link "+l.Key().Place(), m.req); err != nil {
-		return err
+		return explain(l, err)
 	}
 	if old.Blocked && !l.Blocked && old.Master == l.Master {
 		return s.forward(index, l.Ifname)

@@ -19,11 +19,9 @@ import (
 
 // NamespaceStamp tells by the stamp on its lo whose a namespace is.
 type NamespaceStamp struct {
-	// Topology is that of the stamp, empty where there is none.
-	Topology string
-	Class    plan.Class
-	Why      string
-	Final    bool
+	Class plan.Class
+	Why   string
+	Final bool
 }
 
 // StampOf reads a namespace's stamp, as seen by a topology on the host with the given cookie.
@@ -35,12 +33,11 @@ func StampOf(topology string, cookie uint64, links []LiveLink) NamespaceStamp {
 	owner, home, marked := ParseNamespaceAlias(links[i].Alias)
 	switch {
 	case marked && owner != topology:
-		why := fmt.Sprintf("belongs to topology %s: destroy that first, or rename one of them", owner)
-		return NamespaceStamp{Topology: owner, Class: plan.Foreign, Why: why, Final: true}
+		return NamespaceStamp{Class: plan.Foreign, Why: belongsTo(owner), Final: true}
 	case marked && home != cookie:
-		return NamespaceStamp{Topology: owner, Class: plan.Foreign, Why: "belongs to topology " + owner + " of another host", Final: true}
+		return NamespaceStamp{Class: plan.Foreign, Why: "belongs to topology " + owner + " of another host", Final: true}
 	case marked && links[i].Group == Group(topology):
-		return NamespaceStamp{Topology: owner, Class: plan.Ours}
+		return NamespaceStamp{Class: plan.Ours}
 	}
 	return NamespaceStamp{Class: plan.Foreign, Why: notOurs}
 }
@@ -114,7 +111,7 @@ func (e *Env) goesWith(s *Section) (string, error) {
 	var words []string
 	for i := range s.Links {
 		l := &s.Links[i]
-		if _, class, _ := e.stamp(s, l); class != plan.Ours && l.Type != loopback && !fallback(l) {
+		if e.stamp(s, l).class != plan.Ours && l.Type != loopback && !fallback(l) {
 			words = append(words, "link "+l.Name)
 		}
 	}

@@ -127,12 +127,8 @@ func (e *Env) devName(s *Section, index uint32, owned *bool) string {
 	if l == nil {
 		return ""
 	}
-	name, class, _ := e.stamp(s, l)
-	*owned = *owned || class == plan.Ours
-	if class != plan.Ours {
-		return l.Name
-	}
-	return name
+	*owned = *owned || e.stamp(s, l).class == plan.Ours
+	return e.nameOf(s, l)
 }
 
 // parseHops reads a run of struct rtnexthop with their attributes (rtnetlink(7)).

@@ -175,8 +175,7 @@ func (e *Env) ownLink(s *Section, name string) bool {
 	if l == nil {
 		return e.Wanted(LinkKey(s.NS.Name, name))
 	}
-	_, class, _ := e.stamp(s, l)
-	return class == plan.Ours
+	return e.stamp(s, l).class == plan.Ours
 }
 
 // besides lists the paths of what a global forwarding switch writes beside itself (net/ipv4/devinet.c:

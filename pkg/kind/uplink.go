@@ -23,7 +23,7 @@ func (e *Env) Uplinks(s *Section) ([]plan.Object, error) {
 	}
 	keys := make(map[string]bool)
 	for _, l := range s.Links {
-		if _, class, _ := e.stamp(s, &l); class != plan.Ours && l.AcceptRA == 1 && learned[l.Index] {
+		if e.stamp(s, &l).class != plan.Ours && l.AcceptRA == 1 && learned[l.Index] {
 			keys["net.ipv6.conf."+strings.ReplaceAll(l.Name, ".", "/")+".accept_ra"] = true
 		}
 	}

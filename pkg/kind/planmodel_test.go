@@ -1,0 +1,288 @@
+package kind_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// machine is a kernel as simple as can be: its objects in the order in which they were made. It shares no code with
+// the planner, and knows for itself what falls with what.
+type machine struct {
+	objects []plan.Object
+	fell    []plan.Key // what went because something else did
+}
+
+func (m *machine) index(k plan.Key) int {
+	return slices.IndexFunc(m.objects, func(o plan.Object) bool { return o.Key() == k })
+}
+
+func (m *machine) find(k plan.Key) plan.Object {
+	if i := m.index(k); i >= 0 {
+		return m.objects[i]
+	}
+	return nil
+}
+
+// take carries out a step as package reconcile does.
+func (m *machine) take(s plan.Step) error {
+	switch s.Action {
+	case plan.Create:
+		return m.create(s.Changes)
+	case plan.Update, plan.Adopt:
+		for _, c := range s.Changes {
+			if err := m.change(c.Old, c.New); err != nil {
+				return err
+			}
+		}
+	case plan.Replace:
+		for _, c := range s.Changes {
+			if c.Old != nil {
+				m.remove(c.Key())
+			}
+		}
+		return m.create(s.Changes)
+	case plan.Delete:
+		m.remove(s.Changes[len(s.Changes)-1].Key())
+		for _, c := range s.Changes {
+			if m.find(c.Key()) != nil {
+				return fmt.Errorf("%v is still there", c.Key())
+			}
+		}
+	default:
+		return fmt.Errorf("unexpected action")
+	}
+	return nil
+}
+
+func (m *machine) create(changes []plan.Change) error {
+	for _, c := range changes {
+		if _, ok := c.New.(kind.Sysctl); !ok && m.find(c.Key()) != nil {
+			return fmt.Errorf("%v exists", c.Key())
+		}
+		if l, ok := c.New.(kind.Link); ok && (l.Type == kind.Veth) != (len(changes) == 2) {
+			return fmt.Errorf("%v needs both ends", c.Key())
+		}
+		if l, ok := c.New.(kind.Link); ok && m.named(l.NS, l.Ifname) != nil {
+			return fmt.Errorf("%v: the name is taken", c.Key())
+		}
+	}
+	for _, c := range changes {
+		if err := m.check(c.New); err != nil {
+			return fmt.Errorf("create %v: %w", c.Key(), err)
+		}
+		m.put(c.New)
+	}
+	return nil
+}
+
+func (m *machine) named(ns, ifname string) plan.Object {
+	for _, o := range m.objects {
+		if l, ok := o.(kind.Link); ok && l.NS == ns && l.Ifname == ifname {
+			return l
+		}
+	}
+	return nil
+}
+
+func (m *machine) change(old, now plan.Object) error {
+	live := m.find(now.Key())
+	if live == nil {
+		return fmt.Errorf("%v is not there", now.Key())
+	}
+	if live != old {
+		return fmt.Errorf("%v is %+v, not %+v as the plan says", now.Key(), live, old)
+	}
+	if _, fixed := plan.Compare(now, old); fixed {
+		return fmt.Errorf("%v can't change so in place", now.Key())
+	}
+	if err := m.check(now); err != nil {
+		return fmt.Errorf("change %v: %w", now.Key(), err)
+	}
+	m.put(now)
+	return nil
+}
+
+// check says what is missing for an object.
+func (m *machine) check(o plan.Object) error {
+	if ns := o.Key().NS; ns != "" && m.find(kind.NamespaceKey(ns)) == nil {
+		return fmt.Errorf("no namespace %s", ns)
+	}
+	switch o := o.(type) {
+	case kind.Link:
+		if b, ok := m.find(kind.LinkKey(o.NS, o.Master)).(kind.Link); o.Master != "" && (!ok || b.Type != kind.Bridge) {
+			return fmt.Errorf("no bridge %s", o.Master)
+		}
+	case kind.Address:
+		l, ok := m.find(kind.LinkKey(o.NS, o.Dev)).(kind.Link)
+		if o.Dev != "lo" && (!ok || !o.Prefix.Addr().Is4() && l.MTU < kind.MinIPv6MTU) {
+			return fmt.Errorf("link %s can't have it", o.Dev)
+		}
+	case kind.Route:
+		return m.checkRoute(o)
+	case kind.Sysctl:
+		if dev, ok := kind.SysctlOfLink(o.Name); ok && m.find(kind.LinkKey(o.NS, dev)) == nil {
+			return fmt.Errorf("no link %s", dev)
+		}
+	}
+	return nil
+}
+
+func (m *machine) checkRoute(r kind.Route) error {
+	for _, h := range hopsOf(r) {
+		l, ok := m.find(kind.LinkKey(r.NS, h.Dev)).(kind.Link)
+		if !ok || !l.Up || !r.Dst.Addr().Is4() && l.MTU < kind.MinIPv6MTU {
+			return fmt.Errorf("no link %s that is up", h.Dev)
+		}
+		if h.Via.IsValid() && !m.has(func(a kind.Address) bool { return a.NS == r.NS && a.Dev == h.Dev && a.Prefix.Contains(h.Via) }) {
+			return fmt.Errorf("gateway %s is out of reach", h.Via)
+		}
+		if !h.Via.IsValid() && r.Dst.Addr().Is4() && r.Src.IsValid() && !m.hasIPv4(r.NS, h.Dev) {
+			return fmt.Errorf("no address on %s", h.Dev)
+		}
+	}
+	if r.Src.IsValid() && !m.has(func(a kind.Address) bool { return a.NS == r.NS && a.Prefix.Addr() == r.Src }) {
+		return fmt.Errorf("no address %s", r.Src)
+	}
+	return nil
+}
+
+func hopsOf(r kind.Route) []kind.NextHop {
+	if hops := r.NextHops.Split(); len(hops) > 0 || r.Type != kind.Unicast {
+		return hops
+	}
+	return []kind.NextHop{{Via: r.Via, Dev: r.Dev.V}}
+}
+
+func (m *machine) has(match func(kind.Address) bool) bool {
+	return slices.ContainsFunc(m.objects, func(o plan.Object) bool {
+		a, ok := o.(kind.Address)
+		return ok && match(a)
+	})
+}
+
+func (m *machine) hasIPv4(ns, dev string) bool {
+	return m.has(func(a kind.Address) bool { return a.NS == ns && a.Dev == dev && a.Prefix.Addr().Is4() })
+}
+
+// put enters an object, in its old place if it has one, and lets what follows from it follow.
+func (m *machine) put(o plan.Object) {
+	old := m.find(o.Key())
+	if old == nil {
+		m.objects = append(m.objects, o)
+	} else {
+		m.objects[m.index(o.Key())] = o
+	}
+	switch o := o.(type) {
+	case kind.Namespace:
+		was, existed := old.(kind.Namespace)
+		if existed && o.Forwarding4.Set && o.Forwarding4 != was.Forwarding4 {
+			m.forward(o.Name, kind.Forwarding4, o.Forwarding4.V)
+		}
+		if existed && o.Forwarding6.Set && o.Forwarding6 != was.Forwarding6 {
+			m.forward(o.Name, kind.Forwarding6, o.Forwarding6.V)
+		}
+	case kind.Sysctl:
+		if o.Name == kind.Forwarding4 || o.Name == kind.Forwarding6 {
+			m.forward(o.NS, o.Name, o.Value != "0")
+		}
+	case kind.Link:
+		if o.MTU < kind.MinIPv6MTU || !o.Up {
+			m.drop(func(x plan.Object) bool { return fallsFrom(x, o) })
+		}
+	}
+}
+
+// fallsFrom says whether something goes when its link can't carry IPv6, or is down.
+func fallsFrom(x plan.Object, l kind.Link) bool {
+	switch x := x.(type) {
+	case kind.Address:
+		return x.NS == l.NS && x.Dev == l.Name && !x.Prefix.Addr().Is4()
+	case kind.Route:
+		return over(x, l.NS, l.Name) && (!l.Up || !x.Dst.Addr().Is4())
+	}
+	return false
+}
+
+func over(r kind.Route, ns, dev string) bool {
+	return r.NS == ns && slices.ContainsFunc(hopsOf(r), func(h kind.NextHop) bool { return h.Dev == dev })
+}
+
+func (m *machine) forward(ns, key string, on bool) {
+	for i, o := range m.objects {
+		if l, ok := o.(kind.Link); ok && l.NS == ns {
+			if key == kind.Forwarding4 {
+				l.Forwarding4 = on
+			} else {
+				l.Forwarding6 = on
+			}
+			m.objects[i] = l
+		}
+	}
+}
+
+// drop removes what falls.
+func (m *machine) drop(match func(plan.Object) bool) {
+	for {
+		i := slices.IndexFunc(m.objects, match)
+		if i < 0 {
+			return
+		}
+		k := m.objects[i].Key()
+		m.fell = append(m.fell, k)
+		m.remove(k)
+	}
+}
+
+// remove deletes an object, and all that goes with it.
+func (m *machine) remove(k plan.Key) {
+	i := m.index(k)
+	if i < 0 {
+		return
+	}
+	old := m.objects[i]
+	m.objects = slices.Delete(slices.Clone(m.objects), i, i+1)
+	switch old := old.(type) {
+	case kind.Namespace:
+		m.drop(func(o plan.Object) bool { return o.Key().NS == old.Name })
+	case kind.Link:
+		m.removedLink(old)
+	case kind.Address:
+		m.removedAddress(old)
+	}
+}
+
+func (m *machine) removedLink(l kind.Link) {
+	for i, o := range m.objects {
+		if port, ok := o.(kind.Link); ok && port.NS == l.NS && port.Master == l.Name {
+			port.Master, port.Blocked = "", false
+			m.objects[i] = port
+		}
+	}
+	m.drop(func(o plan.Object) bool {
+		switch o := o.(type) {
+		case kind.Link:
+			return o.Peer == l.Key().Place()
+		case kind.Address:
+			return o.NS == l.NS && o.Dev == l.Name
+		case kind.Route:
+			return over(o, l.NS, l.Name)
+		case kind.Sysctl:
+			return o.NS == l.NS && strings.HasPrefix(o.Name, "net.ipv4.conf."+l.Name+".")
+		}
+		return false
+	})
+}
+
+func (m *machine) removedAddress(a kind.Address) {
+	var src netip.Addr = a.Prefix.Addr()
+	last := src.Is4() && !m.hasIPv4(a.NS, a.Dev)
+	m.drop(func(o plan.Object) bool {
+		r, ok := o.(kind.Route)
+		return ok && r.NS == a.NS && (r.Src == src || last && r.Dst.Addr().Is4() && over(r, a.NS, a.Dev))
+	})
+}
