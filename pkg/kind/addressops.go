@@ -177,7 +177,7 @@ func (e *Env) classOf(s *Section, k plan.Key, owned, handMade, marked bool) plan
 		if wanted || handMade || marked {
 			return plan.Ours
 		}
-	case marked && e.Record.Holds(k):
+	case e.Record.Holds(k) && (wanted || marked):
 		return plan.Ours
 	case wanted:
 		return plan.Foreign

@@ -169,7 +169,11 @@ func (e *Env) createNamespace(n Namespace) error {
 		if err := e.stampNamespace(ns, n); err != nil {
 			return err
 		}
-		return e.resetConf(ns)
+		if err := e.resetConf(ns); err != nil {
+			return err
+		}
+		// As on every link of ours: a primary address of lo must not take the others of its subnet with it.
+		return ns.WriteSysctlHere("net/ipv4/conf/lo/promote_secondaries", "1")
 	})
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ func wants(r *rand.Rand) []plan.Object {
 	for i, ns := range []string{"", "n1", "n2"} {
 		if ns == "" || !chance(r, 4) {
 			w.sections = append(w.sections, &part{ns: ns, number: i, four: chance(r, 3), six: chance(r, 4),
-				unusedEnds: []string{"e0", "e1", "e2", "e3", "e4"}})
+				unusedEnds: []string{"e0", "e1", "e2", "e3", "e4", "e5"}})
 		}
 	}
 	for _, p := range w.sections {

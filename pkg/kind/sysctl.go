@@ -90,8 +90,9 @@ func (s Sysctl) On() []plan.Key { return s.Needs() }
 // After implements [plan.Dependent]: a link's parameters go with it, and global switches write theirs too.
 func (s Sysctl) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	if now == nil {
-		// A switch that is restored writes the others, to what only the kernel knows.
-		return s, old.Key().Kind == KindSysctl
+		// An address that goes reports to its link's key: no parameter goes with it. A switch that is restored writes the
+		// others, to what only the kernel knows.
+		return s, old.Key().Kind != KindLink && old.Key().Kind != KindNamespace
 	}
 	if all, ok := now.(Sysctl); ok && all.Name == s.global() {
 		s.Value = all.Value

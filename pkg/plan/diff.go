@@ -151,7 +151,7 @@ func (p *planner) createAndUpdate() {
 	for _, u := range p.units {
 		if p.waits(u, waits) {
 			for _, o := range u.objects {
-				waits[o.Key()] = true
+				p.markWaiting(o, waits)
 			}
 			continue
 		}
@@ -159,9 +159,24 @@ func (p *planner) createAndUpdate() {
 	}
 }
 
+// markWaiting notes that an object waits, and with it what reports to keys of no object: a route with a source address
+// that is yet to come does not name the address.
+func (p *planner) markWaiting(o Object, waiting map[Key]bool) {
+	waiting[o.Key()] = true
+	if b, ok := o.(Bearer); ok {
+		for _, k := range b.Bears() {
+			waiting[k] = waiting[k] || p.want[k] == nil
+		}
+	}
+}
+
 func (p *planner) waits(u *unit, waiting map[Key]bool) bool {
 	for _, o := range u.objects {
-		if slices.ContainsFunc(o.Needs(), func(k Key) bool { return waiting[k] }) {
+		needs := o.Needs()
+		if d, ok := o.(Dependent); ok {
+			needs = slices.Concat(needs, d.On())
+		}
+		if slices.ContainsFunc(needs, func(k Key) bool { return waiting[k] }) {
 			return true
 		}
 	}
@@ -195,9 +210,11 @@ func (p *planner) reorder(sequence string) {
 		at += i + 1
 	}
 	for _, k := range wanted[kept:] {
-		if u := p.single(k); p.state(u) == needsCreate {
+		switch u := p.single(k); {
+		case p.refused[k]:
+		case p.state(u) == needsCreate:
 			p.settle(u)
-		} else {
+		default:
 			p.replace(u, "out of order")
 		}
 	}
@@ -241,7 +258,7 @@ func (p *planner) state(u *unit) state {
 // adopts says whether an object is still to be taken over.
 func (p *planner) adopts(k Key) bool {
 	h, ok := p.have[k]
-	return ok && h.Class == Foreign && p.world.objects[k] == h.Object
+	return ok && h.Class == Foreign && p.world.objects[k] != nil
 }
 
 // settle plans the steps that make a unit as it is wanted.
@@ -308,6 +325,7 @@ func (p *planner) replace(u *unit, why string) {
 	step.Reason = joinReasons(why, p.takesDown(step, p.world.fell[mark:]), p.have[step.Key()].Note)
 	for _, c := range step.Changes {
 		p.world.put(c.New)
+		delete(p.have, c.Key()) // what is made anew need not be taken over
 	}
 	p.plan.Steps = append(p.plan.Steps, step)
 }
@@ -418,8 +436,11 @@ func (p *planner) emit(s Step) {
 	for _, c := range s.Changes {
 		if c.New == nil {
 			p.world.remove(c.Key())
-		} else {
-			p.world.put(c.New)
+			continue
+		}
+		p.world.put(c.New)
+		if s.Action == Create {
+			delete(p.have, c.Key()) // what is made anew need not be taken over
 		}
 	}
 }

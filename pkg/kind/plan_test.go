@@ -1,0 +1,275 @@
+package kind_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// TestPlanner plans from random kernels to random topologies, and carries the plans out on a simple model. A failure
+// names the case's seed: TEST_SEED=N TEST_CASES=1 runs it alone.
+func TestPlanner(t *testing.T) {
+	start := number("TEST_SEED", uint64(time.Now().UnixNano())%1_000_000_000)
+	cases := number("TEST_CASES", 20_000)
+	t.Logf("TEST_SEED=%d TEST_CASES=%d", start, cases)
+	refused, steps := 0, 0
+	for seed := start; seed < start+cases; seed++ {
+		c := newTrial(seed)
+		if err := c.run(); err != nil {
+			t.Fatalf("TEST_SEED=%d TEST_CASES=1: %v\n%s", seed, err, c)
+		}
+		if c.plan.Refused() {
+			refused++
+		}
+		steps += len(c.plan.Steps)
+	}
+	t.Logf("%d refused, %d steps", refused, steps)
+}
+
+func number(env string, otherwise uint64) uint64 {
+	if n, err := strconv.ParseUint(os.Getenv(env), 10, 64); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+// trial is one random case.
+type trial struct {
+	want    []plan.Object
+	have    []plan.Have
+	machine *machine
+	options plan.Options
+	plan    plan.Plan
+}
+
+func newTrial(seed uint64) *trial {
+	r := rand.New(rand.NewPCG(seed, 1))
+	c := &trial{want: wants(r), options: options(chance(r, 2))}
+	c.machine = machineFor(r, c.want)
+	c.have = haves(r, c.machine, c.want, c.options.Adopt)
+	return c
+}
+
+func options(adopt bool) plan.Options {
+	o := plan.Options{Gone: "no longer in the file", Adopt: adopt}
+	for _, k := range kind.Table() {
+		o.Kinds = append(o.Kinds, k.Name)
+		if k.Last {
+			o.Last = append(o.Last, k.Name)
+		}
+	}
+	return o
+}
+
+// String shows all that the trial is about.
+func (c *trial) String() string {
+	var b strings.Builder
+	for _, o := range c.want {
+		fmt.Fprintf(&b, "want %v %+v\n", o.Key(), o)
+	}
+	for _, h := range c.have {
+		fmt.Fprintf(&b, "have %v class %d final %v %+v\n", h.Object.Key(), h.Class, h.Final, h.Object)
+	}
+	for _, s := range c.plan.Steps {
+		fmt.Fprintf(&b, "step %s %s\n", keysOf(s), s.Reason)
+		for _, f := range s.Fields {
+			fmt.Fprintf(&b, "     %s %s -> %s\n", f.Name, f.Before, f.After)
+		}
+	}
+	return b.String()
+}
+
+func keysOf(s plan.Step) string {
+	text := string(s.Action)
+	for _, c := range s.Changes {
+		text += " " + c.Key().Kind + " " + c.Key().Place()
+	}
+	return text
+}
+
+func (c *trial) run() error {
+	c.plan = plan.Diff(c.want, c.have, c.options)
+	if refuse := c.mustRefuse(); refuse != c.plan.Refused() {
+		return fmt.Errorf("refused: %v, want %v", c.plan.Refused(), refuse)
+	} else if refuse {
+		return nil
+	}
+	for _, s := range c.plan.Steps {
+		if err := c.machine.take(s); err != nil {
+			return fmt.Errorf("%s: %w", keysOf(s), err)
+		}
+	}
+	for _, check := range []func() error{c.reached, c.spared, c.ordered, c.settled} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *trial) mustRefuse() bool {
+	for _, h := range c.have {
+		i := slices.IndexFunc(c.want, func(o plan.Object) bool { return o.Key() == h.Object.Key() })
+		if h.Class != plan.Foreign || i < 0 {
+			continue
+		}
+		if _, fixed := plan.Compare(c.want[i], h.Object); fixed || h.Final || !c.options.Adopt {
+			return true
+		}
+	}
+	return false
+}
+
+// reached checks that what is wanted is there, in its order, and that nothing else of ours is.
+func (c *trial) reached() error {
+	order := make(map[string][]plan.Key)
+	for _, w := range c.want {
+		live := c.machine.find(w.Key())
+		if live == nil {
+			return fmt.Errorf("%v is missing", w.Key())
+		}
+		if fields, _ := plan.Compare(w, live); len(fields) > 0 {
+			return fmt.Errorf("%v differs: %v", w.Key(), fields)
+		}
+		if s, ok := w.(plan.Sequenced); ok {
+			order[s.Sequence()] = append(order[s.Sequence()], w.Key())
+		}
+	}
+	for _, o := range c.machine.objects {
+		k := o.Key()
+		s, ok := o.(plan.Sequenced)
+		if ok && len(order[s.Sequence()]) > 0 && order[s.Sequence()][0] == k {
+			order[s.Sequence()] = order[s.Sequence()][1:]
+		}
+		if c.classOf(k) == plan.Ours && !c.wanted(k) {
+			return fmt.Errorf("%v is left", k)
+		}
+	}
+	for name, rest := range order {
+		if len(rest) > 0 {
+			return fmt.Errorf("%s: %v is out of order", name, rest[0])
+		}
+	}
+	return nil
+}
+
+func (c *trial) wanted(k plan.Key) bool {
+	return slices.ContainsFunc(c.want, func(o plan.Object) bool { return o.Key() == k })
+}
+
+// classOf tells whose an object was; what was hidden is foreign.
+func (c *trial) classOf(k plan.Key) plan.Class {
+	for _, h := range c.have {
+		if h.Object.Key() == k {
+			return h.Class
+		}
+	}
+	if c.wanted(k) {
+		return plan.Ours
+	}
+	return plan.Foreign
+}
+
+// spared checks that what is not ours is only changed where it is declared, and never deleted by a step of its own.
+func (c *trial) spared() error {
+	for _, s := range c.plan.Steps {
+		for _, ch := range s.Changes {
+			k := ch.Key()
+			switch class := c.classOf(k); {
+			case s.Action == plan.Delete && class != plan.Ours && s.Key() == k:
+				return fmt.Errorf("%v is deleted and not ours", k)
+			case s.Action == plan.Replace && class == plan.Foreign && !strings.HasPrefix(s.Reason, "out of order"):
+				return fmt.Errorf("%v is replaced and not ours", k)
+			case s.Action == plan.Update && class == plan.Foreign && !slices.ContainsFunc(c.plan.Steps, func(a plan.Step) bool {
+				return a.Action == plan.Adopt && a.Key() == k
+			}):
+				return fmt.Errorf("%v is changed and not ours", k)
+			}
+		}
+	}
+	return nil
+}
+
+// ordered checks that what can be done before anything is taken away is, and that namespaces go last.
+func (c *trial) ordered() error {
+	touched := make(map[plan.Key]bool)
+	sequences := make(map[string]bool)
+	for _, k := range c.machine.fell {
+		touched[k] = true
+	}
+	for _, s := range c.plan.Steps {
+		for _, ch := range s.Changes {
+			if s.Action != plan.Replace {
+				continue
+			}
+			touched[ch.Key()] = true
+			if a, ok := ch.New.(plan.Sequenced); ok {
+				sequences[a.Sequence()] = true
+			}
+		}
+	}
+	for range c.want { // needs go a few levels deep
+		for _, w := range c.want {
+			s, ok := w.(plan.Sequenced)
+			if ok && sequences[s.Sequence()] || slices.ContainsFunc(c.needs(w), func(k plan.Key) bool { return touched[k] }) {
+				touched[w.Key()] = true
+			}
+		}
+	}
+	deleted, last := false, false
+	for _, s := range c.plan.Steps {
+		final := s.Action == plan.Delete && s.Key().Kind == kind.KindNamespace
+		if last && !final {
+			return fmt.Errorf("%s comes after the removal of a namespace", keysOf(s))
+		}
+		last = last || final
+		deleted = deleted || s.Action == plan.Delete || s.Action == plan.Replace
+		makes := s.Action == plan.Create || s.Action == plan.Update || s.Action == plan.Adopt
+		if deleted && makes && !slices.ContainsFunc(s.Changes, func(ch plan.Change) bool { return touched[ch.Key()] }) {
+			return fmt.Errorf("%s could come before what is taken away", keysOf(s))
+		}
+	}
+	return nil
+}
+
+// needs lists what an object cannot be made without: the other half of a cable and a source address too.
+func (c *trial) needs(o plan.Object) []plan.Key {
+	needs := o.Needs()
+	switch o := o.(type) {
+	case kind.Link:
+		if pair, ok := o.Pair(); ok {
+			needs = append(needs, pair)
+		}
+	case kind.Route:
+		for _, w := range c.want {
+			if a, ok := w.(kind.Address); ok && a.NS == o.NS && a.Prefix.Addr() == o.Src {
+				needs = append(needs, a.Key())
+			}
+		}
+	}
+	return needs
+}
+
+// settled checks that a second plan is empty.
+func (c *trial) settled() error {
+	var have []plan.Have
+	for _, o := range c.machine.objects {
+		class := c.classOf(o.Key())
+		if c.wanted(o.Key()) {
+			class = plan.Ours
+		}
+		have = append(have, plan.Have{Object: o, Class: class})
+	}
+	if again := plan.Diff(c.want, have, c.options); len(again.Steps) > 0 {
+		return fmt.Errorf("a second plan begins with %s", keysOf(again.Steps[0]))
+	}
+	return nil
+}

@@ -1,0 +1,263 @@
+package kind_test
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// machineFor makes a kernel that is somewhere near what is wanted: nothing, the same, or another topology, and then
+// some changes by hand.
+func machineFor(r *rand.Rand, want []plan.Object) *machine {
+	m := &machine{}
+	switch r.IntN(4) {
+	case 0:
+		return m
+	case 1:
+		m.objects = slices.Clone(want)
+	default:
+		m.objects = wants(r)
+	}
+	m.reveal()
+	for range r.IntN(6) {
+		if len(m.objects) > 0 {
+			m.drift(r)
+		}
+	}
+	m.parameters(want)
+	m.fell = nil
+	return m
+}
+
+// parameters adds the sysctls that are wanted, and that are there, with the kernel's default, unless they are known.
+func (m *machine) parameters(want []plan.Object) {
+	for _, o := range want {
+		if v, ok := o.(kind.Sysctl); ok && m.find(v.Key()) == nil && m.check(v) == nil {
+			v.Value = "0"
+			if n, ok := m.find(kind.NamespaceKey(v.NS)).(kind.Namespace); ok &&
+				(v.Name == kind.Forwarding4 && n.Forwarding4.V || v.Name == kind.Forwarding6 && n.Forwarding6.V) {
+				v.Value = "1"
+			}
+			m.objects = append(m.objects, v)
+		}
+	}
+}
+
+// reveal fills in what a file leaves open and a kernel never does.
+func (m *machine) reveal() {
+	for i, o := range m.objects {
+		if n, ok := o.(kind.Namespace); ok {
+			n.Forwarding4 = plan.Some(m.find(kind.SysctlKey(n.Name, kind.Forwarding4)) != nil)
+			n.Forwarding6 = plan.Some(m.find(kind.SysctlKey(n.Name, kind.Forwarding6)) != nil)
+			m.objects[i] = n
+		}
+	}
+}
+
+// drift is one change by hand.
+func (m *machine) drift(r *rand.Rand) {
+	o := pick(r, m.objects)
+	switch r.IntN(4) {
+	case 0:
+		m.remove(o.Key())
+	case 1:
+		m.extra(r, o)
+	default:
+		m.alter(r, o)
+	}
+}
+
+func (m *machine) alter(r *rand.Rand, o plan.Object) {
+	switch o := o.(type) {
+	case kind.Namespace:
+		m.alterNamespace(r, o)
+	case kind.Sysctl:
+		if o.Name != kind.Forwarding4 && o.Name != kind.Forwarding6 {
+			o.Value = "0"
+			m.put(o)
+		}
+	case kind.Link:
+		m.alterLink(r, o)
+	case kind.Address:
+		m.alterAddress(r, o)
+	case kind.Route:
+		m.alterRoute(r, o)
+	case kind.NAT:
+		o.Rule += " log"
+		m.put(o)
+	}
+}
+
+func (m *machine) alterNamespace(r *rand.Rand, n kind.Namespace) {
+	switch r.IntN(3) {
+	case 0:
+		n.LoUp = !n.LoUp
+	case 1:
+		n.Forwarding4.V = !n.Forwarding4.V
+	case 2:
+		n.Forwarding6.V = !n.Forwarding6.V
+	}
+	m.put(n)
+	for key, on := range map[string]bool{kind.Forwarding4: n.Forwarding4.V, kind.Forwarding6: n.Forwarding6.V} {
+		if v, ok := m.find(kind.SysctlKey(n.Name, key)).(kind.Sysctl); ok {
+			v.Value = map[bool]string{true: "1", false: "0"}[on]
+			m.put(v)
+		}
+	}
+}
+
+func (m *machine) alterLink(r *rand.Rand, l kind.Link) {
+	switch r.IntN(14) {
+	case 0:
+		l.MTU = pick(r, []uint32{1000, 1400, 1500})
+	case 1:
+		l.MAC[5]++
+	case 2:
+		l.Master = ""
+	case 3:
+		if b, ok := m.find(kind.LinkKey(l.NS, "br1")).(kind.Link); ok && l.Type == kind.Veth && b.Type == kind.Bridge {
+			l.Master = "br1"
+		}
+	case 4:
+		l.Up = false
+	case 5:
+		l.Ifname = "renamed" + l.Name
+	case 6:
+		l.Alias = ""
+	case 7:
+		l.Forwarding4 = !l.Forwarding4
+	case 8:
+		l.Forwarding6 = !l.Forwarding6
+	case 9:
+		l.Promote = false
+	case 10:
+		l.STP.V = l.STP.Set && !l.STP.V
+	case 11:
+		l.LinkLocal = plan.Some(netip.MustParseAddr("fe80::1234"))
+	case 12:
+		m.retype(l)
+		return
+	case 13:
+		if l.Type == kind.Veth { // the far end was moved to a namespace without a name
+			m.remove(kind.ParsePlace(l.Peer))
+			m.fell = nil
+			l.Peer = kind.Unknown
+			if m.find(l.Key()) == nil {
+				m.objects = append(m.objects, l)
+				return
+			}
+		}
+	}
+	m.put(l)
+}
+
+// retype puts a link of another type in a bridge's place.
+func (m *machine) retype(l kind.Link) {
+	if l.Type == kind.Bridge {
+		m.remove(l.Key())
+		l.Type, l.STP, l.VLANFiltering = "dummy", plan.Opt[bool]{}, plan.Opt[bool]{}
+		m.put(l)
+	}
+}
+
+func (m *machine) alterAddress(r *rand.Rand, a kind.Address) {
+	switch r.IntN(5) {
+	case 0:
+		a.Broadcast = netip.MustParseAddr("10.0.0.99")
+	case 1:
+		a.Label = a.Dev + ":1"
+	case 2:
+		a.Finite = true
+	case 3:
+		a.Metric = 5
+	case 4: // deleted and added again, so that it is the last
+		m.remove(a.Key())
+		m.objects = append(m.objects, a)
+		return
+	}
+	m.put(a)
+}
+
+func (m *machine) alterRoute(r *rand.Rand, o kind.Route) {
+	switch r.IntN(4) {
+	case 0:
+		o.Type, o.Via, o.Dev, o.NextHops, o.Src = kind.Blackhole, netip.Addr{}, plan.Some(""), "", netip.Addr{}
+	case 1:
+		o.MTU = 1300
+	case 2:
+		o.Copies = 1
+	case 3:
+		o.Proto = 3
+	}
+	m.put(o)
+}
+
+// extra adds something that nobody wants.
+func (m *machine) extra(r *rand.Rand, near plan.Object) {
+	var o plan.Object
+	switch l := near.(type) {
+	case kind.Link:
+		o = kind.NewAddress(l.NS, l.Name, prefix("172.16.0.%d/24", 1+r.IntN(3)))
+		if chance(r, 2) {
+			o = kind.Route{NS: l.NS, Dst: prefix("172.20.0.0/16"), Table: kind.MainTable, Type: kind.Unicast, Dev: plan.Some(l.Name)}
+		}
+	case kind.NAT:
+		o = kind.NAT{NS: l.NS, Entry: "rule by hand", Rule: "accept"}
+	default:
+		hand := kind.Link{NS: near.Key().NS, Name: "hand0", Ifname: "hand0", Type: "dummy", Up: true, MTU: 1500}
+		if hand.NS == "" || m.find(kind.NamespaceKey(hand.NS)) != nil {
+			o = hand
+		}
+	}
+	if o != nil && m.find(o.Key()) == nil && m.check(o) == nil {
+		m.put(o)
+	}
+}
+
+// haves says whose each object is, and hides what a reader of the kernel does not show.
+func haves(r *rand.Rand, m *machine, want []plan.Object, adopt bool) []plan.Have {
+	wanted := make(map[plan.Key]bool)
+	for _, o := range want {
+		wanted[o.Key()] = true
+	}
+	foreign := make(map[plan.Key]bool)
+	var list []plan.Have
+	for _, o := range m.objects {
+		h := plan.Have{Object: o}
+		k := o.Key()
+		switch v := o.(type) {
+		case kind.Namespace, kind.Link:
+			if k.NS == "" && wanted[k] && chance(r, 25) {
+				h.Class, h.Why, h.Final = plan.Foreign, "not ours", chance(r, 3)
+				foreign[k] = true
+			}
+		case kind.Sysctl:
+			if k.NS != "" && !wanted[k] && (v.Name == kind.Forwarding4 || v.Name == kind.Forwarding6) {
+				continue // it is the namespace's attribute then
+			}
+			if wanted[k] && chance(r, 30) {
+				h.Class, h.Why, h.Final = plan.Foreign, "another topology's", true
+			}
+		case kind.Address:
+			if foreign[kind.LinkKey(v.NS, v.Dev)] {
+				h.Class = plan.Foreign
+			} else if !wanted[k] && chance(r, 2) {
+				h.Class = plan.Loose
+			}
+		case kind.Route:
+			if slices.ContainsFunc(hopsOf(v), func(n kind.NextHop) bool { return foreign[kind.LinkKey(v.NS, n.Dev)] }) {
+				h.Class = plan.Foreign
+			} else if !wanted[k] && chance(r, 2) {
+				h.Class = plan.Loose
+			}
+		}
+		hidden := h.Class == plan.Foreign && !wanted[k] || foreign[kind.NamespaceKey(k.NS)] && k.NS != "" && !adopt
+		if !hidden {
+			list = append(list, h)
+		}
+	}
+	return list
+}

@@ -1,0 +1,45 @@
+package reconcile_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestForwardingHost makes the same namespaces on a host that routes as on one that does not: the kernel gives a new
+// namespace the IPv4 parameters of the initial namespace. That one is the machine's own, so the test only runs where it
+// may be changed: in a virtual machine that is told so.
+func TestForwardingHost(t *testing.T) {
+	if os.Getenv("TEST_INIT_NET") == "" {
+		t.Skip("changes the initial namespace: runs in a virtual machine, with TEST_INIT_NET=1")
+	}
+	l := newLab(t)
+	topo := l.load(l.example("two-lans.yaml"))
+	l.apply(topo)
+	calm := l.settle()
+	l.destroy(topo.Name)
+	settings := []string{
+		"net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=2", "net.ipv4.conf.default.rp_filter=2",
+		"net.ipv4.conf.default.accept_redirects=0", "net.ipv4.conf.default.arp_ignore=1",
+	}
+	for _, s := range settings {
+		key, _, _ := strings.Cut(s, "=")
+		old := strings.TrimSpace(initNet(t, "sysctl", "-n", key))
+		initNet(t, "sysctl", "-qw", s)
+		t.Cleanup(func() { initNet(t, "sysctl", "-qw", key+"="+old) })
+	}
+	l.apply(topo)
+	l.same("made on a host that forwards", calm, l.settle())
+	l.converged(topo)
+}
+
+// initNet runs a command in the initial network namespace.
+func initNet(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("nsenter", append([]string{"--net=/proc/1/ns/net"}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("in the initial namespace: %v: %v: %s", args, err, out)
+	}
+	return string(out)
+}

@@ -1,0 +1,341 @@
+package reconcile_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// state is what the host and every namespace in /run/netns are like.
+type state struct {
+	// text has a line for each attribute, and is what snapshots are compared by.
+	text string
+	// sysctls are the host's, by path below /proc/sys/net.
+	sysctls  map[string]string
+	sections []*section
+}
+
+// section is one namespace as ip(8), nft(8) and /proc/sys tell of it.
+type section struct {
+	name      string
+	links     []*link
+	addresses []netlink.Addr
+	routes    []map[string]any
+	rest      []string
+	sysctls   []string
+	nsids     map[int]string // names by id, of the namespaces that its links' peers are in
+}
+
+type link struct {
+	attrs    map[string]any
+	name     string
+	index    int
+	flags    []string
+	stp      bool // a bridge that runs STP
+	portOf   *link
+	hasLocal bool // the address that the kernel derives from the MAC
+}
+
+// snapshot tells all of the host and the namespaces that a topology may concern, by names and values: nothing of
+// indexes, ids, handles, counters, timers, what is learned, and what the carrier of a link without one would bring.
+func snapshot(t testing.TB) string { t.Helper(); return look(t, true).text }
+
+// look reads the state, or all of it but most sysctls, which takes most of the time.
+func look(t testing.TB, whole bool) *state {
+	t.Helper()
+	names := []string{""}
+	entries, err := os.ReadDir(netnsDir)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, e := range entries {
+		var st unix.Statfs_t
+		if err := unix.Statfs(filepath.Join(netnsDir, e.Name()), &st); err == nil && st.Type == unix.NSFS_MAGIC {
+			names = append(names, e.Name())
+			fmt.Fprintf(&text, "netns %s\n", e.Name())
+		} else {
+			fmt.Fprintf(&text, "netns %s (a file)\n", e.Name())
+		}
+	}
+	s := &state{sections: make([]*section, len(names)), sysctls: make(map[string]string)}
+	errs := make([]error, len(names))
+	var wait sync.WaitGroup
+	for i, name := range names {
+		wait.Go(func() {
+			errs[i] = inside(name, func() (err error) {
+				s.sections[i], err = readSection(name, names, whole)
+				return err
+			})
+		})
+	}
+	wait.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatalf("snapshot: %v", err)
+	}
+	for _, n := range s.sections {
+		n.write(&text, s.sections)
+	}
+	for _, line := range s.sections[0].sysctls {
+		path, value, _ := strings.Cut(line, " = ")
+		s.sysctls[path] = value
+	}
+	s.text = text.String()
+	return s
+}
+
+// readSection reads the namespace that the calling thread is in.
+func readSection(name string, names []string, whole bool) (*section, error) {
+	s := &section{name: name}
+	docs, err := jsonOf("link show\nroute show table all\nrule show\nneighbor show nud permanent\n", "ip", "-j", "-d", "-b", "-")
+	if err != nil {
+		return nil, err
+	}
+	six, err := jsonOf("rule show\n", "ip", "-j", "-6", "-b", "-")
+	if err != nil {
+		return nil, err
+	}
+	if len(docs) < 3 || len(six) != 1 {
+		return nil, fmt.Errorf("%d and %d documents from ip", len(docs), len(six))
+	}
+	for _, attrs := range docs[0] {
+		s.links = append(s.links, newLink(attrs))
+	}
+	for _, l := range s.links {
+		i := slices.IndexFunc(s.links, func(m *link) bool { return m.name == l.attrs["master"] })
+		if i >= 0 {
+			l.portOf = s.links[i]
+		}
+	}
+	s.routes = docs[1]
+	s.add("rule", docs[2])
+	s.add("rule6", six[0])
+	for _, d := range docs[3:] {
+		s.add("neighbor", d)
+	}
+	if s.addresses, err = netlink.AddrList(nil, netlink.FAMILY_ALL); err != nil {
+		return nil, err
+	}
+	if err := s.readRuleset(); err != nil {
+		return nil, err
+	}
+	if s.sysctls, err = readSysctls(whole); err != nil {
+		return nil, err
+	}
+	s.markLocals()
+	return s, s.readNSIDs(names)
+}
+
+// jsonOf runs a command that prints JSON arrays of objects.
+func jsonOf(input, name string, args ...string) ([][]map[string]any, error) {
+	cmd := exec.Command(name, args...)
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr = strings.NewReader(input), &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %s", name, err, &stderr)
+	}
+	var docs [][]map[string]any
+	d := json.NewDecoder(bytes.NewReader(out))
+	for d.More() {
+		var doc []map[string]any
+		if err := d.Decode(&doc); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		docs = append(docs, doc)
+	}
+	return docs, nil
+}
+
+func newLink(attrs map[string]any) *link {
+	l := &link{attrs: attrs, name: attrs["ifname"].(string), index: int(attrs["ifindex"].(float64))}
+	for _, f := range attrs["flags"].([]any) {
+		l.flags = append(l.flags, f.(string))
+	}
+	if info, ok := attrs["linkinfo"].(map[string]any); ok {
+		data, _ := info["info_data"].(map[string]any)
+		l.stp = data["stp_state"] == float64(1)
+	}
+	return l
+}
+
+func (l *link) has(flag string) bool { return slices.Contains(l.flags, flag) }
+
+// waiting says that what the kernel makes when a link gets its carrier may be there or not: a port of a bridge that
+// runs STP forwards after 30 s only, and a bridge has no carrier before that.
+func (l *link) waiting() bool { return l.stp || !l.has("LOWER_UP") }
+
+// linkLocal is the address that the kernel derives from the MAC.
+func (l *link) linkLocal() net.IP {
+	mac, err := net.ParseMAC(fmt.Sprint(l.attrs["address"]))
+	if err != nil || len(mac) != 6 {
+		return nil
+	}
+	return net.IP{0xfe, 0x80, 8: mac[0] ^ 2, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5]}
+}
+
+func (s *section) markLocals() {
+	for _, l := range s.links {
+		l.hasLocal = slices.ContainsFunc(s.addresses, func(a netlink.Addr) bool {
+			return a.LinkIndex == l.index && a.IP.Equal(l.linkLocal())
+		})
+	}
+}
+
+func (s *section) byIndex(index int) *link {
+	for _, l := range s.links {
+		if l.index == index {
+			return l
+		}
+	}
+	return nil
+}
+
+func (s *section) add(what string, list []map[string]any) {
+	for _, o := range list {
+		s.rest = append(s.rest, what+" "+compact(o))
+	}
+}
+
+// readRuleset reads nftables without handles and counters.
+func (s *section) readRuleset() error {
+	out, err := exec.Command("nft", "-j", "list", "ruleset").Output()
+	if err != nil {
+		return fmt.Errorf("nft: %w", err)
+	}
+	var doc struct{ Nftables []map[string]any }
+	if err := json.Unmarshal(out, &doc); err != nil {
+		return fmt.Errorf("nft: %w", err)
+	}
+	for _, o := range doc.Nftables {
+		if o["metainfo"] == nil {
+			strip(o)
+			s.rest = append(s.rest, "nft "+compact(o))
+		}
+	}
+	return nil
+}
+
+func strip(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		delete(v, "handle")
+		if _, ok := v["counter"].(map[string]any); ok {
+			v["counter"] = nil
+		}
+		for _, e := range v {
+			strip(e)
+		}
+	case []any:
+		for _, e := range v {
+			strip(e)
+		}
+	}
+}
+
+// readNSIDs finds the names behind the ids that this namespace has for others.
+func (s *section) readNSIDs(names []string) error {
+	s.nsids = make(map[int]string)
+	if !slices.ContainsFunc(s.links, func(l *link) bool { return l.attrs["link_netnsid"] != nil }) {
+		return nil
+	}
+	for _, name := range names {
+		f, err := openNS(name)
+		if err != nil {
+			return err
+		}
+		id, err := netlink.GetNetNsIdByFd(int(f.Fd()))
+		if err = errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("nsid of %q: %w", name, err)
+		}
+		if id >= 0 {
+			s.nsids[id] = name
+		}
+	}
+	return nil
+}
+
+// compact is JSON with sorted keys.
+func compact(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// settle waits until what the kernel does by itself after a change is done, and returns the snapshot.
+func (l *lab) settle() string { l.Helper(); return l.settled().text }
+
+func (l *lab) settled() *state {
+	l.Helper()
+	const limit = 20 * time.Second
+	deadline := time.Now().Add(limit)
+	for last := ""; ; time.Sleep(time.Millisecond) {
+		s := look(l, false)
+		why := s.unsettled()
+		if why == "" && s.text == last {
+			return look(l, true)
+		}
+		if time.Now().After(deadline) {
+			l.Fatalf("the host does not come to rest within %s: %s\n%s", limit, why, difference(last, s.text))
+		}
+		last = s.text
+	}
+}
+
+// unsettled tells what the kernel has yet to do.
+func (s *state) unsettled() string {
+	for _, n := range s.sections {
+		for _, l := range n.links {
+			if why := n.unsettled(l); why != "" {
+				return fmt.Sprintf("%s/%s %s", n.name, l.name, why)
+			}
+		}
+	}
+	return ""
+}
+
+func (n *section) unsettled(l *link) string {
+	oper := l.attrs["operstate"]
+	switch {
+	case !l.has("UP") || oper == "UNKNOWN":
+		return ""
+	case l.has("LOWER_UP") && oper != "UP":
+		return fmt.Sprintf("has a carrier, and is %s", oper)
+	case !l.has("LOWER_UP") && oper == "UP":
+		return "has no carrier, and is UP"
+	case l.stp || !l.has("LOWER_UP") || l.hasLocal || l.attrs["inet6_addr_gen_mode"] != "eui64" || l.attrs["mtu"].(float64) < 1280:
+		return ""
+	}
+	if slices.Contains(n.sysctls, "ipv6/conf/"+l.name+"/disable_ipv6 = 0") {
+		return "has no link-local address"
+	}
+	return ""
+}
+
+// links lists the names of a namespace's links.
+func (s *state) links(ns string) []string {
+	var names []string
+	for _, n := range s.sections {
+		if n.name == ns {
+			for _, l := range n.links {
+				names = append(names, l.name)
+			}
+		}
+	}
+	return names
+}
