@@ -212,6 +212,9 @@ func (l Link) finishMessage(master int) *nl.NetlinkRequest {
 	m := linkRequest(unix.RTM_NEWLINK, 0, l.Up)
 	m.name(l.Name)
 	m.raw(unix.IFLA_IFALIAS, []byte(l.Alias))
+	if l.Type == Bridge {
+		m.u32(unix.IFLA_MTU, l.MTU) // see createLinks
+	}
 	if master != 0 {
 		m.u32(unix.IFLA_MASTER, uint32(master))
 	}

@@ -44,7 +44,9 @@ func number(env string, otherwise uint64) uint64 {
 // trial is one random case.
 type trial struct {
 	want    []plan.Object
+	wanted  map[plan.Key]plan.Object
 	have    []plan.Have
+	class   map[plan.Key]plan.Class
 	machine *machine
 	options plan.Options
 	plan    plan.Plan
@@ -52,9 +54,15 @@ type trial struct {
 
 func newTrial(seed uint64) *trial {
 	r := rand.New(rand.NewPCG(seed, 1))
-	c := &trial{want: wants(r), options: options(chance(r, 2))}
+	c := &trial{want: wants(r), wanted: make(map[plan.Key]plan.Object), class: make(map[plan.Key]plan.Class), options: options(chance(r, 2))}
+	for _, o := range c.want {
+		c.wanted[o.Key()] = o
+	}
 	c.machine = machineFor(r, c.want)
-	c.have = haves(r, c.machine, c.want, c.options.Adopt)
+	c.have = haves(r, c.machine, c.wanted, c.options.Adopt)
+	for _, h := range c.have {
+		c.class[h.Object.Key()] = h.Class
+	}
 	return c
 }
 
@@ -117,11 +125,11 @@ func (c *trial) run() error {
 
 func (c *trial) mustRefuse() bool {
 	for _, h := range c.have {
-		i := slices.IndexFunc(c.want, func(o plan.Object) bool { return o.Key() == h.Object.Key() })
-		if h.Class != plan.Foreign || i < 0 {
+		w := c.wanted[h.Object.Key()]
+		if h.Class != plan.Foreign || w == nil {
 			continue
 		}
-		if _, fixed := plan.Compare(c.want[i], h.Object); fixed || h.Final || !c.options.Adopt {
+		if _, fixed := plan.Compare(w, h.Object); fixed || h.Final || !c.options.Adopt {
 			return true
 		}
 	}
@@ -132,24 +140,25 @@ func (c *trial) mustRefuse() bool {
 func (c *trial) reached() error {
 	order := make(map[string][]plan.Key)
 	for _, w := range c.want {
-		live := c.machine.find(w.Key())
+		k := w.Key()
+		live := c.machine.find(k)
 		if live == nil {
-			return fmt.Errorf("%v is missing", w.Key())
+			return fmt.Errorf("%v is missing", k)
 		}
 		if fields, _ := plan.Compare(w, live); len(fields) > 0 {
-			return fmt.Errorf("%v differs: %v", w.Key(), fields)
+			return fmt.Errorf("%v differs: %v", k, fields)
 		}
 		if s, ok := w.(plan.Sequenced); ok {
-			order[s.Sequence()] = append(order[s.Sequence()], w.Key())
+			order[s.Sequence()] = append(order[s.Sequence()], k)
 		}
 	}
-	for _, o := range c.machine.objects {
-		k := o.Key()
+	for i, o := range c.machine.objects {
+		k := c.machine.keys[i]
 		s, ok := o.(plan.Sequenced)
 		if ok && len(order[s.Sequence()]) > 0 && order[s.Sequence()][0] == k {
 			order[s.Sequence()] = order[s.Sequence()][1:]
 		}
-		if c.classOf(k) == plan.Ours && !c.wanted(k) {
+		if c.classOf(k) == plan.Ours && c.wanted[k] == nil {
 			return fmt.Errorf("%v is left", k)
 		}
 	}
@@ -161,19 +170,10 @@ func (c *trial) reached() error {
 	return nil
 }
 
-func (c *trial) wanted(k plan.Key) bool {
-	return slices.ContainsFunc(c.want, func(o plan.Object) bool { return o.Key() == k })
-}
-
 // classOf tells whose an object was; what was hidden is foreign.
 func (c *trial) classOf(k plan.Key) plan.Class {
-	for _, h := range c.have {
-		if h.Object.Key() == k {
-			return h.Class
-		}
-	}
-	if c.wanted(k) {
-		return plan.Ours
+	if class, ok := c.class[k]; ok || c.wanted[k] != nil {
+		return class
 	}
 	return plan.Foreign
 }
@@ -200,30 +200,7 @@ func (c *trial) spared() error {
 
 // ordered checks that what can be done before anything is taken away is, and that namespaces go last.
 func (c *trial) ordered() error {
-	touched := make(map[plan.Key]bool)
-	sequences := make(map[string]bool)
-	for _, k := range c.machine.fell {
-		touched[k] = true
-	}
-	for _, s := range c.plan.Steps {
-		for _, ch := range s.Changes {
-			if s.Action != plan.Replace {
-				continue
-			}
-			touched[ch.Key()] = true
-			if a, ok := ch.New.(plan.Sequenced); ok {
-				sequences[a.Sequence()] = true
-			}
-		}
-	}
-	for range c.want { // needs go a few levels deep
-		for _, w := range c.want {
-			s, ok := w.(plan.Sequenced)
-			if ok && sequences[s.Sequence()] || slices.ContainsFunc(c.needs(w), func(k plan.Key) bool { return touched[k] }) {
-				touched[w.Key()] = true
-			}
-		}
-	}
+	touched := c.touched()
 	deleted, last := false, false
 	for _, s := range c.plan.Steps {
 		final := s.Action == plan.Delete && s.Key().Kind == kind.KindNamespace
@@ -240,6 +217,35 @@ func (c *trial) ordered() error {
 	return nil
 }
 
+// touched lists what has to wait for something that is taken away: what falls, what is replaced, and what needs them.
+func (c *trial) touched() map[plan.Key]bool {
+	touched := make(map[plan.Key]bool)
+	sequences := make(map[string]bool)
+	for _, k := range c.machine.fell {
+		touched[k] = true
+	}
+	for _, s := range c.plan.Steps {
+		for _, ch := range s.Changes {
+			if s.Action == plan.Replace {
+				touched[ch.Key()] = true
+				if a, ok := ch.New.(plan.Sequenced); ok {
+					sequences[a.Sequence()] = true
+				}
+			}
+		}
+	}
+	for more := len(touched) > 0; more; {
+		more = false
+		for k, w := range c.wanted {
+			s, ok := w.(plan.Sequenced)
+			if !touched[k] && (ok && sequences[s.Sequence()] || slices.ContainsFunc(c.needs(w), func(k plan.Key) bool { return touched[k] })) {
+				touched[k], more = true, true
+			}
+		}
+	}
+	return touched
+}
+
 // needs lists what an object cannot be made without: the other half of a cable and a source address too.
 func (c *trial) needs(o plan.Object) []plan.Key {
 	needs := o.Needs()
@@ -249,9 +255,9 @@ func (c *trial) needs(o plan.Object) []plan.Key {
 			needs = append(needs, pair)
 		}
 	case kind.Route:
-		for _, w := range c.want {
+		for k, w := range c.wanted {
 			if a, ok := w.(kind.Address); ok && a.NS == o.NS && a.Prefix.Addr() == o.Src {
-				needs = append(needs, a.Key())
+				needs = append(needs, k)
 			}
 		}
 	}
@@ -263,7 +269,7 @@ func (c *trial) settled() error {
 	var have []plan.Have
 	for _, o := range c.machine.objects {
 		class := c.classOf(o.Key())
-		if c.wanted(o.Key()) {
+		if c.wanted[o.Key()] != nil {
 			class = plan.Ours
 		}
 		have = append(have, plan.Have{Object: o, Class: class})

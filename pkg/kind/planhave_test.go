@@ -17,9 +17,9 @@ func machineFor(r *rand.Rand, want []plan.Object) *machine {
 	case 0:
 		return m
 	case 1:
-		m.objects = slices.Clone(want)
+		m = newMachine(want)
 	default:
-		m.objects = wants(r)
+		m = newMachine(wants(r))
 	}
 	m.reveal()
 	for range r.IntN(6) {
@@ -41,7 +41,7 @@ func (m *machine) parameters(want []plan.Object) {
 				(v.Name == kind.Forwarding4 && n.Forwarding4.V || v.Name == kind.Forwarding6 && n.Forwarding6.V) {
 				v.Value = "1"
 			}
-			m.objects = append(m.objects, v)
+			m.add(v)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func (m *machine) alterLink(r *rand.Rand, l kind.Link) {
 			m.fell = nil
 			l.Peer = kind.Unknown
 			if m.find(l.Key()) == nil {
-				m.objects = append(m.objects, l)
+				m.add(l)
 				return
 			}
 		}
@@ -175,7 +175,7 @@ func (m *machine) alterAddress(r *rand.Rand, a kind.Address) {
 		a.Metric = 5
 	case 4: // deleted and added again, so that it is the last
 		m.remove(a.Key())
-		m.objects = append(m.objects, a)
+		m.add(a)
 		return
 	}
 	m.put(a)
@@ -218,43 +218,39 @@ func (m *machine) extra(r *rand.Rand, near plan.Object) {
 }
 
 // haves says whose each object is, and hides what a reader of the kernel does not show.
-func haves(r *rand.Rand, m *machine, want []plan.Object, adopt bool) []plan.Have {
-	wanted := make(map[plan.Key]bool)
-	for _, o := range want {
-		wanted[o.Key()] = true
-	}
+func haves(r *rand.Rand, m *machine, want map[plan.Key]plan.Object, adopt bool) []plan.Have {
+	wanted := func(k plan.Key) bool { return want[k] != nil }
 	foreign := make(map[plan.Key]bool)
 	var list []plan.Have
-	for _, o := range m.objects {
-		h := plan.Have{Object: o}
-		k := o.Key()
+	for i, o := range m.objects {
+		h, k := plan.Have{Object: o}, m.keys[i]
 		switch v := o.(type) {
 		case kind.Namespace, kind.Link:
-			if k.NS == "" && wanted[k] && chance(r, 25) {
+			if k.NS == "" && wanted(k) && chance(r, 25) {
 				h.Class, h.Why, h.Final = plan.Foreign, "not ours", chance(r, 3)
 				foreign[k] = true
 			}
 		case kind.Sysctl:
-			if k.NS != "" && !wanted[k] && (v.Name == kind.Forwarding4 || v.Name == kind.Forwarding6) {
+			if k.NS != "" && !wanted(k) && (v.Name == kind.Forwarding4 || v.Name == kind.Forwarding6) {
 				continue // it is the namespace's attribute then
 			}
-			if wanted[k] && chance(r, 30) {
+			if wanted(k) && chance(r, 30) {
 				h.Class, h.Why, h.Final = plan.Foreign, "another topology's", true
 			}
 		case kind.Address:
 			if foreign[kind.LinkKey(v.NS, v.Dev)] {
 				h.Class = plan.Foreign
-			} else if !wanted[k] && chance(r, 2) {
+			} else if !wanted(k) && chance(r, 2) {
 				h.Class = plan.Loose
 			}
 		case kind.Route:
 			if slices.ContainsFunc(hopsOf(v), func(n kind.NextHop) bool { return foreign[kind.LinkKey(v.NS, n.Dev)] }) {
 				h.Class = plan.Foreign
-			} else if !wanted[k] && chance(r, 2) {
+			} else if !wanted(k) && chance(r, 2) {
 				h.Class = plan.Loose
 			}
 		}
-		hidden := h.Class == plan.Foreign && !wanted[k] || foreign[kind.NamespaceKey(k.NS)] && k.NS != "" && !adopt
+		hidden := h.Class == plan.Foreign && !wanted(k) || foreign[kind.NamespaceKey(k.NS)] && k.NS != "" && !adopt
 		if !hidden {
 			list = append(list, h)
 		}

@@ -14,12 +14,23 @@ import (
 // the planner, and knows for itself what falls with what.
 type machine struct {
 	objects []plan.Object
+	keys    []plan.Key // of objects, which take long to make
 	fell    []plan.Key // what went because something else did
 }
 
-func (m *machine) index(k plan.Key) int {
-	return slices.IndexFunc(m.objects, func(o plan.Object) bool { return o.Key() == k })
+func newMachine(objects []plan.Object) *machine {
+	m := &machine{}
+	for _, o := range objects {
+		m.add(o)
+	}
+	return m
 }
+
+func (m *machine) add(o plan.Object) {
+	m.objects, m.keys = append(m.objects, o), append(m.keys, o.Key())
+}
+
+func (m *machine) index(k plan.Key) int { return slices.Index(m.keys, k) }
 
 func (m *machine) find(k plan.Key) plan.Object {
 	if i := m.index(k); i >= 0 {
@@ -173,7 +184,7 @@ func (m *machine) hasIPv4(ns, dev string) bool {
 func (m *machine) put(o plan.Object) {
 	old := m.find(o.Key())
 	if old == nil {
-		m.objects = append(m.objects, o)
+		m.add(o)
 	} else {
 		m.objects[m.index(o.Key())] = o
 	}
@@ -232,7 +243,7 @@ func (m *machine) drop(match func(plan.Object) bool) {
 		if i < 0 {
 			return
 		}
-		k := m.objects[i].Key()
+		k := m.keys[i]
 		m.fell = append(m.fell, k)
 		m.remove(k)
 	}
@@ -245,7 +256,7 @@ func (m *machine) remove(k plan.Key) {
 		return
 	}
 	old := m.objects[i]
-	m.objects = slices.Delete(slices.Clone(m.objects), i, i+1)
+	m.objects, m.keys = slices.Delete(m.objects, i, i+1), slices.Delete(m.keys, i, i+1)
 	switch old := old.(type) {
 	case kind.Namespace:
 		m.drop(func(o plan.Object) bool { return o.Key().NS == old.Name })

@@ -41,7 +41,7 @@ func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 func wants(r *rand.Rand) []plan.Object {
 	w := &wanter{Rand: r}
 	for i, ns := range []string{"", "n1", "n2"} {
-		if ns == "" || !chance(r, 4) {
+		if ns == "" || !chance(r, 3) {
 			w.sections = append(w.sections, &part{ns: ns, number: i, four: chance(r, 3), six: chance(r, 4),
 				unusedEnds: []string{"e0", "e1", "e2", "e3", "e4", "e5"}})
 		}
@@ -103,7 +103,7 @@ func six(l kind.Link, forwarding bool) kind.Link {
 
 func (w *wanter) bridges(p *part) {
 	for _, name := range []string{"br0", "br1"} {
-		if chance(w.Rand, 2) {
+		if chance(w.Rand, 3) {
 			l := w.link(p, name)
 			l.Type, l.STP, l.VLANFiltering = kind.Bridge, plan.Some(chance(w.Rand, 4)), plan.Some(false)
 			p.links = append(p.links, l)
@@ -142,7 +142,7 @@ func (w *wanter) end(p *part) kind.Link {
 func (w *wanter) fill(p *part) {
 	slices.SortFunc(p.links, func(a, b kind.Link) int { return a.Key().Compare(b.Key()) })
 	for i, l := range p.links {
-		if !chance(w.Rand, 3) {
+		if chance(w.Rand, 2) {
 			w.addresses(p, l, i)
 		}
 		if chance(w.Rand, 6) {
@@ -152,7 +152,7 @@ func (w *wanter) fill(p *part) {
 	if p.ns != "" && chance(w.Rand, 3) {
 		p.addresses = append(p.addresses, kind.NewAddress(p.ns, "lo", prefix("10.255.0.%d/32", p.number)))
 	}
-	for range w.IntN(4) {
+	for range w.IntN(3) {
 		w.route(p)
 	}
 	for key, on := range map[string]bool{kind.Forwarding4: p.four, kind.Forwarding6: p.six} {

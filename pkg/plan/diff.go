@@ -400,6 +400,9 @@ func (p *planner) standingAlone(gone []Key) []Key {
 			for _, o := range u.objects {
 				scratch.remove(o.Key())
 			}
+			for _, o := range u.objects {
+				scratch.put(o) // so that what falls with the last of several does not fall with all of them
+			}
 		}
 	}
 	var alone []Key
