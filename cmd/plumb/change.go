@@ -60,6 +60,9 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	var now *progress
 	c.options.Stop, c.options.Warn, c.options.LockTimeout = stop, e.warn, e.lockTimeout
 	c.options.Planned = func(p plan.Plan) { now.begin(p) }
+	if e.verbose {
+		c.options.Trace = e.trace
+	}
 	c.options.Progress = func(o plan.Outcome) { now.step(o) }
 	h, err := e.open(c.options)
 	if err != nil {

@@ -67,6 +67,15 @@ func (e *env) took(what string, since time.Time) {
 	}
 }
 
+// trace says what was written to the kernel, and how long that took.
+func (e *env) trace(what string, took time.Duration, err error) {
+	failed := ""
+	if err != nil {
+		failed = ": " + err.Error()
+	}
+	e.say("%9s  %s%s", took.Round(time.Microsecond), what, failed)
+}
+
 // colored says whether to print on w in colour. --color is stronger than NO_COLOR (no-color.org), and that than a
 // terminal.
 func (e *env) colored(w io.Writer) bool {

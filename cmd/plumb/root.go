@@ -70,7 +70,7 @@ Exit codes:
 	f.VarP(&e.output, "output", "o", "form of the output")
 	f.Var(&e.color, "color", "when to print in colour")
 	f.BoolVarP(&e.quiet, "quiet", "q", false, "print neither steps nor warnings, only errors")
-	f.BoolVarP(&e.verbose, "verbose", "v", false, "print the attributes that mark an object as plumb's too, and times")
+	f.BoolVarP(&e.verbose, "verbose", "v", false, "print each message to the kernel with its time, and the attributes that mark an object as plumb's")
 	f.DurationVar(&e.lockTimeout, "lock-timeout", 10*time.Second, "how long to wait for another run of plumb")
 	for flag, c := range map[string]choice{"output": e.output, "color": e.color} {
 		// The only error is that of a flag that does not exist.

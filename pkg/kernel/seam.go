@@ -34,15 +34,17 @@ func (s *Seam) Count() int64 { return s.count.Load() }
 
 // Do makes a write. Its error is wrapped with what was tried.
 func (s *Seam) Do(w Write, write func() error) error {
-	s.count.Add(1)
-	err := error(nil)
-	if s.Around != nil {
-		err = s.Around(w, write)
-	} else {
-		err = write()
-	}
-	if err != nil {
+	if err := s.Pass(w, write); err != nil {
 		return fmt.Errorf("%s: %w", w.What, err)
 	}
 	return nil
+}
+
+// Pass is Do with the error as it is.
+func (s *Seam) Pass(w Write, write func() error) error {
+	s.count.Add(1)
+	if s.Around != nil {
+		return s.Around(w, write)
+	}
+	return write()
 }

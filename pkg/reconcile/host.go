@@ -31,6 +31,8 @@ type Options struct {
 	Progress func(plan.Outcome)
 	// Warn is called with each warning, without a trailing newline.
 	Warn func(string)
+	// Trace is called after each write to the kernel, with how long it took.
+	Trace func(what string, took time.Duration, err error)
 	// Stop, when closed, ends a run at once, without a rollback: the second Ctrl-C. The first cancels the context.
 	Stop <-chan struct{}
 	// Seam is what all writes leave through; nil for one of the run's own.
@@ -50,6 +52,9 @@ func Open(o Options) (*Host, error) {
 	if h.Seam == nil {
 		h.Seam = new(kernel.Seam)
 	}
+	if h.Trace != nil {
+		h.Seam = traced(h.Seam, h.Trace)
+	}
 	if h.Planned == nil {
 		h.Planned = func(plan.Plan) {}
 	}
@@ -63,6 +68,16 @@ func Open(o Options) (*Host, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNotRun, err)
 	}
 	return h, nil
+}
+
+// traced is a seam that tells of each write that leaves through another.
+func traced(seam *kernel.Seam, trace func(string, time.Duration, error)) *kernel.Seam {
+	return &kernel.Seam{Around: func(w kernel.Write, write func() error) error {
+		start := time.Now()
+		err := seam.Pass(w, write)
+		trace(w.String(), time.Since(start), err)
+		return err
+	}}
 }
 
 func (h *Host) look() error {
