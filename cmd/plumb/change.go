@@ -59,6 +59,7 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 
 	var now *progress
 	c.options.Stop, c.options.Warn, c.options.LockTimeout = stop, e.warn, e.lockTimeout
+	c.options.AllowDisconnect = e.allowDisconnect
 	c.options.Planned = func(p plan.Plan) { now.begin(p) }
 	if e.verbose {
 		c.options.Trace = e.trace

@@ -36,7 +36,7 @@ host matches the file, 1 when it does not, and 4 when apply would refuse.`,
 
 // showDiff prints the plan of each target, also of those after one that is refused.
 func (e *env) showDiff(ctx context.Context, targets []target) error {
-	h, err := e.open(reconcile.Options{LockTimeout: e.lockTimeout, Warn: e.warn})
+	h, err := e.open(reconcile.Options{LockTimeout: e.lockTimeout, AllowDisconnect: e.allowDisconnect, Warn: e.warn})
 	if err != nil {
 		return hostError(err)
 	}

@@ -23,6 +23,8 @@ type env struct {
 	output, color  choice
 	quiet, verbose bool
 	lockTimeout    time.Duration
+	// allowDisconnect lets a plan cut the host off.
+	allowDisconnect bool
 }
 
 func (e *env) root() *cobra.Command {
@@ -72,6 +74,7 @@ Exit codes:
 	f.BoolVarP(&e.quiet, "quiet", "q", false, "print neither steps nor warnings, only errors")
 	f.BoolVarP(&e.verbose, "verbose", "v", false, "print each message to the kernel with its time, and the attributes that mark an object as plumb's")
 	f.DurationVar(&e.lockTimeout, "lock-timeout", 10*time.Second, "how long to wait for another run of plumb")
+	f.BoolVar(&e.allowDisconnect, "allow-disconnect", false, "let a plan take the host's default route, its uplink, or the current SSH session")
 	for flag, c := range map[string]choice{"output": e.output, "color": e.color} {
 		// The only error is that of a flag that does not exist.
 		_ = root.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(c.allowed, cobra.ShellCompDirectiveNoFileComp))

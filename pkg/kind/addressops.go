@@ -154,7 +154,7 @@ func listAddresses(e *Env, s *Section) ([]plan.Have, error) {
 		}
 		m := e.stamp(s, l)
 		a := live.address(s.NS.Name, m.name, l.Name)
-		h := plan.Have{Object: a, Class: e.classOf(s, a.Key(), m.class == plan.Ours, live.handMade(l), live.Proto == Protocol)}
+		h := plan.Have{Object: a, Class: e.classOf(s, a.Key(), e.owned(m), live.handMade(l), live.Proto == Protocol)}
 		switch {
 		case h.Class == plan.Foreign:
 			h.Why = notOurs

@@ -129,3 +129,11 @@ func (e *Env) Wanted(k plan.Key) bool { return e.want[k] != nil }
 
 // Has says whether the section had a link of that name when it was read.
 func (s *Section) Has(name string) bool { return s.index[name] != 0 }
+
+// LinkName is the name of a link by its index, empty when there was none.
+func (s *Section) LinkName(index int) string {
+	if l := s.byIndex[index]; l != nil {
+		return l.Name
+	}
+	return ""
+}

@@ -100,6 +100,11 @@ func (e *Env) stamp(s *Section, l *LiveLink) mark {
 	return m
 }
 
+// owned says whether what stands on a link of that mark is ours: also when we are about to take the link over.
+func (e *Env) owned(m mark) bool {
+	return m.class == plan.Ours || m.class == plan.Foreign && e.Adopt && !m.final
+}
+
 func belongsTo(topology string) string {
 	return fmt.Sprintf("belongs to topology %s: destroy that first, or rename one of them", topology)
 }

@@ -161,6 +161,9 @@ func putNamespace(e *Env, changes []plan.Change) error {
 	return nil
 }
 
+// loPromote is set as on every link of ours: a primary address of lo must not take the others of its subnet with it.
+const loPromote = "net/ipv4/conf/lo/promote_secondaries"
+
 func (e *Env) createNamespace(n Namespace) error {
 	if err := kernel.PrepareNetnsDir(e.Seam); err != nil {
 		return err
@@ -172,8 +175,7 @@ func (e *Env) createNamespace(n Namespace) error {
 		if err := e.resetConf(ns); err != nil {
 			return err
 		}
-		// As on every link of ours: a primary address of lo must not take the others of its subnet with it.
-		return ns.WriteSysctlHere("net/ipv4/conf/lo/promote_secondaries", "1")
+		return ns.WriteSysctlHere(loPromote, "1")
 	})
 	if err != nil {
 		return err
@@ -212,8 +214,11 @@ func (e *Env) updateNamespace(old plan.Object, n Namespace) error {
 			return err
 		}
 	}
+	if (was.Stamp == "") != (n.Stamp == "") {
+		err = s.NS.WriteSysctl(loPromote, fmt.Sprint(bit(n.Stamp != "")))
+	}
 	if n.Forwarding4.Set && n.Forwarding4 != was.Forwarding4 {
-		err = s.NS.WriteSysctl(SysctlPath(Forwarding4), fmt.Sprint(bit(n.Forwarding4.V)))
+		err = errors.Join(err, s.NS.WriteSysctl(SysctlPath(Forwarding4), fmt.Sprint(bit(n.Forwarding4.V))))
 	}
 	if n.Forwarding6.Set && n.Forwarding6 != was.Forwarding6 {
 		err = errors.Join(err, s.NS.WriteSysctl(SysctlPath(Forwarding6), fmt.Sprint(bit(n.Forwarding6.V))))

@@ -274,6 +274,11 @@ func (m *machine) removedLink(l kind.Link) {
 			m.objects[i] = port
 		}
 	}
+	for i, o := range m.objects {
+		if r, ok := o.(kind.Route); ok && over(r, l.NS, l.Name) && !r.Dst.Addr().Is4() {
+			m.objects[i] = stripped(r, l.Name)
+		}
+	}
 	m.drop(func(o plan.Object) bool {
 		switch o := o.(type) {
 		case kind.Link:
@@ -287,6 +292,20 @@ func (m *machine) removedLink(l kind.Link) {
 		}
 		return false
 	})
+}
+
+// stripped is an IPv6 route that loses its ways over a link, unless it has no others.
+func stripped(r kind.Route, dev string) kind.Route {
+	left := slices.DeleteFunc(hopsOf(r), func(h kind.NextHop) bool { return h.Dev == dev })
+	switch len(left) {
+	case 0:
+		return r
+	case 1:
+		r.Via, r.Dev, r.NextHops = left[0].Via, plan.Some(left[0].Dev), ""
+	default:
+		r.NextHops = kind.JoinNextHops(left)
+	}
+	return r
 }
 
 func (m *machine) removedAddress(a kind.Address) {

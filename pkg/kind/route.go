@@ -213,7 +213,10 @@ func (r Route) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 	switch old := old.(type) {
 	case Link:
 		l, ok := now.(Link)
-		return r, ok && l.Up && (r.Dst.Addr().Is4() || l.MTU >= MinIPv6MTU)
+		if !ok {
+			return r.without(old.Name)
+		}
+		return r, l.Up && (r.Dst.Addr().Is4() || l.MTU >= MinIPv6MTU)
 	case Address:
 		if now != nil {
 			return r, true
@@ -226,6 +229,19 @@ func (r Route) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 		}
 	case Namespace:
 		return r, now != nil
+	}
+	return r, true
+}
+
+// without is the route when a link is gone: IPv6 keeps its other ways, IPv4 takes the route as a whole.
+func (r Route) without(dev string) (plan.Object, bool) {
+	hops := slices.DeleteFunc(r.NextHops.Split(), func(h NextHop) bool { return h.Dev == dev })
+	if r.Dst.Addr().Is4() || len(hops) == 0 {
+		return r, false
+	}
+	r.NextHops = JoinNextHops(hops)
+	if h := hops[0]; len(hops) == 1 {
+		r.NextHops, r.Via, r.Dev, r.Onlink = "", h.Via, plan.Some(h.Dev), h.Onlink
 	}
 	return r, true
 }

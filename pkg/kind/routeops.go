@@ -127,7 +127,7 @@ func (e *Env) devName(s *Section, index uint32, owned *bool) string {
 	if l == nil {
 		return ""
 	}
-	*owned = *owned || e.stamp(s, l).class == plan.Ours
+	*owned = *owned || e.owned(e.stamp(s, l))
 	return e.nameOf(s, l)
 }
 

@@ -81,6 +81,12 @@ func (s Sysctl) global() string {
 	return ""
 }
 
+// Yields implements [plan.Yielding]: a new link takes the values of default, and of some of all, with it, and with
+// disable_ipv6 a link has no IPv6 addresses. Forwarding is written link by link.
+func (s Sysctl) Yields() bool {
+	return s.Name != Forwarding4 && !strings.HasSuffix(s.Name, ".forwarding")
+}
+
 // Describe implements [plan.Object].
 func (s Sysctl) Describe() string { return s.Value }
 

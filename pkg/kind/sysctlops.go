@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -26,7 +27,9 @@ const (
 func forwarding(s *Section) (four, six bool, err error) {
 	for family, on := range map[uint8]*bool{unix.AF_INET: &four, unix.AF_INET6: &six} {
 		req := kernel.Request(unix.RTM_GETNETCONF, 0)
-		req.AddRawData([]byte{family, 0, 0, 0}) // struct netconfmsg, padded
+		head := nl.NewRtGenMsg() // struct netconfmsg has the same form
+		head.Family = family
+		req.AddData(head)
 		message{req}.u32(netconfaIfindex, uint32(0xffffffff))
 		msgs, err := s.NS.Read(req, unix.RTM_NEWNETCONF)
 		if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
@@ -107,11 +110,21 @@ func (e *Env) sysctl(s *Section, k plan.Key, value string) (h plan.Have, ok bool
 		e.Warn(fmt.Sprintf("sysctl %s is %s, which is neither what was written (%s) nor what it was before (%s): left alone",
 			k.Place(), value, wrote, original))
 		return h, false
-	case value == original && !differs(s, claim.Beside):
+	case value == original && !differs(s, e.unclaimed(claim.Beside)):
 		return h, false
 	}
 	h.Class, h.Why = plan.Ours, "restored to "+original
 	return h, true
+}
+
+// unclaimed leaves out the parameters of the host that a claim of their own is on.
+func (e *Env) unclaimed(values map[string]string) map[string]string {
+	rest := maps.Clone(values)
+	maps.DeleteFunc(rest, func(path, _ string) bool {
+		c, ok := e.Record.Sysctl(SysctlKey("", SysctlPath(path)))
+		return ok && len(c.Wants) > 0
+	})
+	return rest
 }
 
 // differs says whether one of the parameters that are there has another value.
@@ -140,6 +153,10 @@ func (e *Env) original(s *Section, k plan.Key, claim Claim) string {
 	}
 	part[3] = "default"
 	path := strings.Join(part, "/")
+	def := SysctlKey(k.NS, SysctlPath(path))
+	if c, ok := e.Record.Sysctl(def); ok && !e.Wanted(def) && len(c.Wants) == 1 && c.Wants[e.Topology] != "" {
+		return c.Original // the default is about to be restored too
+	}
 	values, err := s.NS.ReadSysctls([]string{path})
 	if err != nil {
 		e.Warn(fmt.Sprintf("sysctl %s: %v", k.Place(), err))
@@ -164,8 +181,21 @@ func OriginalOf(e *Env, k plan.Key) (Claim, error) {
 		return c, err
 	}
 	c.Original = values[path]
-	if k.NS == "" && (k.Name == Forwarding4 || k.Name == Forwarding6) {
+	if k.NS != "" {
+		return c, nil
+	}
+	for _, name := range []string{Forwarding4, Forwarding6} {
+		if all, ok := e.Record.Sysctl(SysctlKey("", name)); ok {
+			c.Original = cmp.Or(all.Beside[path], c.Original) // what it was before the switch was written
+		}
+	}
+	if k.Name == Forwarding4 || k.Name == Forwarding6 {
 		c.Beside, err = s.NS.ReadSysctls(besides(k.Name, s.Links))
+	}
+	for path := range c.Beside {
+		if own, ok := e.Record.Sysctl(SysctlKey("", SysctlPath(path))); ok {
+			c.Beside[path] = cmp.Or(own.Original, c.Beside[path])
+		}
 	}
 	return c, err
 }
@@ -248,7 +278,10 @@ func (e *Env) writeSysctl(s *Section, v Sysctl, restore *Claim) error {
 func (e *Env) kept(name string, links []LiveLink, before map[string]string, restore *Claim) map[string]string {
 	keep := make(map[string]string)
 	if restore != nil {
-		maps.Copy(keep, restore.Beside)
+		for path := range restore.Beside {
+			keep[path] = before[path] // what has a claim of its own is restored by that
+		}
+		maps.Copy(keep, e.unclaimed(restore.Beside))
 	}
 	for _, l := range links {
 		paths := besides(name, []LiveLink{l})

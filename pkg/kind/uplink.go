@@ -23,8 +23,9 @@ func (e *Env) Uplinks(s *Section) ([]plan.Object, error) {
 	}
 	keys := make(map[string]bool)
 	for _, l := range s.Links {
-		if e.stamp(s, &l).class != plan.Ours && l.AcceptRA == 1 && learned[l.Index] {
-			keys["net.ipv6.conf."+strings.ReplaceAll(l.Name, ".", "/")+".accept_ra"] = true
+		name := "net.ipv6.conf." + strings.ReplaceAll(l.Name, ".", "/") + ".accept_ra"
+		if e.stamp(s, &l).class != plan.Ours && (l.AcceptRA == 1 && learned[l.Index] || e.raised(s, name)) {
+			keys[name] = true
 		}
 	}
 	for _, k := range e.Record.Sysctls(s.NS.Name) {
@@ -39,6 +40,12 @@ func (e *Env) Uplinks(s *Section) ([]plan.Object, error) {
 		}
 	}
 	return want, nil
+}
+
+// raised says whether another topology forwards too, and has raised accept_ra: it must stay so when that one leaves.
+func (e *Env) raised(s *Section, name string) bool {
+	claim, _ := e.Record.Sysctl(SysctlKey(s.NS.Name, name))
+	return claim.Original == "1" && slices.Contains(slices.Collect(maps.Values(claim.Wants)), "2")
 }
 
 // learnedRoutes tells which links have routes from router advertisements, by index.

@@ -21,10 +21,11 @@ type Options struct {
 
 // Diff plans the steps from have to want. The order is the one that a rollback can follow back:
 //
-//  1. creates, and updates in place, of all that stands on nothing that is replaced;
-//  2. deletes, in the reverse order of kinds;
-//  3. replaces, and what falls with them or with a deletion and is put back;
-//  4. deletes of the last kinds.
+//  1. deletes of what others would be made differently under;
+//  2. creates, and updates in place, of all that stands on nothing that is replaced;
+//  3. deletes, in the reverse order of kinds;
+//  4. replaces, and what falls with them or with a deletion and is put back;
+//  5. deletes of the last kinds.
 //
 // Each step is tried on an imagined kernel, so that what it takes down is planned for.
 func Diff(want []Object, have []Have, o Options) Plan {
@@ -43,6 +44,7 @@ func Diff(want []Object, have []Have, o Options) Plan {
 	p.units = units(want, o.Kinds)
 	p.sequences = sequences(p.units)
 	p.refuse()
+	p.deleteYielding(have)
 	p.createAndUpdate()
 	last := p.delete(have)
 	p.replaceAndPutBack()
@@ -366,9 +368,17 @@ func joinReasons(reasons ...string) string {
 	return strings.Join(slices.DeleteFunc(reasons, func(r string) bool { return r == "" }), "; ")
 }
 
-// delete plans to delete what is ours and not wanted, but for what falls with something else that goes. It returns the
-// keys whose deletion comes last.
-func (p *planner) delete(have []Have) (last []Key) {
+// deleteYielding plans to delete what must be gone before anything is made.
+func (p *planner) deleteYielding(have []Have) {
+	for _, k := range p.unwanted(have) {
+		if y, ok := p.world.objects[k].(Yielding); ok && y.Yields() {
+			p.emit(Step{Action: Delete, Changes: p.removal(k), Reason: p.gone(k)})
+		}
+	}
+}
+
+// unwanted lists what is ours and not wanted, in the order of kinds, but for what falls with something else that goes.
+func (p *planner) unwanted(have []Have) []Key {
 	var gone []Key
 	for _, h := range have {
 		if k := h.Object.Key(); h.Class == Ours && p.want[k] == nil && p.world.objects[k] != nil {
@@ -380,8 +390,12 @@ func (p *planner) delete(have []Have) (last []Key) {
 	}
 	rank := func(k Key) int { return slices.Index(p.Kinds, k.Kind) }
 	slices.SortStableFunc(gone, func(a, b Key) int { return cmp.Compare(rank(a), rank(b)) })
-	gone = p.standingAlone(gone)
-	for _, k := range slices.Backward(gone) {
+	return p.standingAlone(gone)
+}
+
+// delete plans to delete what is ours and not wanted. It returns the keys whose deletion comes last.
+func (p *planner) delete(have []Have) (last []Key) {
+	for _, k := range slices.Backward(p.unwanted(have)) {
 		if slices.Contains(p.Last, k.Kind) {
 			last = append(last, k)
 		} else if p.world.objects[k] != nil {

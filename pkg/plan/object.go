@@ -56,6 +56,13 @@ type Sequenced interface {
 	Sequence() string
 }
 
+// Yielding is an object that others are made differently under, as a parameter that new links take a copy of, or one
+// that forbids them addresses. When it goes, it goes before they come.
+type Yielding interface {
+	Object
+	Yields() bool
+}
+
 // Dependent is an object that other objects' changes reach. The planner asks it what becomes of it, so that a plan
 // shows everything that a step takes down, and puts back what should stay.
 type Dependent interface {

@@ -24,7 +24,10 @@ func (r *run) apply() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotRun, err)
 	}
-	p := r.diff(want, start)
+	p, err := r.guard(r.diff(want, start))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotRun, err)
+	}
 	r.report.Plan = p
 	r.warn()
 	if p.Refused() {
@@ -179,6 +182,9 @@ func (r *run) destroy() error {
 		}
 		if round == 0 {
 			r.report.Plan = p
+			if p.Refused() {
+				return refusal(p)
+			}
 			r.Planned(p)
 		}
 		if len(p.Steps) == 0 {

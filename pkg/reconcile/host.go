@@ -25,6 +25,8 @@ type Options struct {
 	Adopt bool
 	// Keep leaves what was done when a step fails, instead of rolling it back.
 	Keep bool
+	// AllowDisconnect lets a plan take the host's own way to the network.
+	AllowDisconnect bool
 	// Planned is called with what Apply and Destroy are about to do, before the first step.
 	Planned func(plan.Plan)
 	// Progress is called with each step of Apply and Destroy as it ends.
@@ -124,7 +126,7 @@ func capable() error {
 // Close releases what Open took.
 func (h *Host) Close() error { return nil }
 
-// Diff says what [Host.Apply] would do, and writes nothing.
+// Diff says what [Host.Apply] would do, and writes nothing. A plan that would be refused is no error.
 func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error) {
 	rec, err := loadRecord(h.dir)
 	if err != nil {
@@ -137,9 +139,6 @@ func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error
 		return p, fmt.Errorf("%w: %w", ErrNotRun, err)
 	}
 	r.warn()
-	if p.Refused() {
-		return p, refusal(p)
-	}
 	return p, nil
 }
 

@@ -153,7 +153,7 @@ func (l *lab) open(change ...func(*reconcile.Options)) *reconcile.Host {
 	l.Helper()
 	l.warnings = nil
 	o := reconcile.Options{
-		LockTimeout: 10 * time.Second, Seam: l.seam,
+		LockTimeout: 10 * time.Second, Seam: l.seam, AllowDisconnect: true,
 		Warn: func(text string) { l.warnings = append(l.warnings, text) },
 	}
 	for _, f := range change {

@@ -172,7 +172,7 @@ func (r *run) plan() (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	return r.diff(want, have), nil
+	return r.guard(r.diff(want, have))
 }
 
 func (r *run) diff(want []plan.Object, have []plan.Have) plan.Plan {

@@ -84,13 +84,17 @@ func (r *record) save(seam *kernel.Seam) error {
 		return nil
 	}
 	err = seam.Do(kernel.Write{What: "write host record"}, func() error {
-		if data == nil {
-			return os.Remove(path)
+		if data != nil {
+			return replaceFile(path, data)
 		}
-		return replaceFile(path, data)
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
 	})
-	if err == nil {
-		r.disk = data
+	r.disk = data
+	if err != nil {
+		r.disk = []byte("unknown") // a write that failed may have been made: the next one must be
 	}
 	return err
 }

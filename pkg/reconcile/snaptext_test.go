@@ -121,8 +121,14 @@ func (s *section) addressLines() []string {
 	return lines
 }
 
+// protoLinkLocal is IFAPROT_KERNEL_LL of linux/if_addr.h.
+const protoLinkLocal = 3
+
 func addressText(a netlink.Addr) string {
 	flags := uint32(a.Flags) &^ (unix.IFA_F_TENTATIVE | unix.IFA_F_OPTIMISTIC)
+	if a.Protocol == protoLinkLocal {
+		flags &^= unix.IFA_F_NODAD // the kernel's own looks for duplicates
+	}
 	forever := a.ValidLft == 0 || uint32(a.ValidLft) == 0xffffffff
 	text := fmt.Sprintf("%s scope %d proto %d flags %#x forever %v label %q", a.IPNet, a.Scope, a.Protocol, flags, forever, a.Label)
 	if a.Peer != nil && !a.Peer.IP.Equal(a.IP) {

@@ -1,0 +1,121 @@
+package reconcile_test
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plumbnet/plumb/pkg/topology"
+)
+
+// number reads a setting of a test from the environment.
+func number(env string, otherwise uint64) uint64 {
+	if n, err := strconv.ParseUint(os.Getenv(env), 10, 64); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+// TestRandomPairs applies pairs of random topologies: what A leaves behind must not show after B. A failure names the
+// pair's seed: TEST_SEED=N TEST_PAIRS=1 runs it alone.
+func TestRandomPairs(t *testing.T) {
+	start := number("TEST_SEED", uint64(time.Now().UnixNano())%1_000_000_000)
+	pairs := number("TEST_PAIRS", 200)
+	t.Logf("TEST_SEED=%d TEST_PAIRS=%d", start, pairs)
+	vlans := filtersVLANs()
+	begin := time.Now()
+	for seed := start; seed < start+pairs; seed++ {
+		ok := t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { tryPair(t, newInventor(seed, vlans), seed) })
+		if !ok && os.Getenv("TEST_ALL") == "" {
+			t.Fatalf("TEST_SEED=%d TEST_PAIRS=1 runs this pair alone", seed)
+		}
+	}
+	t.Logf("%d pairs in %s", pairs, time.Since(begin).Round(time.Second))
+}
+
+// filtersVLANs says whether the kernel's bridges can: a seed stands for other topologies where they can't.
+func filtersVLANs() bool {
+	const name = "vlanprobe"
+	if run("ip", "link", "add", name, "type", "bridge", "vlan_filtering", "1") != nil {
+		return false
+	}
+	return run("ip", "link", "del", name) == nil
+}
+
+func tryPair(t *testing.T, v inventor, seed uint64) {
+	t.Helper()
+	a, b := invented(t, v), invented(t, v)
+	t.Cleanup(func() { // after that of the lab
+		if t.Failed() {
+			t.Logf("TEST_SEED=%d TEST_PAIRS=1\n--- A\n%s--- B\n%s---", seed, a.text, b.text)
+		}
+	})
+	l := newLab(t)
+	l.apply(b.Topology)
+	l.inSync(b.Topology)
+	want := l.settle()
+	l.destroy(b.Name)
+	l.same("after destroy of B", l.base.text, l.settle())
+	l.apply(a.Topology)
+	l.inSync(a.Topology)
+	if v.oneIn(2) { // else B finds what the kernel has yet to do for A
+		l.settle()
+	}
+	l.apply(b.Topology)
+	l.inSync(b.Topology)
+	l.same("after A and B, against B alone,", want, l.settle())
+	if l.Failed() {
+		l.FailNow()
+	}
+}
+
+// text is a topology with the text that it was read from.
+type text struct {
+	*topology.Topology
+	text string
+}
+
+// invented makes up a valid topology.
+func invented(t *testing.T, v inventor) text {
+	t.Helper()
+	const tries = 100
+	for range tries {
+		yaml := v.topology("rnd")
+		all, problems := topology.Load(topology.Input{Name: "random.yaml", Data: []byte(yaml)})
+		if !problems.HasErrors() {
+			return text{all[0], yaml}
+		}
+	}
+	t.Fatalf("%d invented topologies in a row are not valid", tries)
+	return text{}
+}
+
+// inSync says that nothing is left to do.
+func (l *lab) inSync(topo *topology.Topology) {
+	l.Helper()
+	if p := l.diff(topo); len(p.Steps) > 0 {
+		l.Errorf("%s is not in sync after its apply:\n%s", topo.Name, planText(p))
+	}
+}
+
+// TestInventor holds that most of what is made up is valid.
+func TestInventor(t *testing.T) {
+	const many = 1000
+	v := newInventor(1, true)
+	why := make(map[string]int)
+	invalid := 0
+	for range many {
+		_, problems := topology.Load(topology.Input{Name: "random.yaml", Data: []byte(v.topology("rnd"))})
+		if problems.HasErrors() {
+			invalid++
+			for _, p := range problems {
+				why[strings.Join(strings.Fields(p.Message)[:3], " ")]++
+			}
+		}
+	}
+	if invalid > many/10 {
+		t.Errorf("%d of %d are not valid: %v", invalid, many, why)
+	}
+}
