@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -10,7 +11,10 @@ import (
 )
 
 func (e *env) apply() *cobra.Command {
-	var files *[]string
+	var (
+		files   *[]string
+		session int
+	)
 	c := change{
 		done:   "Applied",
 		finish: "finishing the step in hand, then rolling back",
@@ -27,12 +31,24 @@ earlier and no longer declares is removed; what is not plumb's is left alone. Wh
 fails, or at the first Ctrl-C, what was done is rolled back, and that is verified too.`,
 		Example: `  plumb apply -f topology.yaml
   plumb apply -f topologies/ --lock-timeout 1m
-  plumb apply -f topology.yaml --adopt`,
+  plumb apply -f topology.yaml --adopt
+  plumb apply -f topology.yaml --confirm-within 60s`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if c.options.ConfirmWithin < 0 {
+				return usage(cmd, fmt.Errorf("--confirm-within %v is negative", c.options.ConfirmWithin))
+			}
+			if c.options.ConfirmWithin > 0 && session == 0 {
+				return e.applyDetached(cmd.Context())
+			}
 			topologies, err := e.load(cmd, *files, false)
 			if err != nil {
 				return err
+			}
+			if session > 0 {
+				ctx, end := watchSession(cmd.Context(), session)
+				defer end()
+				cmd.SetContext(ctx)
 			}
 			if c.options.Keep {
 				c.finish = finishStep
@@ -41,6 +57,9 @@ fails, or at the first Ctrl-C, what was done is rolled back, and that is verifie
 		},
 	}
 	files = fileFlag(cmd)
+	cmd.Flags().DurationVar(&c.options.ConfirmWithin, "confirm-within", 0, "roll back after this time, or when the shell goes, unless 'plumb confirm NAME' comes first")
+	cmd.Flags().IntVar(&session, sessionFlag, 0, "")
+	_ = cmd.Flags().MarkHidden(sessionFlag) // the only error is that of a flag that does not exist
 	cmd.Flags().BoolVar(&c.options.Adopt, "adopt", false, "take over objects of the same name that are not plumb's")
 	cmd.Flags().BoolVar(&c.options.Keep, "keep", false, "keep what was done when a step fails, instead of rolling back")
 	return cmd

@@ -16,6 +16,7 @@ type host interface {
 	Diff(context.Context, *topology.Topology) (plan.Plan, error)
 	Apply(context.Context, *topology.Topology) (reconcile.Report, error)
 	Destroy(context.Context, string) (reconcile.Report, error)
+	Confirm(string) error
 	Close() error
 }
 
@@ -61,6 +62,9 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	c.options.Stop, c.options.Warn, c.options.LockTimeout = stop, e.warn, e.lockTimeout
 	c.options.AllowDisconnect = e.allowDisconnect
 	c.options.Planned = func(p plan.Plan) { now.begin(p) }
+	c.options.Waiting = func(within time.Duration) {
+		e.say("roll back in %v unless confirmed: plumb confirm %s", within, now.text.Name)
+	}
 	if e.verbose {
 		c.options.Trace = e.trace
 	}

@@ -33,6 +33,8 @@ func (f *fakeHost) open(o reconcile.Options) (host, error) {
 	return f, f.openErr
 }
 
+func (f *fakeHost) Confirm(string) error { return reconcile.ErrNothingToConfirm }
+
 func (f *fakeHost) Close() error { return nil }
 
 func (f *fakeHost) Diff(_ context.Context, t *topology.Topology) (plan.Plan, error) {

@@ -16,7 +16,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 func (e *env) run(args []string) int {
 	root := e.root()
-	root.AddCommand(e.validate(), e.diff(), e.apply(), e.destroy(), e.version())
+	root.AddCommand(e.validate(), e.diff(), e.apply(), e.confirm(), e.destroy(), e.version())
 	completion(root)
 	root.SetArgs(args)
 	return e.exit(root, root.Execute())

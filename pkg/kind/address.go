@@ -2,6 +2,7 @@ package kind
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -79,6 +80,61 @@ func (a Address) Sequence() string {
 		family = "inet6 host"
 	}
 	return a.NS + "/" + a.Dev + " " + family
+}
+
+// Join implements [plan.Sequenced]: IPv4 has all primaries, the first of each subnet, before all secondaries; the newest
+// is the last of its part.
+func (a Address) Join(members []plan.Object) []plan.Object {
+	at := 0
+	for i, m := range members {
+		if sameSubnet(m, a) {
+			return append(members, a)
+		}
+		if primary(members, i) {
+			at = i + 1
+		}
+	}
+	if !a.Prefix.Addr().Is4() {
+		at = len(members)
+	}
+	return slices.Insert(members, at, plan.Object(a))
+}
+
+// Leave implements [plan.Sequenced]: when a primary goes, its first secondary becomes the primary. If it does not
+// follow at once, it is moved behind the last primary, or, when the one that goes was that, behind the first of all
+// (net/ipv4/devinet.c: __inet_del_ifa).
+func (a Address) Leave(members []plan.Object) []plan.Object {
+	i := slices.Index(members, plan.Object(a))
+	if i < 0 {
+		return members
+	}
+	rest := slices.Delete(slices.Clone(members), i, i+1)
+	next := slices.IndexFunc(rest, func(m plan.Object) bool { return sameSubnet(m, a) })
+	if !a.Prefix.Addr().Is4() || next <= i {
+		return rest
+	}
+	to := 0
+	if i > 0 {
+		to = 1
+	}
+	for j := i; j < next; j++ {
+		if primary(members, j+1) {
+			to = j + 1
+		}
+	}
+	promoted := rest[next]
+	return slices.Insert(slices.Delete(rest, next, next+1), to, promoted)
+}
+
+// primary says whether a member is the first of its subnet.
+func primary(members []plan.Object, i int) bool {
+	return !slices.ContainsFunc(members[:i], func(m plan.Object) bool { return sameSubnet(m, members[i]) })
+}
+
+func sameSubnet(a, b plan.Object) bool {
+	x, ok := a.(Address)
+	y, also := b.(Address)
+	return ok && also && x.Prefix.Addr().Is4() && x.Prefix.Masked() == y.Prefix.Masked()
 }
 
 // On implements [plan.Dependent].

@@ -184,9 +184,10 @@ func (c *trial) spared() error {
 		for _, ch := range s.Changes {
 			k := ch.Key()
 			switch class := c.classOf(k); {
+			case strings.HasPrefix(s.Reason, "out of order"): // it is declared, and stands in a wrong place
 			case s.Action == plan.Delete && class != plan.Ours && s.Key() == k:
 				return fmt.Errorf("%v is deleted and not ours", k)
-			case s.Action == plan.Replace && class == plan.Foreign && !strings.HasPrefix(s.Reason, "out of order"):
+			case s.Action == plan.Replace && class == plan.Foreign:
 				return fmt.Errorf("%v is replaced and not ours", k)
 			case s.Action == plan.Update && class == plan.Foreign && !slices.ContainsFunc(c.plan.Steps, func(a plan.Step) bool {
 				return a.Action == plan.Adopt && a.Key() == k
@@ -208,7 +209,9 @@ func (c *trial) ordered() error {
 			return fmt.Errorf("%s comes after the removal of a namespace", keysOf(s))
 		}
 		last = last || final
-		deleted = deleted || s.Action == plan.Delete || s.Action == plan.Replace
+		y, ok := s.Changes[0].Old.(plan.Yielding)
+		yields := s.Action == plan.Delete && ok && y.Yields()
+		deleted = deleted || s.Action == plan.Delete && !yields || s.Action == plan.Replace
 		makes := s.Action == plan.Create || s.Action == plan.Update || s.Action == plan.Adopt
 		if deleted && makes && !slices.ContainsFunc(s.Changes, func(ch plan.Change) bool { return touched[ch.Key()] }) {
 			return fmt.Errorf("%s could come before what is taken away", keysOf(s))
@@ -226,9 +229,9 @@ func (c *trial) touched() map[plan.Key]bool {
 	}
 	for _, s := range c.plan.Steps {
 		for _, ch := range s.Changes {
-			if s.Action == plan.Replace {
+			if s.Action == plan.Replace || s.Reason == "out of order" {
 				touched[ch.Key()] = true
-				if a, ok := ch.New.(plan.Sequenced); ok {
+				if a, ok := ch.Old.(plan.Sequenced); ok {
 					sequences[a.Sequence()] = true
 				}
 			}

@@ -30,6 +30,14 @@ func (m *machine) add(o plan.Object) {
 	m.objects, m.keys = append(m.objects, o), append(m.keys, o.Key())
 }
 
+func (m *machine) insert(i int, o plan.Object) {
+	m.objects, m.keys = slices.Insert(m.objects, i, o), slices.Insert(m.keys, i, o.Key())
+}
+
+func (m *machine) cut(i int) {
+	m.objects, m.keys = slices.Delete(m.objects, i, i+1), slices.Delete(m.keys, i, i+1)
+}
+
 func (m *machine) index(k plan.Key) int { return slices.Index(m.keys, k) }
 
 func (m *machine) find(k plan.Key) plan.Object {
@@ -184,7 +192,7 @@ func (m *machine) hasIPv4(ns, dev string) bool {
 func (m *machine) put(o plan.Object) {
 	old := m.find(o.Key())
 	if old == nil {
-		m.add(o)
+		m.insert(m.placeFor(o), o)
 	} else {
 		m.objects[m.index(o.Key())] = o
 	}
@@ -256,7 +264,8 @@ func (m *machine) remove(k plan.Key) {
 		return
 	}
 	old := m.objects[i]
-	m.objects, m.keys = slices.Delete(m.objects, i, i+1), slices.Delete(m.keys, i, i+1)
+	m.promote(i)
+	m.cut(m.index(k))
 	switch old := old.(type) {
 	case kind.Namespace:
 		m.drop(func(o plan.Object) bool { return o.Key().NS == old.Name })

@@ -199,27 +199,43 @@ func (p *planner) replaceAndPutBack() {
 	}
 }
 
-// reorder re-creates the members of a sequence that stand in a wrong place: all behind the longest beginning of the
-// wanted order that the kernel's order holds. What is missing among them joins at the end, in its turn.
+// reorder re-creates the members of a sequence that stand in a wrong place. What goes may move others, so that once is
+// not always enough.
 func (p *planner) reorder(sequence string) {
+	for _, k := range p.sequences[sequence] {
+		p.settle(p.single(k))
+	}
+	const tries = 4
+	for range tries {
+		rest := p.misplaced(sequence)
+		if len(rest) == 0 || slices.ContainsFunc(rest, func(k Key) bool { return p.refused[k] }) {
+			return
+		}
+		if len(rest) == 1 {
+			p.replace(p.single(rest[0]), "out of order")
+			continue
+		}
+		for _, k := range slices.Backward(rest) {
+			p.emit(Step{Action: Delete, Changes: []Change{{Old: p.world.objects[k]}}, Reason: "out of order"})
+		}
+		for _, k := range rest {
+			p.emit(Step{Action: Create, Changes: []Change{{New: p.want[k]}}, Reason: "out of order, put back"})
+		}
+	}
+}
+
+// misplaced lists the wanted members behind the longest beginning of the wanted order that the kernel's order holds.
+func (p *planner) misplaced(sequence string) []Key {
 	live, wanted := p.world.sequences[sequence], p.sequences[sequence]
-	kept := 0
-	for at := 0; kept < len(wanted); kept++ {
-		i := slices.Index(live[at:], wanted[kept])
-		if i < 0 || p.state(p.single(wanted[kept])) == needsReplace {
-			break
+	at := 0
+	for kept, k := range wanted {
+		i := slices.Index(live[at:], k)
+		if i < 0 {
+			return wanted[kept:]
 		}
 		at += i + 1
 	}
-	for _, k := range wanted[kept:] {
-		switch u := p.single(k); {
-		case p.refused[k]:
-		case p.state(u) == needsCreate:
-			p.settle(u)
-		default:
-			p.replace(u, "out of order")
-		}
-	}
+	return nil
 }
 
 func (p *planner) single(k Key) *unit { return &unit{objects: []Object{p.want[k]}} }

@@ -48,12 +48,16 @@ type Paired interface {
 	DescribePair(other Object) string
 }
 
-// Sequenced is an object whose place among its like matters, as that of an address on its link. The kernel appends
-// what is created; the order of [Diff]'s want and have slices is the order wanted and found.
+// Sequenced is an object whose place among its like matters, as that of an address on its link. The order of [Diff]'s
+// want and have slices is the order wanted and found.
 type Sequenced interface {
 	Object
 	// Sequence names the sequence that the object is a member of.
 	Sequence() string
+	// Join is the order of the sequence when the kernel has added the object to its members.
+	Join(members []Object) []Object
+	// Leave is the order when the kernel has taken it from them.
+	Leave(members []Object) []Object
 }
 
 // Yielding is an object that others are made differently under, as a parameter that new links take a copy of, or one

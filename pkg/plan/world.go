@@ -65,10 +65,32 @@ func (w *world) add(o Object) {
 // put creates the object or changes it in place, and tells what stands on it.
 func (w *world) put(o Object) {
 	old := w.objects[o.Key()]
+	if s, ok := o.(Sequenced); ok && old == nil {
+		members := w.members(s)
+		w.add(o)
+		w.sequences[s.Sequence()] = keys(s.Join(members))
+	}
 	w.add(o)
 	if old != nil {
 		w.tell(old, o)
 	}
+}
+
+// members lists those of a sequence in the kernel's order.
+func (w *world) members(s Sequenced) []Object {
+	var list []Object
+	for _, k := range w.sequences[s.Sequence()] {
+		list = append(list, w.objects[k])
+	}
+	return list
+}
+
+func keys(objects []Object) []Key {
+	list := make([]Key, len(objects))
+	for i, o := range objects {
+		list[i] = o.Key()
+	}
+	return list
 }
 
 // remove deletes the object, and what falls with it.
@@ -77,13 +99,10 @@ func (w *world) remove(k Key) {
 	if old == nil {
 		return
 	}
-	delete(w.objects, k)
 	if s, ok := old.(Sequenced); ok {
-		list := w.sequences[s.Sequence()]
-		if i := slices.Index(list, k); i >= 0 {
-			w.sequences[s.Sequence()] = slices.Delete(slices.Clone(list), i, i+1)
-		}
+		w.sequences[s.Sequence()] = keys(s.Leave(w.members(s)))
 	}
+	delete(w.objects, k)
 	w.tell(old, nil)
 }
 

@@ -38,7 +38,11 @@ func (r *run) apply() error {
 	}
 	r.Planned(p)
 	before := r.record.clone()
-	if err := r.converge(p, want); err != nil {
+	err = r.converge(p, want)
+	if err == nil && r.ConfirmWithin > 0 && len(p.Steps) > 0 {
+		err = r.awaitConfirm()
+	}
+	if err != nil {
 		return r.fail(err, start, before)
 	}
 	return nil

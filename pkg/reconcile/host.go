@@ -27,6 +27,10 @@ type Options struct {
 	Keep bool
 	// AllowDisconnect lets a plan take the host's own way to the network.
 	AllowDisconnect bool
+	// ConfirmWithin, unless 0, is how long Apply waits for [Host.Confirm] before it rolls back what it did.
+	ConfirmWithin time.Duration
+	// Waiting is called when that wait begins.
+	Waiting func(time.Duration)
 	// Planned is called with what Apply and Destroy are about to do, before the first step.
 	Planned func(plan.Plan)
 	// Progress is called with each step of Apply and Destroy as it ends.
@@ -56,6 +60,9 @@ func Open(o Options) (*Host, error) {
 	}
 	if h.Trace != nil {
 		h.Seam = traced(h.Seam, h.Trace)
+	}
+	if h.Waiting == nil {
+		h.Waiting = func(time.Duration) {}
 	}
 	if h.Planned == nil {
 		h.Planned = func(plan.Plan) {}

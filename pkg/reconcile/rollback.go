@@ -13,7 +13,7 @@ import (
 // fail ends an apply that could not be carried through: it goes back to what was there, unless told to keep what was
 // done.
 func (r *run) fail(cause error, start []plan.Have, before *record) error {
-	if r.Keep || errors.Is(cause, errStopped) {
+	if r.Keep && !errors.Is(cause, errUnconfirmed) || errors.Is(cause, errStopped) {
 		return fmt.Errorf("%w: %w", ErrPartial, cause)
 	}
 	rest, err := r.rollBack(start, before)

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/plumbnet/plumb/pkg/reconcile"
+)
+
+func (e *env) confirm() *cobra.Command {
+	return &cobra.Command{
+		Use:   "confirm NAME",
+		Short: "Keep what an apply with --confirm-within has done",
+		Long: `confirm tells an apply of the topology NAME that waits, with --confirm-within, that all is
+well. Without it that apply rolls back. Exit code 1: no apply of that topology waits.`,
+		Example: "  plumb confirm docker0",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkName(args, nil); err != nil {
+				return usage(cmd, err)
+			}
+			h, err := e.open(reconcile.Options{Warn: e.warn})
+			if err != nil {
+				return hostError(err)
+			}
+			defer e.closeHost(h)
+			err = h.Confirm(args[0])
+			switch {
+			case errors.Is(err, reconcile.ErrNothingToConfirm):
+				return &exitError{exitDiffers, err}
+			case err != nil:
+				return hostError(err)
+			case e.silent():
+				return nil
+			}
+			return e.print(args[0] + ": confirmed\n")
+		},
+	}
+}
+
+// sessionFlag names the descriptor by which an apply that outlives its session notices the session's end. It is
+// plumb's own, given by [env.applyDetached].
+const sessionFlag = "confirm-session"
+
+// applyDetached runs the same command in a session of its own: neither the end of the terminal nor of the shell stops
+// it before it has rolled back. It is interrupted as this process is, and by this process's end.
+func (e *env) applyDetached(ctx context.Context) error {
+	alive, hold, err := os.Pipe()
+	if err != nil {
+		return &exitError{exitNotRun, fmt.Errorf("detach from the session: %w", err)}
+	}
+	defer hold.Close() //nolint:errcheck // its closing is all that it is for
+	const fd = 3       // the first of ExtraFiles
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe", append(os.Args[1:], "--"+sessionFlag, strconv.Itoa(fd))...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.stdin, e.stdout, e.stderr
+	cmd.ExtraFiles = []*os.File{alive}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return &exitError{exitNotRun, fmt.Errorf("detach from the session: %w", err)}
+	}
+	_ = alive.Close() // the child has its own
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			_ = cmd.Process.Signal(s) // it may have ended meanwhile
+		case err := <-ended:
+			var exit *exec.ExitError
+			if errors.As(err, &exit) && exit.Exited() {
+				return &exitError{code: exit.ExitCode()}
+			}
+			return hostError(err)
+		}
+	}
+}
+
+// watchSession gives a context that is cancelled when the session's end of the pipe is closed.
+func watchSession(parent context.Context, fd int) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(parent)
+	alive := os.NewFile(uintptr(fd), "session")
+	go func() {
+		_, _ = io.Copy(io.Discard, alive) // nothing is ever written: it ends with the session
+		cancel()
+	}()
+	return ctx, func() {
+		cancel()
+		_ = alive.Close()
+	}
+}
