@@ -158,8 +158,8 @@ func listAddresses(e *Env, s *Section) ([]plan.Have, error) {
 		switch {
 		case h.Class == plan.Foreign:
 			h.Why = notOurs
-		case h.Class == plan.Loose && !e.Wanted(a.Key()):
-			continue
+		case h.Class == plan.Loose && !e.owned(m):
+			continue // of a link of ours all are told: they keep its routes, and their subnets have a primary
 		case !e.Wanted(a.Key()) && live.Proto != Protocol:
 			h.Why = "made by hand"
 		}

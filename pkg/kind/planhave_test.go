@@ -175,7 +175,7 @@ func (m *machine) alterAddress(r *rand.Rand, a kind.Address) {
 		a.Metric = 5
 	case 4: // deleted and added again, so that it is the last
 		m.remove(a.Key())
-		m.add(a)
+		m.put(a)
 		return
 	}
 	m.put(a)

@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -102,6 +103,15 @@ func (s Sysctl) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	}
 	if all, ok := now.(Sysctl); ok && all.Name == s.global() {
 		s.Value = all.Value
+	}
+	if n, ok := now.(Namespace); ok {
+		was, _ := old.(Namespace)
+		if on := n.Forwarding4; s.global() == Forwarding4 && on.Set && on != was.Forwarding4 {
+			s.Value = fmt.Sprint(bit(on.V))
+		}
+		if on := n.Forwarding6; s.global() == Forwarding6 && on.Set && on != was.Forwarding6 {
+			s.Value = fmt.Sprint(bit(on.V))
+		}
 	}
 	return s, true
 }

@@ -29,7 +29,10 @@ func (e *Env) Uplinks(s *Section) ([]plan.Object, error) {
 		}
 	}
 	for _, k := range e.Record.Sysctls(s.NS.Name) {
-		if link, ok := SysctlOfLink(k.Name); ok && strings.HasSuffix(k.Name, ".accept_ra") && s.index[link] != 0 {
+		link, ok := SysctlOfLink(k.Name)
+		l := s.byIndex[s.index[link]]
+		// A claim on a link of ours comes from the file.
+		if ok && strings.HasSuffix(k.Name, ".accept_ra") && l != nil && e.stamp(s, l).class != plan.Ours {
 			keys[k.Name] = true
 		}
 	}

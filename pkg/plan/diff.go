@@ -205,12 +205,7 @@ func (p *planner) reorder(sequence string) {
 	for _, k := range p.sequences[sequence] {
 		p.settle(p.single(k))
 	}
-	const tries = 4
-	for range tries {
-		rest := p.misplaced(sequence)
-		if len(rest) == 0 || slices.ContainsFunc(rest, func(k Key) bool { return p.refused[k] }) {
-			return
-		}
+	for _, rest := range p.rearrangement(sequence) {
 		if len(rest) == 1 {
 			p.replace(p.single(rest[0]), "out of order")
 			continue
@@ -224,9 +219,36 @@ func (p *planner) reorder(sequence string) {
 	}
 }
 
+// rearrangement lists which members to make anew, time after time, for the wanted order; none when that can't be had,
+// as where somebody else's address is the first of its subnet.
+func (p *planner) rearrangement(sequence string) (rounds [][]Key) {
+	var live []Object
+	for _, k := range p.world.sequences[sequence] {
+		live = append(live, p.world.objects[k])
+	}
+	const tries = 4
+	for range tries {
+		rest := misplaced(keys(live), p.sequences[sequence])
+		if len(rest) == 0 {
+			return rounds
+		}
+		for _, k := range slices.Backward(rest) {
+			i := slices.IndexFunc(live, func(o Object) bool { return o.Key() == k })
+			if i < 0 || p.refused[k] {
+				return nil
+			}
+			live = live[i].(Sequenced).Leave(live)
+		}
+		for _, k := range rest {
+			live = p.want[k].(Sequenced).Join(live)
+		}
+		rounds = append(rounds, rest)
+	}
+	return nil
+}
+
 // misplaced lists the wanted members behind the longest beginning of the wanted order that the kernel's order holds.
-func (p *planner) misplaced(sequence string) []Key {
-	live, wanted := p.world.sequences[sequence], p.sequences[sequence]
+func misplaced(live, wanted []Key) []Key {
 	at := 0
 	for kept, k := range wanted {
 		i := slices.Index(live[at:], k)

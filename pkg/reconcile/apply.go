@@ -22,11 +22,11 @@ var (
 func (r *run) apply() error {
 	start, want, err := r.observe(r.want)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNotRun, err)
+		return ended(ErrNotRun, err)
 	}
 	p, err := r.guard(r.diff(want, start))
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNotRun, err)
+		return ended(ErrNotRun, err)
 	}
 	r.report.Plan = p
 	r.warn()
@@ -34,7 +34,7 @@ func (r *run) apply() error {
 		return refusal(p)
 	}
 	if err := r.interrupted(); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotRun, err)
+		return ended(ErrNotRun, err)
 	}
 	r.Planned(p)
 	before := r.record.clone()
@@ -52,7 +52,7 @@ func (r *run) apply() error {
 func refusal(p plan.Plan) error {
 	for _, s := range p.Steps {
 		if s.Action == plan.Refuse {
-			return fmt.Errorf("%w: %s: %s", ErrRefused, s.Key().Label(), s.Reason)
+			return ended(ErrRefused, fmt.Errorf("%s: %s", s.Key().Label(), s.Reason))
 		}
 	}
 	return ErrRefused
@@ -182,7 +182,7 @@ func (r *run) destroy() error {
 	for round := range rounds {
 		p, err := r.plan()
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrNotRun, err)
+			return ended(ErrNotRun, err)
 		}
 		if round == 0 {
 			r.report.Plan = p
@@ -193,12 +193,12 @@ func (r *run) destroy() error {
 		}
 		if len(p.Steps) == 0 {
 			if err := r.finish(nil); err != nil {
-				return fmt.Errorf("%w: %w", ErrPartial, err)
+				return ended(ErrPartial, err)
 			}
 			return nil
 		}
 		if err := r.prepare(p, nil); err != nil {
-			return fmt.Errorf("%w: %w", ErrPartial, err)
+			return ended(ErrPartial, err)
 		}
 		if failed = r.executeAll(p.Steps, round > 0); errors.Is(failed, errInterrupted) || errors.Is(failed, errStopped) {
 			break
@@ -209,7 +209,7 @@ func (r *run) destroy() error {
 		err = fmt.Errorf("not settled after %d rounds", rounds)
 	}
 	if len(p.Steps) > 0 {
-		return fmt.Errorf("%w: %w; left: %s", ErrPartial, err, left(p))
+		return ended(ErrPartial, fmt.Errorf("%w; left: %s", err, left(p)))
 	}
-	return fmt.Errorf("%w: %w", ErrPartial, err)
+	return ended(ErrPartial, err)
 }

@@ -74,7 +74,7 @@ func Open(o Options) (*Host, error) {
 		h.Warn = func(string) {}
 	}
 	if err := h.look(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotRun, err)
+		return nil, ended(ErrNotRun, err)
 	}
 	return h, nil
 }
@@ -137,13 +137,13 @@ func (h *Host) Close() error { return nil }
 func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error) {
 	rec, err := loadRecord(h.dir)
 	if err != nil {
-		return plan.Plan{}, fmt.Errorf("%w: %w", ErrNotRun, err)
+		return plan.Plan{}, ended(ErrNotRun, err)
 	}
 	r := &run{Host: h, ctx: ctx, topology: t.Name, record: rec, want: t.Objects()}
 	defer r.close()
 	p, err := r.plan()
 	if err != nil {
-		return p, fmt.Errorf("%w: %w", ErrNotRun, err)
+		return p, ended(ErrNotRun, err)
 	}
 	r.warn()
 	return p, nil
@@ -151,7 +151,7 @@ func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error
 
 // Apply makes the host match t. The report is true even beside an error.
 func (h *Host) Apply(ctx context.Context, t *topology.Topology) (Report, error) {
-	return h.locked(ctx, t.Name, func(r *run) error {
+	return h.locked(ctx, "apply", t.Name, func(r *run) error {
 		r.want = t.Objects()
 		return r.apply()
 	})
@@ -159,19 +159,24 @@ func (h *Host) Apply(ctx context.Context, t *topology.Topology) (Report, error) 
 
 // Destroy removes what carries the stamp of the topology called name. Nothing there is success.
 func (h *Host) Destroy(ctx context.Context, name string) (Report, error) {
-	return h.locked(ctx, name, (*run).destroy)
+	return h.locked(ctx, "destroy", name, (*run).destroy)
 }
 
 // locked makes a run while nobody else can.
-func (h *Host) locked(ctx context.Context, name string, f func(*run) error) (_ Report, err error) {
+func (h *Host) locked(ctx context.Context, verb, name string, f func(*run) error) (_ Report, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s %s: %w", verb, name, err)
+		}
+	}()
 	l, err := takeLock(ctx, h.dir, h.LockTimeout, h.Seam)
 	if err != nil {
-		return Report{}, fmt.Errorf("%w: %w", ErrNotRun, err)
+		return Report{}, ended(ErrNotRun, err)
 	}
 	defer func() { err = errors.Join(err, l.release()) }()
 	rec, err := loadRecord(h.dir)
 	if err != nil {
-		return Report{}, fmt.Errorf("%w: %w", ErrNotRun, err)
+		return Report{}, ended(ErrNotRun, err)
 	}
 	r := &run{Host: h, ctx: ctx, topology: name, record: rec}
 	defer r.close()

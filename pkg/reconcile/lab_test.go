@@ -281,6 +281,14 @@ func (l *lab) same(when, want, have string) {
 	}
 }
 
+// restored says that the host is as it was. It only waits when it isn't.
+func (l *lab) restored(when, want string) {
+	l.Helper()
+	if snapshot(l) != want {
+		l.same(when, want, l.settle())
+	}
+}
+
 func planText(p plan.Plan) string {
 	var b strings.Builder
 	for _, s := range p.Steps {

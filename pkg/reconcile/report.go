@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -19,6 +20,9 @@ var (
 	// ErrRollback: a step failed, and undoing what was done before it failed too.
 	ErrRollback = errors.New("rollback failed")
 )
+
+// ended says how a run ended, and before that why.
+func ended(how, why error) error { return fmt.Errorf("%w; %w", why, how) }
 
 // Report is what a run set out to do and what it did.
 type Report struct {

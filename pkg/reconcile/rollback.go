@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,29 +15,25 @@ import (
 // done.
 func (r *run) fail(cause error, start []plan.Have, before *record) error {
 	if r.Keep && !errors.Is(cause, errUnconfirmed) || errors.Is(cause, errStopped) {
-		return fmt.Errorf("%w: %w", ErrPartial, cause)
+		return ended(ErrPartial, cause)
 	}
 	rest, err := r.rollBack(start, before)
 	switch {
 	case errors.Is(err, errStopped):
-		return fmt.Errorf("%w: %w; left while rolling back: %s", ErrPartial, cause, left(rest))
+		return ended(ErrPartial, fmt.Errorf("%w; left while rolling back: %s", cause, left(rest)))
 	case err != nil || len(rest.Steps) > 0:
-		return fmt.Errorf("%w: %w; then %w; left: %s", ErrRollback, cause, cmpErr(err), left(rest))
+		return ended(ErrRollback, fmt.Errorf("%w; then %w; left: %s", cause, cmp.Or(err, errNotBack), left(rest)))
 	}
 	for i, o := range r.report.Outcomes {
 		if o.Result == plan.Done {
 			r.report.Outcomes[i].Result = plan.Undone
 		}
 	}
-	return fmt.Errorf("%w: %w", ErrRolledBack, cause)
+	return ended(ErrRolledBack, cause)
 }
 
-func cmpErr(err error) error {
-	if err == nil {
-		return errors.New("not all went back")
-	}
-	return err
-}
+// errNotBack is why a rollback failed of which every step went well.
+var errNotBack = errors.New("not all went back")
 
 // rollBack is a plan like any other: from what is there now to what was there at the start. It returns what it could
 // not do.
@@ -81,6 +78,10 @@ func (r *run) before(start []plan.Have, before *record) []plan.Object {
 		case kind.Namespace:
 			if v.Leftover {
 				continue
+			}
+		case kind.Address:
+			if h.Class == plan.Loose {
+				continue // its lifetime is its owner's business
 			}
 		case kind.Sysctl:
 			// What the topology had not claimed goes back to its original, and the claim with it.

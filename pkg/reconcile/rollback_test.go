@@ -99,7 +99,7 @@ func TestRollback(t *testing.T) {
 					if !errors.Is(err, reconcile.ErrRolledBack) || !errors.Is(err, errInjected) {
 						t.Errorf("write %d (%s) fails: the error is %v, want ErrRolledBack\n%s", k, what, err, outcomes(report))
 					}
-					l.same(fmt.Sprintf("%s: write %d (%s) failed, and then", p.name, k, what), before, l.settle())
+					l.restored(fmt.Sprintf("%s: write %d (%s) failed, and then", p.name, k, what), before)
 					l.results(report)
 					if p.from != nil {
 						l.converged(p.from)
@@ -157,7 +157,7 @@ func TestInterrupt(t *testing.T) {
 			switch {
 			case errors.Is(err, reconcile.ErrRolledBack):
 				rolledBack++
-				l.same(fmt.Sprintf("%s: interrupted at write %d, and then", p.name, k), before, l.settle())
+				l.restored(fmt.Sprintf("%s: interrupted at write %d, and then", p.name, k), before)
 			case err == nil:
 				l.converged(p.to)
 				p.reset(l)
@@ -194,7 +194,7 @@ func TestStop(t *testing.T) {
 				l.converged(p.to)
 			}
 			l.destroy(p.to.Name)
-			l.same(fmt.Sprintf("stopped at write %d, and after %s", k, next), empty, l.settle())
+			l.restored(fmt.Sprintf("stopped at write %d, and after %s", k, next), empty)
 		}
 	}
 }
@@ -285,6 +285,6 @@ func TestDestroyFails(t *testing.T) {
 			t.Errorf("%s fails: only %d other writes were made", what, other)
 		}
 		l.destroy(topo.Name)
-		l.same(what+" failed once, and after the next destroy", empty, l.settle())
+		l.restored(what+" failed once, and after the next destroy", empty)
 	}
 }
