@@ -1,12 +1,15 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -54,4 +57,47 @@ func Snapshot(c *nftables.Conn, f func() error) error {
 		}
 	}
 	return ErrMoving
+}
+
+// Attributes and messages of linux/netfilter/nf_tables.h.
+const (
+	nftMsgGetGen = 16
+	nftaGenID    = 1
+	firstGen     = 1
+)
+
+// NFTUntouched says whether nobody has ever written a rule in the namespace: its ruleset is of the first generation.
+// This asks far less of the kernel than [Namespace.NFT].
+func (n *Namespace) NFTUntouched() (bool, error) {
+	if n.route == nil {
+		return false, ErrClosed
+	}
+	sock, err := nl.GetNetlinkSocketAt(n.fd, netns.None(), unix.NETLINK_NETFILTER)
+	if err != nil {
+		return false, fmt.Errorf("open nftables: %w", err)
+	}
+	defer sock.Close()
+	timeout := socketTimeout
+	if err := sock.SetReceiveTimeout(&timeout); err != nil {
+		return false, fmt.Errorf("open nftables: %w", err)
+	}
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|nftMsgGetGen, 0)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC})
+	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: sock}}
+	msgs, err := req.Execute(unix.NETLINK_NETFILTER, 0)
+	if err != nil {
+		return false, fmt.Errorf("nftables: read the generation: %w", err)
+	}
+	for _, m := range msgs {
+		attrs, err := nl.ParseRouteAttr(m[nl.SizeofNfgenmsg:])
+		if err != nil {
+			return false, fmt.Errorf("nftables: read the generation: %w", err)
+		}
+		for _, a := range attrs {
+			if a.Attr.Type == nftaGenID && len(a.Value) == 4 {
+				return binary.BigEndian.Uint32(a.Value) == firstGen, nil
+			}
+		}
+	}
+	return false, nil
 }

@@ -110,7 +110,7 @@ func linkLocals(s *Section) (map[int]netip.Addr, error) {
 	}
 	for _, l := range s.Links {
 		ready := l.Up() && l.Oper == operUp && l.IPv6
-		if !made[l.Index].IsValid() && !ready && l.MTU >= MinIPv6MTU {
+		if !made[l.Index].IsValid() && !ready && !l.NoLinkLocal && l.MTU >= MinIPv6MTU {
 			made[l.Index] = l.MAC.LinkLocal()
 		}
 	}
@@ -262,7 +262,7 @@ func (s *Section) writeAddress(verb string, proto, flags, index int, a Address) 
 	if a.Broadcast.IsValid() {
 		msg.addr(unix.IFA_BROADCAST, a.Broadcast)
 	}
-	if a.Label != "" {
+	if a.Label != "" && proto != unix.RTM_DELADDR { // a link that got its name back has changed its labels too
 		msg.raw(unix.IFA_LABEL, nl.ZeroTerminated(a.Label))
 	}
 	if a.Metric != 0 {

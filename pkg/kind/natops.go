@@ -27,11 +27,15 @@ func NATTable(topology string) string { return "plumb-" + topology }
 
 // listNAT reads the topology's table in a section: an object for each rule.
 func listNAT(e *Env, s *Section) ([]plan.Have, error) {
-	have, err := e.readNAT(s)
-	if unsupported(err) && len(e.wantIn[section{s.NS.Name, KindNAT}]) == 0 {
-		return nil, nil // a kernel without nf_tables has no table of ours
+	wanted := len(e.wantIn[section{s.NS.Name, KindNAT}]) > 0
+	untouched, err := s.NS.NFTUntouched()
+	if untouched || unsupported(err) && !wanted {
+		return nil, nil // a kernel without nf_tables has no table of ours either
 	}
-	return have, err
+	if err != nil {
+		return nil, err
+	}
+	return e.readNAT(s)
 }
 
 // unsupported says whether an error is that of a kernel which lacks what was asked for.

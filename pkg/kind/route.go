@@ -221,8 +221,12 @@ func (r Route) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 		if now != nil {
 			return r, true
 		}
-		if old.Prefix.Addr() == r.Src {
-			return r, false
+		if old.Prefix.Addr() == r.Src && r.Dst.Addr().Is4() && r.Table == MainTable {
+			return r, false // the kernel looks in no other table (net/ipv4/fib_semantics.c: fib_sync_down_addr)
+		}
+		if old.Prefix.Addr() == r.Src && !r.Dst.Addr().Is4() {
+			r.Src = netip.Addr{} // net/ipv6/route.c: fib6_remove_prefsrc
+			return r, true
 		}
 		if r.Dst.Addr().Is4() && old.Prefix.Addr().Is4() && slices.Contains(r.devs(), old.Dev) {
 			return r, hasIPv4(w, r.NS, old.Dev)

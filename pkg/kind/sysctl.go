@@ -61,15 +61,39 @@ func (s Sysctl) Needs() []plan.Key {
 	} else if s.NS != "" {
 		k = []plan.Key{NamespaceKey(s.NS)}
 	}
-	if all := s.global(); all != "" {
-		k = append(k, SysctlKey(s.NS, all))
+	for _, above := range []string{s.global(), s.def()} {
+		if above != "" {
+			k = append(k, SysctlKey(s.NS, above))
+		}
 	}
 	return k
 }
 
-// global is the switch that writes this parameter too: of all for default and for each link, empty for none.
+// def is the default that writes this parameter too, unless it was ever written itself; empty for none. IPv4 does so
+// (net/ipv4/devinet.c: devinet_copy_dflt_conf).
+func (s Sysctl) def() string {
+	part := strings.Split(SysctlPath(s.Name), "/")
+	if _, ok := SysctlOfLink(s.Name); !ok || len(part) != 5 || part[1] != "ipv4" || part[2] != "conf" || part[4] == "forwarding" {
+		return ""
+	}
+	return "net.ipv4.conf.default." + part[4]
+}
+
+// follows is the value that a switch of the given value gives this parameter.
+func (s Sysctl) follows(value string) string {
+	if strings.HasSuffix(s.Name, ".accept_redirects") {
+		return fmt.Sprint(bit(value == "0"))
+	}
+	return value
+}
+
+// global is the switch that writes this parameter too: of all for default and for each link, empty for none. IPv4
+// forwarding also switches off what the kernel accepts of redirects.
 func (s Sysctl) global() string {
 	part := strings.Split(SysctlPath(s.Name), "/")
+	if s.Name == "net.ipv4.conf.all.accept_redirects" {
+		return Forwarding4
+	}
 	if len(part) != 5 || part[2] != "conf" || part[3] == "all" {
 		return ""
 	}
@@ -101,13 +125,16 @@ func (s Sysctl) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 		// others, to what only the kernel knows.
 		return s, old.Key().Kind != KindLink && old.Key().Kind != KindNamespace
 	}
-	if all, ok := now.(Sysctl); ok && all.Name == s.global() {
-		s.Value = all.Value
+	if above, ok := now.(Sysctl); ok && (above.Name == s.global() || above.Name == s.def()) && old != now {
+		s.Value = above.Value
+		if above.Name == Forwarding4 {
+			s.Value = s.follows(above.Value)
+		}
 	}
 	if n, ok := now.(Namespace); ok {
 		was, _ := old.(Namespace)
 		if on := n.Forwarding4; s.global() == Forwarding4 && on.Set && on != was.Forwarding4 {
-			s.Value = fmt.Sprint(bit(on.V))
+			s.Value = s.follows(fmt.Sprint(bit(on.V)))
 		}
 		if on := n.Forwarding6; s.global() == Forwarding6 && on.Set && on != was.Forwarding6 {
 			s.Value = fmt.Sprint(bit(on.V))

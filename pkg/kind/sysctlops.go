@@ -144,13 +144,14 @@ func differs(s *Section, values map[string]string) bool {
 // original is the value that a sysctl goes back to. A link of ours has none of its own: it takes the section's
 // default, as a new one does.
 func (e *Env) original(s *Section, k plan.Key, claim Claim) string {
-	if all := (Sysctl{NS: k.NS, Name: k.Name}).global(); all != "" {
+	this := Sysctl{NS: k.NS, Name: k.Name}
+	if all := this.global(); all != "" {
 		// What a switch writes too is what the switch says.
 		if v, ok := e.want[SysctlKey(k.NS, all)].(Sysctl); ok {
-			return v.Value
+			return this.follows(v.Value)
 		}
 		if s.Owned && (all == Forwarding4 || all == Forwarding6) {
-			return "0"
+			return this.follows("0")
 		}
 	}
 	if claim.Original != "" {

@@ -52,7 +52,12 @@ func (s *section) linkSwitch(family, key string, l *link, def bool) bool {
 // linkLocal is the address that the kernel gives a link by itself; unset where it is told to give another, or none.
 func (s *section) linkLocal(l *link, mac kind.MAC) plan.Opt[netip.Addr] {
 	mode := s.setting(ipv6, "addr_gen_mode", l)
-	if s.disabled(l) != nil || mode != nil && mode.Value.V != "0" { // IN6_ADDR_GEN_MODE_EUI64
+	switch {
+	case s.disabled(l) != nil:
+		return plan.Opt[netip.Addr]{}
+	case mode != nil && mode.Value.V == "1": // IN6_ADDR_GEN_MODE_NONE
+		return plan.Some(netip.Addr{})
+	case mode != nil && mode.Value.V != "0": // IN6_ADDR_GEN_MODE_EUI64
 		return plan.Opt[netip.Addr]{}
 	}
 	return plan.Some(mac.LinkLocal())
