@@ -76,7 +76,7 @@ func (n *Namespace) NFTUntouched() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("open nftables: %w", err)
 	}
-	defer sock.Close()
+	defer sock.Close() //nolint:errcheck // only read
 	timeout := socketTimeout
 	if err := sock.SetReceiveTimeout(&timeout); err != nil {
 		return false, fmt.Errorf("open nftables: %w", err)

@@ -27,6 +27,8 @@ type Address struct {
 	DADFailed bool `plan:"dadfailed,fixed"`
 	// Finite says that the address expires, as a DHCP client's does.
 	Finite bool `plan:"expires"`
+	// Connected says that the kernel's route to the subnet is there, or that the kernel makes none.
+	Connected bool `plan:"connected route"`
 	// Metric is that of the connected route; 0 is the kernel's default.
 	Metric uint32 `plan:"metric"`
 	Proto  uint8  `plan:"proto,quiet"`
@@ -39,7 +41,7 @@ func AddressKey(ns, dev string, p netip.Prefix) plan.Key {
 
 // NewAddress is an address as plumb makes it.
 func NewAddress(ns, dev string, p netip.Prefix) Address {
-	a := Address{NS: ns, Dev: dev, Prefix: p, Proto: Protocol}
+	a := Address{NS: ns, Dev: dev, Prefix: p, Connected: true, Proto: Protocol}
 	if p.Addr().Is4() && p.Addr().IsLoopback() {
 		a.Scope = scopeHost // as ip-address(8) does
 	}
@@ -137,8 +139,10 @@ func sameSubnet(a, b plan.Object) bool {
 	return ok && also && x.Prefix.Addr().Is4() && x.Prefix.Masked() == y.Prefix.Masked()
 }
 
-// On implements [plan.Dependent].
-func (a Address) On() []plan.Key { return linkNeeds(a.NS, a.Dev) }
+// On implements [plan.Dependent]. A source address is there as long as one link has it.
+func (a Address) On() []plan.Key {
+	return append(linkNeeds(a.NS, a.Dev), sourceKey(a.NS, a.Prefix.Addr()))
+}
 
 // After implements [plan.Dependent]: an address goes with its link, and IPv6 goes when the MTU is too small for it.
 func (a Address) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {

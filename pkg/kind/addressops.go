@@ -122,7 +122,7 @@ const operUp = 6
 
 // replaceLinkLocal puts the derived link-local address right without taking the link down: that would take all its
 // IPv6 addresses and routes with it.
-func (s *Section) replaceLinkLocal(index int, old, l Link) error {
+func (s *Section) replaceLinkLocal(index int, l Link) error {
 	live, err := FindLink(s.NS, l.Ifname)
 	if err != nil {
 		return err
@@ -133,16 +133,35 @@ func (s *Section) replaceLinkLocal(index int, old, l Link) error {
 			return err
 		}
 	}
-	if !old.LinkLocal.V.IsValid() {
-		return nil
+	return s.dropLinkLocals(index, l)
+}
+
+// dropLinkLocals deletes the link-local addresses that the kernel derived from other MACs, those too that it made when
+// a sysctl of the same plan let it.
+func (s *Section) dropLinkLocals(index int, l Link) error {
+	addresses, err := (&Section{NS: s.NS}).Addresses()
+	if err != nil {
+		return err
 	}
-	a := Address{NS: l.NS, Dev: l.Ifname, Prefix: netip.PrefixFrom(old.LinkLocal.V, 64)}
-	return ignoreGone(s.writeAddress("delete", unix.RTM_DELADDR, 0, index, a))
+	for _, live := range addresses {
+		if live.Index != index || live.Proto != protoLinkLocal || live.Prefix.Addr() == l.LinkLocal.V {
+			continue
+		}
+		a := Address{NS: l.NS, Dev: l.Ifname, Prefix: live.Prefix}
+		if err := ignoreGone(s.writeAddress("delete", unix.RTM_DELADDR, 0, index, a)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // listAddresses lists the addresses of links that are ours, and those at a wanted key.
 func listAddresses(e *Env, s *Section) ([]plan.Have, error) {
 	addresses, err := s.Addresses()
+	if err != nil {
+		return nil, err
+	}
+	connected, err := connectedRoutes(s)
 	if err != nil {
 		return nil, err
 	}
@@ -154,6 +173,7 @@ func listAddresses(e *Env, s *Section) ([]plan.Have, error) {
 		}
 		m := e.stamp(s, l)
 		a := live.address(s.NS.Name, m.name, l.Name)
+		a.Connected = !live.connects(l) || connected[subnetOn{live.Prefix.Masked(), live.Index}]
 		h := plan.Have{Object: a, Class: e.classOf(s, a.Key(), e.owned(m), live.handMade(l), live.Proto == Protocol)}
 		switch {
 		case h.Class == plan.Foreign:
@@ -167,6 +187,62 @@ func listAddresses(e *Env, s *Section) ([]plan.Have, error) {
 	}
 	return have, nil
 }
+
+// subnetOn is a subnet that the kernel reaches by a link.
+type subnetOn struct {
+	subnet netip.Prefix
+	index  int
+}
+
+// connectedRoutes lists the routes that the kernel has made for addresses.
+func connectedRoutes(s *Section) (map[subnetOn]bool, error) {
+	msgs, err := s.Routes()
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[subnetOn]bool)
+	for _, b := range msgs {
+		m := nl.DeserializeRtMsg(b)
+		if m.Protocol == unix.RTPROT_KERNEL && m.Table == unix.RT_TABLE_MAIN && m.Type == unix.RTN_UNICAST {
+			a := parseAttrs(b[m.Len():])
+			found[subnetOn{destination(m, a), int(a.u32(unix.RTA_OIF))}] = true
+		}
+	}
+	return found, nil
+}
+
+// connects says whether the kernel makes a route to the address's subnet (net/ipv4/fib_frontend.c: fib_add_ifaddr,
+// net/ipv6/addrconf.c: addrconf_prefix_route).
+func (a LiveAddress) connects(l *LiveLink) bool {
+	if !l.Up() || a.Flags&unix.IFA_F_NOPREFIXROUTE != 0 || a.Peer.IsValid() {
+		return false
+	}
+	if !a.Prefix.Addr().Is4() {
+		return a.Flags&unix.IFA_F_DADFAILED == 0
+	}
+	return l.Type != loopback && a.Flags&unix.IFA_F_SECONDARY == 0 && a.Prefix.Bits() < 32
+}
+
+// connect puts the kernel's route to the address's subnet back.
+func (s *Section) connect(a Address) error {
+	r := Route{
+		NS: a.NS, Dst: a.Prefix.Masked(), Table: MainTable, Metric: a.Metric, Type: Unicast, Dev: plan.Some(a.Dev),
+		Proto: unix.RTPROT_KERNEL,
+	}
+	if a.Prefix.Addr().Is4() {
+		r.Src = a.Prefix.Addr()
+	} else if r.Metric == 0 {
+		r.Metric = connectedMetric6
+	}
+	req, err := s.routeMessage(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, r)
+	if err != nil {
+		return err
+	}
+	return s.NS.Write("put back route "+r.Key().Name, req)
+}
+
+// connectedMetric6 is IP6_RT_PRIO_ADDRCONF of linux/ipv6_route.h.
+const connectedMetric6 = 256
 
 // classOf tells whose something on a link, or in a namespace, is. At a wanted key of what we own, it is ours whatever
 // it is; elsewhere in what we own it is when it has our mark or looks hand-made; on what is not ours, the record knows.
@@ -225,15 +301,28 @@ func putAddress(e *Env, changes []plan.Change) error {
 		if err != nil {
 			return err
 		}
-		verb, flags := "add", unix.NLM_F_CREATE|unix.NLM_F_EXCL
-		if c.Old != nil {
-			verb, flags = "change", unix.NLM_F_REPLACE
+		if old, changes := c.Old.(Address); changes {
+			err = s.changeAddress(index, old, a)
+		} else {
+			err = s.writeAddress("add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, a)
 		}
-		if err := s.writeAddress(verb, unix.RTM_NEWADDR, flags, index, a); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *Section) changeAddress(index int, old, a Address) error {
+	if old.Connected != a.Connected {
+		if err := s.connect(a); err != nil {
+			return err
+		}
+		if old.Connected = a.Connected; old == a {
+			return nil
+		}
+	}
+	return s.writeAddress("change", unix.RTM_NEWADDR, unix.NLM_F_REPLACE, index, a)
 }
 
 // linkOf finds the section and the index of a link.

@@ -75,6 +75,7 @@ type Section struct {
 	Links []LiveLink
 
 	addresses []LiveAddress    // read once, see Addresses
+	routes    [][]byte         // read once, see Routes
 	nsids     map[*Section]int // see nsidOf
 
 	byIndex map[int]*LiveLink

@@ -288,7 +288,7 @@ func (e *Env) updateLink(old, l Link) error {
 		}
 	}
 	if l.LinkLocal.Set && old.LinkLocal != l.LinkLocal {
-		if err := s.replaceLinkLocal(index, old, l); err != nil {
+		if err := s.replaceLinkLocal(index, l); err != nil {
 			return err
 		}
 	}
@@ -400,7 +400,11 @@ func (s *Section) forward(index int, name string) error {
 	info.AddRtAttr(unix.IFLA_INFO_SLAVE_KIND, nl.NonZeroTerminated(Bridge))
 	info.AddRtAttr(unix.IFLA_INFO_SLAVE_DATA|unix.NLA_F_NESTED, nil).
 		AddRtAttr(unix.IFLA_BRPORT_STATE, nl.Uint8Attr(portForwarding))
-	return s.NS.Write("set port "+name+" forwarding", m.req)
+	err := s.NS.Write("set port "+name+" forwarding", m.req)
+	if errors.Is(err, unix.EBUSY) {
+		return nil // the bridge has begun to run STP, which alone decides then
+	}
+	return err
 }
 
 // delLinks deletes links of one namespace: each is marked as doomed, then one message deletes that group.

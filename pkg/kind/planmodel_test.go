@@ -320,14 +320,15 @@ func stripped(r kind.Route, dev string) kind.Route {
 func (m *machine) removedAddress(a kind.Address) {
 	var src netip.Addr = a.Prefix.Addr()
 	last := src.Is4() && !m.hasIPv4(a.NS, a.Dev)
+	lost := !m.has(func(b kind.Address) bool { return b.NS == a.NS && b.Prefix.Addr() == src })
 	for i, o := range m.objects {
-		if r, ok := o.(kind.Route); ok && r.NS == a.NS && r.Src == src && src.Is6() {
+		if r, ok := o.(kind.Route); ok && r.NS == a.NS && r.Src == src && src.Is6() && lost {
 			r.Src = netip.Addr{}
 			m.objects[i] = r
 		}
 	}
 	m.drop(func(o plan.Object) bool {
 		r, ok := o.(kind.Route)
-		return ok && r.NS == a.NS && (r.Src == src || last && r.Dst.Addr().Is4() && over(r, a.NS, a.Dev))
+		return ok && r.NS == a.NS && (r.Src == src && lost || last && r.Dst.Addr().Is4() && over(r, a.NS, a.Dev))
 	})
 }

@@ -221,10 +221,11 @@ func (r Route) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 		if now != nil {
 			return r, true
 		}
-		if old.Prefix.Addr() == r.Src && r.Dst.Addr().Is4() && r.Table == MainTable {
+		lost := old.Prefix.Addr() == r.Src && !hasAddress(w, r.NS, r.Src)
+		if lost && r.Dst.Addr().Is4() && r.Table == MainTable {
 			return r, false // the kernel looks in no other table (net/ipv4/fib_semantics.c: fib_sync_down_addr)
 		}
-		if old.Prefix.Addr() == r.Src && !r.Dst.Addr().Is4() {
+		if lost && !r.Dst.Addr().Is4() {
 			r.Src = netip.Addr{} // net/ipv6/route.c: fib6_remove_prefsrc
 			return r, true
 		}
@@ -248,6 +249,13 @@ func (r Route) without(dev string) (plan.Object, bool) {
 		r.NextHops, r.Via, r.Dev, r.Onlink = "", h.Via, plan.Some(h.Dev), h.Onlink
 	}
 	return r, true
+}
+
+func hasAddress(w plan.World, ns string, a netip.Addr) bool {
+	return slices.ContainsFunc(w.Standing(sourceKey(ns, a)), func(o plan.Object) bool {
+		_, ok := o.(Address)
+		return ok
+	})
 }
 
 func hasIPv4(w plan.World, ns, dev string) bool {

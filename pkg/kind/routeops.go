@@ -25,13 +25,26 @@ type liveRoute struct {
 	handMade bool // a person added it with ip(8): boot or static, and without an end
 }
 
-// listRoutes lists the routes over links that are ours, and those at a wanted key.
-func listRoutes(e *Env, s *Section) ([]plan.Have, error) {
+// Routes dumps the routes of both families and all tables of the section, as messages of RTM_NEWROUTE.
+func (s *Section) Routes() ([][]byte, error) {
+	if s.routes != nil {
+		return s.routes, nil
+	}
 	req := kernel.Request(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
 	req.AddData(&nl.RtMsg{})
 	msgs, err := s.NS.Read(req, unix.RTM_NEWROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("list routes: %w", err)
+	}
+	s.routes = msgs
+	return msgs, nil
+}
+
+// listRoutes lists the routes over links that are ours, and those at a wanted key.
+func listRoutes(e *Env, s *Section) ([]plan.Have, error) {
+	msgs, err := s.Routes()
+	if err != nil {
+		return nil, err
 	}
 	var have []plan.Have
 	at := make(map[plan.Key]int)
@@ -162,8 +175,9 @@ func putRoute(e *Env, changes []plan.Change) error {
 		}
 		verb, flags := "add", unix.NLM_F_CREATE|unix.NLM_F_EXCL
 		old, existed := c.Old.(Route)
-		if existed || r.NextHops != "" {
-			// A route of several ways may still be there, when it fell because one of its links did.
+		if existed || r.NextHops != "" || r.Src.IsValid() {
+			// What the plan has fall with one of several links, or with the link of its source address, may still be there:
+			// with a secondary address the kernel leaves such a route.
 			verb, flags = "replace", unix.NLM_F_CREATE|unix.NLM_F_REPLACE
 		}
 		if existed && old.Copies > 0 {

@@ -125,11 +125,12 @@ func (s Sysctl) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 		// others, to what only the kernel knows.
 		return s, old.Key().Kind != KindLink && old.Key().Kind != KindNamespace
 	}
-	if above, ok := now.(Sysctl); ok && (above.Name == s.global() || above.Name == s.def()) && old != now {
-		s.Value = above.Value
-		if above.Name == Forwarding4 {
-			s.Value = s.follows(above.Value)
-		}
+	switch above, ok := now.(Sysctl); {
+	case !ok || old == now:
+	case above.Name == s.global():
+		s.Value = s.follows(above.Value)
+	case above.Name == s.def() && s.Value != above.Value:
+		s.Value += " or " + above.Value // only the kernel knows whether it was ever written itself
 	}
 	if n, ok := now.(Namespace); ok {
 		was, _ := old.(Namespace)

@@ -1,16 +1,13 @@
 package kind
 
 import (
-	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -53,13 +50,9 @@ func (e *Env) raised(s *Section, name string) bool {
 
 // learnedRoutes tells which links have routes from router advertisements, by index.
 func learnedRoutes(s *Section) (map[int]bool, error) {
-	req := kernel.Request(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
-	m := &nl.RtMsg{}
-	m.Family = unix.AF_INET6
-	req.AddData(m)
-	msgs, err := s.NS.Read(req, unix.RTM_NEWROUTE)
+	msgs, err := s.Routes()
 	if err != nil {
-		return nil, fmt.Errorf("list IPv6 routes: %w", err)
+		return nil, err
 	}
 	learned := make(map[int]bool)
 	for _, b := range msgs {
@@ -73,21 +66,15 @@ func learnedRoutes(s *Section) (map[int]bool, error) {
 
 // DefaultDev is the interface that the default route of a section leaves by, empty without one.
 func DefaultDev(s *Section, v4 bool) (string, error) {
-	req := kernel.Request(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
-	m := &nl.RtMsg{}
-	m.Family = familyOf(netip.IPv6Unspecified())
-	if v4 {
-		m.Family = unix.AF_INET
-	}
-	req.AddData(m)
-	msgs, err := s.NS.Read(req, unix.RTM_NEWROUTE)
+	msgs, err := s.Routes()
 	if err != nil {
-		return "", fmt.Errorf("list routes: %w", err)
+		return "", err
 	}
 	for _, b := range msgs {
 		m := nl.DeserializeRtMsg(b)
 		a := parseAttrs(b[m.Len():])
-		if l := s.byIndex[int(a.u32(unix.RTA_OIF))]; l != nil && m.Dst_len == 0 && m.Table == unix.RT_TABLE_MAIN {
+		l := s.byIndex[int(a.u32(unix.RTA_OIF))]
+		if l != nil && m.Dst_len == 0 && m.Table == unix.RT_TABLE_MAIN && (m.Family == unix.AF_INET) == v4 {
 			return l.Name, nil
 		}
 	}

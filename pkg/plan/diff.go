@@ -101,18 +101,6 @@ func (p *planner) same(want []Object, have []Have) bool {
 	return true
 }
 
-func sequences(units []*unit) map[string][]Key {
-	seq := make(map[string][]Key)
-	for _, u := range units {
-		for _, o := range u.objects {
-			if s, ok := o.(Sequenced); ok {
-				seq[s.Sequence()] = append(seq[s.Sequence()], o.Key())
-			}
-		}
-	}
-	return seq
-}
-
 // refuse plans a refusal for every wanted key at which something foreign stands, and that may not be adopted.
 func (p *planner) refuse() {
 	p.refused = make(map[Key]bool)
@@ -197,67 +185,6 @@ func (p *planner) replaceAndPutBack() {
 		}
 		p.settle(u)
 	}
-}
-
-// reorder re-creates the members of a sequence that stand in a wrong place. What goes may move others, so that once is
-// not always enough.
-func (p *planner) reorder(sequence string) {
-	for _, k := range p.sequences[sequence] {
-		p.settle(p.single(k))
-	}
-	for _, rest := range p.rearrangement(sequence) {
-		if len(rest) == 1 {
-			p.replace(p.single(rest[0]), "out of order")
-			continue
-		}
-		for _, k := range slices.Backward(rest) {
-			p.emit(Step{Action: Delete, Changes: []Change{{Old: p.world.objects[k]}}, Reason: "out of order"})
-		}
-		for _, k := range rest {
-			p.emit(Step{Action: Create, Changes: []Change{{New: p.want[k]}}, Reason: "out of order, put back"})
-		}
-	}
-}
-
-// rearrangement lists which members to make anew, time after time, for the wanted order; none when that can't be had,
-// as where somebody else's address is the first of its subnet.
-func (p *planner) rearrangement(sequence string) (rounds [][]Key) {
-	var live []Object
-	for _, k := range p.world.sequences[sequence] {
-		live = append(live, p.world.objects[k])
-	}
-	const tries = 4
-	for range tries {
-		rest := misplaced(keys(live), p.sequences[sequence])
-		if len(rest) == 0 {
-			return rounds
-		}
-		for _, k := range slices.Backward(rest) {
-			i := slices.IndexFunc(live, func(o Object) bool { return o.Key() == k })
-			if i < 0 || p.refused[k] {
-				return nil
-			}
-			live = live[i].(Sequenced).Leave(live)
-		}
-		for _, k := range rest {
-			live = p.want[k].(Sequenced).Join(live)
-		}
-		rounds = append(rounds, rest)
-	}
-	return nil
-}
-
-// misplaced lists the wanted members behind the longest beginning of the wanted order that the kernel's order holds.
-func misplaced(live, wanted []Key) []Key {
-	at := 0
-	for kept, k := range wanted {
-		i := slices.Index(live[at:], k)
-		if i < 0 {
-			return wanted[kept:]
-		}
-		at += i + 1
-	}
-	return nil
 }
 
 func (p *planner) single(k Key) *unit { return &unit{objects: []Object{p.want[k]}} }
@@ -444,12 +371,15 @@ func (p *planner) delete(have []Have) (last []Key) {
 	return last
 }
 
-// standingAlone leaves out what falls with something that is replaced, or that comes before it in the list.
+// standingAlone leaves out what falls with something that is replaced, or that comes before it in the list. What falls
+// at second hand stays: whether it does is for the kernel to know.
 func (p *planner) standingAlone(gone []Key) []Key {
 	scratch := p.world.clone()
+	named := make(map[Key]bool)
 	for _, u := range p.units {
 		if p.state(u) == needsReplace {
 			for _, o := range u.objects {
+				named[o.Key()] = true
 				scratch.remove(o.Key())
 			}
 			for _, o := range u.objects {
@@ -459,10 +389,11 @@ func (p *planner) standingAlone(gone []Key) []Key {
 	}
 	var alone []Key
 	for _, k := range gone {
-		if scratch.objects[k] != nil {
-			alone = append(alone, k)
-			scratch.remove(k)
+		if scratch.objects[k] == nil && named[scratch.felledBy[k]] {
+			continue
 		}
+		alone, named[k] = append(alone, k), true
+		scratch.remove(k)
 	}
 	return alone
 }

@@ -95,34 +95,42 @@ func keys(objects []Object) []Key {
 
 // remove deletes the object, and what falls with it.
 func (w *world) remove(k Key) {
-	old := w.objects[k]
-	if old == nil {
-		return
+	if old := w.objects[k]; old != nil {
+		w.detach(old)
+		w.tell(old, nil)
 	}
-	if s, ok := old.(Sequenced); ok {
-		w.sequences[s.Sequence()] = keys(s.Leave(w.members(s)))
-	}
-	delete(w.objects, k)
-	w.tell(old, nil)
 }
 
-// tell lets everything that hears of a change become what it becomes.
+func (w *world) detach(o Object) {
+	if s, ok := o.(Sequenced); ok {
+		w.sequences[s.Sequence()] = keys(s.Leave(w.members(s)))
+	}
+	delete(w.objects, o.Key())
+}
+
+// tell lets everything that hears of a change become what it becomes. What falls directly is gone before that is told
+// in its turn, so that felledBy names the nearest cause.
 func (w *world) tell(old, now Object) {
 	hear := []Key{old.Key()}
 	if b, ok := old.(Bearer); ok && now == nil {
 		hear = append(hear, b.Bears()...)
 	}
+	var fallen []Object
 	for _, k := range hear {
 		for _, o := range w.Standing(k) {
 			after, ok := o.(Dependent).After(old, now, w)
 			switch {
 			case !ok:
+				fallen = append(fallen, o)
 				w.fell = append(w.fell, o.Key())
 				w.felledBy[o.Key()] = old.Key()
-				w.remove(o.Key())
+				w.detach(o)
 			case after != o:
 				w.add(after)
 			}
 		}
+	}
+	for _, o := range fallen {
+		w.tell(o, nil)
 	}
 }

@@ -100,7 +100,8 @@ func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 	for _, s := range p.Steps {
 		for _, c := range s.Changes {
 			k := c.Key()
-			if s.Action == plan.Update || k.Kind != kind.KindNamespace && k.Kind != kind.KindLink {
+			made := s.Action != plan.Update && (k.Kind == kind.KindNamespace || k.Kind == kind.KindLink)
+			if !made && k.Kind != kind.KindSysctl { // whose value may be the one that was wanted before
 				continue
 			}
 			pending = append(pending, k)

@@ -22,8 +22,9 @@ var linkDrifts = []drift{
 	{name: "MAC", do: "ip -n ns1 link set eth0 address 02:00:00:00:00:99", plan: []string{"update link ns1/eth0:  mac"}},
 	{name: "MAC of a bridge", do: "ip link set br0 address 02:00:00:00:00:99", plan: []string{"update link br0:  mac"}},
 	{name: "STP on", do: "ip link set br0 type bridge stp_state 1", plan: []string{"update link br0:  stp yes -> no"}},
-	{name: "STP on and off", do: "ip link set br0 type bridge stp_state 1\nip link set br0 type bridge stp_state 0",
+	{name: "STP on and off, and a port between", do: "ip link set br0 type bridge stp_state 1\nip link set port1 down\nip link set port1 up\nip link set br0 type bridge stp_state 0",
 		plan: []string{"update link port1:  blocked by stp yes -> no"}},
+	{name: "port blocked", do: "ip link set port1 type bridge_slave state 2", plan: []string{"update link port1:  blocked by stp yes -> no"}},
 	{name: "bridge deleted", do: "ip link del br0", plan: []string{"create link br0", "update link port1:  master none -> br0"}, gone: []string{"/br0"}},
 	{name: "cable deleted at the bridge", do: "ip link del port1", plan: []string{"create link ns1/eth0"}, gone: []string{"/port1", "ns1/eth0"}},
 	{name: "cable deleted", do: "ip -n ns2 link del eth1", plan: []string{"create link ns1/eth1"}, gone: []string{"ns1/eth1", "ns2/eth1"}},
@@ -81,7 +82,8 @@ var routeDrifts = []drift{
 	{name: "IPv6 next hop taken out", do: "ip -n ns1 -6 route replace fd99:6::/48 via fd00:12::2", plan: []string{"update route ns1 fd99:6::/48"}},
 	{name: "weight", do: "ip -n ns1 route replace 10.6.0.0/16 nexthop via 192.168.10.1 weight 5 nexthop via 10.0.0.2", plan: []string{"update route ns1 10.6.0.0/16"}},
 	{name: "route of the host deleted", do: "ip route del 10.0.0.0/30", plan: []string{"create route 10.0.0.0/30"}},
-	{name: "all routes flushed", do: "ip -n ns1 route flush table main", plan: []string{"create route ns1 default"}},
+	{name: "all routes flushed", do: "ip -n ns1 route flush proto 112", plan: []string{"create route ns1 default"}},
+	{name: "connected route deleted", do: "ip -n ns1 route del 10.0.0.0/30 dev eth1"},
 }
 
 var otherDrifts = []drift{

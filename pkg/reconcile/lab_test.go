@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 	case os.Getenv(insideMark) == "":
 		fmt.Fprintln(os.Stderr, "move to a private host:", enterHost())
 		os.Exit(1)
+	case os.Getenv(victimMark) != "":
+		os.Exit(victim(os.Getenv(victimMark)))
 	default:
 		var err error
 		if hostNS, err = os.Open("/proc/thread-self/ns/net"); err == nil {

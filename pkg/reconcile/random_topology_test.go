@@ -296,7 +296,7 @@ func (v inventor) sysctls(r *room) (list object, plain bool) {
 	}
 	for _, link := range r.links {
 		if v.oneIn(8) {
-			key := choose(v, "rp_filter", "forwarding", "log_martians", "promote_secondaries")
+			key := choose(v, "rp_filter", "forwarding", "log_martians")
 			list["net/ipv4/conf/"+link+"/"+key] = choose(v, "0", "1")
 		}
 	}

@@ -42,6 +42,7 @@ func (r *run) rollBack(start []plan.Have, before *record) (rest plan.Plan, err e
 	outcomes := r.report.Outcomes
 	defer func() { r.report.Outcomes = outcomes }()
 	want := r.before(start, before)
+	r.record.recall(before, r.topology)
 	for range rounds {
 		have, _, err := r.observe(want)
 		if err != nil {
@@ -51,7 +52,9 @@ func (r *run) rollBack(start []plan.Have, before *record) (rest plan.Plan, err e
 			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
 			return rest, r.record.save(r.Seam)
 		}
-		if err = r.executeAll(rest.Steps, true); errors.Is(err, errStopped) {
+		// Should the process die on the way, the record must know what it was about to do; but the way back is worth
+		// trying without.
+		if err = errors.Join(r.prepare(rest, nil), r.executeAll(rest.Steps, true)); errors.Is(err, errStopped) {
 			return rest, err
 		}
 	}
@@ -97,6 +100,20 @@ func (r *run) before(start []plan.Have, before *record) []plan.Object {
 		want = append(want, h.Object)
 	}
 	return want
+}
+
+// recall adds what an earlier record knew of the topology's, and this one forgot.
+func (r *record) recall(before *record, topology string) {
+	setList(&r.Held, topology, slices.Concat(r.Held[topology], before.Held[topology]))
+	for _, c := range before.clone().Claims {
+		was, mine := c.Wants[topology]
+		switch now := r.claim(c.Key); {
+		case now == nil:
+			r.Claims = append(r.Claims, c)
+		case mine:
+			now.Wants[topology] = was
+		}
+	}
 }
 
 // clone is a copy that later changes don't reach.

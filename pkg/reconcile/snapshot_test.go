@@ -310,6 +310,22 @@ func (s *state) unsettled() string {
 }
 
 func (n *section) unsettled(l *link) string {
+	if why := l.moving(); why != "" {
+		return why
+	}
+	if !l.has("UP") || l.attrs["operstate"] == "UNKNOWN" || l.stp || !l.has("LOWER_UP") || l.hasLocal ||
+		l.attrs["inet6_addr_gen_mode"] != "eui64" || l.attrs["mtu"].(float64) < 1280 {
+		return ""
+	}
+	if slices.Contains(n.sysctls, "ipv6/conf/"+l.name+"/disable_ipv6 = 0") {
+		return "has no link-local address"
+	}
+	return ""
+}
+
+// moving tells that a link has got or lost its carrier, and that not everybody has been told of it: the kernel does so
+// after up to a second.
+func (l *link) moving() string {
 	oper := l.attrs["operstate"]
 	switch {
 	case !l.has("UP") || oper == "UNKNOWN":
@@ -318,11 +334,18 @@ func (n *section) unsettled(l *link) string {
 		return fmt.Sprintf("has a carrier, and is %s", oper)
 	case !l.has("LOWER_UP") && oper == "UP":
 		return "has no carrier, and is UP"
-	case l.stp || !l.has("LOWER_UP") || l.hasLocal || l.attrs["inet6_addr_gen_mode"] != "eui64" || l.attrs["mtu"].(float64) < 1280:
-		return ""
 	}
-	if slices.Contains(n.sysctls, "ipv6/conf/"+l.name+"/disable_ipv6 = 0") {
-		return "has no link-local address"
+	return ""
+}
+
+// moving tells which link does.
+func (s *state) moving() string {
+	for _, n := range s.sections {
+		for _, l := range n.links {
+			if why := l.moving(); why != "" {
+				return fmt.Sprintf("%s/%s %s", n.name, l.name, why)
+			}
+		}
 	}
 	return ""
 }

@@ -14,6 +14,9 @@ import (
 // plumb builds the command.
 func plumb(t *testing.T) string {
 	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("go is not installed")
+	}
 	path := filepath.Join(t.TempDir(), "plumb")
 	if err := run("go", "build", "-o", path, "../../cmd/plumb"); err != nil {
 		t.Fatal(err)

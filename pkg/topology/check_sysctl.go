@@ -79,6 +79,8 @@ func (c *checker) sysctls(s *section) {
 		}
 		l, ok := s.links[name]
 		switch {
+		case ok && v.Name == confName(ipv4, name, "promote_secondaries") && v.Value.OK() && v.Value.V == "0":
+			c.errorf(v.at, "%s must stay 1: without it, the first address of a subnet takes the others with it when it changes", v.Name)
 		case !ok && s.Name != "" && name != "lo" && !s.flawed && !c.t.Host.flawed:
 			c.errorf(v.at, "there is no interface or bridge %s %s", quote(name), s.where()).Hint = suggest(name, s.names(""))
 		case ok && l.kind != "" && l.mtuOr() < kind.MinIPv6MTU && strings.HasPrefix(v.Name, "net.ipv6."):

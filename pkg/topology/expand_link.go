@@ -17,7 +17,7 @@ func (x *expansion) link(l *link) {
 		NS: s.Name, Name: l.name, Ifname: l.name, Type: l.kind, Up: true, MTU: l.mtuOr(), MAC: l.localMAC(x.topology),
 		Group: kind.Group(x.topology), Alias: kind.Alias(x.topology, s.Name, l.name),
 		Forwarding4: s.linkForwarding(ipv4, kind.Forwarding4, l),
-		Promote:     s.linkSwitch(ipv4, "promote_secondaries", l, true),
+		Promote:     true,
 	}
 	// Below the least MTU of IPv6 the kernel has nothing of IPv6 on a link, no parameters either.
 	if o.MTU >= kind.MinIPv6MTU {
@@ -38,15 +38,11 @@ func (x *expansion) link(l *link) {
 
 // linkForwarding is a link's own forwarding: what is asked for the link, else for new links, else for all.
 func (s *section) linkForwarding(family, all string, l *link) bool {
-	on, _, _ := s.forwarding(all)
-	return s.linkSwitch(family, "forwarding", l, on)
-}
-
-func (s *section) linkSwitch(family, key string, l *link, def bool) bool {
-	if v := s.setting(family, key, l); v != nil {
+	if v := s.setting(family, "forwarding", l); v != nil {
 		return v.Value.V != "0"
 	}
-	return def
+	on, _, _ := s.forwarding(all)
+	return on
 }
 
 // linkLocal is the address that the kernel gives a link by itself; unset where it is told to give another, or none.

@@ -199,15 +199,15 @@ namespaces:
       net.ipv6.conf.all.forwarding: 1
       net.ipv4.conf.default.forwarding: 1
       net.ipv4.conf.sw1.forwarding: 0
-      net.ipv4.conf.sw1.promote_secondaries: 0
+      net.ipv4.conf.sw1.promote_secondaries: 1
       net/ipv4/conf/sw.2/forwarding: 1
   off:
     bridges: {sw0: {}}
     sysctls: {net.ipv4.ip_forward: 0, net.ipv4.conf.default.promote_secondaries: 0}
 `)
 	for place, want := range map[string]string{
-		"nat/sw0": "true false true", "sys/sw0": "true true true", "sys/sw1": "false true false", "sys/sw.2": "true false true",
-		"off/sw0": "false false false",
+		"nat/sw0": "true false true", "sys/sw0": "true true true", "sys/sw1": "false true true", "sys/sw.2": "true false true",
+		"off/sw0": "false false true",
 	} {
 		l := object[kind.Link](t, topo, kind.ParsePlace(place))
 		if got := fmt.Sprint(l.Forwarding4, l.Forwarding6, l.Promote); got != want {
@@ -267,7 +267,7 @@ namespaces:
 	}
 	for place, want := range map[string]bool{"br.0": false, "br1": true, "br2": false, "veth0": false, "ns1/eth0": false} {
 		l := object[kind.Link](t, topo, kind.ParsePlace(place))
-		if l.LinkLocal.Set != want {
+		if l.LinkLocal.V.IsValid() != want || l.LinkLocal.Set != (want || place == "ns1/eth0") {
 			t.Errorf("%s: %v", place, l.LinkLocal)
 		}
 	}

@@ -1,0 +1,77 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+)
+
+// deaths kills the process at a write. The next apply converges, the topology works then, and destroy leaves nothing.
+func (f *faultRun) deaths(t *testing.T) {
+	for _, j := range journeys(t) {
+		t.Run(j.name, func(t *testing.T) {
+			d := f.field(t, j)
+			for _, k := range f.pick(t.Name(), len(d.writes), some(j.whole, 4)) {
+				d.die(k, false)
+				d.die(k, true)
+			}
+			if j.to != nil {
+				d.dieInRollback(int64(len(d.writes)), 6)
+			}
+		})
+	}
+}
+
+// die kills the process at the k-th write of the journey.
+func (d *field) die(k int64, after bool) {
+	when := "before"
+	if after {
+		when = "after"
+	}
+	sort := fmt.Sprintf("killed %s a write of %s", when, d.verb())
+	name := fmt.Sprintf("%s write %d", when, k)
+	d.disturb(sort, name, func() {
+		d.Logf("killed %s %q", when, d.writes[k-1])
+		o := d.order()
+		o.Die, o.After = k, after
+		d.sacrifice(o)
+		if d.to == nil {
+			d.arrived(d.from, d.before)
+		} else {
+			d.arrived(d.to, d.after)
+		}
+	})
+	if !after {
+		return
+	}
+	d.disturb(sort+", then destroyed", name+", then destroyed", func() {
+		d.Logf("killed %s %q", when, d.writes[k-1])
+		o := d.order()
+		o.Die, o.After = k, after
+		d.sacrifice(o)
+		d.gone()
+	})
+}
+
+// dieInRollback lets the fail-th write fail, and kills the process at each write of the rollback, or at some.
+func (d *field) dieInRollback(fail int64, sample int) {
+	n := 0
+	_, err := d.travel(&kernel.Seam{Around: func(_ kernel.Write, write func() error) error {
+		if n++; n == int(fail) {
+			return errInjected
+		}
+		return write()
+	}})
+	if err == nil {
+		d.Fatalf("write %d failed, and the apply succeeded", fail)
+	}
+	for _, j := range d.run.pick(d.Name()+" rollback", n-int(fail), some(d.whole, sample)) {
+		d.disturb("killed after a write of a rollback", fmt.Sprintf("after write %d of the rollback", j), func() {
+			o := d.order()
+			o.Fail, o.Die, o.After = fail, fail+j, true
+			d.sacrifice(o)
+			d.arrived(d.to, d.after)
+		})
+	}
+}

@@ -1,0 +1,91 @@
+package reconcile_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/reconcile"
+)
+
+// rollbacks lets the last write of an apply fail, and then the writes of its rollback: once, which the rollback
+// overcomes, or each time, so that something is left, which the error names. The next apply or destroy heals it.
+func (f *faultRun) rollbacks(t *testing.T) {
+	for _, j := range journeys(t) {
+		if j.to == nil {
+			continue
+		}
+		t.Run(j.name, func(t *testing.T) {
+			d := f.field(t, j)
+			for i, what := range d.wayBack() {
+				if i%2 != 0 && !slices.Contains(f.pick(t.Name(), i+1, some(j.whole, i/2)), int64(i+1)) {
+					continue
+				}
+				how := f.pickFailures(fmt.Sprint(t.Name(), i))[i%2]
+				d.disturb("a write of a rollback, once", fmt.Sprintf("write %d, once: %v", i+1, how), func() {
+					d.Logf("%q", what)
+					d.failBack(i+1, "", how)
+				})
+				d.disturb("a write of a rollback, each time", fmt.Sprintf("write %d, each time", i+1), func() {
+					d.Logf("%q", what)
+					d.failBack(i+1, what, failure{unix.EBUSY, false})
+				})
+			}
+		})
+	}
+}
+
+// wayBack lists the writes of a rollback from the journey's end.
+func (d *field) wayBack() []string {
+	d.Helper()
+	var back []string
+	n := 0
+	_, err := d.travel(&kernel.Seam{Around: func(w kernel.Write, write func() error) error {
+		if n++; n > len(d.writes) {
+			back = append(back, w.What)
+			d.run.writes[unnamed(w.What)] = true
+		}
+		if n == len(d.writes) {
+			return errInjected
+		}
+		return write()
+	}})
+	if !errors.Is(err, reconcile.ErrRolledBack) {
+		d.Fatal(err)
+	}
+	return back
+}
+
+// failBack lets the last write of the journey fail, and the j-th write of the rollback, or all called what.
+func (d *field) failBack(j int, what string, how failure) {
+	d.Helper()
+	n := 0
+	report, err := d.travel(&kernel.Seam{Around: func(w kernel.Write, write func() error) error {
+		n++
+		switch {
+		case n == len(d.writes):
+			return errInjected
+		case n > len(d.writes) && (what == "" && n == len(d.writes)+j || what != "" && w.What == what):
+			return how.at(write)
+		}
+		return write()
+	}})
+	switch {
+	case errors.Is(err, reconcile.ErrRolledBack):
+		d.restored("after the rollback", d.before)
+		d.results(report)
+	case errors.Is(err, reconcile.ErrRollback):
+		d.exact(err, d.before)
+	default:
+		d.Errorf("%v\n%s", err, outcomes(report))
+	}
+	if j%2 == 0 {
+		d.gone()
+	} else {
+		d.arrived(d.to, d.after)
+	}
+}
