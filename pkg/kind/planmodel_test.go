@@ -318,7 +318,7 @@ func stripped(r kind.Route, dev string) kind.Route {
 }
 
 func (m *machine) removedAddress(a kind.Address) {
-	var src netip.Addr = a.Prefix.Addr()
+	src := a.Prefix.Addr()
 	last := src.Is4() && !m.hasIPv4(a.NS, a.Dev)
 	lost := !m.has(func(b kind.Address) bool { return b.NS == a.NS && b.Prefix.Addr() == src })
 	for i, o := range m.objects {

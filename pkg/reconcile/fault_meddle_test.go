@@ -61,13 +61,16 @@ func (f *faultRun) meddling(t *testing.T) {
 func (d *field) meddle(script string, k int64) {
 	d.Helper()
 	d.Logf("at %q", d.writes[k-1])
+	theirs := ""
 	report, err := d.travel(at(k, func(_ kernel.Write, write func() error) error {
-		_ = exec.Command("sh", "-c", script).Run()
+		// The thread may be inside a namespace that is being made.
+		_ = inside("", func() error { return exec.Command("sh", "-c", script).Run() })
+		theirs = d.meddlers()
 		return write()
 	}))
-	mine := exec.Command("sh", "-c", "ip -d link show br0 | grep 'alias meddler' -A9; ip -n ns1 link show lo | grep -B2 'alias meddler'")
-	if out, _ := mine.Output(); strings.Contains(string(out), "plumb") || strings.Contains(string(out), "group") && !strings.Contains(string(out), "group default") {
-		d.Errorf("the meddler's was touched: %s", out)
+	if now := d.meddlers(); now != theirs {
+		d.Errorf("the meddler's was touched: it was %s
+and is %s", theirs, now)
 	}
 	if out, err := exec.Command("sh", "-c", leave).CombinedOutput(); err != nil {
 		d.Fatalf("%v: %s", err, out)
@@ -93,4 +96,10 @@ func (d *field) meddle(script string, k int64) {
 		return
 	}
 	d.arrived(d.to, d.after)
+}
+
+// meddlers tells what there is of the meddler's.
+func (d *field) meddlers() string {
+	out, _ := exec.Command("sh", "-c", "ip link show | grep -B2 'alias meddler'; ip -n ns1 link show lo | grep -B2 'alias meddler'").Output()
+	return string(out) // empty when there is none
 }

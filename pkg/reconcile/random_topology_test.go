@@ -308,17 +308,16 @@ func (v inventor) routes(r *room, plain bool) []any {
 	list := make(map[string]object)
 	for range v.IntN(5) {
 		route := object{"to": fmt.Sprintf("10.20%d.0.0/16", v.IntN(4))}
-		if !v.way(r, route, r.four, r.own4, []string{"192.0.2.1"}) {
-			continue
-		}
+		v.way(route, r.four, r.own4, []string{"192.0.2.1"})
 		v.extras(route)
 		list[fmt.Sprint(route["to"], route["metric"], route["table"])] = route
 	}
 	for range v.IntN(3) {
 		route := object{"to": fmt.Sprintf("fd99:%d::/32", v.IntN(3))}
-		if !plain || !v.way(r, route, r.six, r.own6, []string{"fe80::1", "2001:db8::1"}) {
-			continue
+		if !plain {
+			break
 		}
+		v.way(route, r.six, r.own6, []string{"fe80::1", "2001:db8::1"})
 		v.extras(route)
 		list[fmt.Sprint(route["to"], route["metric"], route["table"])] = route
 	}
@@ -342,10 +341,10 @@ func (v inventor) extras(route object) {
 }
 
 // way fills in where a route leads. Near are links with a neighbour in one of their networks.
-func (v inventor) way(r *room, route object, near, own, far []string) bool {
+func (v inventor) way(route object, near, own, far []string) {
 	if v.oneIn(5) || len(near) == 0 {
 		route["type"] = choose(v, "blackhole", "unreachable", "prohibit")
-		return true
+		return
 	}
 	dev, via, _ := strings.Cut(choose(v, near...), " ")
 	dev2, via2, _ := strings.Cut(choose(v, near...), " ")
@@ -366,5 +365,4 @@ func (v inventor) way(r *room, route object, near, own, far []string) bool {
 			route["to"] = "default"
 		}
 	}
-	return true
 }

@@ -104,6 +104,11 @@ func (r *record) empty() bool { return len(r.Pending) == 0 && len(r.Held) == 0 &
 // replaceFile writes a file beside path and renames it: a reader sees the old or the new, whole.
 func replaceFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".host-*")
+	if errors.Is(err, fs.ErrNotExist) { // somebody has cleared /run, and the record must not be lost with it
+		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
+			f, err = os.CreateTemp(filepath.Dir(path), ".host-*")
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,11 @@ func (r *run) fail(cause error, start []plan.Have, before *record) error {
 	case errors.Is(err, errStopped):
 		return ended(ErrPartial, fmt.Errorf("%w; left while rolling back: %s", cause, left(rest)))
 	case err != nil || len(rest.Steps) > 0:
-		return ended(ErrRollback, fmt.Errorf("%w; then %w; left: %s", cause, cmp.Or(err, errNotBack), left(rest)))
+		err = cmp.Or(err, errNotBack)
+		if len(rest.Steps) > 0 {
+			err = fmt.Errorf("%w; left: %s", err, left(rest))
+		}
+		return ended(ErrRollback, fmt.Errorf("%w; then %w", cause, err))
 	}
 	for i, o := range r.report.Outcomes {
 		if o.Result == plan.Done {
