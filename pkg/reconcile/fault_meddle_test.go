@@ -69,8 +69,7 @@ func (d *field) meddle(script string, k int64) {
 		return write()
 	}))
 	if now := d.meddlers(); now != theirs {
-		d.Errorf("the meddler's was touched: it was %s
-and is %s", theirs, now)
+		d.Errorf("the meddler's was touched: it was %s\nand is %s", theirs, now)
 	}
 	if out, err := exec.Command("sh", "-c", leave).CombinedOutput(); err != nil {
 		d.Fatalf("%v: %s", err, out)
@@ -100,6 +99,10 @@ and is %s", theirs, now)
 
 // meddlers tells what there is of the meddler's.
 func (d *field) meddlers() string {
-	out, _ := exec.Command("sh", "-c", "ip link show | grep -B2 'alias meddler'; ip -n ns1 link show lo | grep -B2 'alias meddler'").Output()
-	return string(out) // empty when there is none
+	var out []byte
+	_ = inside("", func() error { // an error when there is nothing
+		out, _ = exec.Command("sh", "-c", "ip link show | grep -B2 'alias meddler'; ip -n ns1 link show lo | grep -B2 'alias meddler'").Output()
+		return nil
+	})
+	return string(out)
 }
