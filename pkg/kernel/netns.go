@@ -109,6 +109,33 @@ func bind(name string, seam *Seam) error {
 	return nil
 }
 
+// IDOf identifies the namespace that has the name: not the zero ID, unless there is none.
+func IDOf(name string) ID {
+	var st unix.Stat_t
+	if err := unix.Lstat(filepath.Join(NetnsDir, name), &st); err != nil || !IsMounted(name) {
+		return ID{}
+	}
+	return ID{st.Dev, st.Ino}
+}
+
+// IsMounted says whether something is mounted at the name. Without that it is a mere file.
+func IsMounted(name string) bool {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, filepath.Join(NetnsDir, name), unix.AT_SYMLINK_NOFOLLOW, 0, &st)
+	return err == nil && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
+}
+
+// Remove takes away a file in /run/netns at which nothing is mounted.
+func Remove(name string, seam *Seam) error {
+	path := filepath.Join(NetnsDir, name)
+	return seam.Do(Write{NS: name, What: "remove " + path}, func() error {
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+}
+
 // Delete takes the name of a namespace away. The namespace ends when no process and no socket is in it.
 func Delete(name string, seam *Seam) error {
 	path := filepath.Join(NetnsDir, name)
@@ -122,12 +149,7 @@ func Delete(name string, seam *Seam) error {
 	if err != nil {
 		return err
 	}
-	return seam.Do(Write{NS: name, What: "remove " + path}, func() error {
-		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return nil
-	})
+	return Remove(name, seam)
 }
 
 // PrepareNetnsDir makes /run/netns if need be, and a shared mount as `ip netns add` does, so that names appear in

@@ -426,6 +426,9 @@ func delLinks(e *Env, objects []plan.Object) error {
 		if err != nil {
 			return err
 		}
+		if known, ok := s.index[l.Ifname]; ok && known != live.Index {
+			continue // gone, and another of that name has come
+		}
 		delete(s.index, l.Ifname)
 		marked = append(marked, live)
 	}

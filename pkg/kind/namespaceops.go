@@ -80,7 +80,7 @@ func listNamespaces(e *Env, s *Section) ([]plan.Have, error) {
 // isPlainFile says whether the name is that of an empty file, as the mount point of a namespace is.
 func isPlainFile(name string) bool {
 	st, err := os.Lstat(filepath.Join(kernel.NetnsDir, name))
-	return err == nil && st.Mode().IsRegular() && st.Size() == 0
+	return err == nil && st.Mode().IsRegular() && st.Size() == 0 && !kernel.IsMounted(name)
 }
 
 func (e *Env) namespace(s *Section) (plan.Have, error) {
@@ -232,15 +232,30 @@ func delNamespaces(e *Env, objects []plan.Object) error {
 		if !ok {
 			return wrongType(KindNamespace, o)
 		}
-		if s := e.Sections[n.Name]; s != nil {
-			s.NS.Close()
-			delete(e.Sections, n.Name)
-		}
-		if err := kernel.Delete(n.Name, e.Seam); err != nil {
+		if err := e.delNamespace(n); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// delNamespace takes the name away from the namespace that was found to have it, and from no other.
+func (e *Env) delNamespace(n Namespace) error {
+	if n.Leftover {
+		return kernel.Remove(n.Name, e.Seam)
+	}
+	if s := e.Sections[n.Name]; s != nil {
+		id, err := s.NS.ID()
+		if now := kernel.IDOf(n.Name); err == nil && now != id && now != (kernel.ID{}) {
+			err = fmt.Errorf("%s/%s is another namespace by now, and not ours", kernel.NetnsDir, n.Name)
+		}
+		s.NS.Close()
+		delete(e.Sections, n.Name)
+		if err != nil {
+			return err
+		}
+	}
+	return kernel.Delete(n.Name, e.Seam)
 }
 
 // conf4Defaults are the values of the IPv4 parameters in a new namespace of a host that nobody configured

@@ -26,11 +26,13 @@ func batches(steps []plan.Step) []batch {
 }
 
 func joins(a, b plan.Step) bool {
-	if a.Key().Kind != b.Key().Kind || deletes(a) != deletes(b) || a.Action == plan.Replace || b.Action == plan.Replace {
+	if a.Key().Kind != b.Key().Kind || deletes(a) != deletes(b) || alone(a) || alone(b) {
 		return false
 	}
 	return where(a) == where(b) && (deletes(a) || kindOf(a).Batch)
 }
+
+func alone(s plan.Step) bool { return s.Action == plan.Replace || s.Action == plan.Refuse }
 
 func deletes(s plan.Step) bool { return s.Action == plan.Delete }
 
@@ -120,6 +122,8 @@ func (r *run) carryOut(b batch) error {
 		changes = append(changes, s.Changes...)
 	}
 	switch b[0].Action {
+	case plan.Refuse: // somebody else's has come to stand there since the run began
+		return errors.New(b[0].Reason)
 	case plan.Delete:
 		var objects []plan.Object
 		for _, s := range b {
