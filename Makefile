@@ -22,4 +22,4 @@ fuzz: ; go test -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(FUZZTIME) ./pkg/topol
 demo: build ; @unshare --net --mount --propagation private sh -c '$(DEMO)'
 DEMO := mount -t tmpfs tmpfs /run; plumb() { echo "$$ plumb $$*"; bin/plumb "$$@"; }; for c in diff apply diff; do plumb $$c -f examples/docker0.yaml; done; ip -all netns exec ip -brief address; plumb destroy docker0
 
-deps: ; $(if $(MISSING),$(if $(APT),apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES),@echo "missing: $(MISSING); install $(PACKAGES)"),@:)
+deps: ; $(if $(MISSING),$(if $(APT),apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES),@echo "missing: $(MISSING); install $(PACKAGES)"; exit 1),@:)

@@ -28,7 +28,10 @@ func (e *env) apply() *cobra.Command {
 		Short: "Make the host match a topology file",
 		Long: `apply makes the host match the file, without asking, and verifies it. What the topology made
 earlier and no longer declares is removed; what is not plumb's is left alone. When a step
-fails, or at the first Ctrl-C, what was done is rolled back, and that is verified too.`,
+fails, or at the first Ctrl-C, what was done is rolled back, and that is verified too.
+
+With --adopt, what stands in the way and is not plumb's becomes the topology's for good: it
+is changed in place to what the file says, and destroy will remove it.`,
 		Example: `  plumb apply -f topology.yaml
   plumb apply -f topologies/ --lock-timeout 1m
   plumb apply -f topology.yaml --adopt

@@ -12,7 +12,10 @@ import (
 )
 
 func (e *env) diff() *cobra.Command {
-	var files *[]string
+	var (
+		files *[]string
+		adopt bool
+	)
 	cmd := &cobra.Command{
 		Use:   "diff -f FILE",
 		Short: "Show what apply would do",
@@ -27,16 +30,17 @@ host matches the file, 1 when it does not, and 4 when apply would refuse.`,
 			if err != nil {
 				return err
 			}
-			return e.showDiff(cmd.Context(), targets(topologies))
+			return e.showDiff(cmd.Context(), targets(topologies), adopt)
 		},
 	}
 	files = fileFlag(cmd)
+	cmd.Flags().BoolVar(&adopt, "adopt", false, "show what apply --adopt would do")
 	return cmd
 }
 
 // showDiff prints the plan of each target, also of those after one that is refused.
-func (e *env) showDiff(ctx context.Context, targets []target) error {
-	h, err := e.open(reconcile.Options{LockTimeout: e.lockTimeout, AllowDisconnect: e.allowDisconnect, Warn: e.warn})
+func (e *env) showDiff(ctx context.Context, targets []target, adopt bool) error {
+	h, err := e.open(reconcile.Options{LockTimeout: e.lockTimeout, AllowDisconnect: e.allowDisconnect, Adopt: adopt, Warn: e.warn})
 	if err != nil {
 		return hostError(err)
 	}

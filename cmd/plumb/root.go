@@ -36,7 +36,7 @@ live kernel, and applies only the difference.
 
 Exit codes:
   0  the asked state is reached; diff: no difference
-  1  diff found differences
+  1  the answer is no: diff found differences, confirm found nothing to confirm
   2  bad usage or invalid input
   3  could not run, nothing was changed
   4  refused, nothing was changed: an object of that name is not plumb's

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -155,11 +156,11 @@ func Delete(name string, seam *Seam) error {
 // PrepareNetnsDir makes /run/netns if need be, and a shared mount as `ip netns add` does, so that names appear in
 // other mount namespaces too.
 func PrepareNetnsDir(seam *Seam) error {
-	mounts, err := mountsOf(NetnsDir)
+	m, err := mountOf(NetnsDir)
 	if err != nil {
 		return err
 	}
-	if mounts.point == NetnsDir {
+	if m.point == NetnsDir {
 		return nil
 	}
 	return seam.Do(Write{What: "make " + NetnsDir + " a shared mount"}, func() error {
@@ -176,7 +177,7 @@ func PrepareNetnsDir(seam *Seam) error {
 // OnSlaveMount says whether /run/netns lies on a slave mount, as it does inside `ip netns exec`: what is mounted there
 // vanishes with the process.
 func OnSlaveMount() (bool, error) {
-	m, err := mountsOf(NetnsDir)
+	m, err := mountOf(NetnsDir)
 	return m.slave, err
 }
 
@@ -185,36 +186,40 @@ type mount struct {
 	slave bool
 }
 
-// mountsOf finds the mount that a path lies on in /proc/self/mountinfo (proc_pid_mountinfo(5)).
-func mountsOf(path string) (mount, error) {
+// mountOf finds the mount that a path lies on, or will when it is made. It asks the kernel for the mount's number: a
+// list of mount points alone does not tell which of them others hide.
+func mountOf(path string) (mount, error) {
+	var st unix.Statx_t
+	for err := error(unix.ENOENT); errors.Is(err, unix.ENOENT); path = filepath.Dir(path) {
+		err = unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st)
+		if err != nil && (!errors.Is(err, unix.ENOENT) || path == "/") {
+			return mount{}, fmt.Errorf("stat %s: %w", path, err)
+		}
+	}
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return mount{}, fmt.Errorf("read the mounts: %w", err)
 	}
-	return parseMounts(string(text), path), nil
+	return parseMount(string(text), st.Mnt_id), nil
 }
 
-// parseMounts finds the mount of the longest mount point that holds path; the last of a point lies on top.
-func parseMounts(text, path string) mount {
-	var best mount
+// parseMount reads the line of a mount in proc_pid_mountinfo(5).
+func parseMount(text string, id uint64) mount {
 	for line := range strings.Lines(text) {
 		field := strings.Fields(line)
-		if len(field) < 7 {
+		if len(field) < 7 || field[0] != strconv.FormatUint(id, 10) {
 			continue
 		}
-		point := field[4]
-		if !(point == "/" || path == point || strings.HasPrefix(path, point+"/")) || len(point) < len(best.point) {
-			continue
-		}
-		best = mount{point: point}
+		m := mount{point: field[4]}
 		for _, option := range field[6:] {
 			if option == "-" {
 				break
 			}
-			best.slave = best.slave || strings.HasPrefix(option, "master:")
+			m.slave = m.slave || strings.HasPrefix(option, "master:")
 		}
+		return m
 	}
-	return best
+	return mount{}
 }
 
 // Processes lists the processes that are in the namespace: number and name, as "41 sleep".

@@ -120,6 +120,16 @@ func linkLocals(s *Section) (map[int]netip.Addr, error) {
 // operUp is IF_OPER_UP of linux/if.h: a carrier is there, and whoever waits for it has been told.
 const operUp = 6
 
+// addLinkLocal gives a new link that will have IPv6 addresses its link-local address before the kernel does. The
+// kernel's would be tentative for 2 s, and until then a router could not ask for its neighbours.
+func (e *Env) addLinkLocal(s *Section, l Link) error {
+	if !l.LinkLocal.V.IsValid() || !e.wantIPv6[l.Key()] {
+		return nil
+	}
+	a := Address{NS: l.NS, Dev: l.Ifname, Prefix: netip.PrefixFrom(l.LinkLocal.V, 64), Proto: protoLinkLocal}
+	return s.writeAddress("add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, s.index[l.Name], a)
+}
+
 // replaceLinkLocal puts the derived link-local address right without taking the link down: that would take all its
 // IPv6 addresses and routes with it.
 func (s *Section) replaceLinkLocal(index int, l Link) error {
@@ -176,6 +186,8 @@ func listAddresses(e *Env, s *Section) ([]plan.Have, error) {
 		a.Connected = !live.connects(l) || connected[subnetOn{live.Prefix.Masked(), live.Index}]
 		h := plan.Have{Object: a, Class: e.classOf(s, a.Key(), e.owned(m), live.handMade(l), live.Proto == Protocol)}
 		switch {
+		case h.Class == plan.Foreign && m.class == plan.Foreign:
+			h.Why, h.Final = m.why, m.final // as its link
 		case h.Class == plan.Foreign:
 			h.Why = notOurs
 		case h.Class == plan.Loose && !e.owned(m):

@@ -25,6 +25,7 @@ type Env struct {
 
 	want      map[plan.Key]plan.Object
 	wantIn    map[section][]plan.Object
+	wantIPv6  map[plan.Key]bool   // links that shall have IPv6 addresses
 	inherited []setting           // see resetConf
 	cables    map[ends][]*Section // see farEnd
 }
@@ -36,11 +37,15 @@ type section struct{ ns, kind string }
 func (e *Env) SetWant(want []plan.Object) {
 	e.want = make(map[plan.Key]plan.Object, len(want))
 	e.wantIn = make(map[section][]plan.Object)
+	e.wantIPv6 = make(map[plan.Key]bool)
 	for _, o := range want {
 		k := o.Key()
 		e.want[k] = o
 		in := section{k.NS, k.Kind}
 		e.wantIn[in] = append(e.wantIn[in], o)
+		if a, ok := o.(Address); ok && a.Prefix.Addr().Is6() {
+			e.wantIPv6[LinkKey(a.NS, a.Dev)] = true
+		}
 	}
 }
 

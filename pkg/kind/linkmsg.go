@@ -211,9 +211,8 @@ func (l Link) createMessage(master int, peer *Link, peerNS int) *nl.NetlinkReque
 }
 
 // finishMessage sets what the kernel does not take when it makes the link.
-func (l Link) finishMessage(master int) *nl.NetlinkRequest {
-	m := linkRequest(unix.RTM_NEWLINK, 0, l.Up)
-	m.name(l.Name)
+func (l Link) finishMessage(index, master int) *nl.NetlinkRequest {
+	m := indexRequest(index, bit(l.Up), unix.IFF_UP)
 	m.raw(unix.IFLA_IFALIAS, []byte(l.Alias))
 	if l.Type == Bridge {
 		m.u32(unix.IFLA_MTU, l.MTU) // see createLinks

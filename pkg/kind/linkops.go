@@ -24,6 +24,7 @@ func listLinks(e *Env, s *Section) ([]plan.Have, error) {
 		live := &s.Links[i]
 		m := e.stamp(s, live)
 		if m.class == plan.Loose {
+			e.warnOfGroup(s, live)
 			continue
 		}
 		if twin := s.byKey[m.name]; twin != nil {
@@ -36,6 +37,15 @@ func listLinks(e *Env, s *Section) ([]plan.Have, error) {
 		have = append(have, h)
 	}
 	return have, nil
+}
+
+// warnOfGroup tells of a link that has our group, and nothing else to say that it is ours.
+func (e *Env) warnOfGroup(s *Section, l *LiveLink) {
+	if l.Type == loopback || l.Group != Group(e.Topology) && l.Group != Doomed(e.Topology) {
+		return
+	}
+	e.Warn(fmt.Sprintf("link %s has the group of topology %s, but not its alias: left alone; if it is plumb's, remove it with ip link delete",
+		LinkKey(s.NS.Name, l.Name).Place(), e.Topology))
 }
 
 // stackedOn tells which links of others end with a link: those that are made on top of it.
@@ -245,19 +255,24 @@ func (e *Env) finishLink(l Link, hasMaster bool) error {
 			return err
 		}
 	}
-	if err := s.NS.Write("set up link "+l.Key().Place(), l.finishMessage(master)); err != nil {
-		return err
-	}
 	delete(s.index, l.Name)
 	live, err := FindLink(s.NS, l.Name)
 	if err != nil {
 		return err
 	}
+	if live.Group != l.Group { // which a link has from its creation on
+		return fmt.Errorf("link %s is gone, and another of that name has come", l.Key().Place())
+	}
+	if err := s.NS.Write("set up link "+l.Key().Place(), l.finishMessage(live.Index, master)); err != nil {
+		return err
+	}
 	s.index[l.Name] = live.Index
 	if live.Forwarding6 != l.Forwarding6 {
-		return s.writeForwarding6(l)
+		if err := s.writeForwarding6(l); err != nil {
+			return err
+		}
 	}
-	return nil
+	return e.addLinkLocal(s, l)
 }
 
 func (s *Section) writeForwarding6(l Link) error {

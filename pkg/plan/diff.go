@@ -389,13 +389,23 @@ func (p *planner) standingAlone(gone []Key) []Key {
 	}
 	var alone []Key
 	for _, k := range gone {
-		if scratch.objects[k] == nil && named[scratch.felledBy[k]] {
+		if cause := scratch.felledBy[k]; scratch.objects[k] == nil && named[cause] {
+			named[k] = paired(p.have[k].Object, cause) // one line names both ends
 			continue
 		}
 		alone, named[k] = append(alone, k), true
 		scratch.remove(k)
 	}
 	return alone
+}
+
+func paired(o Object, k Key) bool {
+	p, ok := o.(Paired)
+	if !ok {
+		return false
+	}
+	pair, ok := p.Pair()
+	return ok && pair == k
 }
 
 // removal is what the deletion of k changes: the object, and its other half, when nobody wants that.

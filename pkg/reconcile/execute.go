@@ -123,6 +123,7 @@ func (r *run) carryOut(b batch) error {
 	}
 	switch b[0].Action {
 	case plan.Refuse: // somebody else's has come to stand there since the run began
+		r.refused = append(r.refused, b[0].Key())
 		return errors.New(b[0].Reason)
 	case plan.Delete:
 		var objects []plan.Object
@@ -138,6 +139,13 @@ func (r *run) carryOut(b batch) error {
 				}
 			}
 			changes[i].Old = nil
+		}
+	}
+	for _, c := range changes {
+		for _, k := range c.New.Needs() {
+			if slices.Contains(r.refused, k) {
+				return fmt.Errorf("%s is not ours", k.Label())
+			}
 		}
 	}
 	if err := r.claimAll(changes); err != nil {

@@ -83,21 +83,22 @@ func (l *lock) release() error { return l.file.Close() }
 
 // privateDir makes a directory for root alone; one that others can write to, or that is a link, is not used.
 func privateDir(path string, seam *kernel.Seam) error {
-	st, err := os.Lstat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		if err := seam.Do(kernel.Write{What: "create " + path}, func() error { return os.Mkdir(path, 0o700) }); err != nil && !errors.Is(err, os.ErrExist) {
+	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+		err := seam.Do(kernel.Write{What: "create " + path}, func() error { return os.Mkdir(path, 0o700) })
+		if err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
-		st, err = os.Lstat(path)
 	}
-	if err != nil {
-		return err
-	}
-	var raw unix.Stat_t
-	if err := unix.Lstat(path, &raw); err != nil {
+	return isPrivate(path)
+}
+
+// isPrivate says what is wrong with a directory that root alone should be able to write to.
+func isPrivate(path string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
 		return fmt.Errorf("stat %s: %w", path, err)
 	}
-	if !st.IsDir() || st.Mode().Perm()&0o022 != 0 || int(raw.Uid) != os.Geteuid() {
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o022 != 0 || int(st.Uid) != os.Geteuid() {
 		return fmt.Errorf("%s is not a directory of this user's alone: remove it", path)
 	}
 	return nil

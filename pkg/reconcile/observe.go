@@ -24,6 +24,8 @@ type run struct {
 	env    *kind.Env
 	report Report
 	warned map[string]bool
+	// refused are the keys at which somebody else's was found since the run began.
+	refused []plan.Key
 	// undoing says that the run goes back to what it found: nothing is added to what is wanted then.
 	undoing bool
 }
@@ -31,6 +33,7 @@ type run struct {
 // observe reads all live objects that are the topology's, or that stand where one of want shall.
 func (r *run) observe(want []plan.Object) ([]plan.Have, []plan.Object, error) {
 	r.close()
+	r.refused = nil
 	r.env = &kind.Env{
 		Topology: r.topology, Cookie: r.cookie, Seam: r.Seam, Record: r.record.view(r.topology), Adopt: r.Adopt,
 		Sections: make(map[string]*kind.Section), Foreign: make(map[string]kind.NamespaceStamp), Warn: r.warnOnce,

@@ -47,6 +47,13 @@ const maxRecord = 256 << 20
 // loadRecord reads the record in dir; without a file it is empty.
 func loadRecord(dir string) (*record, error) {
 	r := &record{Format: recordFormat, dir: dir}
+	for _, d := range []string{runDir, dir} {
+		if err := isPrivate(d); errors.Is(err, fs.ErrNotExist) {
+			return r, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("host record: %w", err)
+		}
+	}
 	path := filepath.Join(dir, "host.json")
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +67,14 @@ func loadRecord(dir string) (*record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("host record: read %s: %w", path, err)
 	}
-	if err := json.Unmarshal(data, r); err != nil {
+	r.Format = ""
+	err = json.Unmarshal(data, r)
+	for _, c := range r.Claims {
+		if err == nil && c.Wants == nil {
+			err = fmt.Errorf("nobody wants %s", c.Key.Label())
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("host record: %s is damaged (%w): without it sysctls can't be restored; remove it to go on", path, err)
 	}
 	if r.Format != recordFormat {

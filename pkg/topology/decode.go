@@ -42,6 +42,9 @@ const (
 	garbled
 )
 
+// templates begins the keys of the top level that hold what others refer to by anchors, and mean nothing by themselves.
+const templates = "x-"
+
 // fields reads a mapping whose keys are known; what is its name in messages.
 func (d *decoder) fields(n *yaml.Node, what string, known []field) order {
 	entries, ok := d.entries(n, what)
@@ -50,7 +53,9 @@ func (d *decoder) fields(n *yaml.Node, what string, known []field) order {
 		found = garbled
 	}
 	for _, e := range entries {
-		i := slices.IndexFunc(known, func(f field) bool { return f.name == e.key })
+		i := slices.IndexFunc(known, func(f field) bool {
+			return f.name == e.key || f.name == templates && strings.HasPrefix(e.key, templates)
+		})
 		if i >= 0 {
 			known[i].read(e)
 			continue
@@ -61,9 +66,11 @@ func (d *decoder) fields(n *yaml.Node, what string, known []field) order {
 }
 
 func (d *decoder) unknown(e entry, what string, known []field) order {
-	names := make([]string, len(known))
-	for i, f := range known {
-		names[i] = f.name
+	var names []string
+	for _, f := range known {
+		if f.name != templates {
+			names = append(names, f.name)
+		}
 	}
 	p := d.errorf(e.at, "unknown key %q in %s", e.key, what)
 	if p.Hint = suggest(e.key, names); p.Hint != "" {

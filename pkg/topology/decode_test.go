@@ -178,3 +178,20 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+// TestTemplates: a key of the top level that begins with x- is a place for anchors.
+func TestTemplates(t *testing.T) {
+	topo := load(t, `
+x-host: &host {bridge: br0, mtu: 1400}
+name: lab
+bridges: {br0: {}}
+namespaces: {a: {interfaces: {eth0: {<<: *host}}}}
+`)
+	if l := object[kind.Link](t, topo, kind.LinkKey("a", "eth0")); l.MTU != 1400 {
+		t.Errorf("%+v", l)
+	}
+	_, problems := Load(Input{Name: "t.yaml", Data: []byte("name: lab\nnamespaces: {a: {x-host: {}}}\n")})
+	if !problems.HasErrors() {
+		t.Error("x- is a key of the top level only")
+	}
+}

@@ -63,7 +63,8 @@ func (d *decoder) topology(n *yaml.Node) *Topology {
 	var name Value[string]
 	known := append(d.section(&t.Host),
 		field{"name", set(d, &name, topologyName)},
-		field{"namespaces", func(e entry) { d.namespaces(t, e) }})
+		field{"namespaces", func(e entry) { d.namespaces(t, e) }},
+		field{templates, func(entry) {}})
 	t.Host.flawed = d.fields(n, "the topology", known) == garbled || t.Host.flawed
 	t.Name, t.at = name.V, name.at
 	if !name.Given() && n.Kind == yaml.MappingNode {

@@ -1,0 +1,52 @@
+package kernel
+
+import (
+	"errors"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestParseMount reads real lines: a shared mount, a slave below `ip netns exec`, and one that another hides.
+func TestParseMount(t *testing.T) {
+	const text = `22 28 0:20 / /run rw,nosuid shared:5 - tmpfs tmpfs rw,mode=755
+403 22 0:20 /netns /run/netns rw,nosuid shared:5 - tmpfs tmpfs rw,mode=755
+404 22 0:20 /netns /run/netns rw,nosuid master:5 propagate_from:2 - tmpfs tmpfs rw
+405 22 0:61 / /run rw - tmpfs master:1 rw
+`
+	for id, want := range map[uint64]mount{
+		22: {"/run", false}, 403: {"/run/netns", false}, 404: {"/run/netns", true}, 405: {"/run", false}, 9: {},
+	} {
+		if got := parseMount(text, id); got != want {
+			t.Errorf("mount %d: %+v, want %+v", id, got, want)
+		}
+	}
+}
+
+// TestMountOfNothing finds the mount that a path would lie on.
+func TestMountOfNothing(t *testing.T) {
+	got, err := mountOf("/proc/no/such/path")
+	if err != nil || got.point != "/proc" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestClosed: the libraries would silently work on the caller's namespace.
+func TestClosed(t *testing.T) {
+	n, err := Current(new(Seam))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Close()
+	n.Close()
+	_, read := n.Read(Request(unix.RTM_GETLINK, unix.NLM_F_DUMP), unix.RTM_NEWLINK)
+	_, cookie := n.Cookie()
+	_, nft := n.NFT()
+	_, untouched := n.NFTUntouched()
+	inside := n.Inside(func() error { t.Error("ran outside"); return nil })
+	for i, err := range []error{read, n.Write("nothing", Request(unix.RTM_NEWLINK, 0)), cookie, nft, untouched, inside} {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("use %d after close: %v", i, err)
+		}
+	}
+}

@@ -1,0 +1,40 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/plumbnet/plumb/pkg/reconcile"
+)
+
+// TestDestroyNames only what does not go with something else that it names.
+func TestDestroyNames(t *testing.T) {
+	l := newLab(t)
+	l.apply(l.load(l.example("docker0.yaml")))
+	var lines []string
+	for _, s := range l.destroy("docker0").Plan.Steps {
+		lines = append(lines, fmt.Sprintf("%s %s", s.Action, s.Key().Label()))
+	}
+	const want = `delete nat masquerade 192.168.10.0/24
+delete link ns1/eth0
+delete link br0
+delete sysctl net.ipv4.ip_forward
+delete namespace ns1`
+	if got := strings.Join(lines, "\n"); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+// TestGroupWithoutAlias: our group alone, on a link that nobody declares, is no stamp; destroy leaves the link, and
+// says so.
+func TestGroupWithoutAlias(t *testing.T) {
+	l := newLab(t)
+	l.apply(l.load(l.example("docker0.yaml")))
+	l.sh("ip", "link", "set", "br0", "alias", "")
+	if _, err := l.tryDestroy("docker0", func(o *reconcile.Options) {}); err != nil {
+		t.Error(err)
+	}
+	l.warned("link br0 has the group of topology docker0, but not its alias")
+	l.sh("ip", "link", "delete", "br0")
+}

@@ -1,0 +1,125 @@
+package reconcile_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fails is a topology that this kernel can't make, seen only when much of it is made.
+const fails = `
+name: fails
+bridges: {br0: {addresses: [10.77.0.1/24]}, br1: {vlan-filtering: true}}
+namespaces: {ns1: {interfaces: {eth0: {bridge: br0, addresses: [10.77.0.2/24]}}}}
+`
+
+// yaml writes a topology to a file.
+func yaml(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "topology.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// The exit codes of the command, on a real kernel.
+func TestExitCodes(t *testing.T) {
+	l := newLab(t)
+	l.foreign()
+	bin, good := plumb(t), "../../examples/docker0.yaml"
+	l.names = append(l.names, "docker0", "fails")
+	exits(t, 1, bin, "diff", "-f", good)
+	exits(t, 0, bin, "apply", "-f", good)
+	exits(t, 0, bin, "diff", "-f", good)
+	exits(t, 4, bin, "apply", "-f", "../../examples/docker0-dual.yaml") // has the same names
+	exits(t, 4, bin, "diff", "-f", "../../examples/docker0-dual.yaml")
+	exits(t, 2, bin, "apply", "-f", yaml(t, "name: x\nbrigdes: {}\n"))
+	exits(t, 0, bin, "destroy", "docker0")
+	l.same("after destroy", l.base.text, l.settle())
+	if filtersVLANs() {
+		t.Skip("the kernel can filter VLANs: nothing fails")
+	}
+	_, said := exits(t, 6, bin, "apply", "-f", yaml(t, fails))
+	if !strings.Contains(said, "CONFIG_BRIDGE_VLAN_FILTERING") || !strings.Contains(said, "rolled back") {
+		t.Errorf("it says %q", said)
+	}
+	l.same("after the rollback", l.base.text, l.settle())
+	exits(t, 5, bin, "apply", "--keep", "-f", yaml(t, fails))
+	exits(t, 0, bin, "destroy", "fails")
+	l.same("after destroy", l.base.text, l.settle())
+}
+
+// confirming starts an apply that waits for a confirmation, and waits until it does. Its output is a file: a pipe
+// would be held open by the process that outlives it.
+func confirming(l *lab, t *testing.T, bin, within string) *exec.Cmd {
+	t.Helper()
+	said, err := os.Create(filepath.Join(t.TempDir(), "said"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = said.Close() }) // nothing is written by us
+	cmd := exec.Command(bin, "apply", "-f", "../../examples/docker0.yaml", "--confirm-within", within)
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	l.names = append(l.names, "docker0")
+	eventually(t, "wait for a confirmation", func() bool {
+		text, err := os.ReadFile(said.Name())
+		return err == nil && strings.Contains(string(text), "plumb confirm docker0")
+	})
+	return cmd
+}
+
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !f(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("after 20 s it does not %s", what)
+		}
+	}
+}
+
+func ended(t *testing.T, cmd *exec.Cmd, code int) {
+	t.Helper()
+	err := cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != code {
+		t.Errorf("exit code %d (%v), want %d", got, err, code)
+	}
+}
+
+func TestConfirmCommand(t *testing.T) {
+	l := newLab(t)
+	l.foreign()
+	bin := plumb(t)
+	topo := l.load(l.example("docker0.yaml"))
+
+	t.Log("nobody confirms")
+	ended(t, confirming(l, t, bin, "500ms"), 6)
+	l.same("after the time was over", l.base.text, l.settle())
+
+	t.Log("somebody confirms")
+	cmd := confirming(l, t, bin, "1m")
+	exits(t, 0, bin, "confirm", "docker0")
+	ended(t, cmd, 0)
+	l.inSync(topo)
+	exits(t, 1, bin, "confirm", "docker0")
+	l.destroy("docker0")
+
+	t.Log("the shell's process is killed, and with it what it started")
+	cmd = confirming(l, t, bin, "1m")
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	eventually(t, "roll back", func() bool { return !l.has("br0") })
+	exits(t, 0, bin, "destroy", "docker0") // after the rollback, which has the lock
+	l.same("after the rollback", l.base.text, l.settle())
+	exits(t, 1, bin, "confirm", "docker0")
+}
+
+func (l *lab) has(link string) bool { return run("ip", "link", "show", link) == nil }
