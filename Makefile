@@ -5,8 +5,9 @@ MISSING   = $(strip $(foreach tool,$(TOOLS),$(if $(shell command -v $(tool)),,$(
 APT       = $(and $(filter 0,$(shell id -u)),$(shell command -v apt-get))
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME := 60s
+FAULTS   := all
 
-.PHONY: build test lint bench fuzz demo deps
+.PHONY: build test lint bench faults fuzz demo deps
 
 build: ; CGO_ENABLED=0 go build -trimpath -o bin/plumb ./cmd/plumb
 
@@ -15,6 +16,9 @@ test: deps ; $(if $(filter-out 0,$(shell id -u)),@echo "not root: the tests on a
 lint: ; go run $(GOLANGCI) run ./...
 
 bench: ; go test -run '^$$' -bench . ./...
+
+# Disturbs runs at every write, and prints what came of it as a table. FAULTS= takes a sample; with TEST_SEED=N that of another run.
+faults: deps ; mkdir -p bin && TEST_FAULTS=$(FAULTS) TEST_FAULTS_TABLE=$(CURDIR)/bin/faults.md go test -count=1 -timeout 90m -run '^TestFaults$$' ./pkg/reconcile && cat bin/faults.md
 
 fuzz: ; go test -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(FUZZTIME) ./pkg/topology
 

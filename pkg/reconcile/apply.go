@@ -87,10 +87,6 @@ func left(p plan.Plan) string {
 	for _, s := range p.Steps {
 		words = append(words, fmt.Sprintf("%s %s", s.Action, s.Key().Label()))
 	}
-	const most = 5
-	if len(words) > most {
-		words = append(words[:most], fmt.Sprintf("and %d more", len(words)-most))
-	}
 	return strings.Join(words, ", ")
 }
 
@@ -198,10 +194,8 @@ func (r *run) destroy() error {
 			}
 			return nil
 		}
-		if err := r.prepare(p, nil); err != nil {
-			return ended(ErrPartial, err)
-		}
-		if failed = r.executeAll(p.Steps, round > 0); errors.Is(failed, errInterrupted) || errors.Is(failed, errStopped) {
+		failed = errors.Join(r.prepare(p, nil), r.executeAll(p.Steps, round > 0))
+		if errors.Is(failed, errInterrupted) || errors.Is(failed, errStopped) {
 			break
 		}
 	}

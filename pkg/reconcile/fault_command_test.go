@@ -16,8 +16,8 @@ bridges: {br0: {addresses: [10.77.0.1/24]}, br1: {vlan-filtering: true}}
 namespaces: {ns1: {interfaces: {eth0: {bridge: br0, addresses: [10.77.0.2/24]}}}}
 `
 
-// yaml writes a topology to a file.
-func yaml(t *testing.T, text string) string {
+// topologyFile writes a topology to a file.
+func topologyFile(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "topology.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -37,18 +37,18 @@ func TestExitCodes(t *testing.T) {
 	exits(t, 0, bin, "diff", "-f", good)
 	exits(t, 4, bin, "apply", "-f", "../../examples/docker0-dual.yaml") // has the same names
 	exits(t, 4, bin, "diff", "-f", "../../examples/docker0-dual.yaml")
-	exits(t, 2, bin, "apply", "-f", yaml(t, "name: x\nbrigdes: {}\n"))
+	exits(t, 2, bin, "apply", "-f", topologyFile(t, "name: x\nbrigdes: {}\n"))
 	exits(t, 0, bin, "destroy", "docker0")
 	l.same("after destroy", l.base.text, l.settle())
 	if filtersVLANs() {
 		t.Skip("the kernel can filter VLANs: nothing fails")
 	}
-	_, said := exits(t, 6, bin, "apply", "-f", yaml(t, fails))
+	_, said := exits(t, 6, bin, "apply", "-f", topologyFile(t, fails))
 	if !strings.Contains(said, "CONFIG_BRIDGE_VLAN_FILTERING") || !strings.Contains(said, "rolled back") {
 		t.Errorf("it says %q", said)
 	}
 	l.same("after the rollback", l.base.text, l.settle())
-	exits(t, 5, bin, "apply", "--keep", "-f", yaml(t, fails))
+	exits(t, 5, bin, "apply", "--keep", "-f", topologyFile(t, fails))
 	exits(t, 0, bin, "destroy", "fails")
 	l.same("after destroy", l.base.text, l.settle())
 }

@@ -36,10 +36,15 @@ func (d *field) die(k int64, after bool) {
 		o := d.order()
 		o.Die, o.After = k, after
 		d.sacrifice(o)
-		if d.to == nil {
+		switch { // before a write all is as after the last one: once is enough for the snapshot
+		case d.to == nil && after:
 			d.arrived(d.from, d.before)
-		} else {
+		case d.to == nil:
+			d.arrived(d.from, "")
+		case after:
 			d.arrived(d.to, d.after)
+		default:
+			d.arrived(d.to, "")
 		}
 	})
 	if !after {
@@ -66,7 +71,7 @@ func (d *field) dieInRollback(fail int64, sample int) {
 	if err == nil {
 		d.Fatalf("write %d failed, and the apply succeeded", fail)
 	}
-	for _, j := range d.run.pick(d.Name()+" rollback", n-int(fail), some(d.whole, sample)) {
+	for _, j := range d.run.pick(d.Name()+" rollback", n-int(fail), some(d.from == nil && len(d.writes) < 25, sample)) {
 		d.disturb("killed after a write of a rollback", fmt.Sprintf("after write %d of the rollback", j), func() {
 			o := d.order()
 			o.Fail, o.Die, o.After = fail, fail+j, true
