@@ -110,14 +110,8 @@ func bind(name string, seam *Seam) error {
 	return nil
 }
 
-// IDOf identifies the namespace that has the name: not the zero ID, unless there is none.
-func IDOf(name string) ID {
-	var st unix.Stat_t
-	if err := unix.Lstat(filepath.Join(NetnsDir, name), &st); err != nil || !IsMounted(name) {
-		return ID{}
-	}
-	return ID{st.Dev, st.Ino}
-}
+// ErrOther is the error of [Delete] for a name that another namespace has got.
+var ErrOther = errors.New("is another namespace by now")
 
 // IsMounted says whether something is mounted at the name. Without that it is a mere file.
 func IsMounted(name string) bool {
@@ -137,10 +131,15 @@ func Remove(name string, seam *Seam) error {
 	})
 }
 
-// Delete takes the name of a namespace away. The namespace ends when no process and no socket is in it.
-func Delete(name string, seam *Seam) error {
+// Delete takes the name of a namespace away, and of no other that has got the name meanwhile. The namespace ends when no
+// process and no socket is in it.
+func Delete(name string, id ID, seam *Seam) error {
 	path := filepath.Join(NetnsDir, name)
 	err := seam.Do(Write{NS: name, What: "unmount " + path}, func() error {
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); err == nil && IsMounted(name) && (ID{st.Dev, st.Ino}) != id {
+			return ErrOther
+		}
 		err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
 		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
 			return nil // not mounted, or gone already

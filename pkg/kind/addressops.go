@@ -120,6 +120,24 @@ func linkLocals(s *Section) (map[int]netip.Addr, error) {
 // operUp is IF_OPER_UP of linux/if.h: a carrier is there, and whoever waits for it has been told.
 const operUp = 6
 
+// enableIPv6 undoes what keeps a link from having IPv6 as the file wants it: the host's defaults for new links may be
+// others, and a hand may have changed the link's own.
+func (e *Env) enableIPv6(s *Section, live *LiveLink, l Link) error {
+	conf := "net/ipv6/conf/" + l.Ifname + "/"
+	if live.NoLinkLocal && l.LinkLocal.V.IsValid() {
+		if err := s.NS.WriteSysctl(conf+"addr_gen_mode", "0"); err != nil {
+			return err
+		}
+	}
+	if live.Disabled6 && e.wantIPv6[l.Key()] {
+		if err := s.NS.WriteSysctl(conf+"disable_ipv6", "0"); err != nil {
+			return err
+		}
+		live.Disabled6, live.IPv6 = false, true
+	}
+	return nil
+}
+
 // addLinkLocal gives a new link that will have IPv6 addresses its link-local address before the kernel does. The
 // kernel's would be tentative for 2 s, and until then a router could not ask for its neighbours.
 func (e *Env) addLinkLocal(s *Section, l Link) error {
@@ -132,9 +150,12 @@ func (e *Env) addLinkLocal(s *Section, l Link) error {
 
 // replaceLinkLocal puts the derived link-local address right without taking the link down: that would take all its
 // IPv6 addresses and routes with it.
-func (s *Section) replaceLinkLocal(index int, l Link) error {
+func (e *Env) replaceLinkLocal(s *Section, index int, l Link) error {
 	live, err := FindLink(s.NS, l.Ifname)
 	if err != nil {
+		return err
+	}
+	if err := e.enableIPv6(s, &live, l); err != nil {
 		return err
 	}
 	if l.LinkLocal.V.IsValid() && live.IPv6 && live.Up() {
@@ -190,7 +211,7 @@ func listAddresses(e *Env, s *Section) ([]plan.Have, error) {
 			h.Why, h.Final = m.why, m.final // as its link
 		case h.Class == plan.Foreign:
 			h.Why = notOurs
-		case h.Class == plan.Loose && !e.owned(m):
+		case h.Class == plan.Loose && (!e.owned(m) || live.Proto == protoLinkLocal):
 			continue // of a link of ours all are told: they keep its routes, and their subnets have a primary
 		case !e.Wanted(a.Key()) && live.Proto != Protocol:
 			h.Why = "made by hand"
@@ -261,6 +282,10 @@ const connectedMetric6 = 256
 func (e *Env) classOf(s *Section, k plan.Key, owned, handMade, marked bool) plan.Class {
 	wanted := e.Wanted(k)
 	switch {
+	case e.Record.HeldByOther(k):
+		if wanted {
+			return plan.Foreign
+		}
 	case s.Owned || owned:
 		if wanted || handMade || marked {
 			return plan.Ours
@@ -269,6 +294,8 @@ func (e *Env) classOf(s *Section, k plan.Key, owned, handMade, marked bool) plan
 		return plan.Ours
 	case wanted:
 		return plan.Foreign
+	case marked:
+		e.Warn(fmt.Sprintf("%s has plumb's mark, but no record tells whose it is: left alone", k.Label()))
 	}
 	return plan.Loose
 }

@@ -55,6 +55,8 @@ type Record interface {
 	Pending(k plan.Key) bool
 	// Holds says that an object of the host which can't carry a stamp is the topology's.
 	Holds(k plan.Key) bool
+	// HeldByOther says that it is another topology's.
+	HeldByOther(k plan.Key) bool
 	// Sysctl tells what is known about a sysctl that some topology wants.
 	Sysctl(k plan.Key) (Claim, bool)
 	// Sysctls lists the sysctls of a section that the topology has claimed.

@@ -56,6 +56,8 @@ type Link struct {
 	Forwarding4 bool `plan:"ipv4 forwarding"`
 	Forwarding6 bool `plan:"ipv6 forwarding"`
 	Promote     bool `plan:"promote_secondaries"`
+	// NoARP says that the link does not ask for its neighbours (`ip link set arp off`).
+	NoARP bool `plan:"arp off"`
 	// Blocked says that a bridge without STP holds this port back, as it does for 30 s after STP was on.
 	Blocked bool `plan:"blocked by stp"`
 	// STP and VLANFiltering are a bridge's.

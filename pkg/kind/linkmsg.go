@@ -31,7 +31,8 @@ type LiveLink struct {
 	Forwarding4, Forwarding6, Promote bool
 	AcceptRA                          uint32
 	IPv6                              bool // the link has IPv6, and derives a link-local address from its MAC
-	NoLinkLocal                       bool // the link is told to make none by itself
+	NoLinkLocal                       bool // the link is told to make none by itself, or another
+	Disabled6                         bool // IPv6 is switched off
 
 	STP, VLANFiltering bool
 	PortState          uint8
@@ -53,7 +54,6 @@ const (
 	iflaInet6Conf        = 2
 	iflaInet6AddrGenMode = 8
 	addrGenModeEUI64     = 0
-	addrGenModeNone      = 1
 )
 
 const loopback = "loopback"
@@ -138,7 +138,8 @@ func (l *LiveLink) parseConf(families attrs) {
 	l.AcceptRA = u32At(six[iflaInet6Conf], devconf6AcceptRA)
 	l.IPv6 = len(six) > 0 && u32At(six[iflaInet6Conf], devconf6Disable) == 0 &&
 		six.u8(iflaInet6AddrGenMode) == addrGenModeEUI64
-	l.NoLinkLocal = six.u8(iflaInet6AddrGenMode) == addrGenModeNone
+	l.NoLinkLocal = len(six) > 0 && six.u8(iflaInet6AddrGenMode) != addrGenModeEUI64
+	l.Disabled6 = u32At(six[iflaInet6Conf], devconf6Disable) != 0
 }
 
 // request starts a message about a link that has yet to be made, or that is found by its name.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink/nl"
@@ -28,7 +29,7 @@ func listLinks(e *Env, s *Section) ([]plan.Have, error) {
 			continue
 		}
 		if twin := s.byKey[m.name]; twin != nil {
-			e.Warn(fmt.Sprintf("links %s and %s in %s both stand for %s", twin.Name, live.Name, sectionName(s), m.name))
+			have = taken(have, LinkKey(s.NS.Name, m.name), twin.Name, live.Name)
 			continue
 		}
 		s.byKey[m.name] = live
@@ -50,9 +51,12 @@ func (e *Env) warnOfGroup(s *Section, l *LiveLink) {
 
 // stackedOn tells which links of others end with a link: those that are made on top of it.
 func (e *Env) stackedOn(s *Section, base *LiveLink) string {
-	var names []string
+	var names, ports []string
 	for i := range s.Links {
 		l := &s.Links[i]
+		if l.Master == base.Index && e.stamp(s, l).class != plan.Ours {
+			ports = append(ports, "link "+l.Name)
+		}
 		if l.Peer != base.Index || l.PeerNSID >= 0 || l.Type == Veth || l.Index == base.Index {
 			continue
 		}
@@ -60,17 +64,22 @@ func (e *Env) stackedOn(s *Section, base *LiveLink) string {
 			names = append(names, "link "+l.Name)
 		}
 	}
-	if len(names) == 0 {
-		return ""
+	var words []string
+	if len(names) > 0 {
+		words = append(words, "takes with it: "+strings.Join(names, ", "))
 	}
-	return "takes with it: " + strings.Join(names, ", ")
+	if len(ports) > 0 {
+		words = append(words, "frees: "+strings.Join(ports, ", "))
+	}
+	return strings.Join(words, "; ")
 }
 
-func sectionName(s *Section) string {
-	if s.NS.Name == "" {
-		return "the host"
-	}
-	return "namespace " + s.NS.Name
+// taken refuses a key for which two links stand: one by its stamp, and one by the name that it took.
+func taken(have []plan.Have, k plan.Key, one, two string) []plan.Have {
+	i := slices.IndexFunc(have, func(h plan.Have) bool { return h.Object.Key() == k })
+	have[i].Class, have[i].Final = plan.Foreign, true
+	have[i].Why = fmt.Sprintf("links %s and %s both stand for it, by stamp and by name: rename or remove the one that does not belong", one, two)
+	return have
 }
 
 const notOurs = "exists and is not ours: rename it, remove it, or use --adopt"
@@ -125,6 +134,10 @@ func (e *Env) link(s *Section, live *LiveLink, name string, linkLocal netip.Addr
 		NS: s.NS.Name, Name: name, Type: live.Type, Ifname: live.Name, Up: live.Up(), MTU: live.MTU, MAC: live.MAC,
 		Group: live.Group, Alias: live.Alias, LinkLocal: plan.Some(linkLocal),
 		Forwarding4: live.Forwarding4, Forwarding6: live.Forwarding6, Promote: live.Promote,
+		NoARP: live.Flags&unix.IFF_NOARP != 0,
+	}
+	if live.Disabled6 && e.wantIPv6[l.Key()] {
+		l.LinkLocal = plan.Some(netip.Addr{})
 	}
 	if live.Type == Bridge {
 		l.STP, l.VLANFiltering = plan.Some(live.STP), plan.Some(live.VLANFiltering)
@@ -272,6 +285,9 @@ func (e *Env) finishLink(l Link, hasMaster bool) error {
 			return err
 		}
 	}
+	if err := e.enableIPv6(s, &live, l); err != nil {
+		return err
+	}
 	return e.addLinkLocal(s, l)
 }
 
@@ -285,7 +301,7 @@ func (e *Env) updateLink(old, l Link) error {
 	if err != nil {
 		return err
 	}
-	index, err := s.Index(old.Ifname)
+	index, err := s.indexOf(old)
 	if err != nil {
 		return err
 	}
@@ -303,7 +319,7 @@ func (e *Env) updateLink(old, l Link) error {
 		}
 	}
 	if l.LinkLocal.Set && old.LinkLocal != l.LinkLocal {
-		if err := s.replaceLinkLocal(index, l); err != nil {
+		if err := e.replaceLinkLocal(s, index, l); err != nil {
 			return err
 		}
 	}
@@ -330,6 +346,9 @@ func (s *Section) rename(index int, old, l Link) error {
 		m.name(l.Ifname)
 		return m.req
 	}
+	if err := s.makeRoom(l); err != nil {
+		return err
+	}
 	err := s.NS.Write(what, message())
 	if errors.Is(err, unix.EBUSY) {
 		err = errors.Join(
@@ -340,6 +359,32 @@ func (s *Section) rename(index int, old, l Link) error {
 	delete(s.index, old.Ifname)
 	s.index[l.Ifname] = index
 	return err
+}
+
+// indexOf finds a live link by its stamp, as its name may have been given to another meanwhile.
+func (s *Section) indexOf(l Link) (int, error) {
+	if live := s.byKey[l.Name]; live != nil {
+		return live.Index, nil
+	}
+	return s.Index(l.Ifname)
+}
+
+// makeRoom takes the name of a link from another of ours, which gets its own back by a step to come: names may have
+// been swapped.
+func (s *Section) makeRoom(l Link) error {
+	for name, other := range s.byKey {
+		if other.Name != l.Ifname || name == l.Name || other.Name == name {
+			continue
+		}
+		m := indexRequest(other.Index, 0, 0)
+		free := DerivedName("", l.NS, name)
+		m.name(free)
+		if err := s.NS.Write(fmt.Sprintf("rename link %s to %s for now", other.Name, free), m.req); err != nil {
+			return err
+		}
+		other.Name = free
+	}
+	return nil
 }
 
 func indexRequest(index int, flags, mask uint32) message {
@@ -355,6 +400,9 @@ func (s *Section) change(index int, old, l Link) error {
 	flags, mask := uint32(0), uint32(0)
 	if old.Up != l.Up {
 		flags, mask = bit(l.Up), unix.IFF_UP
+	}
+	if old.NoARP != l.NoARP {
+		flags, mask = flags|bit(l.NoARP)*unix.IFF_NOARP, mask|unix.IFF_NOARP
 	}
 	m := indexRequest(index, flags, mask)
 	if old.MTU != l.MTU {

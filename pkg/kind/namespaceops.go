@@ -244,18 +244,17 @@ func (e *Env) delNamespace(n Namespace) error {
 	if n.Leftover {
 		return kernel.Remove(n.Name, e.Seam)
 	}
-	if s := e.Sections[n.Name]; s != nil {
-		id, err := s.NS.ID()
-		if now := kernel.IDOf(n.Name); err == nil && now != id && now != (kernel.ID{}) {
-			err = fmt.Errorf("%s/%s is another namespace by now, and not ours", kernel.NetnsDir, n.Name)
-		}
-		s.NS.Close()
-		delete(e.Sections, n.Name)
-		if err != nil {
-			return err
-		}
+	s, err := e.section(n.Name)
+	if err != nil {
+		return nil // it is gone already
 	}
-	return kernel.Delete(n.Name, e.Seam)
+	id, err := s.NS.ID()
+	s.NS.Close()
+	delete(e.Sections, n.Name)
+	if err != nil {
+		return err
+	}
+	return kernel.Delete(n.Name, id, e.Seam)
 }
 
 // conf4Defaults are the values of the IPv4 parameters in a new namespace of a host that nobody configured

@@ -173,9 +173,9 @@ func (c *trial) reached() error {
 // crowded says that somebody else's address is in a sequence: it may be the first of a subnet, which no order of ours
 // changes.
 func (c *trial) crowded(name string) bool {
-	return slices.ContainsFunc(c.have, func(h plan.Have) bool {
-		s, ok := h.Object.(plan.Sequenced)
-		return ok && h.Class != plan.Ours && s.Sequence() == name
+	return slices.ContainsFunc(c.machine.objects, func(o plan.Object) bool {
+		s, ok := o.(plan.Sequenced)
+		return ok && c.wanted[o.Key()] == nil && s.Sequence() == name
 	})
 }
 

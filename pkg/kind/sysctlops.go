@@ -95,6 +95,9 @@ func (e *Env) sysctl(s *Section, k plan.Key, value string) (h plan.Have, ok bool
 				h.Why = fmt.Sprintf("topology %s wants %s: the two cannot be on one host", other, claim.Wants[other])
 			}
 		}
+		if owner := e.ownerOfLink(s, k.Name); owner != "" {
+			h.Class, h.Final, h.Why = plan.Foreign, true, "the link belongs to topology "+owner+", which decides that"
+		}
 		return h, true
 	}
 	wrote, mine := claim.Wants[e.Topology]
@@ -139,6 +142,20 @@ func differs(s *Section, values map[string]string) bool {
 		}
 	}
 	return false
+}
+
+// ownerOfLink names the other topology that manages a parameter, because it is an attribute of a link of its own.
+func (e *Env) ownerOfLink(s *Section, name string) string {
+	link, ok := SysctlOfLink(name)
+	if !ok || !strings.HasSuffix(name, ".forwarding") && !strings.HasSuffix(name, ".promote_secondaries") {
+		return ""
+	}
+	for _, l := range s.Links {
+		if topology, _, _, stamped := ParseAlias(l.Alias); l.Name == link && stamped && topology != e.Topology && l.Group == Group(topology) {
+			return topology
+		}
+	}
+	return ""
 }
 
 // original is the value that a sysctl goes back to. A link of ours has none of its own: it takes the section's

@@ -66,17 +66,30 @@ func learnedRoutes(s *Section) (map[int]bool, error) {
 
 // DefaultDev is the interface that the default route of a section leaves by, empty without one.
 func DefaultDev(s *Section, v4 bool) (string, error) {
-	msgs, err := s.Routes()
-	if err != nil {
+	devs, err := defaultDevs(s, func(m *nl.RtMsg) bool { return (m.Family == unix.AF_INET) == v4 })
+	if len(devs) == 0 {
 		return "", err
 	}
+	return devs[0], err
+}
+
+// OwnUplinks are the interfaces that the default routes of a section leave by which plumb has not made.
+func OwnUplinks(s *Section) ([]string, error) {
+	return defaultDevs(s, func(m *nl.RtMsg) bool { return m.Protocol != Protocol })
+}
+
+func defaultDevs(s *Section, match func(*nl.RtMsg) bool) ([]string, error) {
+	msgs, err := s.Routes()
+	if err != nil {
+		return nil, err
+	}
+	var devs []string
 	for _, b := range msgs {
 		m := nl.DeserializeRtMsg(b)
-		a := parseAttrs(b[m.Len():])
-		l := s.byIndex[int(a.u32(unix.RTA_OIF))]
-		if l != nil && m.Dst_len == 0 && m.Table == unix.RT_TABLE_MAIN && (m.Family == unix.AF_INET) == v4 {
-			return l.Name, nil
+		l := s.byIndex[int(parseAttrs(b[m.Len():]).u32(unix.RTA_OIF))]
+		if l != nil && m.Dst_len == 0 && m.Table == unix.RT_TABLE_MAIN && match(m) {
+			devs = append(devs, l.Name)
 		}
 	}
-	return "", nil
+	return devs, nil
 }

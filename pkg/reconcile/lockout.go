@@ -33,7 +33,8 @@ func (r *run) guard(p plan.Plan) (plan.Plan, error) {
 	return p, nil
 }
 
-// lifelines are what connects the host: the interfaces of its default routes, and that of the current SSH session.
+// lifelines are what connects the host: the interfaces of the default routes that plumb has not made, and that of the
+// current SSH session.
 type lifelines struct {
 	uplinks map[string]bool
 	ssh     string     // interface
@@ -44,14 +45,12 @@ type lifelines struct {
 func (r *run) lifelines(getenv func(string) string, readFile func(string) ([]byte, error)) (lifelines, error) {
 	lines := lifelines{uplinks: make(map[string]bool), sshAddr: sshAddress(getenv, readFile, os.Getpid())}
 	host := r.env.Sections[""]
-	for _, v4 := range []bool{true, false} {
-		dev, err := kind.DefaultDev(host, v4)
-		if err != nil {
-			return lines, err
-		}
-		if dev != "" {
-			lines.uplinks[dev] = true
-		}
+	devs, err := kind.OwnUplinks(host)
+	if err != nil {
+		return lines, err
+	}
+	for _, dev := range devs {
+		lines.uplinks[dev] = true
 	}
 	addresses, err := host.Addresses()
 	if err != nil {
@@ -69,7 +68,7 @@ func (r *run) lifelines(getenv func(string) string, readFile func(string) ([]byt
 func (l lifelines) cutBy(s plan.Step, c plan.Change) string {
 	switch old := c.Old.(type) {
 	case kind.Route:
-		if old.NS == "" && old.Dst.Bits() == 0 && old.Table == kind.MainTable {
+		if l.cutsRoute(s.Action, old, c.New) {
 			return "would take the host's default route"
 		}
 	case kind.Address:
@@ -90,6 +89,17 @@ func (l lifelines) cutBy(s plan.Step, c plan.Change) string {
 		return fmt.Sprintf("would cut %s, the host's uplink", old.Ifname)
 	}
 	return ""
+}
+
+// cutsRoute says whether a default route that plumb has not made, or that the current SSH session may need, goes or
+// leads elsewhere.
+func (l lifelines) cutsRoute(action plan.Action, old kind.Route, next plan.Object) bool {
+	ours := old.Proto == kind.Protocol || action == plan.Update // what a hand has changed is still ours
+	if old.NS != "" || old.Dst.Bits() != 0 || old.Table != kind.MainTable || ours && old.Dev.V != l.ssh {
+		return false
+	}
+	now, stays := next.(kind.Route)
+	return !stays || now.Type != old.Type || now.Via != old.Via || now.Dev.Set && now.Dev != old.Dev
 }
 
 func (l lifelines) holds(dev string) bool { return dev != "" && (l.uplinks[dev] || dev == l.ssh) }

@@ -34,23 +34,45 @@ func (l *lab) refusedFor(yaml, reason string) {
 	l.same("after the refusal", before, l.settle())
 }
 
-// TestLockout refuses what takes the host's default route, its uplink or an address of that, until it is allowed.
+// TestLockout refuses what takes the host's default route, its uplink or an address of that, until it is allowed. The
+// host's are those that plumb has not made.
 func TestLockout(t *testing.T) {
 	l := newLab(t)
-	l.apply(l.load(uplinkBridge), guarded)
-	without := func(s string) string { return strings.Replace(uplinkBridge, s, "", 1) }
-	l.refusedFor(without("routes: [{to: default, via: 192.0.2.1}]"), "would take the host's default route")
-	l.refusedFor(strings.ReplaceAll(uplinkBridge, "192.0.2.2/24", "192.0.2.3/24"), "would take an address of br0, the host's uplink")
-	l.refusedFor(strings.ReplaceAll(uplinkBridge, "mtu: 1400", `mac: "02:00:00:00:00:01"`), "would cut br0, the host's uplink")
-
+	const bridge = `
+name: office
+bridges: {br0: {addresses: [192.0.2.2/24], mtu: 1400}}
+namespaces:
+  isp: {interfaces: {eth0: {bridge: br0, addresses: [192.0.2.1/24]}}}
+`
+	l.apply(l.load(bridge), guarded)
+	l.sh("ip", "route", "add", "default", "via", "192.0.2.1", "proto", "dhcp")
+	l.refusedFor(strings.ReplaceAll(bridge, "192.0.2.2/24", "192.0.2.3/24"), "would take an address of br0, the host's uplink")
+	l.refusedFor(strings.ReplaceAll(bridge, "mtu: 1400", `mac: "02:00:00:00:00:01"`), "would cut br0, the host's uplink")
 	h := l.open(guarded)
 	_, err := h.Destroy(context.Background(), "office")
 	if !errors.Is(err, reconcile.ErrRefused) || !strings.Contains(err.Error(), "--allow-disconnect") {
 		t.Errorf("destroy: %v, want a refusal with its remedy", err)
 	}
-	l.apply(l.load(strings.ReplaceAll(uplinkBridge, "mtu: 1400", "mtu: 1300")), guarded) // harmless
-	l.apply(l.load(without("routes: [{to: default, via: 192.0.2.1}]")))                  // allowed by the lab
-	l.apply(l.load(uplinkBridge), guarded)
+	l.apply(l.load(strings.ReplaceAll(bridge, "mtu: 1400", "mtu: 1300")), guarded) // harmless
+	adopting := func(o *reconcile.Options) { o.AllowDisconnect, o.Adopt = false, true }
+	route := "routes: [{to: default, via: 192.0.2.9}]\n"
+	if _, err := l.tryApply(l.load(bridge+route), adopting); !errors.Is(err, reconcile.ErrRefused) {
+		t.Errorf("adopting the default route and leading it elsewhere: %v, want a refusal", err)
+	}
+	l.apply(l.load(strings.ReplaceAll(bridge, "192.0.2.2/24", "192.0.2.3/24"))) // allowed by the lab
+}
+
+// TestLockoutOwn does not count what plumb itself has made: destroy leads back to a host that was not connected.
+func TestLockoutOwn(t *testing.T) {
+	l := newLab(t)
+	topo := l.load(uplinkBridge)
+	l.apply(topo, guarded)
+	l.sh("ip", "route", "replace", "default", "via", "192.0.2.9")
+	l.apply(topo, guarded)
+	h := l.open(guarded)
+	if _, err := h.Destroy(context.Background(), "office"); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestLockoutSSH knows the session by what sshd told the process.

@@ -193,6 +193,16 @@ func (v view) Pending(k plan.Key) bool { return v.pending[k] }
 // Holds implements [kind.Record].
 func (v view) Holds(k plan.Key) bool { return slices.Contains(v.Held[v.topology], k) }
 
+// HeldByOther implements [kind.Record].
+func (v view) HeldByOther(k plan.Key) bool {
+	for topology, keys := range v.Held {
+		if topology != v.topology && slices.Contains(keys, k) {
+			return true
+		}
+	}
+	return false
+}
+
 // Sysctl implements [kind.Record].
 func (v view) Sysctl(k plan.Key) (kind.Claim, bool) {
 	if c := v.claim(k); c != nil {
