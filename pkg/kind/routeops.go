@@ -104,7 +104,7 @@ func (e *Env) parseRoute(s *Section, b []byte) (liveRoute, bool) {
 		return liveRoute{}, false
 	}
 	expires := int32(u32At(a[unix.RTA_CACHEINFO], 2)) // rta_cacheinfo.rta_expires
-	r.handMade = (m.Protocol == unix.RTPROT_BOOT || m.Protocol == unix.RTPROT_STATIC) && expires == 0
+	r.handMade = r.HandMade() && expires == 0
 	if kind == Unicast {
 		r.Dev = plan.Some(e.devName(s, a.u32(unix.RTA_OIF), &r.owned))
 	}
@@ -113,6 +113,9 @@ func (e *Env) parseRoute(s *Section, b []byte) (liveRoute, bool) {
 	}
 	return r, true
 }
+
+// HandMade says whether the route's protocol is one that ip-route(8) and people use.
+func (r Route) HandMade() bool { return r.Proto == unix.RTPROT_BOOT || r.Proto == unix.RTPROT_STATIC }
 
 func typeName(t uint8) (string, bool) {
 	for name, number := range routeTypes {

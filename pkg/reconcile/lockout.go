@@ -94,7 +94,8 @@ func (l lifelines) cutBy(s plan.Step, c plan.Change) string {
 // cutsRoute says whether a default route that plumb has not made, or that the current SSH session may need, goes or
 // leads elsewhere.
 func (l lifelines) cutsRoute(action plan.Action, old kind.Route, next plan.Object) bool {
-	ours := old.Proto == kind.Protocol || action == plan.Update // what a hand has changed is still ours
+	// What a hand has changed is still ours; what a DHCP client or a routing daemon has made is not.
+	ours := old.Proto == kind.Protocol || action == plan.Update && old.HandMade()
 	if old.NS != "" || old.Dst.Bits() != 0 || old.Table != kind.MainTable || ours && old.Dev.V != l.ssh {
 		return false
 	}
