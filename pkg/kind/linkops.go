@@ -358,6 +358,9 @@ func (s *Section) rename(index int, old, l Link) error {
 	}
 	delete(s.index, old.Ifname)
 	s.index[l.Ifname] = index
+	if live := s.byKey[l.Name]; live != nil {
+		live.Name = l.Ifname
+	}
 	return err
 }
 
