@@ -43,7 +43,7 @@ func TestExitCodes(t *testing.T) {
 	if filtersVLANs() {
 		t.Skip("the kernel can filter VLANs: nothing fails")
 	}
-	_, said := exits(t, 6, bin, "apply", "-f", topologyFile(t, fails))
+	said := exits(t, 6, bin, "apply", "-f", topologyFile(t, fails))
 	if !strings.Contains(said, "CONFIG_BRIDGE_VLAN_FILTERING") || !strings.Contains(said, "rolled back") {
 		t.Errorf("it says %q", said)
 	}
