@@ -127,7 +127,7 @@ func readChain(ns, odd string, chain *nftables.Chain, rules []*nftables.Rule) []
 	return have
 }
 
-// otherMembers lists what else stands in the table: sets, maps, objects, flowtables.
+// otherMembers lists what else stands in the table: sets, maps, named objects.
 func otherMembers(c *nftables.Conn, t *nftables.Table) ([]string, error) {
 	var words []string
 	sets, err := c.GetSets(t)

@@ -47,7 +47,7 @@ func (d *field) die(k int64, after bool) {
 			d.arrived(d.to, "")
 		}
 	})
-	if !after {
+	if !after || k%2 == 0 && some(false, 0) == 0 {
 		return
 	}
 	d.disturb(sort+", then destroyed", name+", then destroyed", func() {

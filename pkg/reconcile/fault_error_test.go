@@ -46,7 +46,7 @@ func failures() []failure {
 	return all
 }
 
-// pickFailures takes two of the failures: one of a write that was made, one of a write that was not; or all.
+// pickFailures takes two of the failures: one of a write that was not made, one of a write that was; or all.
 func (f *faultRun) pickFailures(name string) []failure {
 	all := failures()
 	if os.Getenv("TEST_FAULTS") == "all" {
@@ -63,7 +63,11 @@ func (f *faultRun) errors(t *testing.T) {
 		t.Run(j.name, func(t *testing.T) {
 			d := f.field(t, j)
 			for _, k := range f.pick(t.Name(), len(d.writes), some(j.whole, 4)) {
-				for _, how := range f.pickFailures(fmt.Sprint(t.Name(), k)) {
+				hows := f.pickFailures(fmt.Sprint(t.Name(), k))
+				if j.from != nil && len(hows) == 2 {
+					hows = hows[k%2 : k%2+1]
+				}
+				for _, how := range hows {
 					d.disturb(fmt.Sprintf("a write of %s: %v", d.verb(), how), fmt.Sprintf("write %d: %v", k, how), func() {
 						d.Logf("%q", d.writes[k-1])
 						d.fail(k, how)

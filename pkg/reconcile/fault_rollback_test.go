@@ -21,7 +21,7 @@ func (f *faultRun) rollbacks(t *testing.T) {
 		t.Run(j.name, func(t *testing.T) {
 			d := f.field(t, j)
 			back := d.wayBack()
-			for _, k := range f.pick(t.Name(), len(back), some(false, 6)) {
+			for _, k := range f.pick(t.Name(), len(back), some(false, 5)) {
 				i, what := int(k-1), back[k-1]
 				how := f.pickFailures(fmt.Sprint(t.Name(), i))[i%2]
 				d.disturb("a write of a rollback, once", fmt.Sprintf("write %d, once: %v", i+1, how), func() {
