@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/plumbnet/plumb/pkg/kind"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -17,7 +16,7 @@ import (
 // TestPlanner plans from random kernels to random topologies, and carries the plans out on a simple model. A failure
 // names the case's seed: TEST_SEED=N TEST_CASES=1 runs it alone.
 func TestPlanner(t *testing.T) {
-	start := number("TEST_SEED", uint64(time.Now().UnixNano())%1_000_000_000)
+	start := number("TEST_SEED", 7000)
 	cases := number("TEST_CASES", 20_000)
 	t.Logf("TEST_SEED=%d TEST_CASES=%d", start, cases)
 	refused, steps := 0, 0

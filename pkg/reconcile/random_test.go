@@ -19,9 +19,10 @@ func number(env string, otherwise uint64) uint64 {
 }
 
 // TestRandomPairs applies pairs of random topologies: what A leaves behind must not show after B. A failure names the
-// pair's seed: TEST_SEED=N TEST_PAIRS=1 runs it alone.
+// pair's seed: TEST_SEED=N TEST_PAIRS=1 runs it alone. Without TEST_SEED the pairs are the same each time, so that a
+// change is judged by what it changed.
 func TestRandomPairs(t *testing.T) {
-	start := number("TEST_SEED", uint64(time.Now().UnixNano())%1_000_000_000)
+	start := number("TEST_SEED", 7000)
 	pairs := number("TEST_PAIRS", 200)
 	t.Logf("TEST_SEED=%d TEST_PAIRS=%d", start, pairs)
 	vlans := filtersVLANs()

@@ -157,6 +157,10 @@ func (s *section) routeLine(r map[string]any) (line string, ok bool) {
 			r["flags"] = slices.DeleteFunc(flags, func(f any) bool { return f == "linkdown" })
 		}
 	}
+	if flags, ok := r["flags"].([]any); ok && r["nexthops"] != nil {
+		// Of a route of several ways, the kernel only notes it when the last carrier goes; each way has its own flag.
+		r["flags"] = slices.DeleteFunc(flags, func(f any) bool { return f == "linkdown" })
+	}
 	delete(r, "expires")
 	return "route " + compact(r), true
 }
