@@ -142,7 +142,7 @@ func (d *field) exact(err error, want string) {
 	d.Helper()
 	now := d.settle()
 	_, list, ok := strings.Cut(err.Error(), "left: ")
-	if !ok && strings.Contains(err.Error(), "host record") && now == want {
+	if now == want && strings.Contains(err.Error(), "host record") {
 		return // the record itself is what is left
 	}
 	if !ok {

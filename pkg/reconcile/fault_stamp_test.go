@@ -34,25 +34,28 @@ func TestGroupCollides(t *testing.T) {
 	}
 }
 
-// A stamp copied whole onto another's link: while the real one is there, the copy is told of and left alone, also by
-// the destroy of the real one.
+// A stamp copied whole onto another's link: nothing tells which of the two is ours, so both are left alone until one of
+// them goes.
 func TestStampCopied(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(l.example("docker0.yaml"))
 	l.apply(topo)
+	made := l.settle()
 	l.script("ip link add odd0 address 02:f2:00:00:00:01 type bridge")
 	l.sh("ip", "link", "set", "odd0", "alias", kind.Alias("docker0", "", "br0"), "group", fmt.Sprint(kind.Group("docker0")))
-	l.inSync(topo)
-	l.warnedOfOdd()
-	l.apply(topo)
-	l.warnedOfOdd()
-	if _, err := l.tryDestroy("docker0"); err != nil {
-		t.Error(err)
-	}
-	l.warnedOfOdd()
+	both := l.settle()
+	refusal(t, l.diff(topo), kind.LinkKey("", "br0"), "links br0 and odd0 both stand for it")
+	_, err := l.tryApply(topo)
+	refused(t, err, "remove the one that does not belong")
+	l.same("after the refusal", both, l.settle())
+	_, err = l.tryDestroy("docker0")
+	t.Logf("destroy: %v; warnings: %q", err, l.warnings)
 	if !l.has("odd0") {
-		t.Log("known: destroy takes the copy too, in its second round: it carries all that marks a link as ours")
-		return
+		t.Error("destroy took the copy")
 	}
+	l.warnedOfOdd()
 	l.sh("ip", "link", "del", "odd0")
+	l.apply(topo)
+	l.converged(topo)
+	l.same("after the copy went", made, l.settle())
 }

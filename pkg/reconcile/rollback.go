@@ -54,10 +54,7 @@ func (r *run) rollBack(start []plan.Have, before *record) (rest plan.Plan, err e
 		}
 		if rest = r.diff(want, have); len(rest.Steps) == 0 {
 			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
-			if err := r.record.save(r.Seam); err != nil {
-				return rest, fmt.Errorf("%w; left: the host record", err)
-			}
-			return rest, nil
+			return rest, r.record.save(r.Seam)
 		}
 		// Should the process die on the way, the record must know what it was about to do; but the way back is worth
 		// trying without.
