@@ -29,10 +29,7 @@ func listLinks(e *Env, s *Section) ([]plan.Have, error) {
 			continue
 		}
 		if twin := s.byKey[m.name]; twin != nil {
-			k := LinkKey(s.NS.Name, m.name)
-			if have = taken(have, k, twin.Name, live.Name); !e.Wanted(k) { // nobody will hear of a refusal
-				e.Warn(fmt.Sprintf("links %s and %s both stand for link %s: left alone", twin.Name, live.Name, k.Place()))
-			}
+			have = e.twins(have, LinkKey(s.NS.Name, m.name), twin.Name, live.Name, m)
 			continue
 		}
 		s.byKey[m.name] = live
@@ -82,7 +79,7 @@ func (e *Env) stackedOn(s *Section, base *LiveLink) string {
 func (e *Env) twins(have []plan.Have, k plan.Key, one, two string, second mark) []plan.Have {
 	i := slices.IndexFunc(have, func(h plan.Have) bool { return h.Object.Key() == k })
 	why := fmt.Sprintf("links %s and %s both stand for it, by stamp and by name: rename or remove the one that does not belong", one, two)
-	if have[i].Class == plan.Ours && second.class == plan.Ours {
+	if have[i].Class == plan.Ours && second.class == plan.Ours || !e.Wanted(k) { // nobody would hear of a refusal
 		e.Warn(k.Label() + ": " + why)
 		return have
 	}
