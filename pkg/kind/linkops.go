@@ -29,7 +29,10 @@ func listLinks(e *Env, s *Section) ([]plan.Have, error) {
 			continue
 		}
 		if twin := s.byKey[m.name]; twin != nil {
-			have = e.twins(have, LinkKey(s.NS.Name, m.name), twin.Name, live.Name, m)
+			k := LinkKey(s.NS.Name, m.name)
+			if have = taken(have, k, twin.Name, live.Name); !e.Wanted(k) { // nobody will hear of a refusal
+				e.Warn(fmt.Sprintf("links %s and %s both stand for link %s: left alone", twin.Name, live.Name, k.Place()))
+			}
 			continue
 		}
 		s.byKey[m.name] = live
@@ -74,16 +77,11 @@ func (e *Env) stackedOn(s *Section, base *LiveLink) string {
 	return strings.Join(words, "; ")
 }
 
-// twins refuses a key for which two links stand: one by its stamp, and one by the name that it took. Of two that both
-// bear the stamp, one is a copy; the first is the older.
-func (e *Env) twins(have []plan.Have, k plan.Key, one, two string, second mark) []plan.Have {
+// taken refuses a key for which two links stand: one by its stamp, and one by the name that it took.
+func taken(have []plan.Have, k plan.Key, one, two string) []plan.Have {
 	i := slices.IndexFunc(have, func(h plan.Have) bool { return h.Object.Key() == k })
-	why := fmt.Sprintf("links %s and %s both stand for it, by stamp and by name: rename or remove the one that does not belong", one, two)
-	if have[i].Class == plan.Ours && second.class == plan.Ours || !e.Wanted(k) { // nobody would hear of a refusal
-		e.Warn(k.Label() + ": " + why)
-		return have
-	}
-	have[i].Class, have[i].Final, have[i].Why = plan.Foreign, true, why
+	have[i].Class, have[i].Final = plan.Foreign, true
+	have[i].Why = fmt.Sprintf("links %s and %s both stand for it, by stamp and by name: rename or remove the one that does not belong", one, two)
 	return have
 }
 
