@@ -7,7 +7,6 @@ import (
 	"runtime"
 
 	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,8 +20,8 @@ type Namespace struct {
 	Name string
 
 	seam  *Seam
-	fd    netns.NsHandle
-	route *nl.SocketHandle
+	fd    int
+	route *socket // nil once it is closed
 }
 
 // Current opens the namespace that the calling process is in: the host's own.
@@ -36,32 +35,19 @@ func Current(seam *Seam) (*Namespace, error) {
 
 // newNamespace takes over fd, also when it fails.
 func newNamespace(name string, fd int, seam *Seam) (*Namespace, error) {
-	sock, err := nl.GetNetlinkSocketAt(netns.NsHandle(fd), netns.None(), unix.NETLINK_ROUTE)
+	n := &Namespace{Name: name, seam: seam, fd: fd}
+	err := onThread(func() (err error) {
+		if err := n.enter(); err != nil {
+			return err
+		}
+		n.route, err = openSocket(unix.NETLINK_ROUTE)
+		return err
+	})
 	if err != nil {
 		unix.Close(fd) //nolint:errcheck // the first error is the one to tell
-		return nil, fmt.Errorf("open a netlink socket in namespace %q: %w", name, err)
-	}
-	n := &Namespace{Name: name, seam: seam, fd: netns.NsHandle(fd), route: &nl.SocketHandle{Socket: sock}}
-	if err := n.configure(); err != nil {
-		n.Close()
-		return nil, err
+		return nil, fmt.Errorf("namespace %q: %w", name, err)
 	}
 	return n, nil
-}
-
-// socketTimeout bounds every wait for the kernel: deleting thousands of links in one message takes seconds.
-var socketTimeout = unix.Timeval{Sec: 120}
-
-func (n *Namespace) configure() error {
-	timeout := socketTimeout
-	err := errors.Join(
-		n.route.Socket.SetSendTimeout(&timeout),
-		n.route.Socket.SetReceiveTimeout(&timeout),
-		n.route.Socket.SetExtAck(true))
-	if err != nil {
-		return fmt.Errorf("set up a netlink socket: %w", err)
-	}
-	return nil
 }
 
 // Close closes the namespace's sockets. It can be called again.
@@ -69,18 +55,18 @@ func (n *Namespace) Close() {
 	if n.route == nil {
 		return
 	}
-	n.route.Close() //nolint:errcheck // a socket has nothing to lose
+	n.route.close()
 	n.route = nil
-	n.fd.Close() //nolint:errcheck // nothing was written through it
+	unix.Close(n.fd) //nolint:errcheck // nothing was written through it
 }
 
 // FD is a descriptor of the namespace, for messages that name another namespace.
-func (n *Namespace) FD() int { return int(n.fd) }
+func (n *Namespace) FD() int { return n.fd }
 
 // ID identifies the namespace among those that exist: the device and inode of its file in nsfs.
 func (n *Namespace) ID() (ID, error) {
 	var st unix.Stat_t
-	if err := unix.Fstat(int(n.fd), &st); err != nil {
+	if err := unix.Fstat(n.fd, &st); err != nil {
 		return ID{}, fmt.Errorf("stat namespace %q: %w", n.Name, err)
 	}
 	return ID{st.Dev, st.Ino}, nil
@@ -94,7 +80,7 @@ func (n *Namespace) Cookie() (uint64, error) {
 	if n.route == nil {
 		return 0, ErrClosed
 	}
-	c, err := unix.GetsockoptUint64(n.route.Socket.GetFd(), unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	c, err := unix.GetsockoptUint64(n.route.fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
 	if err != nil {
 		return 0, fmt.Errorf("read the namespace's cookie: %w", err)
 	}
@@ -110,9 +96,7 @@ func (n *Namespace) Read(req *nl.NetlinkRequest, answer uint16) ([][]byte, error
 	if n.route == nil {
 		return nil, ErrClosed
 	}
-	req.RetryInterrupted = true
-	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: n.route}
-	return req.Execute(unix.NETLINK_ROUTE, answer)
+	return n.route.dump(req, answer)
 }
 
 // Write sends a request that changes the namespace and waits for its acknowledgement. The error carries the kernel's
@@ -122,9 +106,8 @@ func (n *Namespace) Write(what string, req *nl.NetlinkRequest) error {
 		return ErrClosed
 	}
 	req.Flags |= unix.NLM_F_ACK
-	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: n.route}
 	return n.Do(what, func() error {
-		_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+		_, err := n.route.exchange(req, 0)
 		return err
 	})
 }
@@ -140,11 +123,19 @@ func (n *Namespace) Inside(f func() error) error {
 		return ErrClosed
 	}
 	return onThread(func() error {
-		if err := unix.Setns(int(n.fd), unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("enter namespace %q: %w", n.Name, err)
+		if err := n.enter(); err != nil {
+			return err
 		}
 		return f()
 	})
+}
+
+// enter puts the calling thread into the namespace.
+func (n *Namespace) enter() error {
+	if err := unix.Setns(n.fd, unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("enter namespace %q: %w", n.Name, err)
+	}
+	return nil
 }
 
 // onThread runs f, which may change the thread's network namespace, on a thread of its own, and puts the thread back

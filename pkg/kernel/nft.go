@@ -9,7 +9,6 @@ import (
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
 	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,7 +20,7 @@ func (n *Namespace) NFT() (*nftables.Conn, error) {
 	if n.route == nil {
 		return nil, ErrClosed
 	}
-	c, err := nftables.New(nftables.WithNetNSFd(int(n.fd)), nftables.AsLasting(),
+	c, err := nftables.New(nftables.WithNetNSFd(n.fd), nftables.AsLasting(),
 		nftables.WithSockOptions(func(c *netlink.Conn) error { return c.SetDeadline(time.Now().Add(nftTimeout)) }))
 	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)
@@ -72,30 +71,25 @@ func (n *Namespace) NFTUntouched() (bool, error) {
 	if n.route == nil {
 		return false, ErrClosed
 	}
-	sock, err := nl.GetNetlinkSocketAt(n.fd, netns.None(), unix.NETLINK_NETFILTER)
-	if err != nil {
-		return false, fmt.Errorf("open nftables: %w", err)
-	}
-	defer sock.Close() //nolint:errcheck // only read
-	timeout := socketTimeout
-	if err := sock.SetReceiveTimeout(&timeout); err != nil {
-		return false, fmt.Errorf("open nftables: %w", err)
-	}
-	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|nftMsgGetGen, 0)
-	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC})
-	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: sock}}
-	msgs, err := req.Execute(unix.NETLINK_NETFILTER, 0)
+	var msgs [][]byte
+	err := n.Inside(func() error {
+		sock, err := openSocket(unix.NETLINK_NETFILTER)
+		if err != nil {
+			return err
+		}
+		defer sock.close()
+		req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|nftMsgGetGen, 0)
+		req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC})
+		msgs, err = sock.exchange(req, 0)
+		return err
+	})
 	if err != nil {
 		return false, fmt.Errorf("nftables: read the generation: %w", err)
 	}
 	for _, m := range msgs {
-		attrs, err := nl.ParseRouteAttr(m[nl.SizeofNfgenmsg:])
-		if err != nil {
-			return false, fmt.Errorf("nftables: read the generation: %w", err)
-		}
-		for _, a := range attrs {
-			if a.Attr.Type == nftaGenID && len(a.Value) == 4 {
-				return binary.BigEndian.Uint32(a.Value) == firstGen, nil
+		for t, value := range Attributes(m[min(nl.SizeofNfgenmsg, len(m)):]) {
+			if t == nftaGenID && len(value) == 4 {
+				return binary.BigEndian.Uint32(value) == firstGen, nil
 			}
 		}
 	}

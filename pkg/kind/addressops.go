@@ -63,7 +63,7 @@ func (s *Section) Addresses() ([]LiveAddress, error) {
 
 func parseAddress(b []byte) LiveAddress {
 	m := nl.DeserializeIfAddrmsg(b)
-	t := parseAttrs(b[m.Len():])
+	t := attrs(b[m.Len():])
 	a := LiveAddress{
 		Index: int(m.Index), Scope: m.Scope, Flags: uint32(m.IfAddrmsg.Flags), Label: t.text(unix.IFA_LABEL),
 		Proto: t.u8(ifaProto), Metric: t.u32(ifaRtPriority), Broadcast: t.addr(unix.IFA_BROADCAST), Forever: true,
@@ -71,7 +71,7 @@ func parseAddress(b []byte) LiveAddress {
 	if t.has(unix.IFA_FLAGS) {
 		a.Flags = t.u32(unix.IFA_FLAGS)
 	}
-	if info := t[unix.IFA_CACHEINFO]; len(info) >= 8 { // ifa_prefered, ifa_valid: seconds
+	if info := t.get(unix.IFA_CACHEINFO); len(info) >= 8 { // ifa_prefered, ifa_valid: seconds
 		a.Forever = u32At(info, 0) == lifetimeAlways && u32At(info, 1) == lifetimeAlways
 	}
 	local, far := t.addr(unix.IFA_LOCAL), t.addr(unix.IFA_ADDRESS)
@@ -237,7 +237,7 @@ func connectedRoutes(s *Section) (map[subnetOn]bool, error) {
 	for _, b := range msgs {
 		m := nl.DeserializeRtMsg(b)
 		if m.Protocol == unix.RTPROT_KERNEL && m.Table == unix.RT_TABLE_MAIN && m.Type == unix.RTN_UNICAST {
-			a := parseAttrs(b[m.Len():])
+			a := attrs(b[m.Len():])
 			found[subnetOn{destination(m, a), int(a.u32(unix.RTA_OIF))}] = true
 		}
 	}

@@ -7,36 +7,31 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
-// attrs are the attributes of a netlink message by type, without the flag bits.
-type attrs map[uint16][]byte
+// attrs is a run of netlink attributes. They are few, and looked for by type, one after another.
+type attrs []byte
 
-// nlaTypeMask is NLA_TYPE_MASK of linux/netlink.h: the type without NLA_F_NESTED and NLA_F_NET_BYTEORDER.
-const nlaTypeMask = 0x3fff
-
-// parseAttrs reads a run of attributes. What is cut short ends it: the kernel never sends such.
-func parseAttrs(b []byte) attrs {
-	m := make(attrs, 16)
-	for len(b) >= unix.SizeofRtAttr {
-		length := int(binary.NativeEndian.Uint16(b))
-		if length < unix.SizeofRtAttr || length > len(b) {
-			break
+// get is the value of the last attribute of a type, nil without one.
+func (m attrs) get(t uint16) (value []byte) {
+	for have, v := range kernel.Attributes(m) {
+		if have == t {
+			value = v
 		}
-		m[binary.NativeEndian.Uint16(b[2:])&nlaTypeMask] = b[unix.SizeofRtAttr:length]
-		b = b[min((length+3)&^3, len(b)):]
 	}
-	return m
+	return value
 }
 
-func (m attrs) nested(t uint16) attrs    { return parseAttrs(m[t]) }
-func (m attrs) text(t uint16) string     { return unix.ByteSliceToString(m[t]) }
-func (m attrs) has(t uint16) bool        { _, ok := m[t]; return ok }
-func (m attrs) u32(t uint16) uint32      { return u32At(m[t], 0) }
-func (m attrs) addr(t uint16) netip.Addr { a, _ := netip.AddrFromSlice(m[t]); return a }
+func (m attrs) nested(t uint16) attrs    { return m.get(t) }
+func (m attrs) text(t uint16) string     { return unix.ByteSliceToString(m.get(t)) }
+func (m attrs) has(t uint16) bool        { return m.get(t) != nil }
+func (m attrs) u32(t uint16) uint32      { return u32At(m.get(t), 0) }
+func (m attrs) addr(t uint16) netip.Addr { a, _ := netip.AddrFromSlice(m.get(t)); return a }
 
 func (m attrs) u8(t uint16) uint8 {
-	if b := m[t]; len(b) > 0 {
+	if b := m.get(t); len(b) > 0 {
 		return b[0]
 	}
 	return 0

@@ -100,14 +100,14 @@ func FindLink(n *kernel.Namespace, name string) (LiveLink, error) {
 
 func parseLink(b []byte) LiveLink {
 	info := nl.DeserializeIfInfomsg(b)
-	a := parseAttrs(b[info.Len():])
+	a := attrs(b[info.Len():])
 	l := LiveLink{
 		Index: int(info.Index), Flags: info.Flags,
 		Name: a.text(unix.IFLA_IFNAME), Alias: a.text(unix.IFLA_IFALIAS), Oper: a.u8(unix.IFLA_OPERSTATE),
 		MTU: a.u32(unix.IFLA_MTU), Group: a.u32(unix.IFLA_GROUP), Master: int(a.u32(unix.IFLA_MASTER)),
 		Peer: int(a.u32(unix.IFLA_LINK)), PeerNSID: -1,
 	}
-	copy(l.MAC[:], a[unix.IFLA_ADDRESS])
+	copy(l.MAC[:], a.get(unix.IFLA_ADDRESS))
 	if a.has(unix.IFLA_LINK_NETNSID) {
 		l.PeerNSID = int(int32(a.u32(unix.IFLA_LINK_NETNSID)))
 	}
@@ -130,16 +130,16 @@ func parseLink(b []byte) LiveLink {
 
 // parseConf reads the link's own sysctls, which a dump of links has for free.
 func (l *LiveLink) parseConf(families attrs) {
-	four := families.nested(unix.AF_INET)[iflaInetConf]
+	four := families.nested(unix.AF_INET).get(iflaInetConf)
 	l.Forwarding4 = u32At(four, devconf4Forwarding-1) != 0
 	l.Promote = u32At(four, devconf4Promote-1) != 0
 	six := families.nested(unix.AF_INET6)
-	l.Forwarding6 = u32At(six[iflaInet6Conf], devconf6Forwarding) != 0
-	l.AcceptRA = u32At(six[iflaInet6Conf], devconf6AcceptRA)
-	l.IPv6 = len(six) > 0 && u32At(six[iflaInet6Conf], devconf6Disable) == 0 &&
+	l.Forwarding6 = u32At(six.get(iflaInet6Conf), devconf6Forwarding) != 0
+	l.AcceptRA = u32At(six.get(iflaInet6Conf), devconf6AcceptRA)
+	l.IPv6 = len(six) > 0 && u32At(six.get(iflaInet6Conf), devconf6Disable) == 0 &&
 		six.u8(iflaInet6AddrGenMode) == addrGenModeEUI64
 	l.NoLinkLocal = len(six) > 0 && six.u8(iflaInet6AddrGenMode) != addrGenModeEUI64
-	l.Disabled6 = u32At(six[iflaInet6Conf], devconf6Disable) != 0
+	l.Disabled6 = u32At(six.get(iflaInet6Conf), devconf6Disable) != 0
 }
 
 // request starts a message about a link that has yet to be made, or that is found by its name.

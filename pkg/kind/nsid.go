@@ -60,5 +60,5 @@ func (s *Section) askNSID(other *Section) int {
 		return -1 // the namespace went meanwhile
 	}
 	head := nl.DeserializeRtGenMsg(msgs[0])
-	return int(int32(parseAttrs(msgs[0][head.Len():]).u32(netnsaNSID)))
+	return int(int32(attrs(msgs[0][head.Len():]).u32(netnsaNSID)))
 }

@@ -87,7 +87,7 @@ func oneMore(first, second plan.Have) plan.Have {
 
 func (e *Env) parseRoute(s *Section, b []byte) (liveRoute, bool) {
 	m := nl.DeserializeRtMsg(b)
-	a := parseAttrs(b[m.Len():])
+	a := attrs(b[m.Len():])
 	kind, known := typeName(m.Type)
 	if !known || m.Flags&unix.RTM_F_CLONED != 0 || m.Family != unix.AF_INET && m.Family != unix.AF_INET6 {
 		return liveRoute{}, false
@@ -103,12 +103,12 @@ func (e *Env) parseRoute(s *Section, b []byte) (liveRoute, bool) {
 	if r.Table == unix.RT_TABLE_LOCAL {
 		return liveRoute{}, false
 	}
-	expires := int32(u32At(a[unix.RTA_CACHEINFO], 2)) // rta_cacheinfo.rta_expires
+	expires := int32(u32At(a.get(unix.RTA_CACHEINFO), 2)) // rta_cacheinfo.rta_expires
 	r.handMade = r.HandMade() && expires == 0
 	if kind == Unicast {
 		r.Dev = plan.Some(e.devName(s, a.u32(unix.RTA_OIF), &r.owned))
 	}
-	if hops := a[unix.RTA_MULTIPATH]; len(hops) > 0 {
+	if hops := a.get(unix.RTA_MULTIPATH); len(hops) > 0 {
 		r.Dev, r.NextHops = plan.Some(""), JoinNextHops(e.parseHops(s, hops, &r.owned))
 	}
 	return r, true
@@ -155,7 +155,7 @@ func (e *Env) parseHops(s *Section, b []byte, owned *bool) []NextHop {
 		if length < unix.SizeofRtNexthop || length > len(b) {
 			break
 		}
-		a := parseAttrs(b[unix.SizeofRtNexthop:length])
+		a := attrs(b[unix.SizeofRtNexthop:length])
 		hops = append(hops, NextHop{
 			Via: a.addr(unix.RTA_GATEWAY), Dev: e.devName(s, binary.NativeEndian.Uint32(b[4:]), owned),
 			Weight: int(b[3]) + 1, Onlink: b[2]&unix.RTNH_F_ONLINK != 0,

@@ -39,7 +39,7 @@ func forwarding(s *Section) (four, six bool, err error) {
 			return false, false, fmt.Errorf("read whether packets are forwarded: %w", err)
 		}
 		for _, m := range msgs {
-			*on = parseAttrs(m[4:]).u32(netconfaForwarding) != 0
+			*on = attrs(m[4:]).u32(netconfaForwarding) != 0
 		}
 	}
 	return four, six, nil

@@ -58,7 +58,7 @@ func learnedRoutes(s *Section) (map[int]bool, error) {
 	for _, b := range msgs {
 		m := nl.DeserializeRtMsg(b)
 		if m.Protocol == unix.RTPROT_RA {
-			learned[int(parseAttrs(b[m.Len():]).u32(unix.RTA_OIF))] = true
+			learned[int(attrs(b[m.Len():]).u32(unix.RTA_OIF))] = true
 		}
 	}
 	return learned, nil
@@ -86,7 +86,7 @@ func defaultDevs(s *Section, match func(*nl.RtMsg) bool) ([]string, error) {
 	var devs []string
 	for _, b := range msgs {
 		m := nl.DeserializeRtMsg(b)
-		l := s.byIndex[int(parseAttrs(b[m.Len():]).u32(unix.RTA_OIF))]
+		l := s.byIndex[int(attrs(b[m.Len():]).u32(unix.RTA_OIF))]
 		if l != nil && m.Dst_len == 0 && m.Table == unix.RT_TABLE_MAIN && match(m) {
 			devs = append(devs, l.Name)
 		}

@@ -1,0 +1,174 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// private gives a test a namespace of its own, which ends with it.
+func private(t *testing.T) *Namespace {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	var n *Namespace
+	err := onThread(func() (err error) {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return err
+		}
+		n, err = Current(new(Seam))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	return n
+}
+
+func bridge(proto, flags int, name string) *nl.NetlinkRequest {
+	req := Request(proto, flags|unix.NLM_F_ACK)
+	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("bridge"))
+	req.AddData(info)
+	return req
+}
+
+// flicker makes a link and deletes it.
+func flicker(n *Namespace) error {
+	return errors.Join(n.Write("create", bridge(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, "flicker")),
+		n.Write("delete", bridge(unix.RTM_DELLINK, 0, "flicker")))
+}
+
+func dumpLinks() *nl.NetlinkRequest {
+	req := Request(unix.RTM_GETLINK, unix.NLM_F_DUMP)
+	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	return req
+}
+
+// crowd makes more links than one answer to a dump holds.
+func crowd(t *testing.T, n *Namespace) int {
+	t.Helper()
+	const links = 100
+	for i := range links {
+		if err := n.Write("create", bridge(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, fmt.Sprintf("br%d", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return links + 1 // and lo
+}
+
+// A dump between whose parts something changed is not taken for a whole one.
+func TestDumpInterrupted(t *testing.T) {
+	n := private(t)
+	crowd(t, n)
+	other, err := newNamespace("", dup(t, n.fd), n.seam)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	req := dumpLinks()
+	n.route.seq++
+	req.Seq = n.route.seq
+	if err := unix.Sendto(n.route.fd, req.Serialize(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		t.Fatal(err)
+	}
+	c := collector{socket: n.route, answer: unix.RTM_NEWLINK}
+	for parts := 0; !c.done; parts++ {
+		if err := c.receive(); err != nil {
+			t.Fatal(err)
+		}
+		if parts == 0 {
+			if c.done {
+				t.Fatal("all links fit into one answer")
+			}
+			if err := flicker(other); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !errors.Is(c.err, errInterrupted) {
+		t.Errorf("the error is %v, want %v", c.err, errInterrupted)
+	}
+}
+
+func dup(t *testing.T, fd int) int {
+	t.Helper()
+	fd, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}
+
+// An interrupted dump is made again until it is whole.
+func TestDumpMadeAgain(t *testing.T) {
+	n := private(t)
+	want := crowd(t, n)
+	other, err := newNamespace("", dup(t, n.fd), n.seam)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for range 4 {
+		done := make(chan error, 1)
+		go func() {
+			var err error
+			for range dumpTries / 5 {
+				err = errors.Join(err, flicker(other))
+				runtime.Gosched()
+			}
+			done <- err
+		}()
+		msgs, err := n.Read(dumpLinks(), unix.RTM_NEWLINK)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := make(map[string]int)
+		for _, m := range msgs {
+			for kind, value := range Attributes(m[unix.SizeofIfInfomsg:]) {
+				if kind == unix.IFLA_IFNAME {
+					seen[unix.ByteSliceToString(value)]++
+				}
+			}
+		}
+		delete(seen, "flicker")
+		for name, times := range seen {
+			if times != 1 {
+				t.Errorf("link %s is listed %d times", name, times)
+			}
+		}
+		if len(seen) != want {
+			t.Errorf("%d links are listed, want %d", len(seen), want)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A refusal has the kernel's number and its words.
+func TestExtendedError(t *testing.T) {
+	n := private(t)
+	req := bridge(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, "br0")
+	req.AddData(nl.NewRtAttr(unix.IFLA_ADDRESS, []byte{0, 1}))
+	err := n.Write("create link br0", req)
+	var number unix.Errno
+	if !errors.As(err, &number) || !strings.HasPrefix(err.Error(), "create link br0: "+number.Error()) {
+		t.Errorf("the error is %v", err)
+	}
+	req = Request(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
+	req.AddData(&nl.IfAddrmsg{IfAddrmsg: unix.IfAddrmsg{Family: unix.AF_INET, Prefixlen: 33, Index: 1}})
+	if err = n.Write("add address", req); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "Invalid prefix length") {
+		t.Errorf("the error is %v, want the kernel's words about the prefix length", err)
+	}
+}
