@@ -3,8 +3,6 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -22,9 +20,11 @@ type Namespace struct {
 	seam  *Seam
 	fd    int
 	route *socket // nil once it is closed
+	nft   *socket // nil where the kernel has no nf_tables
+	noNFT error   // why
 }
 
-// Current opens the namespace that the calling process is in: the host's own.
+// Current opens the namespace that the calling thread is in: the host's own, but on a [Thread] that has left it.
 func Current(seam *Seam) (*Namespace, error) {
 	fd, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -33,20 +33,15 @@ func Current(seam *Seam) (*Namespace, error) {
 	return newNamespace("", fd, seam)
 }
 
-// newNamespace takes over fd, also when it fails.
+// newNamespace opens the sockets of the namespace that the calling thread is in. It takes over fd, also when it fails.
 func newNamespace(name string, fd int, seam *Seam) (*Namespace, error) {
 	n := &Namespace{Name: name, seam: seam, fd: fd}
-	err := onThread(func() (err error) {
-		if err := n.enter(); err != nil {
-			return err
-		}
-		n.route, err = openSocket(unix.NETLINK_ROUTE)
-		return err
-	})
-	if err != nil {
+	var err error
+	if n.route, err = openSocket(unix.NETLINK_ROUTE); err != nil {
 		unix.Close(fd) //nolint:errcheck // the first error is the one to tell
 		return nil, fmt.Errorf("namespace %q: %w", name, err)
 	}
+	n.nft, n.noNFT = openSocket(unix.NETLINK_NETFILTER)
 	return n, nil
 }
 
@@ -57,6 +52,9 @@ func (n *Namespace) Close() {
 	}
 	n.route.close()
 	n.route = nil
+	if n.nft != nil {
+		n.nft.close()
+	}
 	unix.Close(n.fd) //nolint:errcheck // nothing was written through it
 }
 
@@ -122,40 +120,18 @@ func (n *Namespace) Inside(f func() error) error {
 	if n.route == nil {
 		return ErrClosed
 	}
-	return onThread(func() error {
-		if err := n.enter(); err != nil {
+	return OnThread(func(t Thread) error {
+		if err := t.enter(n.Name, n.fd); err != nil {
 			return err
 		}
 		return f()
 	})
 }
 
-// enter puts the calling thread into the namespace.
-func (n *Namespace) enter() error {
-	if err := unix.Setns(n.fd, unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("enter namespace %q: %w", n.Name, err)
+// enter takes the thread into a namespace.
+func (Thread) enter(name string, fd int) error {
+	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("enter namespace %q: %w", name, err)
 	}
 	return nil
-}
-
-// onThread runs f, which may change the thread's network namespace, on a thread of its own, and puts the thread back
-// into the namespace that it came from. When that fails the thread is never used again: it ends with its goroutine.
-func onThread(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		home, err := os.Open("/proc/thread-self/ns/net")
-		if err != nil {
-			runtime.UnlockOSThread()
-			done <- fmt.Errorf("open the current network namespace: %w", err)
-			return
-		}
-		defer home.Close() //nolint:errcheck // only read
-		err = f()
-		if back := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); back == nil {
-			runtime.UnlockOSThread()
-		}
-		done <- err
-	}()
-	return <-done
 }

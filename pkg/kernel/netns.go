@@ -38,8 +38,9 @@ func Names() ([]string, error) {
 	return names, nil
 }
 
-// Named opens the namespace called name. Errors wrap [fs.ErrNotExist], [ErrNotNamespace] or [ErrSymlink].
-func Named(name string, seam *Seam) (*Namespace, error) {
+// Named takes the thread into the namespace called name, and opens it. Errors wrap [fs.ErrNotExist], [ErrNotNamespace]
+// or [ErrSymlink].
+func Named(t Thread, name string, seam *Seam) (*Namespace, error) {
 	path := filepath.Join(NetnsDir, name)
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	switch {
@@ -52,7 +53,22 @@ func Named(name string, seam *Seam) (*Namespace, error) {
 		unix.Close(fd) //nolint:errcheck // only opened to look
 		return nil, fmt.Errorf("%s %w", path, ErrNotNamespace)
 	}
+	if err := t.enter(name, fd); err != nil {
+		unix.Close(fd) //nolint:errcheck // only opened to enter
+		return nil, err
+	}
 	return newNamespace(name, fd, seam)
+}
+
+// Is says whether the name is still that of the namespace.
+func (n *Namespace) Is(name string) bool {
+	id, err := n.ID()
+	if err != nil {
+		return false
+	}
+	var st unix.Stat_t
+	err = unix.Lstat(filepath.Join(NetnsDir, name), &st)
+	return err == nil && id == ID{st.Dev, st.Ino}
 }
 
 func isNetworkNamespace(fd int) bool {
@@ -64,28 +80,26 @@ func isNetworkNamespace(fd int) bool {
 	return err == nil && kind == unix.CLONE_NEWNET
 }
 
-// Create makes a namespace and gives it its name. Prepare runs before the name is visible; no one else can be in the
-// namespace then. It may call [Namespace.Do] and file operations on /proc/sys/net directly.
-func Create(name string, seam *Seam, prepare func(*Namespace) error) (n *Namespace, err error) {
-	err = onThread(func() error {
-		make := func() error { return unix.Unshare(unix.CLONE_NEWNET) }
-		if err := seam.Do(Write{NS: name, What: "create namespace"}, make); err != nil {
-			return err
-		}
-		if n, err = Current(seam); err != nil {
-			return err
-		}
-		n.Name = name
-		if err := prepare(n); err != nil {
-			return err
-		}
-		return bind(name, seam)
-	})
-	if err != nil && n != nil {
-		n.Close()
-		n = nil
+// Create takes the thread into a new namespace, and gives that its name. Prepare runs before the name is visible; no one
+// else can be in the namespace then. It may call [Namespace.Do] and file operations on /proc/sys/net directly.
+func Create(_ Thread, name string, seam *Seam, prepare func(*Namespace) error) (*Namespace, error) {
+	make := func() error { return unix.Unshare(unix.CLONE_NEWNET) }
+	if err := seam.Do(Write{NS: name, What: "create namespace"}, make); err != nil {
+		return nil, err
 	}
-	return n, err
+	n, err := Current(seam)
+	if err != nil {
+		return nil, err
+	}
+	n.Name = name
+	if err = prepare(n); err == nil {
+		err = bind(name, seam)
+	}
+	if err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
 }
 
 // bind gives the calling thread's namespace a name.
@@ -221,24 +235,25 @@ func parseMount(text string, id uint64) mount {
 	return mount{}
 }
 
-// Processes lists the processes that are in the namespace: number and name, as "41 sleep".
-func Processes(id ID) ([]string, error) {
+// Processes lists the processes of each namespace: number and name, as "41 sleep".
+func Processes() (map[ID][]string, error) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil, err
 	}
-	var list []string
+	in := make(map[ID][]string)
 	for _, dir := range dirs {
 		var st unix.Stat_t
 		// A process may end, or be out of reach, while we look.
-		if err := unix.Stat(dir+"/ns/net", &st); err != nil || (ID{st.Dev, st.Ino}) != id {
+		if err := unix.Stat(dir+"/ns/net", &st); err != nil {
 			continue
 		}
 		comm, err := os.ReadFile(dir + "/comm")
 		if err != nil {
 			continue
 		}
-		list = append(list, filepath.Base(dir)+" "+strings.TrimSpace(string(comm)))
+		id := ID{st.Dev, st.Ino}
+		in[id] = append(in[id], filepath.Base(dir)+" "+strings.TrimSpace(string(comm)))
 	}
-	return list, nil
+	return in, nil
 }

@@ -71,18 +71,12 @@ func (n *Namespace) NFTUntouched() (bool, error) {
 	if n.route == nil {
 		return false, ErrClosed
 	}
-	var msgs [][]byte
-	err := n.Inside(func() error {
-		sock, err := openSocket(unix.NETLINK_NETFILTER)
-		if err != nil {
-			return err
-		}
-		defer sock.close()
-		req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|nftMsgGetGen, 0)
-		req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC})
-		msgs, err = sock.exchange(req, 0)
-		return err
-	})
+	if n.nft == nil {
+		return false, n.noNFT
+	}
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|nftMsgGetGen, 0)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC})
+	msgs, err := n.nft.exchange(req, 0)
 	if err != nil {
 		return false, fmt.Errorf("nftables: read the generation: %w", err)
 	}

@@ -19,7 +19,7 @@ func private(t *testing.T) *Namespace {
 		t.Skip("needs root")
 	}
 	var n *Namespace
-	err := onThread(func() (err error) {
+	err := OnThread(func(Thread) (err error) {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return err
 		}
@@ -71,11 +71,7 @@ func crowd(t *testing.T, n *Namespace) int {
 func TestDumpInterrupted(t *testing.T) {
 	n := private(t)
 	crowd(t, n)
-	other, err := newNamespace("", dup(t, n.fd), n.seam)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
+	other := again(t, n)
 	req := dumpLinks()
 	n.route.seq++
 	req.Seq = n.route.seq
@@ -101,24 +97,25 @@ func TestDumpInterrupted(t *testing.T) {
 	}
 }
 
-func dup(t *testing.T, fd int) int {
+// again opens a namespace once more, with sockets of its own.
+func again(t *testing.T, n *Namespace) (other *Namespace) {
 	t.Helper()
-	fd, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	err := n.Inside(func() (err error) {
+		other, err = Current(n.seam)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fd
+	t.Cleanup(other.Close)
+	return other
 }
 
 // An interrupted dump is made again until it is whole.
 func TestDumpMadeAgain(t *testing.T) {
 	n := private(t)
 	want := crowd(t, n)
-	other, err := newNamespace("", dup(t, n.fd), n.seam)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
+	other := again(t, n)
 	for range 4 {
 		done := make(chan error, 1)
 		go func() {

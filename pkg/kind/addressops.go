@@ -35,14 +35,14 @@ const (
 	lifetimeAlways = 0xffffffff
 )
 
-// Addresses dumps the addresses of the section, in the order in which they were added to their links.
-func (s *Section) Addresses() ([]LiveAddress, error) {
-	if s.addresses != nil {
-		return s.addresses, nil
-	}
+// Addresses are those that the section was found with.
+func (s *Section) Addresses() []LiveAddress { return s.addresses }
+
+// listLiveAddresses dumps the addresses of a namespace, in the order in which they were added to their links.
+func listLiveAddresses(n *kernel.Namespace) ([]LiveAddress, error) {
 	req := kernel.Request(unix.RTM_GETADDR, unix.NLM_F_DUMP)
 	req.AddData(nl.NewIfAddrmsg(unix.AF_UNSPEC))
-	msgs, err := s.NS.Read(req, unix.RTM_NEWADDR)
+	msgs, err := n.Read(req, unix.RTM_NEWADDR)
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
@@ -57,8 +57,7 @@ func (s *Section) Addresses() ([]LiveAddress, error) {
 		}
 	}
 	slices.Reverse(six) // the kernel lists the newest first
-	s.addresses = append(four, six...)
-	return s.addresses, nil
+	return append(four, six...), nil
 }
 
 func parseAddress(b []byte) LiveAddress {
@@ -89,13 +88,9 @@ func parseAddress(b []byte) LiveAddress {
 
 // linkLocals finds the address that each link should have derived from its MAC, by index: what the kernel made, or,
 // where it has had no reason to make one yet, what it would make.
-func linkLocals(s *Section) (map[int]netip.Addr, error) {
-	addresses, err := s.Addresses()
-	if err != nil {
-		return nil, err
-	}
+func linkLocals(s *Section) map[int]netip.Addr {
 	made := make(map[int]netip.Addr, len(s.Links))
-	for _, a := range addresses {
+	for _, a := range s.addresses {
 		if l := s.byIndex[a.Index]; l != nil && a.Proto == protoLinkLocal {
 			if made[a.Index] != l.MAC.LinkLocal() {
 				made[a.Index] = a.Prefix.Addr()
@@ -103,7 +98,7 @@ func linkLocals(s *Section) (map[int]netip.Addr, error) {
 		}
 	}
 	// With two of them, one is of another MAC; that one is drift.
-	for _, a := range addresses {
+	for _, a := range s.addresses {
 		if l := s.byIndex[a.Index]; l != nil && a.Proto == protoLinkLocal && a.Prefix.Addr() != l.MAC.LinkLocal() {
 			made[a.Index] = a.Prefix.Addr()
 		}
@@ -114,7 +109,7 @@ func linkLocals(s *Section) (map[int]netip.Addr, error) {
 			made[l.Index] = l.MAC.LinkLocal()
 		}
 	}
-	return made, nil
+	return made
 }
 
 // operUp is IF_OPER_UP of linux/if.h: a carrier is there, and whoever waits for it has been told.
@@ -170,7 +165,7 @@ func (e *Env) replaceLinkLocal(s *Section, index int, l Link) error {
 // dropLinkLocals deletes the link-local addresses that the kernel derived from other MACs, those too that it made when
 // a sysctl of the same plan let it.
 func (s *Section) dropLinkLocals(index int, l Link) error {
-	addresses, err := (&Section{NS: s.NS}).Addresses()
+	addresses, err := listLiveAddresses(s.NS)
 	if err != nil {
 		return err
 	}
@@ -188,16 +183,9 @@ func (s *Section) dropLinkLocals(index int, l Link) error {
 
 // listAddresses lists the addresses of links that are ours, and those at a wanted key.
 func listAddresses(e *Env, s *Section) ([]plan.Have, error) {
-	addresses, err := s.Addresses()
-	if err != nil {
-		return nil, err
-	}
-	connected, err := connectedRoutes(s)
-	if err != nil {
-		return nil, err
-	}
+	connected := connectedRoutes(s)
 	var have []plan.Have
-	for _, live := range addresses {
+	for _, live := range s.addresses {
 		l := s.byIndex[live.Index]
 		if l == nil {
 			continue // its link came or went between the two dumps
@@ -228,20 +216,16 @@ type subnetOn struct {
 }
 
 // connectedRoutes lists the routes that the kernel has made for addresses.
-func connectedRoutes(s *Section) (map[subnetOn]bool, error) {
-	msgs, err := s.Routes()
-	if err != nil {
-		return nil, err
-	}
+func connectedRoutes(s *Section) map[subnetOn]bool {
 	found := make(map[subnetOn]bool)
-	for _, b := range msgs {
+	for _, b := range s.routes {
 		m := nl.DeserializeRtMsg(b)
 		if m.Protocol == unix.RTPROT_KERNEL && m.Table == unix.RT_TABLE_MAIN && m.Type == unix.RTN_UNICAST {
 			a := attrs(b[m.Len():])
 			found[subnetOn{destination(m, a), int(a.u32(unix.RTA_OIF))}] = true
 		}
 	}
-	return found, nil
+	return found
 }
 
 // connects says whether the kernel makes a route to the address's subnet (net/ipv4/fib_frontend.c: fib_add_ifaddr,

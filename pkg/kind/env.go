@@ -16,17 +16,23 @@ type Env struct {
 	Record Record
 	// Sections are the namespaces that the run looks into, by name; the host's own is "".
 	Sections map[string]*Section
+	// Names are what is in /run/netns.
+	Names []string
 	// Foreign are the stamps of namespaces of a wanted name that the run does not look into.
 	Foreign map[string]NamespaceStamp
 	// Adopt says that declared objects without a stamp shall be taken over.
 	Adopt bool
+	// Workers is how many threads may write at once.
+	Workers int
 	// Warn is called with what a person should know and no plan can mend.
 	Warn func(string)
 
 	want      map[plan.Key]plan.Object
 	wantIn    map[section][]plan.Object
-	wantIPv6  map[plan.Key]bool   // links that shall have IPv6 addresses
-	inherited []setting           // see resetConf
+	wantIPv6  map[plan.Key]bool // links that shall have IPv6 addresses
+	inherited []setting         // see resetConf
+	prepared  bool              // /run/netns is ready for namespaces
+	processes map[kernel.ID][]string
 	cables    map[ends][]*Section // see farEnd
 }
 
@@ -81,8 +87,10 @@ type Section struct {
 	Owned bool
 	Links []LiveLink
 
-	addresses []LiveAddress    // read once, see Addresses
-	routes    [][]byte         // read once, see Routes
+	addresses []LiveAddress
+	routes    [][]byte // messages of RTM_NEWROUTE
+	forwards4 bool     // by the global switch
+	forwards6 bool
 	nsids     map[*Section]int // see nsidOf
 
 	byIndex map[int]*LiveLink
@@ -91,22 +99,32 @@ type Section struct {
 	byKey map[string]*LiveLink
 }
 
-// NewSection reads what is common to the kinds of a namespace.
-func NewSection(n *kernel.Namespace, owned bool) (*Section, error) {
-	s := &Section{NS: n, Owned: owned}
-	return s, s.ReadLinks()
-}
+// NewSection is a section that nothing is known of yet.
+func NewSection(n *kernel.Namespace) *Section { return &Section{NS: n, index: make(map[string]int)} }
 
 // ReadLinks lists the links of the section anew.
 func (s *Section) ReadLinks() (err error) {
 	s.Links, err = ListLinks(s.NS)
 	s.byIndex = make(map[int]*LiveLink, len(s.Links))
 	s.index = make(map[string]int, len(s.Links))
-	s.byKey = make(map[string]*LiveLink)
+	s.byKey = make(map[string]*LiveLink, len(s.Links))
+	s.nsids = nil
 	for i := range s.Links {
 		l := &s.Links[i]
 		s.byIndex[l.Index], s.index[l.Name] = l, l.Index
 	}
+	return err
+}
+
+// Read reads what the kinds ask of a section beside its links: one dump for each. It can run beside that of others.
+func (s *Section) Read() (err error) {
+	if s.addresses, err = listLiveAddresses(s.NS); err != nil {
+		return err
+	}
+	if s.routes, err = dumpRoutes(s.NS); err != nil {
+		return err
+	}
+	s.forwards4, s.forwards6, err = forwarding(s.NS)
 	return err
 }
 

@@ -155,10 +155,15 @@ func linkRequest(proto, flags int, up bool) message {
 
 // confAttrs asks for the link's own IPv4 sysctls. The kernel takes them when a link changes, not when it is made.
 func (l Link) confAttrs(m message) {
-	conf := m.nest(unix.IFLA_AF_SPEC).AddRtAttr(unix.AF_INET|unix.NLA_F_NESTED, nil).
-		AddRtAttr(iflaInetConf|unix.NLA_F_NESTED, nil)
+	conf := m.conf4()
 	conf.AddRtAttr(devconf4Forwarding, nl.Uint32Attr(bit(l.Forwarding4)))
 	conf.AddRtAttr(devconf4Promote, nl.Uint32Attr(bit(l.Promote)))
+}
+
+// conf4 begins the IPv4 sysctls of a link.
+func (m message) conf4() *nl.RtAttr {
+	return m.nest(unix.IFLA_AF_SPEC).AddRtAttr(unix.AF_INET|unix.NLA_F_NESTED, nil).
+		AddRtAttr(iflaInetConf|unix.NLA_F_NESTED, nil)
 }
 
 func bit(b bool) uint32 {

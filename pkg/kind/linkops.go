@@ -17,10 +17,7 @@ import (
 // listLinks lists the links that carry the topology's stamp, and those of a wanted name.
 func listLinks(e *Env, s *Section) ([]plan.Have, error) {
 	var have []plan.Have
-	linkLocal, err := linkLocals(s)
-	if err != nil {
-		return nil, err
-	}
+	linkLocal := linkLocals(s)
 	for i := range s.Links {
 		live := &s.Links[i]
 		m := e.stamp(s, live)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -42,28 +43,20 @@ func StampOf(topology string, cookie uint64, links []LiveLink) NamespaceStamp {
 	return NamespaceStamp{Class: plan.Foreign, Why: notOurs}
 }
 
-// listNamespaces lists, in the host's section, the namespaces that are ours and those of a wanted name.
-func listNamespaces(e *Env, s *Section) ([]plan.Have, error) {
+// listNamespaces lists a section's own namespace. With the host's section come those of a wanted name that the run does
+// not look into.
+func listNamespaces(e *Env, s *Section) (have []plan.Have, err error) {
 	if s.NS.Name != "" {
-		return nil, nil
+		h, err := e.namespace(s)
+		if err != nil || h.Class != plan.Ours && !e.Wanted(h.Object.Key()) {
+			return nil, err
+		}
+		return []plan.Have{h}, nil
 	}
-	names, err := kernel.Names()
-	if err != nil {
-		return nil, err
-	}
-	var have []plan.Have
-	for _, name := range names {
+	for _, name := range e.Names {
 		key := NamespaceKey(name)
-		open := e.Sections[name]
 		switch {
-		case open != nil:
-			h, err := e.namespace(open)
-			if err != nil {
-				return nil, err
-			}
-			if h.Class == plan.Ours || e.Wanted(key) {
-				have = append(have, h)
-			}
+		case e.Sections[name] != nil:
 		case e.Record.Pending(key) && isPlainFile(name):
 			have = append(have, plan.Have{Object: Namespace{Name: name, Leftover: true}, Why: "left over from a crash"})
 		case e.Foreign[name].Class == plan.Foreign:
@@ -94,15 +87,13 @@ func (e *Env) namespace(s *Section) (plan.Have, error) {
 			}
 		}
 	}
-	four, six, err := forwarding(s)
-	if err != nil {
-		return plan.Have{}, err
-	}
-	n.Forwarding4, n.Forwarding6 = plan.Some(four), plan.Some(six)
+	n.Forwarding4, n.Forwarding6 = plan.Some(s.forwards4), plan.Some(s.forwards6)
 	h := plan.Have{Object: n, Class: stamp.Class, Why: stamp.Why, Final: stamp.Final}
-	if !e.Wanted(n.Key()) && stamp.Class == plan.Ours {
-		h.Note, err = e.goesWith(s)
+	if e.Wanted(n.Key()) || stamp.Class != plan.Ours {
+		return h, nil
 	}
+	var err error
+	h.Note, err = e.goesWith(s)
 	return h, err
 }
 
@@ -119,11 +110,12 @@ func (e *Env) goesWith(s *Section) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	processes, err := kernel.Processes(id)
-	if err != nil {
-		return "", err
+	if e.processes == nil {
+		if e.processes, err = kernel.Processes(); err != nil {
+			return "", err
+		}
 	}
-	for _, p := range processes {
+	for _, p := range e.processes[id] {
 		words = append(words, "process "+p)
 	}
 	if len(words) == 0 {
@@ -150,7 +142,7 @@ func putNamespace(e *Env, changes []plan.Change) error {
 		}
 		err := error(nil)
 		if c.Old == nil {
-			err = e.createNamespace(n)
+			err = beginNamespaces(e, []plan.Object{n}, func() error { return nil })()
 		} else {
 			err = e.updateNamespace(c.Old, n)
 		}
@@ -161,33 +153,72 @@ func putNamespace(e *Env, changes []plan.Change) error {
 	return nil
 }
 
-// loPromote is set as on every link of ours: a primary address of lo must not take the others of its subnet with it.
-const loPromote = "net/ipv4/conf/lo/promote_secondaries"
-
-func (e *Env) createNamespace(n Namespace) error {
-	if err := kernel.PrepareNetnsDir(e.Seam); err != nil {
-		return err
+// beginNamespaces makes namespaces beside what follows: most of a namespace's cost is not under the lock that links are
+// made under.
+func beginNamespaces(e *Env, objects []plan.Object, stop func() error) (next func() error) {
+	type result struct {
+		section *Section
+		err     error
 	}
-	opened, err := kernel.Create(n.Name, e.Seam, func(ns *kernel.Namespace) error {
-		if err := e.stampNamespace(ns, n); err != nil {
-			return err
+	made := make(chan result, len(objects)+1)
+	go func() {
+		err := kernel.OnThread(func(t kernel.Thread) error {
+			for _, o := range objects {
+				n, ok := o.(Namespace)
+				if !ok {
+					return wrongType(KindNamespace, o)
+				}
+				if err := stop(); err != nil {
+					return err
+				}
+				s, err := e.createNamespace(t, n)
+				if err != nil {
+					return err
+				}
+				made <- result{section: s}
+			}
+			return nil
+		})
+		if err != nil {
+			made <- result{err: err}
 		}
+		close(made)
+	}()
+	return func() error {
+		r, ok := <-made
+		if !ok {
+			return stop()
+		}
+		if r.err == nil {
+			e.Sections[r.section.NS.Name] = r.section
+		}
+		return r.err
+	}
+}
+
+func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {
+	if !e.prepared {
+		if err := kernel.PrepareNetnsDir(e.Seam); err != nil {
+			return nil, err
+		}
+		e.prepared = true
+	}
+	opened, err := kernel.Create(t, n.Name, e.Seam, func(ns *kernel.Namespace) error {
 		if err := e.resetConf(ns); err != nil {
 			return err
 		}
-		return ns.WriteSysctlHere(loPromote, "1")
+		return e.stampNamespace(ns, n)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if e.Sections[n.Name], err = NewSection(opened, true); err != nil {
-		opened.Close()
-		delete(e.Sections, n.Name)
-	}
-	return err
+	s := NewSection(opened)
+	s.Owned = true
+	return s, nil
 }
 
-// stampNamespace stamps lo and brings it up, in one message. Without a stamp it takes one away.
+// stampNamespace stamps lo and brings it up, in one message. Without a stamp it takes one away. As every link of ours,
+// lo promotes: a primary address of it must not take the others of its subnet with it.
 func (e *Env) stampNamespace(ns *kernel.Namespace, n Namespace) error {
 	m := linkRequest(unix.RTM_NEWLINK, 0, n.LoUp)
 	m.name("lo")
@@ -197,6 +228,7 @@ func (e *Env) stampNamespace(ns *kernel.Namespace, n Namespace) error {
 	}
 	m.u32(unix.IFLA_GROUP, group)
 	m.raw(unix.IFLA_IFALIAS, []byte(n.Stamp))
+	m.conf4().AddRtAttr(devconf4Promote, nl.Uint32Attr(bit(n.Stamp != "")))
 	return ns.Write("stamp namespace "+n.Name, m.req)
 }
 
@@ -214,9 +246,6 @@ func (e *Env) updateNamespace(old plan.Object, n Namespace) error {
 			return err
 		}
 	}
-	if (was.Stamp == "") != (n.Stamp == "") {
-		err = s.NS.WriteSysctl(loPromote, fmt.Sprint(bit(n.Stamp != "")))
-	}
 	if n.Forwarding4.Set && n.Forwarding4 != was.Forwarding4 {
 		err = errors.Join(err, s.NS.WriteSysctl(SysctlPath(Forwarding4), fmt.Sprint(bit(n.Forwarding4.V))))
 	}
@@ -226,35 +255,29 @@ func (e *Env) updateNamespace(old plan.Object, n Namespace) error {
 	return err
 }
 
+// delNamespaces takes the names away from the namespaces that were found to have them, and from no others. Each
+// unmount waits for all processors to have noticed, so that several at once take hardly longer than one.
 func delNamespaces(e *Env, objects []plan.Object) error {
+	var tasks []func() error
 	for _, o := range objects {
 		n, ok := o.(Namespace)
 		if !ok {
 			return wrongType(KindNamespace, o)
 		}
-		if err := e.delNamespace(n); err != nil {
-			return err
+		s := e.Sections[n.Name]
+		switch {
+		case n.Leftover:
+			tasks = append(tasks, func() error { return kernel.Remove(n.Name, e.Seam) })
+		case s != nil: // else it is gone already
+			id, err := s.NS.ID()
+			if err != nil {
+				return err
+			}
+			tasks = append(tasks, func() error { s.NS.Close(); return kernel.Delete(n.Name, id, e.Seam) })
+			delete(e.Sections, n.Name)
 		}
 	}
-	return nil
-}
-
-// delNamespace takes the name away from the namespace that was found to have it, and from no other.
-func (e *Env) delNamespace(n Namespace) error {
-	if n.Leftover {
-		return kernel.Remove(n.Name, e.Seam)
-	}
-	s, err := e.section(n.Name)
-	if err != nil {
-		return nil // it is gone already
-	}
-	id, err := s.NS.ID()
-	s.NS.Close()
-	delete(e.Sections, n.Name)
-	if err != nil {
-		return err
-	}
-	return kernel.Delete(n.Name, id, e.Seam)
+	return kernel.Each(e.Workers, len(tasks), func(_ kernel.Thread, i int) error { return tasks[i]() })
 }
 
 // conf4Defaults are the values of the IPv4 parameters in a new namespace of a host that nobody configured

@@ -25,30 +25,22 @@ type liveRoute struct {
 	handMade bool // a person added it with ip(8): boot or static, and without an end
 }
 
-// Routes dumps the routes of both families and all tables of the section, as messages of RTM_NEWROUTE.
-func (s *Section) Routes() ([][]byte, error) {
-	if s.routes != nil {
-		return s.routes, nil
-	}
+// dumpRoutes dumps the routes of both families and all tables of a namespace, as messages of RTM_NEWROUTE.
+func dumpRoutes(n *kernel.Namespace) ([][]byte, error) {
 	req := kernel.Request(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
 	req.AddData(&nl.RtMsg{})
-	msgs, err := s.NS.Read(req, unix.RTM_NEWROUTE)
+	msgs, err := n.Read(req, unix.RTM_NEWROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("list routes: %w", err)
 	}
-	s.routes = msgs
 	return msgs, nil
 }
 
 // listRoutes lists the routes over links that are ours, and those at a wanted key.
 func listRoutes(e *Env, s *Section) ([]plan.Have, error) {
-	msgs, err := s.Routes()
-	if err != nil {
-		return nil, err
-	}
 	var have []plan.Have
 	at := make(map[plan.Key]int)
-	for _, m := range msgs {
+	for _, m := range s.routes {
 		r, ok := e.parseRoute(s, m)
 		if !ok {
 			continue

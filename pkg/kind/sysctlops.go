@@ -23,15 +23,15 @@ const (
 	netconfAll         = -1
 )
 
-// forwarding reads the two global forwarding switches of a section.
-func forwarding(s *Section) (four, six bool, err error) {
+// forwarding reads the two global forwarding switches of a namespace.
+func forwarding(n *kernel.Namespace) (four, six bool, err error) {
 	for family, on := range map[uint8]*bool{unix.AF_INET: &four, unix.AF_INET6: &six} {
 		req := kernel.Request(unix.RTM_GETNETCONF, 0)
 		head := nl.NewRtGenMsg() // struct netconfmsg has the same form
 		head.Family = family
 		req.AddData(head)
 		message{req}.u32(netconfaIfindex, uint32(0xffffffff))
-		msgs, err := s.NS.Read(req, unix.RTM_NEWNETCONF)
+		msgs, err := n.Read(req, unix.RTM_NEWNETCONF)
 		if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
 			continue // a kernel without IPv6 forwards none
 		}

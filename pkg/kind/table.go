@@ -12,6 +12,11 @@ type Kind struct {
 	Put func(*Env, []plan.Change) error
 	// Del deletes objects of one namespace. What is gone already is no error.
 	Del func(*Env, []plan.Object) error
+	// Begin, if set, creates objects in their order, beside what comes after them in a plan, until stop returns an error.
+	// Next waits for one of them after another, and makes it known to the Env.
+	Begin func(e *Env, objects []plan.Object, stop func() error) (next func() error)
+	// Beside says that Put may run while what it does not need is being created.
+	Beside bool
 	// Batch says that Put takes the changes of several steps at once; Del always does.
 	Batch bool
 	// Last says that a deletion can't be undone.
@@ -21,14 +26,14 @@ type Kind struct {
 // Table lists the kinds in the order of creation.
 func Table() []Kind {
 	return []Kind{
-		{Name: KindNamespace, List: listNamespaces, Put: putNamespace, Del: delNamespaces, Last: true},
+		{Name: KindNamespace, List: listNamespaces, Put: putNamespace, Del: delNamespaces, Begin: beginNamespaces, Last: true},
 		// Defaults and global switches come before the links that take a copy of them; a link's own come after it, as its
 		// need says.
 		{Name: KindSysctl, List: listSysctls, Put: putSysctl, Del: delSysctls},
-		{Name: KindLink, List: listLinks, Put: putLinks, Del: delLinks},
-		{Name: KindAddress, List: listAddresses, Put: putAddress, Del: delAddresses},
+		{Name: KindLink, List: listLinks, Put: putLinks, Del: delLinks, Beside: true},
+		{Name: KindAddress, List: listAddresses, Put: putAddress, Del: delAddresses, Beside: true},
 		// A gateway must be reachable when its route is made: after the addresses.
-		{Name: KindRoute, List: listRoutes, Put: putRoute, Del: delRoutes},
+		{Name: KindRoute, List: listRoutes, Put: putRoute, Del: delRoutes, Beside: true},
 		{Name: KindNAT, List: listNAT, Put: putNAT, Del: delNAT, Batch: true},
 	}
 }

@@ -13,11 +13,8 @@ import (
 
 // Uplinks lists the accept_ra that IPv6 forwarding of a section asks for: with forwarding, an interface that has its
 // routes from router advertisements only keeps them with accept_ra 2.
-func (e *Env) Uplinks(s *Section) ([]plan.Object, error) {
-	learned, err := learnedRoutes(s)
-	if err != nil {
-		return nil, err
-	}
+func (e *Env) Uplinks(s *Section) (want []plan.Object) {
+	learned := learnedRoutes(s)
 	keys := make(map[string]bool)
 	for _, l := range s.Links {
 		name := "net.ipv6.conf." + strings.ReplaceAll(l.Name, ".", "/") + ".accept_ra"
@@ -33,13 +30,12 @@ func (e *Env) Uplinks(s *Section) ([]plan.Object, error) {
 			keys[k.Name] = true
 		}
 	}
-	var want []plan.Object
 	for _, name := range slices.Sorted(maps.Keys(keys)) {
 		if v := (Sysctl{NS: s.NS.Name, Name: name, Value: "2"}); !e.Wanted(v.Key()) {
 			want = append(want, v)
 		}
 	}
-	return want, nil
+	return want
 }
 
 // raised says whether another topology forwards too, and has raised accept_ra: it must stay so when that one leaves.
@@ -49,47 +45,38 @@ func (e *Env) raised(s *Section, name string) bool {
 }
 
 // learnedRoutes tells which links have routes from router advertisements, by index.
-func learnedRoutes(s *Section) (map[int]bool, error) {
-	msgs, err := s.Routes()
-	if err != nil {
-		return nil, err
-	}
+func learnedRoutes(s *Section) map[int]bool {
 	learned := make(map[int]bool)
-	for _, b := range msgs {
+	for _, b := range s.routes {
 		m := nl.DeserializeRtMsg(b)
 		if m.Protocol == unix.RTPROT_RA {
 			learned[int(attrs(b[m.Len():]).u32(unix.RTA_OIF))] = true
 		}
 	}
-	return learned, nil
+	return learned
 }
 
 // DefaultDev is the interface that the default route of a section leaves by, empty without one.
-func DefaultDev(s *Section, v4 bool) (string, error) {
-	devs, err := defaultDevs(s, func(m *nl.RtMsg) bool { return (m.Family == unix.AF_INET) == v4 })
+func DefaultDev(s *Section, v4 bool) string {
+	devs := defaultDevs(s, func(m *nl.RtMsg) bool { return (m.Family == unix.AF_INET) == v4 })
 	if len(devs) == 0 {
-		return "", err
+		return ""
 	}
-	return devs[0], err
+	return devs[0]
 }
 
 // OwnUplinks are the interfaces that the default routes of a section leave by which plumb has not made.
-func OwnUplinks(s *Section) ([]string, error) {
+func OwnUplinks(s *Section) []string {
 	return defaultDevs(s, func(m *nl.RtMsg) bool { return m.Protocol != Protocol })
 }
 
-func defaultDevs(s *Section, match func(*nl.RtMsg) bool) ([]string, error) {
-	msgs, err := s.Routes()
-	if err != nil {
-		return nil, err
-	}
-	var devs []string
-	for _, b := range msgs {
+func defaultDevs(s *Section, match func(*nl.RtMsg) bool) (devs []string) {
+	for _, b := range s.routes {
 		m := nl.DeserializeRtMsg(b)
 		l := s.byIndex[int(attrs(b[m.Len():]).u32(unix.RTA_OIF))]
 		if l != nil && m.Dst_len == 0 && m.Table == unix.RT_TABLE_MAIN && match(m) {
 			devs = append(devs, l.Name)
 		}
 	}
-	return devs, nil
+	return devs
 }

@@ -24,10 +24,7 @@ func (r *run) apply() error {
 	if err != nil {
 		return ended(ErrNotRun, err)
 	}
-	p, err := r.guard(r.diff(want, start))
-	if err != nil {
-		return ended(ErrNotRun, err)
-	}
+	p := r.guard(r.diff(want, start))
 	r.report.Plan = p
 	r.warn()
 	if p.Refused() {

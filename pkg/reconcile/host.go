@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -43,6 +44,9 @@ type Options struct {
 	Stop <-chan struct{}
 	// Seam is what all writes leave through; nil for one of the run's own.
 	Seam *kernel.Seam
+	// Workers is how many threads may read and write the kernel at once. 0 is one for each processor, but a single one
+	// when the writes are watched: they come in the order of the plan then.
+	Workers int
 }
 
 // Host is the machine that plumb runs on, as seen from the namespaces that the process is in.
@@ -61,6 +65,10 @@ func Open(o Options) (*Host, error) {
 	if h.Trace != nil {
 		h.Seam = traced(h.Seam, h.Trace)
 	}
+	if h.Workers == 0 && h.Seam.Around == nil {
+		h.Workers = runtime.GOMAXPROCS(0)
+	}
+	h.Workers = max(h.Workers, 1)
 	if h.Waiting == nil {
 		h.Waiting = func(time.Duration) {}
 	}

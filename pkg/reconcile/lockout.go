@@ -12,14 +12,11 @@ import (
 )
 
 // guard turns steps that would cut the host off into refusals, unless that was allowed.
-func (r *run) guard(p plan.Plan) (plan.Plan, error) {
+func (r *run) guard(p plan.Plan) plan.Plan {
 	if r.AllowDisconnect || len(p.Steps) == 0 {
-		return p, nil
+		return p
 	}
-	lines, err := r.lifelines(os.Getenv, os.ReadFile)
-	if err != nil {
-		return p, err
-	}
+	lines := r.lifelines(os.Getenv, os.ReadFile)
 	for i, s := range p.Steps {
 		if s.Action == plan.Create || s.Action == plan.Refuse {
 			continue
@@ -30,7 +27,7 @@ func (r *run) guard(p plan.Plan) (plan.Plan, error) {
 			}
 		}
 	}
-	return p, nil
+	return p
 }
 
 // lifelines are what connects the host: the interfaces of the default routes that plumb has not made, and that of the
@@ -42,26 +39,18 @@ type lifelines struct {
 }
 
 // lifelines looks for them on the host.
-func (r *run) lifelines(getenv func(string) string, readFile func(string) ([]byte, error)) (lifelines, error) {
+func (r *run) lifelines(getenv func(string) string, readFile func(string) ([]byte, error)) lifelines {
 	lines := lifelines{uplinks: make(map[string]bool), sshAddr: sshAddress(getenv, readFile, os.Getpid())}
 	host := r.env.Sections[""]
-	devs, err := kind.OwnUplinks(host)
-	if err != nil {
-		return lines, err
-	}
-	for _, dev := range devs {
+	for _, dev := range kind.OwnUplinks(host) {
 		lines.uplinks[dev] = true
 	}
-	addresses, err := host.Addresses()
-	if err != nil {
-		return lines, err
-	}
-	for _, a := range addresses {
+	for _, a := range host.Addresses() {
 		if a.Prefix.Addr() == lines.sshAddr {
 			lines.ssh = host.LinkName(a.Index)
 		}
 	}
-	return lines, nil
+	return lines
 }
 
 // cutBy says which lifeline a change cuts, empty for none.

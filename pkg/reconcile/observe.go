@@ -32,45 +32,36 @@ type run struct {
 
 // observe reads all live objects that are the topology's, or that stand where one of want shall.
 func (r *run) observe(want []plan.Object) ([]plan.Have, []plan.Object, error) {
-	r.close()
 	r.refused = nil
+	before := r.sections()
 	r.env = &kind.Env{
 		Topology: r.topology, Cookie: r.cookie, Seam: r.Seam, Record: r.record.view(r.topology), Adopt: r.Adopt,
-		Sections: make(map[string]*kind.Section), Foreign: make(map[string]kind.NamespaceStamp), Warn: r.warnOnce,
+		Foreign: make(map[string]kind.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
 	}
 	r.env.SetWant(want)
-	if err := r.openSections(); err != nil {
+	if err := r.openSections(before); err != nil {
 		return nil, nil, err
 	}
-	want, err := r.complete(want)
-	if err != nil {
-		return nil, nil, err
-	}
+	want = r.complete(want)
 	r.env.SetWant(want)
-	var have []plan.Have
-	for _, name := range slices.Sorted(maps.Keys(r.env.Sections)) {
-		list, err := r.list(r.env.Sections[name])
-		if err != nil {
-			return nil, nil, err
-		}
-		have = append(have, list...)
-	}
-	return have, want, nil
+	have, err := r.list(slices.Sorted(maps.Keys(r.env.Sections)))
+	return have, want, err
 }
 
-// list reads the objects of one section. Links come first: the others are known by the names of theirs.
-func (r *run) list(s *kind.Section) ([]plan.Have, error) {
-	var have []plan.Have
+// list tells the objects of sections. Links come first: the others are known by the names of theirs.
+func (r *run) list(names []string) (have []plan.Have, err error) {
 	table := kind.Table()
 	slices.SortStableFunc(table, func(a, b kind.Kind) int {
 		return rankOfLink(a) - rankOfLink(b)
 	})
-	for _, k := range table {
-		list, err := k.List(r.env, s)
-		if err != nil {
-			return nil, fmt.Errorf("read namespace %q: %w", s.NS.Name, err)
+	for _, name := range names {
+		for _, k := range table {
+			list, err := k.List(r.env, r.env.Sections[name])
+			if err != nil {
+				return nil, fmt.Errorf("read namespace %q: %w", name, err)
+			}
+			have = append(have, list...)
 		}
-		have = append(have, list...)
 	}
 	return have, nil
 }
@@ -82,71 +73,96 @@ func rankOfLink(k kind.Kind) int {
 	return 1
 }
 
-// openSections opens the host's section and those of namespaces that are the topology's, or are about to be.
-func (r *run) openSections() error {
-	host, err := kernel.Current(r.Seam)
-	if err != nil {
-		return err
-	}
-	if r.env.Sections[""], err = kind.NewSection(host, false); err != nil {
-		return err
-	}
-	names, err := kernel.Names()
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := r.openNamed(name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *run) openNamed(name string) error {
-	n, err := kernel.Named(name, r.Seam)
-	switch {
-	case errors.Is(err, kernel.ErrNotNamespace), errors.Is(err, kernel.ErrSymlink), errors.Is(err, fs.ErrNotExist):
-		return nil // listing the namespaces tells what to do about it
-	case err != nil:
-		return err
-	}
-	lo, err := kind.FindLink(n, "lo")
-	if err != nil {
-		n.Close()
-		return fmt.Errorf("read namespace %s: %w", name, err)
-	}
-	stamp := kind.StampOf(r.topology, r.cookie, []kind.LiveLink{lo})
-	wanted := r.env.Wanted(kind.NamespaceKey(name))
-	adopted := wanted && r.Adopt && !stamp.Final
-	if stamp.Class != plan.Ours && !adopted {
-		n.Close()
-		if wanted {
-			r.env.Foreign[name] = stamp
-		}
+func (r *run) sections() map[string]*kind.Section {
+	if r.env == nil {
 		return nil
 	}
-	r.env.Sections[name], err = kind.NewSection(n, true)
+	return r.env.Sections
+}
+
+// openSections reads the host's section and those of namespaces that are the topology's, or are about to be. Those that
+// were open before stay so.
+func (r *run) openSections(before map[string]*kind.Section) error {
+	names, err := kernel.Names()
+	if err != nil {
+		closeAll(before)
+		return err
+	}
+	r.env.Names = names
+	found := make([]*kind.Section, len(names)+1)
+	stamps := make([]kind.NamespaceStamp, len(names)+1)
+	err = kernel.Each(r.Workers, len(found), func(t kernel.Thread, i int) (err error) {
+		if i == 0 {
+			found[i], err = r.openHost(before[""])
+		} else {
+			found[i], stamps[i], err = r.openNamed(t, names[i-1], before[names[i-1]])
+		}
+		return err
+	})
+	r.env.Sections = make(map[string]*kind.Section, len(found))
+	for i, s := range found {
+		switch {
+		case s != nil:
+			r.env.Sections[s.NS.Name] = s
+		case i > 0 && stamps[i].Class == plan.Foreign && r.env.Wanted(kind.NamespaceKey(names[i-1])):
+			r.env.Foreign[names[i-1]] = stamps[i]
+		}
+	}
+	for name, s := range before {
+		if r.env.Sections[name] != s {
+			s.NS.Close()
+		}
+	}
 	return err
+}
+
+func (r *run) openHost(s *kind.Section) (*kind.Section, error) {
+	if s == nil {
+		n, err := kernel.Current(r.Seam)
+		if err != nil {
+			return nil, err
+		}
+		s = kind.NewSection(n)
+	}
+	return s, errors.Join(s.ReadLinks(), s.Read())
+}
+
+// openNamed reads the section of a namespace, nil for one that is not the topology's.
+func (r *run) openNamed(t kernel.Thread, name string, s *kind.Section) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
+	if s == nil || !s.NS.Is(name) {
+		n, err := kernel.Named(t, name, r.Seam)
+		switch {
+		case errors.Is(err, kernel.ErrNotNamespace), errors.Is(err, kernel.ErrSymlink), errors.Is(err, fs.ErrNotExist):
+			return nil, stamp, nil // listing the namespaces tells what to do about it
+		case err != nil:
+			return nil, stamp, err
+		}
+		s = kind.NewSection(n)
+	}
+	if err := s.ReadLinks(); err != nil {
+		return s, stamp, fmt.Errorf("read namespace %s: %w", name, err)
+	}
+	stamp = kind.StampOf(r.topology, r.cookie, s.Links)
+	adopted := r.Adopt && !stamp.Final && r.env.Wanted(kind.NamespaceKey(name))
+	if s.Owned = stamp.Class == plan.Ours || adopted; !s.Owned {
+		s.NS.Close()
+		return nil, stamp, nil
+	}
+	return s, stamp, s.Read()
 }
 
 // complete adds to what the file wants what only the live host can tell: the stamps of namespaces, and accept_ra of
 // uplinks that would forget their routes when IPv6 is forwarded.
-func (r *run) complete(want []plan.Object) ([]plan.Object, error) {
+func (r *run) complete(want []plan.Object) []plan.Object {
 	if r.undoing {
-		return want, nil
+		return want
 	}
 	full := make([]plan.Object, 0, len(want))
 	for _, o := range want {
 		v, ok := o.(kind.Sysctl)
-		if !ok || v.Name != kind.Forwarding6 || v.Value != "1" || r.env.Sections[v.NS] == nil {
-			continue
+		if ok && v.Name == kind.Forwarding6 && v.Value == "1" && r.env.Sections[v.NS] != nil {
+			full = append(full, r.env.Uplinks(r.env.Sections[v.NS])...)
 		}
-		more, err := r.env.Uplinks(r.env.Sections[v.NS])
-		if err != nil {
-			return nil, err
-		}
-		full = append(full, more...)
 	}
 	for _, o := range want {
 		if n, ok := o.(kind.Namespace); ok {
@@ -155,18 +171,19 @@ func (r *run) complete(want []plan.Object) ([]plan.Object, error) {
 		}
 		full = append(full, o)
 	}
-	return full, nil
+	return full
 }
 
-// close closes the namespaces that the last observation opened.
+// close closes the namespaces that were opened.
 func (r *run) close() {
-	if r.env == nil {
-		return
-	}
-	for _, s := range r.env.Sections {
+	closeAll(r.sections())
+	r.env = nil
+}
+
+func closeAll(sections map[string]*kind.Section) {
+	for _, s := range sections {
 		s.NS.Close()
 	}
-	r.env = nil
 }
 
 // plan observes, and plans the way to what is wanted.
@@ -175,7 +192,7 @@ func (r *run) plan() (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	return r.guard(r.diff(want, have))
+	return r.guard(r.diff(want, have)), nil
 }
 
 func (r *run) diff(want []plan.Object, have []plan.Have) plan.Plan {

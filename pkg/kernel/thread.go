@@ -1,0 +1,68 @@
+package kernel
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// Thread stands for an OS thread that its goroutine has for itself, and may take from namespace to namespace. F of
+// [OnThread] must not start goroutines that depend on where it is.
+type Thread struct{ home int }
+
+// OnThread runs f on a thread of its own, and puts the thread back into the namespace that it came from. When that fails
+// the thread is never used again: it ends with its goroutine.
+func OnThread(f func(Thread) error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		home, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			runtime.UnlockOSThread()
+			done <- fmt.Errorf("open the current network namespace: %w", err)
+			return
+		}
+		err = f(Thread{home})
+		if back := unix.Setns(home, unix.CLONE_NEWNET); back == nil {
+			runtime.UnlockOSThread()
+		}
+		unix.Close(home) //nolint:errcheck // nothing was written through it
+		done <- err
+	}()
+	return <-done
+}
+
+// Each calls f with the numbers below n, in their order, on so many threads at once. After an error no more calls
+// begin; the one returned is that of the lowest number.
+func Each(threads, n int, f func(Thread, int) error) error {
+	var next, failed atomic.Int64
+	errs := make([]error, n)
+	work := func(t Thread) error {
+		for failed.Load() == 0 {
+			i := int(next.Add(1)) - 1
+			if i >= n {
+				break
+			}
+			if errs[i] = f(t, i); errs[i] != nil {
+				failed.Store(1)
+			}
+		}
+		return nil
+	}
+	threads = min(threads, n)
+	started := make([]error, threads)
+	var wait sync.WaitGroup
+	for i := range threads {
+		wait.Go(func() { started[i] = OnThread(work) })
+	}
+	wait.Wait()
+	for _, err := range append(errs, started...) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
