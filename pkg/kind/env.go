@@ -34,6 +34,7 @@ type Env struct {
 	prepared  bool              // /run/netns is ready for namespaces
 	processes map[kernel.ID][]string
 	cables    map[ends][]*Section // see farEnd
+	down      []Link              // bridges that wait for their ports, see FinishLinks
 }
 
 // section and kind of objects.

@@ -197,7 +197,7 @@ func (l Link) bridgeData(info *nl.RtAttr, have Link) {
 // createMessage makes a link; for a cable, peer is the other end, in the namespace that peerNS is open on. Master is
 // the index of the bridge that it becomes a port of, 0 for none.
 func (l Link) createMessage(master int, peer *Link, peerNS int) *nl.NetlinkRequest {
-	m := linkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, l.Up)
+	m := linkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, l.Up && l.Type != Bridge)
 	l.createAttrs(m.raw)
 	if master != 0 {
 		m.u32(unix.IFLA_MASTER, uint32(master))
@@ -218,7 +218,7 @@ func (l Link) createMessage(master int, peer *Link, peerNS int) *nl.NetlinkReque
 
 // finishMessage sets what the kernel does not take when it makes the link.
 func (l Link) finishMessage(index, master int) *nl.NetlinkRequest {
-	m := indexRequest(index, bit(l.Up), unix.IFF_UP)
+	m := indexRequest(index, bit(l.Up && l.Type != Bridge), unix.IFF_UP) // a bridge: see FinishLinks
 	m.raw(unix.IFLA_IFALIAS, []byte(l.Alias))
 	if l.Type == Bridge {
 		m.u32(unix.IFLA_MTU, l.MTU) // see createLinks

@@ -288,7 +288,31 @@ func (e *Env) finishLink(l Link, hasMaster bool) error {
 	if err := e.enableIPv6(s, &live, l); err != nil {
 		return err
 	}
+	if l.Type == Bridge && l.Up {
+		e.down = append(e.down, l)
+		return nil
+	}
 	return e.addLinkLocal(s, l)
+}
+
+// FinishLinks brings new bridges up, after their ports: each end of a cable that comes up sends packets, and a bridge
+// that is up floods them to all ports that are there. With an error comes the key of the link.
+func (e *Env) FinishLinks() (plan.Key, error) {
+	for len(e.down) > 0 {
+		l := e.down[0]
+		s, index, err := e.linkOf(l.NS, l.Ifname)
+		if err == nil {
+			err = s.NS.Write("bring up link "+l.Key().Place(), indexRequest(index, unix.IFF_UP, unix.IFF_UP).req)
+		}
+		if err == nil {
+			err = e.addLinkLocal(s, l)
+		}
+		if err != nil {
+			return l.Key(), err
+		}
+		e.down = e.down[1:]
+	}
+	return plan.Key{}, nil
 }
 
 func (s *Section) writeForwarding6(l Link) error {

@@ -17,6 +17,8 @@ type Kind struct {
 	Begin func(e *Env, objects []plan.Object, stop func() error) (next func() error)
 	// Beside says that Put may run while what it does not need is being created.
 	Beside bool
+	// AfterLinks says that Put wants the links of the plan to be finished: see [Env.FinishLinks].
+	AfterLinks bool
 	// Batch says that Put takes the changes of several steps at once; Del always does.
 	Batch bool
 	// Last says that a deletion can't be undone.
@@ -31,9 +33,9 @@ func Table() []Kind {
 		// need says.
 		{Name: KindSysctl, List: listSysctls, Put: putSysctl, Del: delSysctls},
 		{Name: KindLink, List: listLinks, Put: putLinks, Del: delLinks, Beside: true},
-		{Name: KindAddress, List: listAddresses, Put: putAddress, Del: delAddresses, Beside: true},
+		{Name: KindAddress, List: listAddresses, Put: putAddress, Del: delAddresses, Beside: true, AfterLinks: true},
 		// A gateway must be reachable when its route is made: after the addresses.
-		{Name: KindRoute, List: listRoutes, Put: putRoute, Del: delRoutes, Beside: true},
-		{Name: KindNAT, List: listNAT, Put: putNAT, Del: delNAT, Batch: true},
+		{Name: KindRoute, List: listRoutes, Put: putRoute, Del: delRoutes, Beside: true, AfterLinks: true},
+		{Name: KindNAT, List: listNAT, Put: putNAT, Del: delNAT, Batch: true, AfterLinks: true},
 	}
 }

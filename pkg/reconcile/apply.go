@@ -61,7 +61,7 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 		if err := r.prepare(p, want); err != nil {
 			return err
 		}
-		if err := r.execute(p.Steps, round > 0); err != nil {
+		if err := r.execute(p.Steps, round > 0, false); err != nil {
 			return err
 		}
 		if round > 0 || len(p.Steps) > 0 {
@@ -107,7 +107,7 @@ func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 	setList(&r.record.Held, r.topology, append(r.record.Held[r.topology], held(want)...))
 	for _, o := range want {
 		if v, ok := o.(kind.Sysctl); ok && r.env.Sections[v.NS] != nil {
-			if err := r.claim(v); err != nil {
+			if _, err := r.claim(v); err != nil {
 				return err
 			}
 		}
@@ -140,22 +140,26 @@ func held(want []plan.Object) []plan.Key {
 	return keys
 }
 
-// claim writes down that the topology wants a sysctl, and, when it is the first to, what the value was.
-func (r *run) claim(v kind.Sysctl) error {
+// claim notes that the topology wants a sysctl, and, when it is the first to, what the value was. Changed says that the
+// record did not know.
+func (r *run) claim(v kind.Sysctl) (changed bool, err error) {
 	if v.NS != "" && (v.Name == kind.Forwarding4 || v.Name == kind.Forwarding6) {
-		return nil // the namespace's own default governs it
+		return false, nil // the namespace's own default governs it
 	}
 	c := r.record.claim(v.Key())
 	if c == nil {
 		was, err := kind.OriginalOf(r.env, v.Key())
 		if err != nil {
-			return err
+			return false, err
 		}
 		r.record.Claims = append(r.record.Claims, claimEntry{v.Key(), was})
 		c = r.record.claim(v.Key())
 	}
+	if c.Wants[r.topology] == v.Value {
+		return false, nil
+	}
 	c.Wants[r.topology] = v.Value
-	return nil
+	return true, nil
 }
 
 // finish makes the host record tell the state that was reached.
@@ -191,7 +195,7 @@ func (r *run) destroy() error {
 			}
 			return nil
 		}
-		failed = errors.Join(r.prepare(p, nil), r.executeAll(p.Steps, round > 0))
+		failed = errors.Join(r.prepare(p, nil), r.execute(p.Steps, round > 0, true))
 		if errors.Is(failed, errInterrupted) || errors.Is(failed, errStopped) {
 			break
 		}

@@ -44,33 +44,28 @@ func kindOf(s plan.Step) kind.Kind {
 	return table[slices.IndexFunc(table, func(k kind.Kind) bool { return k.Name == s.Key().Kind })]
 }
 
-// execute takes the steps in their order, up to the first that fails.
-func (r *run) execute(steps []plan.Step, unplanned bool) error {
+// execute takes the steps in their order, up to the first that fails, or past failures.
+func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed error) {
+	l := r.newLedger(steps, unplanned)
 	list := batches(steps)
-	for i, b := range list {
+	ahead := r.lookAhead(list, l, pastFailures)
+	for _, b := range list {
 		err := r.interrupted()
 		if err == nil {
-			err = r.take(b, unplanned)
+			err = r.take(b, ahead, l)
+		} else {
+			pastFailures = false
 		}
-		if err != nil {
-			for _, rest := range list[i:] {
-				r.skip(rest, unplanned)
-			}
-			return err
+		failed = errors.Join(failed, err)
+		if err != nil && !pastFailures {
+			break
 		}
 	}
-	return nil
-}
-
-// executeAll takes all steps, also when some fail.
-func (r *run) executeAll(steps []plan.Step, unplanned bool) (failed error) {
-	for _, b := range batches(steps) {
-		if err := r.interrupted(); err != nil {
-			r.skip(b, unplanned)
-			return errors.Join(failed, err)
-		}
-		failed = errors.Join(failed, r.take(b, unplanned))
+	failed = errors.Join(failed, ahead.end(failed == nil))
+	if failed == nil || pastFailures {
+		failed = errors.Join(failed, r.finishLinks(l))
 	}
+	l.close()
 	return failed
 }
 
@@ -86,31 +81,22 @@ func (r *run) interrupted() error {
 	return nil
 }
 
-// skip notes the steps of a batch that were not taken.
-func (r *run) skip(b batch, unplanned bool) {
-	for _, s := range b {
-		if !slices.ContainsFunc(r.report.Outcomes, func(o plan.Outcome) bool { return o.Result == plan.Failed && o.Step.Key() == s.Key() }) {
-			r.report.Outcomes = append(r.report.Outcomes, plan.Outcome{Step: s, Result: plan.Skipped, Unplanned: unplanned})
+// take carries out one batch and notes what became of its steps.
+func (r *run) take(b batch, ahead *ahead, l *ledger) error {
+	if err := ahead.wait(ahead.needed(b)); err != nil || ahead.has(b) {
+		return err
+	}
+	if !deletes(b[0]) && kindOf(b[0]).AfterLinks {
+		if err := r.finishLinks(l); err != nil {
+			return err
 		}
 	}
-}
-
-// take carries out one batch and reports its steps.
-func (r *run) take(b batch, unplanned bool) error {
 	err := r.carryOut(b)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", b[0].Key().Label(), err)
 	}
 	for _, s := range b {
-		o := plan.Outcome{Step: s, Result: plan.Done, Err: err, Unplanned: unplanned}
-		switch {
-		case err != nil:
-			o.Result = plan.Failed
-		case r.undoing:
-			o.Result, o.Unplanned = plan.Undoing, false
-		}
-		r.report.Outcomes = append(r.report.Outcomes, o)
-		r.Progress(o)
+		l.note(s, err)
 	}
 	return err
 }
@@ -154,17 +140,33 @@ func (r *run) carryOut(b batch) error {
 	return k.Put(r.env, changes)
 }
 
+// finishLinks completes the links that were made so far.
+func (r *run) finishLinks(l *ledger) error {
+	k, err := r.env.FinishLinks()
+	if err != nil {
+		err = fmt.Errorf("%s: %w", k.Label(), err)
+		l.fail(k, err)
+	}
+	return err
+}
+
 // claimAll records the originals of sysctls of namespaces that were not there yet when the run was prepared.
 func (r *run) claimAll(changes []plan.Change) error {
 	if r.undoing {
 		return nil
 	}
+	claimed := false
 	for _, c := range changes {
 		if v, ok := c.New.(kind.Sysctl); ok {
-			if err := r.claim(v); err != nil {
+			added, err := r.claim(v)
+			if err != nil {
 				return err
 			}
+			claimed = claimed || added
 		}
+	}
+	if !claimed {
+		return nil
 	}
 	return r.record.save(r.Seam)
 }
