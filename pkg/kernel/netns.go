@@ -49,12 +49,11 @@ func Named(t Thread, name string, seam *Seam) (*Namespace, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	if !isNetworkNamespace(fd) {
-		unix.Close(fd) //nolint:errcheck // only opened to look
-		return nil, fmt.Errorf("%s %w", path, ErrNotNamespace)
-	}
 	if err := t.enter(name, fd); err != nil {
 		unix.Close(fd) //nolint:errcheck // only opened to enter
+		if errors.Is(err, unix.EINVAL) {
+			err = fmt.Errorf("%s %w", path, ErrNotNamespace)
+		}
 		return nil, err
 	}
 	return newNamespace(name, fd, seam)
@@ -69,15 +68,6 @@ func (n *Namespace) Is(name string) bool {
 	var st unix.Stat_t
 	err = unix.Lstat(filepath.Join(NetnsDir, name), &st)
 	return err == nil && id == ID{st.Dev, st.Ino}
-}
-
-func isNetworkNamespace(fd int) bool {
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(fd, &st); err != nil || st.Type != unix.NSFS_MAGIC {
-		return false
-	}
-	kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
-	return err == nil && kind == unix.CLONE_NEWNET
 }
 
 // Create takes the thread into a new namespace, and gives that its name. Prepare runs before the name is visible; no one

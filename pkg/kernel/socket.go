@@ -6,52 +6,47 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
-// socket is a netlink socket (netlink(7)). The kernel answers a request before send returns, so it blocks: the
-// library's own socket asks a poller first, and takes 64 KiB anew for each answer.
+// socket is a netlink socket (netlink(7)). The kernel answers a request before send returns, so nothing need be waited
+// for: the library's own socket asks a poller first, and takes 64 KiB anew for each answer.
 type socket struct {
-	fd  int
-	pid uint32 // the port that the kernel gave it
-	mu  sync.Mutex
-	seq uint32
+	fd    int
+	mu    sync.Mutex
+	seq   uint32
+	wordy bool // refusals come with the kernel's own words
 }
 
 // socketTimeout bounds every wait for the kernel: deleting thousands of links in one message takes seconds.
-var socketTimeout = unix.Timeval{Sec: 120}
+const socketTimeout = 2 * time.Minute
 
-// openSocket opens a socket in the calling thread's namespace.
+// openSocket opens a socket in the calling thread's namespace. The kernel binds it when it is first used.
 func openSocket(protocol int) (*socket, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, protocol)
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	s := &socket{fd: fd}
-	if err := s.configure(); err != nil {
-		s.close()
-		return nil, fmt.Errorf("set up a netlink socket: %w", err)
-	}
-	return s, nil
+	return &socket{fd: fd}, nil
 }
 
-func (s *socket) configure() error {
-	timeout := socketTimeout
+// askForWords has the kernel say why it refuses something, and send no more than the header of the request back with
+// it. Those who only read don't need that.
+func (s *socket) askForWords() error {
+	if s.wordy {
+		return nil
+	}
+	s.wordy = true
 	err := errors.Join(
-		unix.Bind(s.fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}),
-		unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout),
 		unix.SetsockoptInt(s.fd, unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1),
 		unix.SetsockoptInt(s.fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1))
 	if err != nil {
-		return err
+		return fmt.Errorf("set up a netlink socket: %w", err)
 	}
-	name, err := unix.Getsockname(s.fd)
-	if a, ok := name.(*unix.SockaddrNetlink); ok {
-		s.pid = a.Pid
-	}
-	return err
+	return nil
 }
 
 func (s *socket) close() { unix.Close(s.fd) } //nolint:errcheck // a socket has nothing to lose
@@ -78,10 +73,16 @@ func (s *socket) exchange(req *nl.NetlinkRequest, answer uint16) ([][]byte, erro
 	defer s.mu.Unlock()
 	s.seq++
 	req.Seq = s.seq
+	acknowledged := req.Flags&unix.NLM_F_ACK != 0
+	if acknowledged {
+		if err := s.askForWords(); err != nil {
+			return nil, err
+		}
+	}
 	if err := unix.Sendto(s.fd, req.Serialize(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil, err
 	}
-	c := collector{socket: s, answer: answer, acknowledged: req.Flags&unix.NLM_F_ACK != 0}
+	c := collector{socket: s, answer: answer, acknowledged: acknowledged}
 	for !c.done {
 		if err := c.receive(); err != nil {
 			return nil, err
@@ -110,10 +111,12 @@ var buffers = sync.Pool{New: func() any { return new([receiveSize]byte) }}
 func (c *collector) receive() error {
 	buffer := buffers.Get().(*[receiveSize]byte)
 	defer buffers.Put(buffer)
-	n, from, err := unix.Recvfrom(c.fd, buffer[:], 0)
+	n, from, err := unix.Recvfrom(c.fd, buffer[:], unix.MSG_DONTWAIT)
 	switch {
-	case errors.Is(err, unix.EINTR): // with a timeout set, the system call is not restarted (signal(7))
+	case errors.Is(err, unix.EINTR):
 		return nil
+	case errors.Is(err, unix.EAGAIN):
+		return c.await()
 	case err != nil:
 		return err
 	}
@@ -121,6 +124,20 @@ func (c *collector) receive() error {
 		return nil // not from the kernel
 	}
 	c.take(bytes.Clone(buffer[:n]))
+	return nil
+}
+
+// await waits for an answer. Rtnetlink has given it by now; others, in kernels to come, may take their time.
+func (c *collector) await() error {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, int(socketTimeout.Milliseconds()))
+	switch {
+	case errors.Is(err, unix.EINTR):
+		return nil
+	case err != nil:
+		return err
+	case n == 0:
+		return unix.ETIMEDOUT
+	}
 	return nil
 }
 
@@ -133,8 +150,7 @@ func (c *collector) take(b []byte) {
 			return
 		}
 		kind, flags := binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint16(b[6:])
-		seq, pid := binary.NativeEndian.Uint32(b[8:]), binary.NativeEndian.Uint32(b[12:])
-		if seq == c.seq && pid == c.pid { // else it is late: the answer to one that timed out
+		if binary.NativeEndian.Uint32(b[8:]) == c.seq { // else it is late: the answer to one that timed out
 			c.message(kind, flags, b[unix.SizeofNlMsghdr:length])
 		}
 		b = b[min((length+3)&^3, len(b)):]

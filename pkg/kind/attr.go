@@ -28,10 +28,11 @@ func (m attrs) nested(t uint16) attrs    { return m.get(t) }
 func (m attrs) text(t uint16) string     { return unix.ByteSliceToString(m.get(t)) }
 func (m attrs) has(t uint16) bool        { return m.get(t) != nil }
 func (m attrs) u32(t uint16) uint32      { return u32At(m.get(t), 0) }
+func (m attrs) u8(t uint16) uint8        { return u8At(m.get(t)) }
 func (m attrs) addr(t uint16) netip.Addr { a, _ := netip.AddrFromSlice(m.get(t)); return a }
 
-func (m attrs) u8(t uint16) uint8 {
-	if b := m.get(t); len(b) > 0 {
+func u8At(b []byte) uint8 {
+	if len(b) > 0 {
 		return b[0]
 	}
 	return 0

@@ -92,6 +92,8 @@ type Section struct {
 	routes    [][]byte // messages of RTM_NEWROUTE
 	forwards4 bool     // by the global switch
 	forwards6 bool
+	untouched bool  // nobody has ever written an nftables rule
+	noNFT     error // why that is not known
 	nsids     map[*Section]int // see nsidOf
 
 	byIndex map[int]*LiveLink
@@ -125,6 +127,7 @@ func (s *Section) Read() (err error) {
 	if s.routes, err = dumpRoutes(s.NS); err != nil {
 		return err
 	}
+	s.untouched, s.noNFT = s.NS.NFTUntouched()
 	s.forwards4, s.forwards6, err = forwarding(s.NS)
 	return err
 }

@@ -100,32 +100,50 @@ func FindLink(n *kernel.Namespace, name string) (LiveLink, error) {
 
 func parseLink(b []byte) LiveLink {
 	info := nl.DeserializeIfInfomsg(b)
-	a := attrs(b[info.Len():])
-	l := LiveLink{
-		Index: int(info.Index), Flags: info.Flags,
-		Name: a.text(unix.IFLA_IFNAME), Alias: a.text(unix.IFLA_IFALIAS), Oper: a.u8(unix.IFLA_OPERSTATE),
-		MTU: a.u32(unix.IFLA_MTU), Group: a.u32(unix.IFLA_GROUP), Master: int(a.u32(unix.IFLA_MASTER)),
-		Peer: int(a.u32(unix.IFLA_LINK)), PeerNSID: -1,
+	l := LiveLink{Index: int(info.Index), Flags: info.Flags, PeerNSID: -1}
+	for t, value := range kernel.Attributes(b[info.Len():]) {
+		switch t {
+		case unix.IFLA_IFNAME:
+			l.Name = unix.ByteSliceToString(value)
+		case unix.IFLA_IFALIAS:
+			l.Alias = unix.ByteSliceToString(value)
+		case unix.IFLA_OPERSTATE:
+			l.Oper = u8At(value)
+		case unix.IFLA_MTU:
+			l.MTU = u32At(value, 0)
+		case unix.IFLA_GROUP:
+			l.Group = u32At(value, 0)
+		case unix.IFLA_MASTER:
+			l.Master = int(u32At(value, 0))
+		case unix.IFLA_LINK:
+			l.Peer = int(u32At(value, 0))
+		case unix.IFLA_LINK_NETNSID:
+			l.PeerNSID = int(int32(u32At(value, 0)))
+		case unix.IFLA_ADDRESS:
+			copy(l.MAC[:], value)
+		case unix.IFLA_LINKINFO:
+			l.parseInfo(value)
+		case unix.IFLA_AF_SPEC:
+			l.parseConf(value)
+		}
 	}
-	copy(l.MAC[:], a.get(unix.IFLA_ADDRESS))
-	if a.has(unix.IFLA_LINK_NETNSID) {
-		l.PeerNSID = int(int32(a.u32(unix.IFLA_LINK_NETNSID)))
-	}
-	link := a.nested(unix.IFLA_LINKINFO)
-	l.Type = link.text(unix.IFLA_INFO_KIND)
 	if info.Flags&unix.IFF_LOOPBACK != 0 {
 		l.Type = loopback
 	}
+	return l
+}
+
+// parseInfo reads what is peculiar to a type of link, or to a port of a bridge.
+func (l *LiveLink) parseInfo(info attrs) {
+	l.Type = info.text(unix.IFLA_INFO_KIND)
 	if l.Type == Bridge {
-		data := link.nested(unix.IFLA_INFO_DATA)
+		data := info.nested(unix.IFLA_INFO_DATA)
 		l.STP = data.u32(unix.IFLA_BR_STP_STATE) != 0
 		l.VLANFiltering = data.u8(unix.IFLA_BR_VLAN_FILTERING) != 0
 	}
-	if link.text(unix.IFLA_INFO_SLAVE_KIND) == Bridge {
-		l.PortState = link.nested(unix.IFLA_INFO_SLAVE_DATA).u8(unix.IFLA_BRPORT_STATE)
+	if info.text(unix.IFLA_INFO_SLAVE_KIND) == Bridge {
+		l.PortState = info.nested(unix.IFLA_INFO_SLAVE_DATA).u8(unix.IFLA_BRPORT_STATE)
 	}
-	l.parseConf(a.nested(unix.IFLA_AF_SPEC))
-	return l
 }
 
 // parseConf reads the link's own sysctls, which a dump of links has for free.

@@ -28,12 +28,11 @@ func NATTable(topology string) string { return "plumb-" + topology }
 // listNAT reads the topology's table in a section: an object for each rule.
 func listNAT(e *Env, s *Section) ([]plan.Have, error) {
 	wanted := len(e.wantIn[section{s.NS.Name, KindNAT}]) > 0
-	untouched, err := s.NS.NFTUntouched()
-	if untouched || unsupported(err) && !wanted {
+	if s.untouched || unsupported(s.noNFT) && !wanted {
 		return nil, nil // a kernel without nf_tables has no table of ours either
 	}
-	if err != nil {
-		return nil, err
+	if s.noNFT != nil {
+		return nil, s.noNFT
 	}
 	return e.readNAT(s)
 }
@@ -172,7 +171,7 @@ func delNAT(e *Env, objects []plan.Object) error {
 	if err != nil {
 		return nil // the namespace is gone, and its tables
 	}
-	live, err := listNAT(e, s)
+	live, err := e.readNAT(s)
 	if err != nil {
 		return err
 	}

@@ -32,11 +32,22 @@ func (e *Env) farEnd(s *Section, l *LiveLink) *Section {
 		}
 	}
 	for _, other := range e.cables[ends{l.Peer, l.Index}] {
-		if other != s && s.nsidOf(other) == l.PeerNSID {
+		if other != s && leadsTo(s, l, other) {
 			return other
 		}
 	}
 	return nil
+}
+
+// leadsTo says whether the link's other end is the one of those indexes in the other section. It asks one side for the
+// number that the other has there, and leaves the host alone: that has a number for each namespace, and the kernel
+// looks through all of them to find one.
+func leadsTo(s *Section, l *LiveLink, other *Section) bool {
+	if s.NS.Name != "" {
+		return s.nsidOf(other) == l.PeerNSID
+	}
+	far := other.byIndex[l.Peer]
+	return far != nil && other.nsidOf(s) == far.PeerNSID
 }
 
 // nsidOf asks for the number of another namespace, -1 for none.
