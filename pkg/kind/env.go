@@ -92,8 +92,8 @@ type Section struct {
 	routes    [][]byte // messages of RTM_NEWROUTE
 	forwards4 bool     // by the global switch
 	forwards6 bool
-	untouched bool  // nobody has ever written an nftables rule
-	noNFT     error // why that is not known
+	untouched bool             // nobody has ever written an nftables rule
+	noNFT     error            // why that is not known
 	nsids     map[*Section]int // see nsidOf
 
 	byIndex map[int]*LiveLink
