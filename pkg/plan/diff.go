@@ -137,15 +137,17 @@ func differences(fields []Field) string {
 // createAndUpdate plans what can be done before anything is taken away. What needs something that is replaced, or
 // something that waits for such a thing, waits.
 func (p *planner) createAndUpdate() {
-	waits := make(map[Key]bool)
+	waiting := make(map[Key]bool)
 	for _, u := range p.units {
-		if p.waits(u, waits) {
+		now := p.state(u)
+		if now == needsReplace || p.waits(u, waiting) {
+			u.waits = true
 			for _, o := range u.objects {
-				p.markWaiting(o, waits)
+				p.markWaiting(o, waiting)
 			}
 			continue
 		}
-		p.settle(u)
+		p.settle(u, now)
 	}
 }
 
@@ -160,7 +162,11 @@ func (p *planner) markWaiting(o Object, waiting map[Key]bool) {
 	}
 }
 
+// waits says whether a unit stands on something that waits.
 func (p *planner) waits(u *unit, waiting map[Key]bool) bool {
+	if len(waiting) == 0 {
+		return false
+	}
 	for _, o := range u.objects {
 		needs := o.Needs()
 		if d, ok := o.(Dependent); ok {
@@ -170,10 +176,10 @@ func (p *planner) waits(u *unit, waiting map[Key]bool) bool {
 			return true
 		}
 	}
-	return p.state(u) == needsReplace
+	return false
 }
 
-// replaceAndPutBack plans all that is still different.
+// replaceAndPutBack plans all that is still different: what waited, and what has changed since it was settled.
 func (p *planner) replaceAndPutBack() {
 	checked := make(map[string]bool)
 	for _, u := range p.units {
@@ -183,7 +189,9 @@ func (p *planner) replaceAndPutBack() {
 				p.reorder(s.Sequence())
 			}
 		}
-		p.settle(u)
+		if u.waits || slices.ContainsFunc(u.objects, func(o Object) bool { return p.world.swayed[o.Key()] }) {
+			p.settle(u, p.state(u))
+		}
 	}
 }
 
@@ -228,14 +236,12 @@ func (p *planner) adopts(k Key) bool {
 	return ok && h.Class == Foreign && p.world.objects[k] != nil
 }
 
-// settle plans the steps that make a unit as it is wanted.
-func (p *planner) settle(u *unit) {
-	for _, o := range u.objects {
-		if p.refused[o.Key()] {
-			return
-		}
+// settle plans the steps that make a unit, in the state that it is in, as it is wanted.
+func (p *planner) settle(u *unit, now state) {
+	if now == settled || slices.ContainsFunc(u.objects, func(o Object) bool { return p.refused[o.Key()] }) {
+		return
 	}
-	switch p.state(u) {
+	switch now {
 	case needsCreate:
 		step := Step{Action: Create}
 		for _, o := range u.objects {

@@ -9,8 +9,9 @@ import (
 // unit is what one step can create: an object, or a pair.
 type unit struct {
 	objects []Object
-	rank    int // of its kind
-	index   int // of its first object among the wanted ones
+	rank    int  // of its kind
+	index   int  // of its first object among the wanted ones
+	waits   bool // for something that is replaced
 }
 
 // units groups the wanted objects and sorts them so that what an object needs comes before it; where that leaves a

@@ -18,7 +18,8 @@ func sequences(units []*unit) map[string][]Key {
 // not always enough.
 func (p *planner) reorder(sequence string) {
 	for _, k := range p.sequences[sequence] {
-		p.settle(p.single(k))
+		u := p.single(k)
+		p.settle(u, p.state(u))
 	}
 	for _, rest := range p.rearrangement(sequence) {
 		if len(rest) == 1 {

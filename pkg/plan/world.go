@@ -12,6 +12,8 @@ type world struct {
 	// fell lists what went because something else did, and felledBy what that was.
 	fell     []Key
 	felledBy map[Key]Key
+	// swayed are the objects that are gone, or that something which they stand on has changed.
+	swayed map[Key]bool
 }
 
 func newWorld(have []Have) *world {
@@ -20,6 +22,7 @@ func newWorld(have []Have) *world {
 		standing:  make(map[Key][]Key),
 		sequences: make(map[string][]Key),
 		felledBy:  make(map[Key]Key),
+		swayed:    make(map[Key]bool),
 	}
 	for _, h := range have {
 		w.add(h.Object)
@@ -106,6 +109,7 @@ func (w *world) detach(o Object) {
 		w.sequences[s.Sequence()] = keys(s.Leave(w.members(s)))
 	}
 	delete(w.objects, o.Key())
+	w.swayed[o.Key()] = true
 }
 
 // tell lets everything that hears of a change become what it becomes. What falls directly is gone before that is told
@@ -127,6 +131,7 @@ func (w *world) tell(old, now Object) {
 				w.detach(o)
 			case after != o:
 				w.add(after)
+				w.swayed[o.Key()] = true
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/kind"
@@ -65,17 +66,36 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 			return err
 		}
 		if round > 0 || len(p.Steps) > 0 {
-			have, again, err := r.observe(r.want)
-			if err != nil {
+			var err error
+			if p, want, err = r.verify(touchedBy(p.Steps)); err != nil {
 				return err
 			}
-			want, p = again, r.diff(again, have)
 		}
 		if len(p.Steps) == 0 {
 			return r.finish(want)
 		}
 	}
 	return fmt.Errorf("not settled after %d rounds: %s", rounds, left(p))
+}
+
+// verify reads what steps can have changed, and plans anew if that is not as it is wanted.
+func (r *run) verify(touched sections) (p plan.Plan, want []plan.Object, err error) {
+	open := len(r.env.Sections)
+	have, want, err := r.observeAgain(r.want, touched)
+	if err != nil {
+		return p, nil, err
+	}
+	if vanished := len(r.env.Sections) < open; touched != nil && !vanished {
+		some := slices.DeleteFunc(slices.Clone(want), func(o plan.Object) bool { return !touched.among(o.Key()) })
+		there := slices.DeleteFunc(slices.Clone(have), func(h plan.Have) bool { return !touched.among(h.Object.Key()) })
+		if p = r.diff(some, there); len(p.Steps) == 0 {
+			return p, want, nil
+		}
+		if have, want, err = r.observe(r.want); err != nil {
+			return p, nil, err
+		}
+	}
+	return r.diff(want, have), want, nil
 }
 
 // left names what a plan still has to do.
@@ -164,11 +184,7 @@ func (r *run) claim(v kind.Sysctl) (changed bool, err error) {
 
 // finish makes the host record tell the state that was reached.
 func (r *run) finish(want []plan.Object) error {
-	wanted := make(map[plan.Key]bool, len(want))
-	for _, o := range want {
-		wanted[o.Key()] = true
-	}
-	r.record.leave(r.topology, func(k plan.Key) bool { return wanted[k] })
+	r.record.leave(r.topology, r.env.Wanted)
 	setList(&r.record.Pending, r.topology, nil)
 	setList(&r.record.Held, r.topology, held(want))
 	return r.record.save(r.Seam)

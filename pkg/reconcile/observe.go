@@ -21,7 +21,9 @@ type run struct {
 	record   *record
 	want     []plan.Object
 	// env holds the namespaces as they were last observed.
-	env    *kind.Env
+	env *kind.Env
+	// lists are the objects of each section as they were last observed.
+	lists  map[string][]plan.Have
 	report Report
 	warned map[string]bool
 	// refused are the keys at which somebody else's was found since the run began.
@@ -32,6 +34,11 @@ type run struct {
 
 // observe reads all live objects that are the topology's, or that stand where one of want shall.
 func (r *run) observe(want []plan.Object) ([]plan.Have, []plan.Object, error) {
+	return r.observeAgain(want, nil)
+}
+
+// observeAgain is observe where only the given sections can have changed since the last time; nil for all.
+func (r *run) observeAgain(want []plan.Object, touched sections) ([]plan.Have, []plan.Object, error) {
 	r.refused = nil
 	before := r.sections()
 	r.env = &kind.Env{
@@ -39,29 +46,44 @@ func (r *run) observe(want []plan.Object) ([]plan.Have, []plan.Object, error) {
 		Foreign: make(map[string]kind.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
 	}
 	r.env.SetWant(want)
-	if err := r.openSections(before); err != nil {
+	if err := r.openSections(before, touched); err != nil {
 		return nil, nil, err
 	}
 	want = r.complete(want)
 	r.env.SetWant(want)
-	have, err := r.list(slices.Sorted(maps.Keys(r.env.Sections)))
+	have, err := r.list(touched)
 	return have, want, err
 }
 
-// list tells the objects of sections. Links come first: the others are known by the names of theirs.
-func (r *run) list(names []string) (have []plan.Have, err error) {
+// list tells the objects of all sections, of those that were not touched as before. Links come first: the others are
+// known by the names of theirs.
+func (r *run) list(touched sections) (have []plan.Have, err error) {
 	table := kind.Table()
 	slices.SortStableFunc(table, func(a, b kind.Kind) int {
 		return rankOfLink(a) - rankOfLink(b)
 	})
-	for _, name := range names {
-		for _, k := range table {
-			list, err := k.List(r.env, r.env.Sections[name])
-			if err != nil {
+	lists := make(map[string][]plan.Have, len(r.env.Sections))
+	for _, name := range slices.Sorted(maps.Keys(r.env.Sections)) {
+		list, known := r.lists[name]
+		if !known || touched.has(name) {
+			if list, err = r.listSection(table, name); err != nil {
 				return nil, fmt.Errorf("read namespace %q: %w", name, err)
 			}
-			have = append(have, list...)
 		}
+		lists[name] = list
+		have = append(have, list...)
+	}
+	r.lists = lists
+	return have, nil
+}
+
+func (r *run) listSection(table []kind.Kind, name string) (have []plan.Have, err error) {
+	for _, k := range table {
+		list, err := k.List(r.env, r.env.Sections[name])
+		if err != nil {
+			return nil, err
+		}
+		have = append(have, list...)
 	}
 	return have, nil
 }
@@ -81,8 +103,8 @@ func (r *run) sections() map[string]*kind.Section {
 }
 
 // openSections reads the host's section and those of namespaces that are the topology's, or are about to be. Those that
-// were open before stay so.
-func (r *run) openSections(before map[string]*kind.Section) error {
+// were open before stay so, and those of them that were not touched are taken as they were.
+func (r *run) openSections(before map[string]*kind.Section, touched sections) error {
 	names, err := kernel.Names()
 	if err != nil {
 		closeAll(before)
@@ -92,10 +114,17 @@ func (r *run) openSections(before map[string]*kind.Section) error {
 	found := make([]*kind.Section, len(names)+1)
 	stamps := make([]kind.NamespaceStamp, len(names)+1)
 	err = kernel.Each(r.Workers, len(found), func(t kernel.Thread, i int) (err error) {
-		if i == 0 {
-			found[i], err = r.openHost(before[""])
-		} else {
-			found[i], stamps[i], err = r.openNamed(t, names[i-1], before[names[i-1]])
+		name := ""
+		if i > 0 {
+			name = names[i-1]
+		}
+		switch s := before[name]; {
+		case s != nil && !touched.has(name):
+			found[i] = s
+		case i == 0:
+			found[i], err = r.openHost(s)
+		default:
+			found[i], stamps[i], err = r.openNamed(t, name, s)
 		}
 		return err
 	})

@@ -1,0 +1,42 @@
+package reconcile
+
+import (
+	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// sections is a set of sections by name; nil is the set of all.
+type sections map[string]bool
+
+func (s sections) has(name string) bool { return s == nil || s[name] }
+
+// touchedBy tells in which sections steps can have changed anything: where their objects are, and where the other ends
+// of cables are. What ends with a namespace may be anywhere.
+func touchedBy(steps []plan.Step) sections {
+	touched := make(sections)
+	for _, s := range steps {
+		for _, c := range s.Changes {
+			k := c.Key()
+			if k.Kind == kind.KindNamespace {
+				if s.Action != plan.Create {
+					return nil
+				}
+				touched[k.Name] = true
+			}
+			touched[k.NS] = true
+			for _, o := range []plan.Object{c.Old, c.New} {
+				if p, ok := o.(plan.Paired); ok {
+					if far, ok := p.Pair(); ok {
+						touched[far.NS] = true
+					}
+				}
+			}
+		}
+	}
+	return touched
+}
+
+// among leaves the objects that are in the sections, or are one.
+func (s sections) among(k plan.Key) bool {
+	return s.has(k.NS) && (k.NS != "" || k.Kind != kind.KindNamespace) || k.Kind == kind.KindNamespace && s.has(k.Name)
+}
