@@ -341,6 +341,9 @@ func joinReasons(reasons ...string) string {
 
 // deleteYielding plans to delete what must be gone before anything is made.
 func (p *planner) deleteYielding(have []Have) {
+	if !slices.ContainsFunc(have, func(h Have) bool { y, ok := h.Object.(Yielding); return ok && y.Yields() }) {
+		return // what goes needs not be found out yet
+	}
 	for _, k := range p.unwanted(have) {
 		if y, ok := p.world.objects[k].(Yielding); ok && y.Yields() {
 			p.emit(Step{Action: Delete, Changes: p.removal(k), Reason: p.gone(k)})

@@ -17,21 +17,25 @@ type world struct {
 }
 
 func newWorld(have []Have) *world {
-	w := &world{
-		objects:   make(map[Key]Object, len(have)),
-		standing:  make(map[Key][]Key),
-		sequences: make(map[string][]Key),
-		felledBy:  make(map[Key]Key),
-		swayed:    make(map[Key]bool),
-	}
+	w := emptyWorld(len(have))
 	for _, h := range have {
 		w.add(h.Object)
 	}
 	return w
 }
 
+func emptyWorld(size int) *world {
+	return &world{
+		objects:   make(map[Key]Object, size),
+		standing:  make(map[Key][]Key, size),
+		sequences: make(map[string][]Key),
+		felledBy:  make(map[Key]Key),
+		swayed:    make(map[Key]bool),
+	}
+}
+
 func (w *world) clone() *world {
-	c := newWorld(nil)
+	c := emptyWorld(len(w.objects))
 	for _, o := range w.objects {
 		c.add(o)
 	}
