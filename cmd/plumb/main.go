@@ -5,9 +5,17 @@ package main
 import (
 	"io"
 	"os"
+	"runtime/debug"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	// A run is short, and most of what it reads it needs to its end: collecting garbage half as often as usual, for each
+	// byte that is live, saves more than the memory is worth.
+	debug.SetGCPercent(gcPercent)
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+const gcPercent = 300
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, open: openHost}

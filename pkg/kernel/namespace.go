@@ -91,10 +91,33 @@ func Request(proto, flags int) *nl.NetlinkRequest { return nl.NewNetlinkRequest(
 // Read sends a request that changes nothing and returns the answers of the given type. An interrupted dump is
 // repeated.
 func (n *Namespace) Read(req *nl.NetlinkRequest, answer uint16) ([][]byte, error) {
+	replies, err := n.ReadAll(Query{req, answer})
+	if err != nil {
+		return nil, err
+	}
+	return replies[0].Answers, replies[0].Err
+}
+
+// Reply is what answers a [Query]: the payloads of the messages, or the kernel's refusal.
+type Reply struct {
+	Answers [][]byte
+	Err     error
+}
+
+// ReadAll is Read for several requests that are sent in one go. Only the last may be a dump.
+func (n *Namespace) ReadAll(queries ...Query) ([]Reply, error) {
 	if n.route == nil {
 		return nil, ErrClosed
 	}
-	return n.route.dump(req, answer)
+	replies, err := n.route.read(queries)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Reply, len(replies))
+	for i, r := range replies {
+		list[i] = Reply{r.answers, r.err}
+	}
+	return list, nil
 }
 
 // Write sends a request that changes the namespace and waits for its acknowledgement. The error carries the kernel's
@@ -105,7 +128,7 @@ func (n *Namespace) Write(what string, req *nl.NetlinkRequest) error {
 	}
 	req.Flags |= unix.NLM_F_ACK
 	return n.Do(what, func() error {
-		_, err := n.route.exchange(req, 0)
+		_, err := n.route.ask(req, 0)
 		return err
 	})
 }

@@ -76,7 +76,7 @@ func (n *Namespace) NFTUntouched() (bool, error) {
 	}
 	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|nftMsgGetGen, 0)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC})
-	msgs, err := n.nft.exchange(req, 0)
+	msgs, err := n.nft.ask(req, 0)
 	if err != nil {
 		return false, fmt.Errorf("nftables: read the generation: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,46 +55,73 @@ func (s *socket) close() { unix.Close(s.fd) } //nolint:errcheck // a socket has 
 // errInterrupted says that what a dump lists changed while it was made.
 var errInterrupted = errors.New("what is listed keeps changing")
 
+// errCut says that a message was larger than what it was received into.
+var errCut = errors.New("a netlink message is too large")
+
 // dumpTries bounds how often an interrupted dump is made again.
 const dumpTries = 50
 
-// dump is exchange, again and again until nothing came between.
-func (s *socket) dump(req *nl.NetlinkRequest, answer uint16) (answers [][]byte, err error) {
-	for range dumpTries {
-		if answers, err = s.exchange(req, answer); !errors.Is(err, errInterrupted) {
-			return answers, err
-		}
-	}
-	return nil, err
+// Query is a request, and the type of the messages that answer it.
+type Query struct {
+	Request *nl.NetlinkRequest
+	Answer  uint16 // 0 for any
 }
 
-// exchange sends a request and returns the payloads of the answers of one type. An error has the kernel's own words.
-func (s *socket) exchange(req *nl.NetlinkRequest, answer uint16) ([][]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seq++
-	req.Seq = s.seq
-	acknowledged := req.Flags&unix.NLM_F_ACK != 0
-	if acknowledged {
-		if err := s.askForWords(); err != nil {
-			return nil, err
-		}
-	}
-	if err := unix.Sendto(s.fd, req.Serialize(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+// ask is exchange for one query.
+func (s *socket) ask(req *nl.NetlinkRequest, answer uint16) ([][]byte, error) {
+	replies, err := s.exchange([]Query{{req, answer}}, nil)
+	if err != nil {
 		return nil, err
 	}
-	c := collector{socket: s, answer: answer, acknowledged: acknowledged}
-	for !c.done {
+	return replies[0].answers, replies[0].err
+}
+
+// read is exchange until nothing came between the parts of a dump.
+func (s *socket) read(queries []Query) (replies []reply, err error) {
+	for range dumpTries {
+		replies, err = s.exchange(queries, nil)
+		if errors.Is(err, errCut) {
+			replies, err = s.exchange(queries, newPost(largeSize))
+		}
+		interrupted := slices.ContainsFunc(replies, func(r reply) bool { return errors.Is(r.err, errInterrupted) })
+		if err != nil || !interrupted {
+			return replies, err
+		}
+	}
+	return nil, errInterrupted
+}
+
+// exchange sends requests in one go, of which only the last may be a dump, and gathers what answers them. An error of a
+// reply has the kernel's own words.
+func (s *socket) exchange(queries []Query, large *post) ([]reply, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := collector{fd: s.fd, first: s.seq + 1, replies: make([]reply, len(queries)), open: len(queries), large: large}
+	var out []byte
+	for i, q := range queries {
+		s.seq++
+		q.Request.Seq = s.seq
+		c.replies[i] = reply{answer: q.Answer, acknowledged: q.Request.Flags&unix.NLM_F_ACK != 0}
+		if c.replies[i].acknowledged {
+			if err := s.askForWords(); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, q.Request.Serialize()...)
+	}
+	if err := unix.Sendto(s.fd, out, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return nil, err
+	}
+	for c.open > 0 {
 		if err := c.receive(); err != nil {
 			return nil, err
 		}
 	}
-	return c.answers, c.err
+	return c.replies, nil
 }
 
-// collector gathers the answers to one request.
-type collector struct {
-	*socket
+// reply is what answers one request.
+type reply struct {
 	answer       uint16
 	acknowledged bool // the last message is an acknowledgement
 	answers      [][]byte
@@ -102,28 +130,42 @@ type collector struct {
 	err          error // of the kernel
 }
 
-// receiveSize is that of the largest message that the kernel sends: an answer to a dump has up to 32 KiB.
-const receiveSize = 64 << 10
-
-// buffers are lent for one call of recvfrom each.
-var buffers = sync.Pool{New: func() any { return new([receiveSize]byte) }}
+// collector gathers the replies to requests that were sent in one go.
+type collector struct {
+	fd      int
+	first   uint32 // sequence number of the first request
+	replies []reply
+	open    int   // how many are not done
+	large   *post // nil for one of the usual size
+	cut     bool  // a message was larger than that
+}
 
 func (c *collector) receive() error {
-	buffer := buffers.Get().(*[receiveSize]byte)
-	defer buffers.Put(buffer)
-	n, from, err := unix.Recvfrom(c.fd, buffer[:], unix.MSG_DONTWAIT)
+	p := c.large
+	if p == nil {
+		p = posts.Get().(*post)
+		defer posts.Put(p)
+	}
+	n, err := p.receive(c.fd)
 	switch {
 	case errors.Is(err, unix.EINTR):
 		return nil
+	case errors.Is(err, unix.EAGAIN) && c.cut:
+		return errCut // the rest has been taken, so that another dump can begin
 	case errors.Is(err, unix.EAGAIN):
 		return c.await()
 	case err != nil:
 		return err
 	}
-	if a, ok := from.(*unix.SockaddrNetlink); !ok || a.Pid != 0 {
-		return nil // not from the kernel
+	for i := range n {
+		b, cut := p.message(i)
+		if c.cut = c.cut || cut; c.cut {
+			continue
+		}
+		if err := c.take(bytes.Clone(b)); err != nil {
+			return err
+		}
 	}
-	c.take(bytes.Clone(buffer[:n]))
 	return nil
 }
 
@@ -142,34 +184,37 @@ func (c *collector) await() error {
 }
 
 // take reads a run of messages (struct nlmsghdr).
-func (c *collector) take(b []byte) {
-	for len(b) >= unix.SizeofNlMsghdr && !c.done {
+func (c *collector) take(b []byte) error {
+	for len(b) >= unix.SizeofNlMsghdr {
 		length := int(binary.NativeEndian.Uint32(b))
 		if length < unix.SizeofNlMsghdr || length > len(b) {
-			c.done, c.err = true, fmt.Errorf("a netlink message of %d bytes in %d: %w", length, len(b), unix.EBADMSG)
-			return
+			return fmt.Errorf("a netlink message of %d bytes in %d: %w", length, len(b), unix.EBADMSG)
 		}
 		kind, flags := binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint16(b[6:])
-		if binary.NativeEndian.Uint32(b[8:]) == c.seq { // else it is late: the answer to one that timed out
-			c.message(kind, flags, b[unix.SizeofNlMsghdr:length])
+		// What is out of range is late: the answer to one that timed out.
+		if i := binary.NativeEndian.Uint32(b[8:]) - c.first; i < uint32(len(c.replies)) && !c.replies[i].done {
+			if c.replies[i].message(kind, flags, b[unix.SizeofNlMsghdr:length]); c.replies[i].done {
+				c.open--
+			}
 		}
 		b = b[min((length+3)&^3, len(b)):]
 	}
+	return nil
 }
 
-func (c *collector) message(kind, flags uint16, data []byte) {
-	c.interrupted = c.interrupted || flags&unix.NLM_F_DUMP_INTR != 0
+func (r *reply) message(kind, flags uint16, data []byte) {
+	r.interrupted = r.interrupted || flags&unix.NLM_F_DUMP_INTR != 0
 	switch {
 	case kind == unix.NLMSG_DONE || kind == unix.NLMSG_ERROR:
-		c.done, c.err = true, answerError(kind, flags, data)
-		if c.err == nil && c.interrupted {
-			c.err = errInterrupted
+		r.done, r.err = true, answerError(kind, flags, data)
+		if r.err == nil && r.interrupted {
+			r.err = errInterrupted
 		}
 		return
-	case kind == c.answer || c.answer == 0:
-		c.answers = append(c.answers, data)
+	case kind == r.answer || r.answer == 0:
+		r.answers = append(r.answers, data)
 	}
-	c.done = flags&unix.NLM_F_MULTI == 0 && !c.acknowledged
+	r.done = flags&unix.NLM_F_MULTI == 0 && !r.acknowledged
 }
 
 // answerError reads the end of an answer: struct nlmsgerr, or the number alone after a dump, and then, if the flags

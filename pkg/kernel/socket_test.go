@@ -58,7 +58,7 @@ func dumpLinks() *nl.NetlinkRequest {
 // crowd makes more links than one answer to a dump holds.
 func crowd(t *testing.T, n *Namespace) int {
 	t.Helper()
-	const links = 100
+	const links = 300
 	for i := range links {
 		if err := n.Write("create", bridge(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, fmt.Sprintf("br%d", i))); err != nil {
 			t.Fatal(err)
@@ -75,16 +75,16 @@ func TestDumpInterrupted(t *testing.T) {
 	req := dumpLinks()
 	n.route.seq++
 	req.Seq = n.route.seq
+	c := collector{fd: n.route.fd, first: req.Seq, replies: []reply{{answer: unix.RTM_NEWLINK}}, open: 1}
 	if err := unix.Sendto(n.route.fd, req.Serialize(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		t.Fatal(err)
 	}
-	c := collector{socket: n.route, answer: unix.RTM_NEWLINK}
-	for parts := 0; !c.done; parts++ {
+	for parts := 0; c.open > 0; parts++ {
 		if err := c.receive(); err != nil {
 			t.Fatal(err)
 		}
 		if parts == 0 {
-			if c.done {
+			if c.open == 0 {
 				t.Fatal("all links fit into one answer")
 			}
 			if err := flicker(other); err != nil {
@@ -92,8 +92,8 @@ func TestDumpInterrupted(t *testing.T) {
 			}
 		}
 	}
-	if !errors.Is(c.err, errInterrupted) {
-		t.Errorf("the error is %v, want %v", c.err, errInterrupted)
+	if !errors.Is(c.replies[0].err, errInterrupted) {
+		t.Errorf("the error is %v, want %v", c.replies[0].err, errInterrupted)
 	}
 }
 
@@ -167,5 +167,46 @@ func TestExtendedError(t *testing.T) {
 	req.AddData(&nl.IfAddrmsg{IfAddrmsg: unix.IfAddrmsg{Family: unix.AF_INET, Prefixlen: 33, Index: 1}})
 	if err = n.Write("add address", req); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "Invalid prefix length") {
 		t.Errorf("the error is %v, want the kernel's words about the prefix length", err)
+	}
+}
+
+// A message that is larger than what is usually received is asked for again, with room for it.
+func TestLargeMessage(t *testing.T) {
+	n := private(t)
+	if err := n.Write("create", bridge(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, "br0")); err != nil {
+		t.Fatal(err)
+	}
+	large := newPost(64)
+	queries := []Query{{dumpLinks(), unix.RTM_NEWLINK}}
+	if _, err := n.route.exchange(queries, large); !errors.Is(err, errCut) {
+		t.Errorf("with room for 64 bytes the error is %v, want %v", err, errCut)
+	}
+	replies, err := n.route.read(queries)
+	if err != nil || replies[0].err != nil || len(replies[0].answers) != 2 {
+		t.Errorf("afterwards %d links are read, %v: want lo and br0", len(replies[0].answers), err)
+	}
+}
+
+// Several requests go out as one, and each gets its own answers.
+func TestSeveralQueries(t *testing.T) {
+	n := private(t)
+	one := func(name string) Query {
+		req := Request(unix.RTM_GETLINK, 0)
+		req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+		req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+		return Query{req, unix.RTM_NEWLINK}
+	}
+	replies, err := n.ReadAll(one("lo"), one("none"), Query{dumpLinks(), unix.RTM_NEWLINK})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if replies[0].Err != nil || len(replies[0].Answers) != 1 {
+		t.Errorf("lo: %d answers, %v", len(replies[0].Answers), replies[0].Err)
+	}
+	if !errors.Is(replies[1].Err, unix.ENODEV) {
+		t.Errorf("a link that is not there: %v, want %v", replies[1].Err, unix.ENODEV)
+	}
+	if replies[2].Err != nil || len(replies[2].Answers) != 1 {
+		t.Errorf("all links: %d answers, %v", len(replies[2].Answers), replies[2].Err)
 	}
 }

@@ -40,9 +40,7 @@ func (s *Section) Addresses() []LiveAddress { return s.addresses }
 
 // listLiveAddresses dumps the addresses of a namespace, in the order in which they were added to their links.
 func listLiveAddresses(n *kernel.Namespace) ([]LiveAddress, error) {
-	req := kernel.Request(unix.RTM_GETADDR, unix.NLM_F_DUMP)
-	req.AddData(nl.NewIfAddrmsg(unix.AF_UNSPEC))
-	msgs, err := n.Read(req, unix.RTM_NEWADDR)
+	msgs, err := dumpFamilies(n, unix.RTM_GETADDR, unix.RTM_NEWADDR, func(family int) nl.NetlinkRequestData { return nl.NewIfAddrmsg(family) })
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}

@@ -3,6 +3,8 @@ package kind
 import (
 	"fmt"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -105,9 +107,22 @@ type Section struct {
 // NewSection is a section that nothing is known of yet.
 func NewSection(n *kernel.Namespace) *Section { return &Section{NS: n, index: make(map[string]int)} }
 
-// ReadLinks lists the links of the section anew.
-func (s *Section) ReadLinks() (err error) {
-	s.Links, err = ListLinks(s.NS)
+// ReadLinks lists the links of the section anew, and asks whether it forwards.
+func (s *Section) ReadLinks() error {
+	replies, err := s.NS.ReadAll(forwardingQuery(unix.AF_INET), forwardingQuery(unix.AF_INET6), linksQuery())
+	if err != nil {
+		return fmt.Errorf("list links: %w", err)
+	}
+	if replies[2].Err != nil {
+		return fmt.Errorf("list links: %w", replies[2].Err)
+	}
+	if s.forwards4, err = forwards(replies[0]); err != nil {
+		return err
+	}
+	if s.forwards6, err = forwards(replies[1]); err != nil {
+		return err
+	}
+	s.Links = parseLinks(replies[2].Answers)
 	s.byIndex = make(map[int]*LiveLink, len(s.Links))
 	s.index = make(map[string]int, len(s.Links))
 	s.byKey = make(map[string]*LiveLink, len(s.Links))
@@ -116,10 +131,10 @@ func (s *Section) ReadLinks() (err error) {
 		l := &s.Links[i]
 		s.byIndex[l.Index], s.index[l.Name] = l, l.Index
 	}
-	return err
+	return nil
 }
 
-// Read reads what the kinds ask of a section beside its links: one dump for each. It can run beside that of others.
+// Read reads what else the kinds ask of a section: one dump for each. It can run beside that of others.
 func (s *Section) Read() (err error) {
 	if s.addresses, err = listLiveAddresses(s.NS); err != nil {
 		return err
@@ -128,8 +143,7 @@ func (s *Section) Read() (err error) {
 		return err
 	}
 	s.untouched, s.noNFT = s.NS.NFTUntouched()
-	s.forwards4, s.forwards6, err = forwarding(s.NS)
-	return err
+	return nil
 }
 
 // Index finds the index of a link by its name, asking the kernel when the link is new.

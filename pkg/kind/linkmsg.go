@@ -63,18 +63,27 @@ const skipStats = 1 << 3
 
 // ListLinks dumps the links of a namespace.
 func ListLinks(n *kernel.Namespace) ([]LiveLink, error) {
-	req := kernel.Request(unix.RTM_GETLINK, unix.NLM_F_DUMP)
-	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
-	message{req}.u32(unix.IFLA_EXT_MASK, skipStats)
-	msgs, err := n.Read(req, unix.RTM_NEWLINK)
+	q := linksQuery()
+	msgs, err := n.Read(q.Request, q.Answer)
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}
+	return parseLinks(msgs), nil
+}
+
+func linksQuery() kernel.Query {
+	req := kernel.Request(unix.RTM_GETLINK, unix.NLM_F_DUMP)
+	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	message{req}.u32(unix.IFLA_EXT_MASK, skipStats)
+	return kernel.Query{Request: req, Answer: unix.RTM_NEWLINK}
+}
+
+func parseLinks(msgs [][]byte) []LiveLink {
 	links := make([]LiveLink, len(msgs))
 	for i, m := range msgs {
 		links[i] = parseLink(m)
 	}
-	return links, nil
+	return links
 }
 
 // ErrNoLink is the error of [FindLink] when there is no such link.

@@ -27,9 +27,9 @@ type liveRoute struct {
 
 // dumpRoutes dumps the routes of both families and all tables of a namespace, as messages of RTM_NEWROUTE.
 func dumpRoutes(n *kernel.Namespace) ([][]byte, error) {
-	req := kernel.Request(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
-	req.AddData(&nl.RtMsg{})
-	msgs, err := n.Read(req, unix.RTM_NEWROUTE)
+	msgs, err := dumpFamilies(n, unix.RTM_GETROUTE, unix.RTM_NEWROUTE, func(family int) nl.NetlinkRequestData {
+		return &nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family)}}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list routes: %w", err)
 	}

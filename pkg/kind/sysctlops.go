@@ -23,26 +23,25 @@ const (
 	netconfAll         = -1
 )
 
-// forwarding reads the two global forwarding switches of a namespace.
-func forwarding(n *kernel.Namespace) (four, six bool, err error) {
-	for family, on := range map[uint8]*bool{unix.AF_INET: &four, unix.AF_INET6: &six} {
-		req := kernel.Request(unix.RTM_GETNETCONF, 0)
-		head := nl.NewRtGenMsg() // struct netconfmsg has the same form
-		head.Family = family
-		req.AddData(head)
-		message{req}.u32(netconfaIfindex, uint32(0xffffffff))
-		msgs, err := n.Read(req, unix.RTM_NEWNETCONF)
-		if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
-			continue // a kernel without IPv6 forwards none
-		}
-		if err != nil {
-			return false, false, fmt.Errorf("read whether packets are forwarded: %w", err)
-		}
-		for _, m := range msgs {
-			*on = attrs(m[4:]).u32(netconfaForwarding) != 0
-		}
+// forwardingQuery asks for a global forwarding switch of a namespace.
+func forwardingQuery(family uint8) kernel.Query {
+	req := kernel.Request(unix.RTM_GETNETCONF, 0)
+	head := nl.NewRtGenMsg() // struct netconfmsg has the same form
+	head.Family = family
+	req.AddData(head)
+	message{req}.u32(netconfaIfindex, uint32(0xffffffff))
+	return kernel.Query{Request: req, Answer: unix.RTM_NEWNETCONF}
+}
+
+// forwards reads the answer. A kernel without IPv6 forwards none.
+func forwards(r kernel.Reply) (on bool, err error) {
+	if r.Err != nil && !errors.Is(r.Err, unix.EAFNOSUPPORT) && !errors.Is(r.Err, unix.EOPNOTSUPP) {
+		return false, fmt.Errorf("read whether packets are forwarded: %w", r.Err)
 	}
-	return four, six, nil
+	for _, m := range r.Answers {
+		on = attrs(m[4:]).u32(netconfaForwarding) != 0
+	}
+	return on, nil
 }
 
 // listSysctls reads the sysctls that the topology wants in a section, and those that it has claimed there.
