@@ -94,9 +94,11 @@ type Section struct {
 	routes    [][]byte // messages of RTM_NEWROUTE
 	forwards4 bool     // by the global switch
 	forwards6 bool
-	untouched bool             // nobody has ever written an nftables rule
-	noNFT     error            // why that is not known
-	nsids     map[*Section]int // see nsidOf
+	untouched bool                // nobody has ever written an nftables rule
+	noNFT     error               // why that is not known
+	hostNSID  int                 // see nsidOf
+	nsids     map[*Section]int    // of others
+	uppers    map[int][]*LiveLink // see stackedOn
 
 	byIndex map[int]*LiveLink
 	index   map[string]int
@@ -107,14 +109,14 @@ type Section struct {
 // NewSection is a section that nothing is known of yet.
 func NewSection(n *kernel.Namespace) *Section { return &Section{NS: n, index: make(map[string]int)} }
 
-// ReadLinks lists the links of the section anew, and asks whether it forwards.
-func (s *Section) ReadLinks() error {
-	replies, err := s.NS.ReadAll(forwardingQuery(unix.AF_INET), forwardingQuery(unix.AF_INET6), linksQuery())
+// ReadLinks lists the links of the section anew, and asks whether it forwards, and by which number it knows the host.
+func (s *Section) ReadLinks(host *kernel.Namespace) error {
+	replies, err := s.NS.ReadAll(forwardingQuery(unix.AF_INET), forwardingQuery(unix.AF_INET6), nsidQuery(host), linksQuery())
+	if err == nil {
+		err = replies[3].Err
+	}
 	if err != nil {
 		return fmt.Errorf("list links: %w", err)
-	}
-	if replies[2].Err != nil {
-		return fmt.Errorf("list links: %w", replies[2].Err)
 	}
 	if s.forwards4, err = forwards(replies[0]); err != nil {
 		return err
@@ -122,11 +124,12 @@ func (s *Section) ReadLinks() error {
 	if s.forwards6, err = forwards(replies[1]); err != nil {
 		return err
 	}
-	s.Links = parseLinks(replies[2].Answers)
+	s.hostNSID = nsid(replies[2])
+	s.Links = parseLinks(replies[3].Answers)
 	s.byIndex = make(map[int]*LiveLink, len(s.Links))
 	s.index = make(map[string]int, len(s.Links))
 	s.byKey = make(map[string]*LiveLink, len(s.Links))
-	s.nsids = nil
+	s.nsids, s.uppers = nil, nil
 	for i := range s.Links {
 		l := &s.Links[i]
 		s.byIndex[l.Index], s.index[l.Name] = l, l.Index

@@ -49,18 +49,18 @@ func (e *Env) warnOfGroup(s *Section, l *LiveLink) {
 		LinkKey(s.NS.Name, l.Name).Place(), e.Topology))
 }
 
-// stackedOn tells which links of others end with a link: those that are made on top of it.
+// stackedOn tells which links of others end with a link, those that are made on top of it, and which it sets free.
 func (e *Env) stackedOn(s *Section, base *LiveLink) string {
+	if s.uppers == nil {
+		s.findUppers()
+	}
 	var names, ports []string
-	for i := range s.Links {
-		l := &s.Links[i]
-		if l.Master == base.Index && e.stamp(s, l).class != plan.Ours {
+	for _, l := range s.uppers[base.Index] {
+		switch {
+		case e.stamp(s, l).class == plan.Ours:
+		case l.Master == base.Index:
 			ports = append(ports, "link "+l.Name)
-		}
-		if l.Peer != base.Index || l.PeerNSID >= 0 || l.Type == Veth || l.Index == base.Index {
-			continue
-		}
-		if e.stamp(s, l).class != plan.Ours {
+		default:
 			names = append(names, "link "+l.Name)
 		}
 	}
@@ -72,6 +72,20 @@ func (e *Env) stackedOn(s *Section, base *LiveLink) string {
 		words = append(words, "frees: "+strings.Join(ports, ", "))
 	}
 	return strings.Join(words, "; ")
+}
+
+// findUppers notes for each link which others are its ports or are made on top of it.
+func (s *Section) findUppers() {
+	s.uppers = make(map[int][]*LiveLink)
+	for i := range s.Links {
+		l := &s.Links[i]
+		if l.Master != 0 {
+			s.uppers[l.Master] = append(s.uppers[l.Master], l)
+		}
+		if l.Peer != 0 && l.PeerNSID < 0 && l.Type != Veth && l.Peer != l.Index {
+			s.uppers[l.Peer] = append(s.uppers[l.Peer], l)
+		}
+	}
 }
 
 // taken refuses a key for which two links stand: one by its stamp, and one by the name that it took.

@@ -50,26 +50,35 @@ func leadsTo(s *Section, l *LiveLink, other *Section) bool {
 	return far != nil && other.nsidOf(s) == far.PeerNSID
 }
 
-// nsidOf asks for the number of another namespace, -1 for none.
+// nsidOf asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose
+// listing may have given it one.
 func (s *Section) nsidOf(other *Section) int {
+	if other.NS.Name == "" && s.hostNSID >= 0 {
+		return s.hostNSID
+	}
 	if id, ok := s.nsids[other]; ok {
 		return id
 	}
 	if s.nsids == nil {
 		s.nsids = make(map[*Section]int)
 	}
-	s.nsids[other] = s.askNSID(other)
+	q := nsidQuery(other.NS)
+	msgs, err := s.NS.Read(q.Request, q.Answer)
+	s.nsids[other] = nsid(kernel.Reply{Answers: msgs, Err: err})
 	return s.nsids[other]
 }
 
-func (s *Section) askNSID(other *Section) int {
+func nsidQuery(of *kernel.Namespace) kernel.Query {
 	req := kernel.Request(unix.RTM_GETNSID, 0)
 	req.AddData(nl.NewRtGenMsg())
-	message{req}.u32(netnsaFD, uint32(other.NS.FD()))
-	msgs, err := s.NS.Read(req, unix.RTM_NEWNSID)
-	if err != nil || len(msgs) == 0 {
+	message{req}.u32(netnsaFD, uint32(of.FD()))
+	return kernel.Query{Request: req, Answer: unix.RTM_NEWNSID}
+}
+
+func nsid(r kernel.Reply) int {
+	if r.Err != nil || len(r.Answers) == 0 {
 		return -1 // the namespace went meanwhile
 	}
-	head := nl.DeserializeRtGenMsg(msgs[0])
-	return int(int32(attrs(msgs[0][head.Len():]).u32(netnsaNSID)))
+	head := nl.DeserializeRtGenMsg(r.Answers[0])
+	return int(int32(attrs(r.Answers[0][head.Len():]).u32(netnsaNSID)))
 }

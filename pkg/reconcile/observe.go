@@ -111,7 +111,16 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		return err
 	}
 	r.env.Names = names
+	host := before[""]
+	if host == nil {
+		n, err := kernel.Current(r.Seam)
+		if err != nil {
+			return err
+		}
+		host = kind.NewSection(n)
+	}
 	found := make([]*kind.Section, len(names)+1)
+	found[0] = host
 	stamps := make([]kind.NamespaceStamp, len(names)+1)
 	err = kernel.Each(r.Workers, len(found), func(t kernel.Thread, i int) (err error) {
 		name := ""
@@ -122,9 +131,9 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		case s != nil && !touched.has(name):
 			found[i] = s
 		case i == 0:
-			found[i], err = r.openHost(s)
+			err = errors.Join(host.ReadLinks(host.NS), host.Read())
 		default:
-			found[i], stamps[i], err = r.openNamed(t, name, s)
+			found[i], stamps[i], err = r.openNamed(t, name, s, host.NS)
 		}
 		return err
 	})
@@ -145,19 +154,8 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 	return err
 }
 
-func (r *run) openHost(s *kind.Section) (*kind.Section, error) {
-	if s == nil {
-		n, err := kernel.Current(r.Seam)
-		if err != nil {
-			return nil, err
-		}
-		s = kind.NewSection(n)
-	}
-	return s, errors.Join(s.ReadLinks(), s.Read())
-}
-
 // openNamed reads the section of a namespace, nil for one that is not the topology's.
-func (r *run) openNamed(t kernel.Thread, name string, s *kind.Section) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
+func (r *run) openNamed(t kernel.Thread, name string, s *kind.Section, host *kernel.Namespace) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
 	if s == nil || !s.NS.Is(name) {
 		n, err := kernel.Named(t, name, r.Seam)
 		switch {
@@ -168,7 +166,7 @@ func (r *run) openNamed(t kernel.Thread, name string, s *kind.Section) (_ *kind.
 		}
 		s = kind.NewSection(n)
 	}
-	if err := s.ReadLinks(); err != nil {
+	if err := s.ReadLinks(host); err != nil {
 		return s, stamp, fmt.Errorf("read namespace %s: %w", name, err)
 	}
 	stamp = kind.StampOf(r.topology, r.cookie, s.Links)
