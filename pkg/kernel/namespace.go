@@ -123,14 +123,25 @@ func (n *Namespace) ReadAll(queries ...Query) ([]Reply, error) {
 // Write sends a request that changes the namespace and waits for its acknowledgement. The error carries the kernel's
 // extended text.
 func (n *Namespace) Write(what string, req *nl.NetlinkRequest) error {
+	_, err := n.WriteEcho(what, req, 0)
+	return err
+}
+
+// WriteEcho is Write with what the kernel tells of the change to whoever asked for it: messages of the given type. Kernels
+// before 6.2 tell nothing of links.
+func (n *Namespace) WriteEcho(what string, req *nl.NetlinkRequest, echo uint16) (told [][]byte, err error) {
 	if n.route == nil {
-		return ErrClosed
+		return nil, ErrClosed
 	}
 	req.Flags |= unix.NLM_F_ACK
-	return n.Do(what, func() error {
-		_, err := n.route.ask(req, 0)
+	if echo != 0 {
+		req.Flags |= unix.NLM_F_ECHO
+	}
+	err = n.Do(what, func() (err error) {
+		told, err = n.route.ask(req, echo)
 		return err
 	})
+	return told, err
 }
 
 // Do makes any other write to the namespace.

@@ -202,6 +202,12 @@ func bit(b bool) uint32 {
 
 // createAttrs are those that the kernel takes when it makes a link, of either end of a cable.
 func (l Link) createAttrs(add func(t int, b []byte)) {
+	if l.Type == Veth {
+		// The kernel would make a queue for each processor, with files for each below /sys, and use the first alone, but
+		// where XDP or threaded polling is set up for more.
+		add(unix.IFLA_NUM_TX_QUEUES, nl.Uint32Attr(1))
+		add(unix.IFLA_NUM_RX_QUEUES, nl.Uint32Attr(1))
+	}
 	add(unix.IFLA_IFNAME, nl.ZeroTerminated(l.Name))
 	add(unix.IFLA_MTU, nl.Uint32Attr(l.MTU))
 	add(unix.IFLA_ADDRESS, slices.Clone(l.MAC[:]))

@@ -217,42 +217,53 @@ func putLinks(e *Env, changes []plan.Change) error {
 	if old, ok := changes[0].Old.(Link); ok && len(changes) == 1 {
 		return e.updateLink(old, links[0])
 	}
-	if err := e.createLinks(links); err != nil {
+	own, err := e.createLinks(links)
+	if err != nil {
 		return err
 	}
-	for _, l := range links {
-		if err := e.finishLink(l, len(links) == 2 && l == links[len(links)-1]); err != nil {
+	if len(links) == 2 {
+		if err := e.finishLink(links[0], LiveLink{}, false); err != nil {
 			return err
 		}
 	}
-	return nil
+	return e.finishLink(links[len(links)-1], own, len(links) == 2)
 }
 
 // createLinks sends the message that makes a link, or both ends of a cable. The end that is a port is the one that the
-// message is sent for: only that one can be put on its bridge by it.
-func (e *Env) createLinks(links []Link) error {
+// message is sent for: only that one can be put on its bridge by it. It is returned as the kernel has made it, without an
+// index if the kernel does not tell.
+func (e *Env) createLinks(links []Link) (live LiveLink, err error) {
 	own := links[len(links)-1]
 	s, err := e.section(own.NS)
 	if err != nil {
-		return err
+		return live, err
 	}
 	master, err := s.master(own)
 	if err != nil {
-		return err
+		return live, err
 	}
 	if own.Type == Bridge {
 		// Only a change of the MTU makes it stay when ports of another MTU join: the next message makes it.
 		own.MTU ^= 1
 	}
-	what := "create link " + own.Key().Place()
-	if len(links) == 1 {
-		return explain(own, s.NS.Write(what, own.createMessage(master, nil, 0)))
+	what, peer, peerNS := "create link "+own.Key().Place(), (*Link)(nil), 0
+	if len(links) == 2 {
+		far, err := e.section(links[0].NS)
+		if err != nil {
+			return live, err
+		}
+		what, peer, peerNS = what+" and "+links[0].Key().Place(), &links[0], far.NS.FD()
 	}
-	peer, err := e.section(links[0].NS)
+	told, err := s.NS.WriteEcho(what, own.createMessage(master, peer, peerNS), unix.RTM_NEWLINK)
 	if err != nil {
-		return err
+		return live, explain(own, err)
 	}
-	return s.NS.Write(what+" and "+links[0].Key().Place(), own.createMessage(master, &links[0], peer.NS.FD()))
+	for _, m := range told {
+		if l := parseLink(m); l.Name == own.Name {
+			live = l
+		}
+	}
+	return live, nil
 }
 
 // explain adds to an error what the kernel's own words leave out.
@@ -270,8 +281,8 @@ func (s *Section) master(l Link) (int, error) {
 	return s.Index(l.Master)
 }
 
-// finishLink sets what a link can't be created with.
-func (e *Env) finishLink(l Link, hasMaster bool) error {
+// finishLink sets what a link can't be created with. Live is what is known of it, without an index if nothing is.
+func (e *Env) finishLink(l Link, live LiveLink, hasMaster bool) error {
 	s, err := e.section(l.NS)
 	if err != nil {
 		return err
@@ -283,9 +294,10 @@ func (e *Env) finishLink(l Link, hasMaster bool) error {
 		}
 	}
 	delete(s.index, l.Name)
-	live, err := FindLink(s.NS, l.Name)
-	if err != nil {
-		return err
+	if live.Index == 0 {
+		if live, err = FindLink(s.NS, l.Name); err != nil {
+			return err
+		}
 	}
 	if live.Group != l.Group { // which a link has from its creation on
 		return fmt.Errorf("link %s is gone, and another of that name has come", l.Key().Place())
@@ -511,45 +523,77 @@ func (s *Section) forward(index int, name string) error {
 	return err
 }
 
-// delLinks deletes links of one namespace: each is marked as doomed, then one message deletes that group.
+// delLinks deletes links of one namespace. Several at once go by a group: their own, where nothing else is in it, else
+// that of what is doomed, which each is put into first.
 func delLinks(e *Env, objects []plan.Object) error {
 	s, err := e.section(objects[0].Key().NS)
 	if err != nil {
 		return nil // the namespace is gone, and all in it
 	}
-	var marked []LiveLink
+	there, err := ListLinks(s.NS)
+	if err != nil {
+		return err
+	}
+	doomed, err := s.among(there, objects)
+	if err != nil {
+		return err
+	}
+	own, last := Group(e.Topology), Doomed(e.Topology)
+	switch {
+	case len(doomed) >= 2 && holds(there, own, doomed):
+		return s.delGroup(own, len(doomed))
+	case len(doomed) >= 2 && !holdsForeign(there, last):
+		if err := s.doom(doomed, last); err != nil {
+			return err
+		}
+		return s.delGroup(last, len(doomed))
+	}
+	return s.delEach(doomed)
+}
+
+// among finds the links of objects: not those that have gone, whatever has got their names.
+func (s *Section) among(there []LiveLink, objects []plan.Object) ([]LiveLink, error) {
+	named := make(map[string]*LiveLink, len(there))
+	for i := range there {
+		named[there[i].Name] = &there[i]
+	}
+	var found []LiveLink
 	for _, o := range objects {
 		l, ok := o.(Link)
 		if !ok {
-			return wrongType(KindLink, o)
+			return nil, wrongType(KindLink, o)
 		}
-		live, err := FindLink(s.NS, l.Ifname)
-		if errors.Is(err, ErrNoLink) {
+		live := named[l.Ifname]
+		if known, ok := s.index[l.Ifname]; live == nil || ok && known != live.Index {
 			continue
 		}
-		if err != nil {
-			return err
-		}
-		if known, ok := s.index[l.Ifname]; ok && known != live.Index {
-			continue // gone, and another of that name has come
-		}
 		delete(s.index, l.Ifname)
-		marked = append(marked, live)
+		found = append(found, *live)
 	}
-	if len(marked) < 2 || s.holdsForeign(Doomed(e.Topology)) {
-		return s.delEach(marked)
+	return found, nil
+}
+
+// holds says whether a group has links of the list in it, all of them, and nothing else but other ends of their cables.
+func holds(there []LiveLink, group uint32, list []LiveLink) bool {
+	goes := make(map[int]bool, len(list))
+	for _, l := range list {
+		goes[l.Index] = true
+		if l.Group != group {
+			return false
+		}
 	}
-	return s.delGroup(marked, Doomed(e.Topology))
+	return !slices.ContainsFunc(there, func(l LiveLink) bool {
+		end := l.Type == Veth && l.PeerNSID < 0 && goes[l.Peer]
+		return l.Group == group && !goes[l.Index] && !end
+	})
 }
 
 // holdsForeign says whether a link without a stamp of plumb's is in the group.
-func (s *Section) holdsForeign(group uint32) bool {
-	for _, l := range s.Links {
-		if _, _, _, ok := ParseAlias(l.Alias); l.Group == group && !ok {
-			return true
-		}
-	}
-	return false
+func holdsForeign(there []LiveLink, group uint32) bool {
+	return slices.ContainsFunc(there, func(l LiveLink) bool {
+		_, _, _, stamped := ParseAlias(l.Alias)
+		return l.Group == group && !stamped
+	})
 }
 
 func (s *Section) delEach(links []LiveLink) error {
@@ -566,7 +610,8 @@ func (s *Section) delEach(links []LiveLink) error {
 	return nil
 }
 
-func (s *Section) delGroup(links []LiveLink, group uint32) error {
+// doom marks links for deletion by their group.
+func (s *Section) doom(links []LiveLink, group uint32) error {
 	for _, l := range links {
 		if l.Group == group {
 			continue
@@ -578,10 +623,15 @@ func (s *Section) delGroup(links []LiveLink, group uint32) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// delGroup deletes the links of a group in one message.
+func (s *Section) delGroup(group uint32, count int) error {
 	req := kernel.Request(unix.RTM_DELLINK, 0)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	message{req}.u32(unix.IFLA_GROUP, group)
-	err := s.NS.Write(fmt.Sprintf("delete %d links of group %d", len(links), group), req)
+	err := s.NS.Write(fmt.Sprintf("delete %d links of group %d", count, group), req)
 	if errors.Is(err, unix.ENODEV) {
 		return nil
 	}
