@@ -24,6 +24,9 @@ type Env struct {
 	Adopt bool
 	// Workers is how many threads may write at once.
 	Workers int
+	// Copies tells why links with a copied stamp are left alone. A run keeps it: when ours is gone, a copy is still none of
+	// ours.
+	Copies map[Place]string
 	// Warn is called with what a person should know and no plan can mend.
 	Warn func(string)
 
@@ -34,6 +37,7 @@ type Env struct {
 	prepared  bool              // /run/netns is ready for namespaces
 	processes map[kernel.ID][]string
 	cables    map[ends][]*Section // see farEnd
+	compared  bool                // see copied
 	down      []Link              // bridges that wait for their ports, see FinishLinks
 }
 
@@ -92,8 +96,8 @@ type Section struct {
 	routes    [][]byte // messages of RTM_NEWROUTE
 	forwards4 bool     // by the global switch
 	forwards6 bool
-	untouched bool  // nobody has ever written an nftables rule
-	noNFT     error // why that is not known
+	untouched bool             // nobody has ever written an nftables rule
+	noNFT     error            // why that is not known
 	nsids     map[*Section]int // see nsidOf
 
 	byIndex map[int]*LiveLink
