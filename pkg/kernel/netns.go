@@ -38,10 +38,15 @@ func Names() ([]string, error) {
 	return names, nil
 }
 
-// Named takes the thread into the namespace called name, and opens it. Errors wrap [fs.ErrNotExist], [ErrNotNamespace]
+// Named takes the thread into the namespace called name, and opens it. It follows no symbolic link. Errors wrap [fs.ErrNotExist], [ErrNotNamespace]
 // or [ErrSymlink].
 func Named(t Thread, name string, seam *Seam) (*Namespace, error) {
 	path := filepath.Join(NetnsDir, name)
+	var st unix.Statfs_t
+	// What can't be a namespace is not opened: a device may take that for an order, and a file be closed to us.
+	if err := unix.Statfs(path, &st); err == nil && st.Type != unix.NSFS_MAGIC {
+		return nil, fmt.Errorf("%s %w", path, ErrNotNamespace)
+	}
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, unix.ELOOP):
