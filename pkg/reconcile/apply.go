@@ -69,7 +69,7 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 			if err != nil {
 				return err
 			}
-			want, p = again, r.diff(again, have)
+			want, p = again, r.guard(r.diff(again, have))
 		}
 		if len(p.Steps) == 0 {
 			return r.finish(want)
