@@ -230,17 +230,23 @@ func parseMount(text string, id uint64) mount {
 	return mount{}
 }
 
-// Processes lists the processes of each namespace: number and name, as "41 sleep".
-func Processes() (map[ID][]string, error) {
+// Processes lists the processes of each namespace: number and name, as "41 sleep". Hidden says that some could be
+// looked at with CAP_SYS_PTRACE, which is missing: those of others, and with more capabilities (ptrace(2), access mode
+// checking).
+func Processes() (in map[ID][]string, hidden bool, err error) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	in := make(map[ID][]string)
+	sees, err := Capable(unix.CAP_SYS_PTRACE)
+	if err != nil {
+		return nil, false, err
+	}
+	in = make(map[ID][]string)
 	for _, dir := range dirs {
 		var st unix.Stat_t
-		// A process may end, or be out of reach, while we look.
-		if err := unix.Stat(dir+"/ns/net", &st); err != nil {
+		if err := unix.Stat(dir+"/ns/net", &st); err != nil { // or it has ended meanwhile
+			hidden = hidden || !sees && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM))
 			continue
 		}
 		comm, err := os.ReadFile(dir + "/comm")
@@ -250,5 +256,5 @@ func Processes() (map[ID][]string, error) {
 		id := ID{st.Dev, st.Ino}
 		in[id] = append(in[id], filepath.Base(dir)+" "+strings.TrimSpace(string(comm)))
 	}
-	return in, nil
+	return in, hidden, nil
 }
