@@ -175,3 +175,29 @@ func TestProcessesUnseen(t *testing.T) {
 		}
 	}
 }
+
+// Names of interfaces that look like flags are names: nothing takes them for an order.
+func TestNamesLikeFlags(t *testing.T) {
+	l := newLab(t)
+	bin, file := public(l, t)
+	yaml := `
+name: flags
+bridges: {"-c": {addresses: [192.0.2.1/24]}, "--help": {}, "$(reboot)": {}, "-": {}}
+namespaces:
+  n1: {interfaces: {"-rf": {bridge: "-c", port-name: "--", addresses: [192.0.2.2/24]}}, routes: [{to: default, via: 192.0.2.1, dev: "-rf"}]}
+sysctls: {net.ipv4.conf.--help.rp_filter: 1}
+nat: [{masquerade: 192.0.2.0/24, out: "-o"}]
+`
+	if err := os.WriteFile(file, []byte(yaml), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	exits(t, 0, bin, "apply", "-f", file)
+	l.names = append(l.names, "flags")
+	l.converged(l.load(yaml))
+	exits(t, 0, bin, "diff", "-f", file)
+	exits(t, 0, bin, "destroy", "flags")
+	l.same("after destroy", l.base.text, l.settle())
+	for _, name := range []string{"-f", "--help", "-"} {
+		exits(t, 2, bin, "destroy", "--", name) // no topology can be called so
+	}
+}
