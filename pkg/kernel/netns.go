@@ -38,10 +38,15 @@ func Names() ([]string, error) {
 	return names, nil
 }
 
-// Named takes the thread into the namespace called name, and opens it. Errors wrap [fs.ErrNotExist], [ErrNotNamespace]
-// or [ErrSymlink].
+// Named takes the thread into the namespace called name, and opens it. It follows no symbolic link. Errors wrap
+// [fs.ErrNotExist], [ErrNotNamespace] or [ErrSymlink].
 func Named(t Thread, name string, seam *Seam) (*Namespace, error) {
 	path := filepath.Join(NetnsDir, name)
+	var st unix.Statfs_t
+	// What can't be a namespace is not opened: a device may take that for an order, and a file be closed to us.
+	if err := unix.Statfs(path, &st); err == nil && st.Type != unix.NSFS_MAGIC {
+		return nil, fmt.Errorf("%s %w", path, ErrNotNamespace)
+	}
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, unix.ELOOP):
@@ -225,17 +230,23 @@ func parseMount(text string, id uint64) mount {
 	return mount{}
 }
 
-// Processes lists the processes of each namespace: number and name, as "41 sleep".
-func Processes() (map[ID][]string, error) {
+// Processes lists the processes of each namespace: number and name, as "41 sleep". Hidden says that some could be
+// looked at with CAP_SYS_PTRACE, which is missing: those of others, and with more capabilities (ptrace(2), access mode
+// checking).
+func Processes() (in map[ID][]string, hidden bool, err error) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	in := make(map[ID][]string)
+	sees, err := Capable(unix.CAP_SYS_PTRACE)
+	if err != nil {
+		return nil, false, err
+	}
+	in = make(map[ID][]string)
 	for _, dir := range dirs {
 		var st unix.Stat_t
-		// A process may end, or be out of reach, while we look.
-		if err := unix.Stat(dir+"/ns/net", &st); err != nil {
+		if err := unix.Stat(dir+"/ns/net", &st); err != nil { // or it has ended meanwhile
+			hidden = hidden || !sees && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM))
 			continue
 		}
 		comm, err := os.ReadFile(dir + "/comm")
@@ -245,5 +256,5 @@ func Processes() (map[ID][]string, error) {
 		id := ID{st.Dev, st.Ino}
 		in[id] = append(in[id], filepath.Base(dir)+" "+strings.TrimSpace(string(comm)))
 	}
-	return in, nil
+	return in, hidden, nil
 }

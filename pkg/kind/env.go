@@ -26,6 +26,9 @@ type Env struct {
 	Adopt bool
 	// Workers is how many threads may write at once.
 	Workers int
+	// Copies tells why links with a copied stamp are left alone. A run keeps it: when ours is gone, a copy is still none of
+	// ours.
+	Copies map[Place]string
 	// Warn is called with what a person should know and no plan can mend.
 	Warn func(string)
 
@@ -36,6 +39,7 @@ type Env struct {
 	prepared  bool              // /run/netns is ready for namespaces
 	processes map[kernel.ID][]string
 	cables    map[ends][]*Section // see farEnd
+	compared  bool                // see copied
 	down      []Link              // bridges that wait for their ports, see FinishLinks
 }
 

@@ -25,6 +25,11 @@ func listLinks(e *Env, s *Section) ([]plan.Have, error) {
 			e.warnOfGroup(s, live)
 			continue
 		}
+		if m.collides {
+			object := e.link(s, live, live.Name, linkLocal[live.Index])
+			have = append(have, plan.Have{Object: object, Class: m.class, Why: m.why, Final: m.final, Collides: true})
+			continue
+		}
 		if twin := s.byKey[m.name]; twin != nil {
 			k := LinkKey(s.NS.Name, m.name)
 			if have = taken(have, k, twin.Name, live.Name); !e.Wanted(k) { // nobody will hear of a refusal
@@ -40,12 +45,12 @@ func listLinks(e *Env, s *Section) ([]plan.Have, error) {
 	return have, nil
 }
 
-// warnOfGroup tells of a link that has our group, and nothing else to say that it is ours.
+// warnOfGroup tells of a link that has our group, and nothing beside it to say whose it is.
 func (e *Env) warnOfGroup(s *Section, l *LiveLink) {
-	if l.Type == loopback || l.Group != Group(e.Topology) && l.Group != Doomed(e.Topology) {
+	if !e.stamped(l) {
 		return
 	}
-	e.Warn(fmt.Sprintf("link %s has the group of topology %s, but not its alias: left alone; if it is plumb's, remove it with ip link delete",
+	e.Warn(fmt.Sprintf("link %s has the group of topology %s, and no alias: left alone; if it is plumb's, remove it with ip link delete",
 		LinkKey(s.NS.Name, l.Name).Place(), e.Topology))
 }
 
@@ -105,20 +110,27 @@ type mark struct {
 	class plan.Class
 	why   string
 	final bool
+	// collides says that the link bears our stamp, or a part of it, and is not ours.
+	collides bool
 }
 
 func (e *Env) stamp(s *Section, l *LiveLink) mark {
 	topology, ns, declared, stamped := ParseAlias(l.Alias)
 	mine := stamped && topology == e.Topology
 	wanted := e.Wanted(LinkKey(s.NS.Name, l.Name))
-	if l.Group == Group(e.Topology) || l.Group == Doomed(e.Topology) {
+	if e.stamped(l) {
+		copied := e.copied(s, l.Index)
 		switch {
+		case mine && copied != "":
+			return mark{name: l.Name, class: plan.Foreign, why: copied, final: true, collides: true}
 		case mine && ns == s.NS.Name:
 			return mark{name: declared}
 		case mine:
 			return mark{name: l.Name, why: "moved here from " + LinkKey(ns, declared).Place()}
-		case l.Alias == "" && l.Type != loopback && (wanted || e.Record.Pending(LinkKey(s.NS.Name, l.Name))):
+		case l.Alias == "" && (wanted || e.Record.Pending(LinkKey(s.NS.Name, l.Name))):
 			return mark{name: l.Name} // a crash came between the making and the alias
+		case l.Alias != "" && !wanted:
+			return mark{name: l.Name, class: plan.Foreign, why: e.groupCollides(l), final: true, collides: true}
 		}
 	}
 	m := mark{name: l.Name, class: plan.Foreign, why: notOurs}
@@ -136,6 +148,10 @@ func (e *Env) stamp(s *Section, l *LiveLink) mark {
 // owned says whether what stands on a link of that mark is ours: also when we are about to take the link over.
 func (e *Env) owned(m mark) bool {
 	return m.class == plan.Ours || m.class == plan.Foreign && e.Adopt && !m.final
+}
+
+func (e *Env) groupCollides(l *LiveLink) string {
+	return fmt.Sprintf("has the group of topology %s, but not its alias: give it another, with ip link set %s group 0", e.Topology, l.Name)
 }
 
 func belongsTo(topology string) string {
@@ -542,7 +558,7 @@ func delLinks(e *Env, objects []plan.Object) error {
 	switch {
 	case len(doomed) >= 2 && holds(there, own, doomed):
 		return s.delGroup(own, len(doomed))
-	case len(doomed) >= 2 && !holdsForeign(there, last):
+	case len(doomed) >= 2 && !e.holdsForeign(s, there, last):
 		if err := s.doom(doomed, last); err != nil {
 			return err
 		}
@@ -588,12 +604,9 @@ func holds(there []LiveLink, group uint32, list []LiveLink) bool {
 	})
 }
 
-// holdsForeign says whether a link without a stamp of plumb's is in the group.
-func holdsForeign(there []LiveLink, group uint32) bool {
-	return slices.ContainsFunc(there, func(l LiveLink) bool {
-		_, _, _, stamped := ParseAlias(l.Alias)
-		return l.Group == group && !stamped
-	})
+// holdsForeign says whether a link that is not ours is in the group.
+func (e *Env) holdsForeign(s *Section, there []LiveLink, group uint32) bool {
+	return slices.ContainsFunc(there, func(l LiveLink) bool { return l.Group == group && e.stamp(s, &l).class != plan.Ours })
 }
 
 func (s *Section) delEach(links []LiveLink) error {

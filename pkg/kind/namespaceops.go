@@ -111,8 +111,12 @@ func (e *Env) goesWith(s *Section) (string, error) {
 		return "", err
 	}
 	if e.processes == nil {
-		if e.processes, err = kernel.Processes(); err != nil {
+		hidden := false
+		if e.processes, hidden, err = kernel.Processes(); err != nil {
 			return "", err
+		}
+		if hidden {
+			e.Warn("CAP_SYS_PTRACE is missing: processes that go with a namespace are not all named")
 		}
 	}
 	for _, p := range e.processes[id] {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -139,22 +140,39 @@ func (e *Env) devName(s *Section, index uint32, owned *bool) string {
 	return e.nameOf(s, l)
 }
 
-// parseHops reads a run of struct rtnexthop with their attributes (rtnetlink(7)).
+// parseHops reads the next hops of a route that has several.
 func (e *Env) parseHops(s *Section, b []byte, owned *bool) []NextHop {
 	var hops []NextHop
-	for len(b) >= unix.SizeofRtNexthop {
-		length := int(binary.NativeEndian.Uint16(b))
-		if length < unix.SizeofRtNexthop || length > len(b) {
-			break
-		}
-		a := attrs(b[unix.SizeofRtNexthop:length])
+	for h := range nextHops(b) {
 		hops = append(hops, NextHop{
-			Via: a.addr(unix.RTA_GATEWAY), Dev: e.devName(s, binary.NativeEndian.Uint32(b[4:]), owned),
-			Weight: int(b[3]) + 1, Onlink: b[2]&unix.RTNH_F_ONLINK != 0,
+			Via: h.attrs.addr(unix.RTA_GATEWAY), Dev: e.devName(s, h.index, owned),
+			Weight: int(h.hops) + 1, Onlink: h.flags&unix.RTNH_F_ONLINK != 0,
 		})
-		b = b[min((length+3)&^3, len(b)):]
 	}
 	return hops
+}
+
+// nextHop is a struct rtnexthop with its attributes (rtnetlink(7)).
+type nextHop struct {
+	index       uint32
+	flags, hops uint8
+	attrs       attrs
+}
+
+// nextHops reads a run of them.
+func nextHops(b []byte) iter.Seq[nextHop] {
+	return func(yield func(nextHop) bool) {
+		for len(b) >= unix.SizeofRtNexthop {
+			length := int(binary.NativeEndian.Uint16(b))
+			if length < unix.SizeofRtNexthop || length > len(b) {
+				return
+			}
+			if !yield(nextHop{binary.NativeEndian.Uint32(b[4:]), b[2], b[3], attrs(b[unix.SizeofRtNexthop:length])}) {
+				return
+			}
+			b = b[min((length+3)&^3, len(b)):]
+		}
+	}
 }
 
 // putRoute adds a route, or replaces the one at its key.

@@ -106,6 +106,9 @@ func (e *Env) sysctl(s *Section, k plan.Key, value string) (h plan.Have, ok bool
 	if s.Owned && (k.Name == Forwarding4 || k.Name == Forwarding6) {
 		return h, false // the namespace's own default
 	}
+	if link, ok := SysctlOfLink(k.Name); ok && claim.Original == "" && e.copied(s, s.index[link]) != "" {
+		return h, false // nobody knows whether it stands on a link of ours
+	}
 	original := e.original(s, k, claim)
 	switch {
 	case value != wrote && value != original && !e.Record.Pending(k):
@@ -289,7 +292,7 @@ func (e *Env) writeSysctl(s *Section, v Sysctl, restore *Claim) error {
 	if err != nil {
 		return err
 	}
-	for path, want := range e.kept(v.Name, links, before, restore) {
+	for path, want := range e.kept(s, v.Name, links, before, restore) {
 		if have, there := after[path]; !there || have == want {
 			continue
 		}
@@ -301,7 +304,7 @@ func (e *Env) writeSysctl(s *Section, v Sysctl, restore *Claim) error {
 }
 
 // kept tells what the parameters that a forwarding switch writes beside itself shall be after it.
-func (e *Env) kept(name string, links []LiveLink, before map[string]string, restore *Claim) map[string]string {
+func (e *Env) kept(s *Section, name string, links []LiveLink, before map[string]string, restore *Claim) map[string]string {
 	keep := make(map[string]string)
 	if restore != nil {
 		for path := range restore.Beside {
@@ -313,7 +316,7 @@ func (e *Env) kept(name string, links []LiveLink, before map[string]string, rest
 		paths := besides(name, []LiveLink{l})
 		path := paths[len(paths)-1]
 		topology, _, _, marked := ParseAlias(l.Alias)
-		stamped := marked && l.Group == Group(topology)
+		stamped := marked && l.Group == Group(topology) && e.copied(s, l.Index) == ""
 		switch _, known := keep[path]; {
 		case stamped && (topology != e.Topology || restore != nil):
 			keep[path] = before[path]

@@ -2,6 +2,7 @@ package kind
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -58,25 +59,45 @@ func learnedRoutes(s *Section) map[int]bool {
 
 // DefaultDev is the interface that the default route of a section leaves by, empty without one.
 func DefaultDev(s *Section, v4 bool) string {
-	devs := defaultDevs(s, func(m *nl.RtMsg) bool { return (m.Family == unix.AF_INET) == v4 })
-	if len(devs) == 0 {
-		return ""
-	}
-	return devs[0]
-}
-
-// OwnUplinks are the interfaces that the default routes of a section leave by which plumb has not made.
-func OwnUplinks(s *Section) []string {
-	return defaultDevs(s, func(m *nl.RtMsg) bool { return m.Protocol != Protocol })
-}
-
-func defaultDevs(s *Section, match func(*nl.RtMsg) bool) (devs []string) {
-	for _, b := range s.routes {
-		m := nl.DeserializeRtMsg(b)
-		l := s.byIndex[int(attrs(b[m.Len():]).u32(unix.RTA_OIF))]
-		if l != nil && m.Dst_len == 0 && m.Table == unix.RT_TABLE_MAIN && match(m) {
-			devs = append(devs, l.Name)
+	for _, r := range DefaultRoutes(s) {
+		if r.V4 == v4 && len(r.Devs) > 0 {
+			return r.Devs[0]
 		}
 	}
-	return devs
+	return ""
+}
+
+// DefaultRoute is a way from a section to everywhere, in the main table.
+type DefaultRoute struct {
+	V4     bool
+	Devs   []string // the interfaces that it leaves by: several for a multipath route
+	Via    netip.Addr
+	Metric uint32
+	Proto  uint8
+}
+
+// DefaultRoutes lists the default routes that the section was found with.
+func DefaultRoutes(s *Section) (list []DefaultRoute) {
+	for _, b := range s.routes {
+		m := nl.DeserializeRtMsg(b)
+		if m.Dst_len != 0 || m.Table != unix.RT_TABLE_MAIN || m.Type != unix.RTN_UNICAST {
+			continue
+		}
+		a := attrs(b[m.Len():])
+		r := DefaultRoute{
+			V4: m.Family == unix.AF_INET, Via: a.addr(unix.RTA_GATEWAY), Metric: a.u32(unix.RTA_PRIORITY), Proto: m.Protocol,
+		}
+		r.leavesBy(s, a.u32(unix.RTA_OIF))
+		for h := range nextHops(a.get(unix.RTA_MULTIPATH)) {
+			r.leavesBy(s, h.index)
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+func (r *DefaultRoute) leavesBy(s *Section, index uint32) {
+	if l := s.byIndex[int(index)]; l != nil {
+		r.Devs = append(r.Devs, l.Name)
+	}
 }

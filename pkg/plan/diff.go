@@ -43,7 +43,7 @@ func Diff(want []Object, have []Have, o Options) Plan {
 	p.world = newWorld(have)
 	p.units = units(want, o.Kinds)
 	p.sequences = sequences(p.units)
-	p.refuse()
+	p.refuse(have)
 	p.deleteYielding(have)
 	p.createAndUpdate()
 	last := p.delete(have)
@@ -86,7 +86,7 @@ func (p *planner) same(want []Object, have []Have) bool {
 	for _, h := range have {
 		k := h.Object.Key()
 		if p.want[k] == nil {
-			if h.Class == Ours {
+			if h.Class == Ours || h.Collides {
 				return false
 			}
 			continue
@@ -101,8 +101,9 @@ func (p *planner) same(want []Object, have []Have) bool {
 	return true
 }
 
-// refuse plans a refusal for every wanted key at which something foreign stands, and that may not be adopted.
-func (p *planner) refuse() {
+// refuse plans a refusal for every wanted key at which something foreign stands, and that may not be adopted, and for what
+// collides.
+func (p *planner) refuse(have []Have) {
 	p.refused = make(map[Key]bool)
 	for _, u := range p.units {
 		for _, o := range u.objects {
@@ -120,6 +121,12 @@ func (p *planner) refuse() {
 			}
 			p.refused[o.Key()] = true
 			p.plan.Steps = append(p.plan.Steps, Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: o}}, Reason: why})
+		}
+	}
+	for _, h := range have {
+		if k := h.Object.Key(); h.Collides && !p.refused[k] {
+			p.refused[k] = true
+			p.plan.Steps = append(p.plan.Steps, Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: p.want[k]}}, Reason: h.Why})
 		}
 	}
 }

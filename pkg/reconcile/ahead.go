@@ -64,7 +64,7 @@ func (a *ahead) has(b batch) bool {
 // needed is how many of the creations must have ended before a batch can be taken.
 func (a *ahead) needed(b batch) (n int) {
 	switch {
-	case a == nil || a.has(b):
+	case a == nil || a.has(b) || b[0].Action == plan.Refuse:
 		return 0
 	case deletes(b[0]) || !kindOf(b[0]).Beside:
 		return len(a.steps)

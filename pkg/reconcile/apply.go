@@ -95,7 +95,7 @@ func (r *run) verify(touched sections) (p plan.Plan, want []plan.Object, err err
 			return p, nil, err
 		}
 	}
-	return r.diff(want, have), want, nil
+	return r.guard(r.diff(want, have)), want, nil
 }
 
 // left names what a plan still has to do.
@@ -111,6 +111,9 @@ func left(p plan.Plan) string {
 func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 	pending := r.record.Pending[r.topology]
 	for _, s := range p.Steps {
+		if s.Action == plan.Refuse {
+			continue
+		}
 		for _, c := range s.Changes {
 			k := c.Key()
 			made := s.Action != plan.Update && (k.Kind == kind.KindNamespace || k.Kind == kind.KindLink)
@@ -192,6 +195,7 @@ func (r *run) finish(want []plan.Object) error {
 
 // destroy removes all that is the topology's. It goes on past failures.
 func (r *run) destroy() error {
+	r.leaving = true
 	var failed error
 	for round := range rounds {
 		p, err := r.plan()

@@ -84,9 +84,13 @@ func journeys(t *testing.T) []journey {
 		}
 		a, b := read(yaml), read(changed)
 		way := pings[name]
+		changedWay := way
+		if name == "docker0-dual" { // its changed bridge runs STP, too
+			changedWay = none
+		}
 		all = append(all,
 			journey{name + " made", nil, a, whole, way},
-			journey{name + " changed", a, b, name == "docker0-dual", none},
+			journey{name + " changed", a, b, name == "docker0-dual", changedWay},
 			journey{name + " destroyed", a, nil, whole, way})
 		if whole {
 			all = append(all, journey{name + " changed back", b, a, false, way})

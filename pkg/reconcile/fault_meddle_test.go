@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,7 +13,8 @@ import (
 )
 
 // meddles are what somebody else does to docker0-dual while plumb is at work. What they make is known by its alias.
-var meddles = []struct{ name, script string }{
+// Those that only do something before a certain write are tried there beside the sample.
+var meddles = []struct{ name, script, before string }{
 	{name: "the bridge renamed", script: "ip link set br0 name zz0"},
 	{name: "the bridge deleted", script: "ip link del br0"},
 	{name: "the bridge down", script: "ip link set br0 down"},
@@ -27,9 +29,9 @@ var meddles = []struct{ name, script string }{
 	{name: "the table deleted", script: "nft delete table inet plumb-docker0-dual"},
 	{name: "rules of another", script: "nft add table ip meddler\nnft delete table ip meddler"},
 	{name: "forwarding switched off", script: "sysctl -qw net.ipv4.ip_forward=0"},
-	{name: "the bridge's name taken", script: "ip link add br0 type bridge && ip link set br0 alias meddler"},
+	{name: "the bridge's name taken", script: "ip link add br0 type bridge && ip link set br0 alias meddler", before: "create link br0"},
 	{name: "the bridge swapped", script: "ip link del br0\nip link add br0 type bridge && ip link set br0 alias meddler"},
-	{name: "the namespace's name taken", script: "ip netns add ns1 && ip -n ns1 link set lo alias meddler"},
+	{name: "the namespace's name taken", script: "ip netns add ns1 && ip -n ns1 link set lo alias meddler", before: "create namespace"},
 	{name: "the namespace swapped", script: "ip netns del ns1\nip netns add ns1 && ip -n ns1 link set lo alias meddler"},
 	{name: "the record deleted", script: "rm -rf /run/plumb"},
 }
@@ -49,11 +51,22 @@ func (f *faultRun) meddling(t *testing.T) {
 		t.Run(j.name, func(t *testing.T) {
 			d := f.field(t, j)
 			for _, m := range meddles {
-				for _, k := range f.pick(t.Name()+m.name, len(d.writes), some(false, 4)) {
+				picked := f.pick(t.Name()+m.name, len(d.writes), some(false, 4))
+				i := slices.IndexFunc(d.writes, func(what string) bool { return m.before != "" && strings.HasPrefix(what, m.before) })
+				if k := int64(i + 1); k > 0 && !slices.Contains(picked, k) {
+					picked = append(picked, k)
+				}
+				for _, k := range picked {
 					d.disturb("meddling: "+m.name, fmt.Sprintf("%s at write %d", m.name, k), func() { d.meddle(m.script, k) })
 				}
 			}
 		})
+	}
+	for _, m := range meddles {
+		t.Logf("%s: %d times", m.name, f.meddled[m.script])
+		if f.meddled[m.script] == 0 {
+			t.Errorf("%s: nothing was there to change each time", m.name)
+		}
 	}
 }
 
@@ -64,7 +77,16 @@ func (d *field) meddle(script string, k int64) {
 	theirs := ""
 	report, err := d.travel(at(k, func(_ kernel.Write, write func() error) error {
 		// The thread may be inside a namespace that is being made.
-		_ = inside("", func() error { return exec.Command("sh", "-c", script).Run() })
+		did := false
+		_ = inside("", func() error {
+			for line := range strings.Lines(script) {
+				did = exec.Command("sh", "-c", line).Run() == nil || did
+			}
+			return nil
+		})
+		if did {
+			d.run.meddled[script]++
+		}
 		theirs = d.meddlers()
 		return write()
 	}))

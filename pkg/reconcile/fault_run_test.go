@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -129,13 +130,26 @@ func TestNetnsDirLeftovers(t *testing.T) {
 		touch /run/netns/bound
 		mount --bind /proc/version /run/netns/bound
 		mkdir /run/netns/tmp
-		mount -t tmpfs tmpfs /run/netns/tmp`)
+		mount -t tmpfs tmpfs /run/netns/tmp
+		mknod /run/netns/char c 240 240
+		mknod /run/netns/block b 240 240
+		touch /run/netns/closed
+		chmod 0000 /run/netns/closed`)
+	socket, err := net.Listen("unix", "/run/netns/socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close() //nolint:errcheck // nobody listens
 	l.mark()
 	topo := l.load(l.example("namespaced-nat.yaml"))
 	l.apply(topo)
 	l.converged(topo)
 	l.destroy(topo.Name)
-	for _, name := range []string{"bound", "dir", "fifo", "tmp", "alias", "dangling", "junk"} {
+	bin, file := public(l, t)
+	for _, command := range []string{"apply", "destroy"} { // to whom not all files are open
+		exits(t, 0, "setpriv", "--bounding-set", "-all,+net_admin,+sys_admin", bin, command, "-f", file)
+	}
+	for _, name := range []string{"bound", "dir", "fifo", "tmp", "alias", "dangling", "junk", "char", "block", "closed", "socket"} {
 		_, err := l.tryApply(l.load(fmt.Sprintf("name: x\nnamespaces: {%s: {}}\n", name)))
 		refused(t, err, "")
 	}
@@ -143,10 +157,11 @@ func TestNetnsDirLeftovers(t *testing.T) {
 	l.script(`
 		umount /run/netns/bound
 		umount /run/netns/tmp
-		rm -r /run/netns/junk /run/netns/dangling /run/netns/alias /run/netns/dir /run/netns/fifo /run/netns/bound /run/netns/tmp`)
+		rm -r /run/netns/junk /run/netns/dangling /run/netns/alias /run/netns/dir /run/netns/fifo /run/netns/bound /run/netns/tmp
+		rm -f /run/netns/char /run/netns/block /run/netns/closed /run/netns/socket`)
 	l.mark()
 	l.script("touch /run/netns/uts\nmount --bind /proc/self/ns/uts /run/netns/uts") // which the snapshot can't enter
-	_, err := l.tryApply(l.load("name: x\nnamespaces: {uts: {}}\n"))
+	_, err = l.tryApply(l.load("name: x\nnamespaces: {uts: {}}\n"))
 	refused(t, err, "is no network namespace: remove it")
 	l.script("umount /run/netns/uts\nrm /run/netns/uts")
 }

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -143,4 +144,60 @@ func TestTwoCapabilities(t *testing.T) {
 	with("diff")
 	with("destroy")
 	l.same("after destroy", l.base.text, l.settle())
+}
+
+// Naming the processes of a namespace that goes takes one capability more; without it the plan says what it lacks.
+func TestProcessesUnseen(t *testing.T) {
+	l := newLab(t)
+	bin, file := public(l, t)
+	l.apply(l.load(l.example("docker0.yaml")))
+	held := exec.Command("nsenter", "--net=/run/netns/ns1", "sleep", "1000")
+	if err := held.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer held.Wait()         //nolint:errcheck // it is killed
+	defer held.Process.Kill() //nolint:errcheck // or is gone
+	for !strings.Contains(l.sh("ip", "netns", "pids", "ns1"), fmt.Sprint(held.Process.Pid)) {
+	}
+	if err := os.WriteFile(file, []byte("name: docker0\nnamespaces: {ns2: {}}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const lacks = "CAP_SYS_PTRACE is missing"
+	for capabilities, seen := range map[string]bool{"": false, ",+sys_ptrace": true} {
+		cmd := exec.Command("setpriv", "--bounding-set", "-all,+net_admin,+sys_admin"+capabilities, bin, "diff", "-f", file)
+		out, err := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != 1 {
+			t.Errorf("exit code %d (%v)", code, err)
+		}
+		named := strings.Contains(string(out), fmt.Sprintf("takes with it: process %d sleep", held.Process.Pid))
+		if warned := strings.Count(string(out), lacks); named != seen || warned == 1 == seen {
+			t.Errorf("with net_admin and sys_admin%s: named %v, warned %d times\n%s", capabilities, named, warned, out)
+		}
+	}
+}
+
+// Names of interfaces that look like flags are names: nothing takes them for an order.
+func TestNamesLikeFlags(t *testing.T) {
+	l := newLab(t)
+	bin, file := public(l, t)
+	yaml := `
+name: flags
+bridges: {"-c": {addresses: [192.0.2.1/24]}, "--help": {}, "$(reboot)": {}, "-": {}}
+namespaces:
+  n1: {interfaces: {"-rf": {bridge: "-c", port-name: "--", addresses: [192.0.2.2/24]}}, routes: [{to: default, via: 192.0.2.1, dev: "-rf"}]}
+sysctls: {net.ipv4.conf.--help.rp_filter: 1}
+nat: [{masquerade: 192.0.2.0/24, out: "-o"}]
+`
+	if err := os.WriteFile(file, []byte(yaml), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	exits(t, 0, bin, "apply", "-f", file)
+	l.names = append(l.names, "flags")
+	l.converged(l.load(yaml))
+	exits(t, 0, bin, "diff", "-f", file)
+	exits(t, 0, bin, "destroy", "flags")
+	l.same("after destroy", l.base.text, l.settle())
+	for _, name := range []string{"-f", "--help", "-"} {
+		exits(t, 2, bin, "destroy", "--", name) // no topology can be called so
+	}
 }

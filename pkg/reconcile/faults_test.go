@@ -18,7 +18,7 @@ import (
 // disturbed and a sample of those of the others; TEST_FAULTS=all takes every write, -short a sample of all. TEST_SEED=N
 // takes the sample of another run again. TEST_FAULTS_TABLE=FILE writes the table there.
 func TestFaults(t *testing.T) {
-	f := &faultRun{seed: number("TEST_SEED", 362811829), writes: make(map[string]bool)}
+	f := &faultRun{seed: number("TEST_SEED", 362811829), writes: make(map[string]bool), meddled: make(map[string]int)}
 	t.Logf("TEST_SEED=%d", f.seed)
 	start := time.Now()
 	for _, part := range []struct {
@@ -38,6 +38,8 @@ type faultRun struct {
 	seed   uint64
 	rows   []*faultRow
 	writes map[string]bool // those seen, without the names in them
+	// meddled counts, by script, how often one changed something.
+	meddled map[string]int
 }
 
 // faultRow is the result for one sort of fault.

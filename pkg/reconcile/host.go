@@ -122,16 +122,13 @@ func (h *Host) look() error {
 
 // capable says which capability is missing, if one is.
 func capable() error {
-	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&head, &data[0]); err != nil {
-		return fmt.Errorf("read capabilities: %w", err)
-	}
 	for _, c := range []struct {
 		bit  int
 		name string
 	}{{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN"}, {unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}} {
-		if data[c.bit/32].Effective&(1<<(c.bit%32)) == 0 {
+		if has, err := kernel.Capable(c.bit); err != nil {
+			return err
+		} else if !has {
 			return fmt.Errorf("%s is missing: run as root", c.name)
 		}
 	}

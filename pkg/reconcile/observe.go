@@ -26,8 +26,11 @@ type run struct {
 	lists  map[string][]plan.Have
 	report Report
 	warned map[string]bool
+	copies map[kind.Place]string
 	// refused are the keys at which somebody else's was found since the run began.
 	refused []plan.Key
+	// leaving says that the run takes all that is the topology's away.
+	leaving bool
 	// undoing says that the run goes back to what it found: nothing is added to what is wanted then.
 	undoing bool
 }
@@ -41,9 +44,13 @@ func (r *run) observe(want []plan.Object) ([]plan.Have, []plan.Object, error) {
 func (r *run) observeAgain(want []plan.Object, touched sections) ([]plan.Have, []plan.Object, error) {
 	r.refused = nil
 	before := r.sections()
+	if r.copies == nil {
+		r.copies = make(map[kind.Place]string)
+	}
 	r.env = &kind.Env{
 		Topology: r.topology, Cookie: r.cookie, Seam: r.Seam, Record: r.record.view(r.topology), Adopt: r.Adopt,
 		Foreign: make(map[string]kind.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
+		Copies: r.copies,
 	}
 	r.env.SetWant(want)
 	if err := r.openSections(before, touched); err != nil {
@@ -227,6 +234,9 @@ func (r *run) diff(want []plan.Object, have []plan.Have) plan.Plan {
 	if len(r.want) == 0 || r.undoing {
 		o.Gone = ""
 	}
+	if r.leaving || r.undoing {
+		have = r.passBy(have)
+	}
 	for _, k := range kind.Table() {
 		o.Kinds = append(o.Kinds, k.Name)
 		if k.Last {
@@ -234,6 +244,18 @@ func (r *run) diff(want []plan.Object, have []plan.Have) plan.Plan {
 		}
 	}
 	return plan.Diff(want, have, o)
+}
+
+// passBy leaves out, with a warning, what only collides: it is in nobody's way when things go, or go back.
+func (r *run) passBy(have []plan.Have) (rest []plan.Have) {
+	for _, h := range have {
+		if h.Collides {
+			r.warnOnce(h.Object.Key().Label() + " is left alone: " + h.Why)
+		} else {
+			rest = append(rest, h)
+		}
+	}
+	return rest
 }
 
 func (r *run) warnOnce(text string) {

@@ -133,22 +133,6 @@ func TestRefusedAtOnce(t *testing.T) {
 		nft delete table inet plumb-docker0`)
 }
 
-// What stands outside of what the topology declares and has our group number by chance is none of ours.
-func TestCollidingGroup(t *testing.T) {
-	l := newLab(t)
-	l.script("ip link add odd0 address 02:f2:00:00:00:01 type bridge\nip link set odd0 alias mine group " + fmt.Sprint(kind.Group("docker0")))
-	before := l.settle()
-	l.apply(l.load(l.example("docker0.yaml")))
-	l.destroy("docker0")
-	l.same("after destroy", before, l.settle())
-	l.sh("ip", "link", "set", "odd0", "group", fmt.Sprint(kind.Doomed("docker0")))
-	before = l.settle()
-	l.apply(l.load(l.example("docker0.yaml")))
-	l.destroy("docker0")
-	l.same("after another destroy", before, l.settle())
-	l.sh("ip", "link", "del", "odd0")
-}
-
 func TestAdopt(t *testing.T) {
 	for _, test := range []struct {
 		name, make string

@@ -305,6 +305,24 @@ func (s *state) unsettled() string {
 				return fmt.Sprintf("%s/%s %s", n.name, l.name, why)
 			}
 		}
+		if addr := n.unrouted(); addr != "" {
+			return fmt.Sprintf("%s: %s has no local route", n.name, addr)
+		}
+	}
+	return ""
+}
+
+// unrouted tells of an IPv6 address that the kernel has yet to make a route for: a worker of its does that, even where no
+// duplicate is looked for.
+func (n *section) unrouted() string {
+	for _, a := range n.addresses {
+		i := slices.IndexFunc(n.links, func(l *link) bool { return l.index == a.LinkIndex })
+		if i < 0 || a.IP.To4() != nil || a.Flags&unix.IFA_F_NODAD == 0 || !n.links[i].has("UP") || !n.links[i].has("LOWER_UP") {
+			continue
+		}
+		if !slices.ContainsFunc(n.routes, func(r map[string]any) bool { return r["table"] == "local" && r["dst"] == a.IP.String() }) {
+			return a.IP.String()
+		}
 	}
 	return ""
 }

@@ -1,0 +1,75 @@
+package kind
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Place is where a live link is.
+type Place struct {
+	NS    string
+	Index int
+}
+
+// stamped says whether a link has a group of the topology. Physical links and lo never bear a link's stamp: plumb can
+// neither make nor delete them.
+func (e *Env) stamped(l *LiveLink) bool {
+	return (l.Group == Group(e.Topology) || l.Group == Doomed(e.Topology)) && l.Type != loopback && l.Type != ""
+}
+
+// copied says, of a link whose stamp others bear too, why it is left alone; of all others it says nothing. The stamp was
+// made for the bearer that has the name and the MAC that plumb gave it. Without such a one nothing tells which it is, and
+// all are left alone.
+func (e *Env) copied(s *Section, index int) string {
+	if !e.compared {
+		e.compared = true
+		e.findCopies()
+	}
+	return e.Copies[Place{s.NS.Name, index}]
+}
+
+func (e *Env) findCopies() {
+	bearers := make(map[string][]bearer)
+	for _, s := range e.Sections {
+		for i := range s.Links {
+			l := &s.Links[i]
+			if topology, _, _, ok := ParseAlias(l.Alias); ok && topology == e.Topology && e.stamped(l) {
+				bearers[l.Alias] = append(bearers[l.Alias], bearer{s, l})
+			}
+		}
+	}
+	for _, list := range bearers {
+		if len(list) < 2 {
+			continue
+		}
+		for _, b := range list {
+			if !e.genuine(b) {
+				e.Copies[Place{b.section.NS.Name, b.Index}] = fmt.Sprintf("links %s bear one stamp: remove it from the one that is not plumb's, with ip link set %s alias '' group 0",
+					places(list), b.Name)
+			}
+		}
+	}
+}
+
+type bearer struct {
+	section *Section
+	*LiveLink
+}
+
+// genuine says whether a link that bears a stamp is as plumb made it: only one can have the name.
+func (e *Env) genuine(b bearer) bool {
+	_, ns, name, _ := ParseAlias(b.Alias)
+	declared, _ := e.want[LinkKey(ns, name)].(Link)
+	return b.section.NS.Name == ns && b.Name == name && (b.MAC == DerivedMAC(e.Topology, ns, name) || b.MAC == declared.MAC)
+}
+
+// places lists where links are, in words: "br0 and ns1/eth0".
+func places(list []bearer) string {
+	words := make([]string, len(list))
+	for i, b := range list {
+		words[i] = LinkKey(b.section.NS.Name, b.Name).Place()
+	}
+	slices.Sort(words)
+	return strings.Join(words, " and ")
+}
