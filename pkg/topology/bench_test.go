@@ -71,7 +71,9 @@ func BenchmarkDiff(b *testing.B) {
 	for name, change := range map[string]func(want []plan.Object, have []plan.Have) ([]plan.Object, []plan.Have){
 		"create":  func(want []plan.Object, _ []plan.Have) ([]plan.Object, []plan.Have) { return want, nil },
 		"in sync": func(want []plan.Object, have []plan.Have) ([]plan.Object, []plan.Have) { return want, have },
-		"change":  func(want []plan.Object, have []plan.Have) ([]plan.Object, []plan.Have) { return want, withoutAnAddress(have) },
+		"change": func(want []plan.Object, have []plan.Have) ([]plan.Object, []plan.Have) {
+			return want, withoutAnAddress(have)
+		},
 		"destroy": func(_ []plan.Object, have []plan.Have) ([]plan.Object, []plan.Have) { return nil, have },
 	} {
 		b.Run(name, func(b *testing.B) {
