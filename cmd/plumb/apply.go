@@ -53,7 +53,7 @@ is changed in place to what the file says, and destroy will remove it.`,
 				defer end()
 				cmd.SetContext(ctx)
 			}
-			if c.options.Keep {
+			if c.options.Keep && c.options.ConfirmWithin == 0 {
 				c.finish = finishStep
 			}
 			return e.change(cmd.Context(), c, targets(topologies))

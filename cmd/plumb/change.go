@@ -55,7 +55,8 @@ type change struct {
 
 // change does it to each target in turn, until one fails.
 func (e *env) change(ctx context.Context, c change, targets []target) error {
-	ctx, stop, release := e.interrupts(ctx, c.finish)
+	// What nobody has confirmed must not stay.
+	ctx, stop, release := e.interrupts(ctx, interruption{finish: c.finish, firm: c.options.ConfirmWithin > 0})
 	defer release()
 
 	var now *progress
@@ -99,7 +100,7 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	if broken != nil {
 		e.say("warning: not all could be printed: %v", broken)
 	}
-	return hostError(err)
+	return runError(err)
 }
 
 func (e *env) closeHost(h host) {

@@ -151,6 +151,8 @@ func TestRuns(t *testing.T) {
 			stderr: "plumb: not begun: b\nplumb: apply a: link br0: busy: rolled back, all is as before\n"},
 		{name: "apply keeps", args: "apply --keep -f a.yaml", host: fakeHost{errs: map[string]error{"a": wrap(reconcile.ErrPartial)}},
 			code: exitPartial, asked: "apply a", stderr: "plumb: apply a: link br0: busy: stopped part-way, changes are kept\n"},
+		{name: "apply ends as nobody knows", args: "apply -f a.yaml", host: fakeHost{errs: map[string]error{"a": errors.New("lock: EIO")}},
+			code: exitPartial, asked: "apply a", stderr: "plumb: lock: EIO\n"},
 		{name: "rollback fails", args: "apply -f a.yaml",
 			host: fakeHost{errs: map[string]error{"a": errors.Join(reconcile.ErrPartial, reconcile.ErrRollback)}},
 			code: exitRollback, asked: "apply a", stderr: "plumb: stopped part-way, changes are kept\\nrollback failed\n"},

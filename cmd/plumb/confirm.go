@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strconv"
 	"syscall"
 
@@ -51,7 +50,7 @@ well. Without it that apply rolls back. Exit code 1: no apply of that topology w
 const sessionFlag = "confirm-session"
 
 // applyDetached runs the same command in a session of its own: neither the end of the terminal nor of the shell stops
-// it before it has rolled back. It is interrupted as this process is, and by this process's end.
+// it before it has rolled back. It is interrupted with this process, and by its end.
 func (e *env) applyDetached(ctx context.Context) error {
 	alive, hold, err := os.Pipe()
 	if err != nil {
@@ -64,9 +63,8 @@ func (e *env) applyDetached(ctx context.Context) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.stdin, e.stdout, e.stderr
 	cmd.ExtraFiles = []*os.File{alive}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+	signals, unnotify := endSignals()
+	defer unnotify()
 	if err := cmd.Start(); err != nil {
 		return &exitError{exitNotRun, fmt.Errorf("detach from the session: %w", err)}
 	}
@@ -75,16 +73,25 @@ func (e *env) applyDetached(ctx context.Context) error {
 	go func() { ended <- cmd.Wait() }()
 	for {
 		select {
-		case s := <-signals:
-			_ = cmd.Process.Signal(s) // it may have ended meanwhile
+		case <-signals:
+			_ = hold.Close() // all signals say the same: roll back
 		case err := <-ended:
-			var exit *exec.ExitError
-			if errors.As(err, &exit) && exit.Exited() {
-				return &exitError{code: exit.ExitCode()}
-			}
-			return hostError(err)
+			return detachedEnd(err)
 		}
 	}
+}
+
+// detachedEnd is the end of an apply in a process of its own. Of one that did not end by itself it is not known how far
+// it came.
+func detachedEnd(err error) error {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &exit) && exit.Exited():
+		return &exitError{code: exit.ExitCode()} // it has said why
+	}
+	return &exitError{exitPartial, fmt.Errorf("apply: its process ended without a rollback (%w): a new plumb apply, or plumb destroy, puts right what it left", err)}
 }
 
 // watchSession gives a context that is cancelled when the session's end of the pipe is closed.

@@ -52,7 +52,12 @@ func usage(cmd *cobra.Command, err error) error {
 }
 
 // hostError gives an error of the host its exit code. What this package does not know happened before the first write.
-func hostError(err error) error {
+func hostError(err error) error { return endOf(err, exitNotRun) }
+
+// runError is hostError for a run that has begun: what this package does not know happened after who knows what.
+func runError(err error) error { return endOf(err, exitPartial) }
+
+func endOf(err error, unknown int) error {
 	if err == nil {
 		return nil
 	}
@@ -61,12 +66,13 @@ func hostError(err error) error {
 		{exitRolledBack, reconcile.ErrRolledBack},
 		{exitPartial, reconcile.ErrPartial},
 		{exitRefused, reconcile.ErrRefused},
+		{exitNotRun, reconcile.ErrNotRun},
 	} {
 		if errors.Is(err, end.err) {
 			return &exitError{end.code, err}
 		}
 	}
-	return &exitError{exitNotRun, err}
+	return &exitError{unknown, err}
 }
 
 // atLeast gives an end of a command the code, unless it has a higher one.

@@ -5,36 +5,89 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
+// The first signal interrupts, whichever it is; after it nothing but a Ctrl-C of its own stops at once.
 func TestWatch(t *testing.T) {
-	var b bytes.Buffer
-	e := &env{stderr: &b}
-	signals := make(chan os.Signal)
-	ctx, stop, release := e.watch(t.Context(), signals, "finishing")
-	if ctx.Err() != nil {
-		t.Fatal("cancelled without a signal")
+	const later = time.Second
+	type event struct {
+		after  time.Duration
+		signal os.Signal
 	}
-	signals <- syscall.SIGHUP
-	<-ctx.Done()
-	select {
-	case <-stop:
-		t.Fatal("stopped by the first signal")
-	default:
+	tests := []struct {
+		name   string
+		events []event
+		firm   bool
+		stops  bool
+	}{
+		{"Ctrl-C twice", []event{{0, os.Interrupt}, {later, os.Interrupt}}, false, true},
+		{"Ctrl-C after the session's end", []event{{0, syscall.SIGHUP}, {later, os.Interrupt}}, false, true},
+		{"Ctrl-C once, and passed on", []event{{0, os.Interrupt}, {20 * time.Millisecond, os.Interrupt}}, false, false},
+		{"passed on, then a second time", []event{{0, os.Interrupt}, {20 * time.Millisecond, os.Interrupt}, {later, os.Interrupt}}, false, true},
+		{"the terminal's end, and the shell's", []event{{0, syscall.SIGHUP}, {later, syscall.SIGHUP}, {later, syscall.SIGHUP}}, false, false},
+		{"a service's stop", []event{{0, syscall.SIGTERM}, {later, syscall.SIGHUP}, {later, syscall.SIGTERM}}, false, false},
+		{"a cancelled job", []event{{0, os.Interrupt}, {later, syscall.SIGTERM}}, false, false},
+		{"a firm run", []event{{0, os.Interrupt}, {later, os.Interrupt}, {later, os.Interrupt}}, true, false},
 	}
-	signals <- os.Interrupt
-	<-stop
-	release()
-	const want = "plumb: interrupted: finishing; again to stop at once\nplumb: stopping at once\n"
-	if b.String() != want {
-		t.Errorf("said %q, want %q", b.String(), want)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var b bytes.Buffer
+				e := &env{stderr: &b}
+				signals := make(chan os.Signal, 8)
+				ctx, stop, release := e.watch(t.Context(), signals, interruption{"finishing", test.firm})
+				if ctx.Err() != nil {
+					t.Fatal("cancelled without a signal")
+				}
+				for _, event := range test.events {
+					time.Sleep(event.after)
+					signals <- event.signal
+					synctest.Wait()
+					if ctx.Err() == nil {
+						t.Error("not cancelled by the first signal")
+					}
+				}
+				stopped := false
+				select {
+				case <-stop:
+					stopped = true
+				default:
+				}
+				if release(); stopped != test.stops {
+					t.Errorf("stopped at once: %v, want %v; it said %q", stopped, test.stops, &b)
+				}
+			})
+		})
+	}
+}
+
+func TestWatchSays(t *testing.T) {
+	for firm, want := range map[bool]string{
+		false: "plumb: interrupted: finishing; Ctrl-C again to stop at once\nplumb: stopping at once\n",
+		true:  "plumb: interrupted: finishing\n",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var b bytes.Buffer
+			e := &env{stderr: &b}
+			signals := make(chan os.Signal, 8)
+			_, _, release := e.watch(t.Context(), signals, interruption{"finishing", firm})
+			for range 2 {
+				signals <- os.Interrupt
+				time.Sleep(time.Second)
+			}
+			if release(); b.String() != want {
+				t.Errorf("said %q, want %q", &b, want)
+			}
+		})
 	}
 }
 
 func TestWatchEndsWithoutSignals(t *testing.T) {
 	var b bytes.Buffer
 	e := &env{stderr: &b}
-	ctx, stop, release := e.watch(t.Context(), make(chan os.Signal), "finishing")
+	ctx, stop, release := e.watch(t.Context(), make(chan os.Signal), interruption{})
 	release()
 	if ctx.Err() == nil {
 		t.Error("the context outlives the run")
@@ -52,7 +105,7 @@ func TestWatchEndsWithoutSignals(t *testing.T) {
 // A signal to the process arrives, and one that it was started to ignore would not.
 func TestInterrupts(t *testing.T) {
 	e := &env{stderr: &bytes.Buffer{}}
-	ctx, _, release := e.interrupts(t.Context(), "finishing")
+	ctx, _, release := e.interrupts(t.Context(), interruption{})
 	defer release()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)

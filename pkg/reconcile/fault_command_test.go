@@ -55,14 +55,14 @@ func TestExitCodes(t *testing.T) {
 
 // confirming starts an apply that waits for a confirmation, and waits until it does. Its output is a file: a pipe
 // would be held open by the process that outlives it.
-func confirming(l *lab, t *testing.T, bin, within string) *exec.Cmd {
+func confirming(l *lab, t *testing.T, bin, within string, args ...string) *exec.Cmd {
 	t.Helper()
 	said, err := os.Create(filepath.Join(t.TempDir(), "said"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = said.Close() }) // nothing is written by us
-	cmd := exec.Command(bin, "apply", "-f", "../../examples/docker0.yaml", "--confirm-within", within)
+	cmd := exec.Command(bin, append([]string{"apply", "-f", "../../examples/docker0.yaml", "--confirm-within", within}, args...)...)
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

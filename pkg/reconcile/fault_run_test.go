@@ -104,6 +104,24 @@ func TestRunDirFull(t *testing.T) {
 	l.converged(topo)
 }
 
+// A destroy needs no room: not for the lock, and the record only goes.
+func TestDestroyRunDirFull(t *testing.T) {
+	l := newLab(t)
+	topo := l.load(l.example("docker0.yaml"))
+	before := l.settle()
+	l.sh("mkdir", "-p", "-m", "700", runDir)
+	l.sh("mount", "-t", "tmpfs", "-o", "size=16k,mode=700", "tmpfs", runDir)
+	l.apply(topo)
+	lock, _ := filepath.Glob(runDir + "/*/lock")
+	l.sh("truncate", "-s", "0", lock[0])
+	l.sh("sh", "-c", "dd if=/dev/zero of="+runDir+"/ballast bs=4096 status=none || true")
+	if report, err := l.tryDestroy(topo.Name); err != nil {
+		t.Errorf("destroy: %v\n%s", err, outcomes(report))
+	}
+	l.same("after a destroy without room", before, l.settle())
+	l.sh("umount", runDir)
+}
+
 // Stamps are in the kernel: what carries them is known again when /run/plumb is lost.
 func TestRunDirLost(t *testing.T) {
 	l := newLab(t)

@@ -4,7 +4,6 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -178,7 +177,11 @@ func (h *Host) locked(ctx context.Context, verb, name string, f func(*run) error
 	if err != nil {
 		return Report{}, ended(ErrNotRun, err)
 	}
-	defer func() { err = errors.Join(err, l.release()) }()
+	defer func() {
+		if err := l.release(); err != nil { // how the run ended stands
+			h.Warn(err.Error())
+		}
+	}()
 	rec, err := loadRecord(h.dir)
 	if err != nil {
 		return Report{}, ended(ErrNotRun, err)

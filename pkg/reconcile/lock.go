@@ -28,24 +28,37 @@ func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kern
 	if err := privateDir(dir, seam); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := openLock(filepath.Join(dir, "lock"), seam)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
 	if err := waitLock(ctx, f, timeout); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	who := fmt.Sprintf("process %d (%s)\n", os.Getpid(), strings.Join(os.Args, " "))
-	if err := errors.Join(f.Truncate(0), writeAt(f, who)); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock: %w", err), f.Close())
-	}
+	signLock(f)
 	return &lock{f}, nil
 }
 
-func writeAt(f *os.File, text string) error {
-	_, err := f.WriteAt([]byte(text), 0)
-	return err
+// openLock opens the file of the lock, and makes it when there is none.
+func openLock(path string, seam *kernel.Seam) (f *os.File, err error) {
+	const flags = os.O_RDWR | unix.O_NOFOLLOW
+	if f, err = os.OpenFile(path, flags, 0); !errors.Is(err, os.ErrNotExist) {
+		return f, err
+	}
+	err = seam.Do(kernel.Write{What: "create " + path}, func() (err error) {
+		f, err = os.OpenFile(path, flags|os.O_CREATE, 0o600)
+		return err
+	})
+	return f, err
+}
+
+// signLock writes into the lock file who holds it, for those who wait. It is held without that too: a destroy must run
+// on a file system that is full.
+func signLock(f *os.File) {
+	who := fmt.Sprintf("process %d (%s)\n", os.Getpid(), strings.Join(os.Args, " "))
+	if f.Truncate(0) == nil {
+		_, _ = f.WriteAt([]byte(who), 0)
+	}
 }
 
 // lockPoll is how often a lock that is taken is tried again.

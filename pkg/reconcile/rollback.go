@@ -14,7 +14,7 @@ import (
 // fail ends an apply that could not be carried through: it goes back to what was there, unless told to keep what was
 // done.
 func (r *run) fail(cause error, start []plan.Have, before *record) error {
-	if r.Keep && !errors.Is(cause, errUnconfirmed) || errors.Is(cause, errStopped) {
+	if r.keeps(cause) {
 		return ended(ErrPartial, cause)
 	}
 	rest, err := r.rollBack(start, before)
@@ -34,6 +34,18 @@ func (r *run) fail(cause error, start []plan.Have, before *record) error {
 		}
 	}
 	return ended(ErrRolledBack, cause)
+}
+
+// keeps says whether what was done stays. With a confirmation to come, an interruption may be the end of the session that
+// would have given it.
+func (r *run) keeps(cause error) bool {
+	switch {
+	case errors.Is(cause, errStopped):
+		return true
+	case errors.Is(cause, errUnconfirmed), errors.Is(cause, errInterrupted) && r.ConfirmWithin > 0:
+		return false
+	}
+	return r.Keep
 }
 
 // errNotBack is why a rollback failed of which every step went well.
