@@ -15,7 +15,9 @@ test: deps ; $(if $(filter-out 0,$(shell id -u)),@echo "not root: the tests on a
 
 lint: ; go run $(GOLANGCI) run ./...
 
-bench: ; go test -run '^$$' -bench . ./...
+# Measures plumb against other ways of building the same networks, in cells that touch nothing of this machine's. BENCH= takes
+# flags, as in BENCH='-shapes hosts-100'; bin/plumb-bench -help tells them.
+bench: build ; go build -trimpath -o bin/plumb-bench ./cmd/plumb-bench && bin/plumb-bench $(BENCH)
 
 # Disturbs runs at every write, and prints what came of it as a table. FAULTS= takes a sample; with TEST_SEED=N that of another run.
 faults: deps ; mkdir -p bin && TEST_FAULTS=$(FAULTS) TEST_FAULTS_TABLE=$(CURDIR)/bin/faults.md go test -count=1 -timeout 90m -run '^TestFaults$$' ./pkg/reconcile && cat bin/faults.md
