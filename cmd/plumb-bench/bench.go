@@ -108,7 +108,7 @@ type runner struct {
 }
 
 func newRunner(o options, dir string, say func(string, ...any)) (*runner, error) {
-	t, err := findTools(o.plumb)
+	t, err := findTools(o.plumb, say)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func newRunner(o options, dir string, say func(string, ...any)) (*runner, error)
 }
 
 // findTools makes paths absolute, and sees that they are there.
-func findTools(plumb string) (tools, error) {
+func findTools(plumb string, say func(string, ...any)) (tools, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return tools{}, fmt.Errorf("find the bench itself: %w", err)
@@ -131,7 +131,11 @@ func findTools(plumb string) (tools, error) {
 	if err != nil {
 		return tools{}, fmt.Errorf("find plumb (make build makes it, -plumb names it): %w", err)
 	}
-	return tools{self: self, plumb: plumb, python: findMininet()}, nil
+	python, err := findMininet()
+	if err != nil {
+		say("mininet is left out: %v", err)
+	}
+	return tools{self, plumb, python}, nil
 }
 
 // choose gives the contenders of those names, all when there are none.

@@ -117,6 +117,9 @@ func furnish() error {
 	return nil
 }
 
+// stepLimit ends a command that hangs.
+const stepLimit = 30 * time.Minute
+
 // run runs a step's command and times it. Its output goes nowhere.
 func (s step) run() (sample, error) {
 	errs, err := os.CreateTemp("/run", "stderr") // a file: through a pipe, reading it would be timed too
@@ -125,7 +128,9 @@ func (s step) run() (sample, error) {
 	}
 	defer os.Remove(errs.Name()) //nolint:errcheck // it ends with the cell
 	defer errs.Close()           //nolint:errcheck // as above
-	cmd := exec.Command(s.Args[0], s.Args[1:]...)
+	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.Args[0], s.Args[1:]...)
 	cmd.Stderr = errs
 	start := time.Now()
 	err = cmd.Run()
