@@ -3,68 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 )
-
-// options are the command's flags.
-type options struct {
-	plumb          string
-	shapes         []shape
-	contenders     []string // empty: all
-	rounds         int      // 0: by the shape's size
-	budget, settle time.Duration
-	json, svg, md  string
-}
-
-func parseOptions(args []string, stderr io.Writer) (options, error) {
-	var o options
-	var shapes, names string
-	f := flag.NewFlagSet("plumb-bench", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	f.StringVar(&o.plumb, "plumb", "bin/plumb", "the plumb to measure")
-	f.StringVar(&shapes, "shapes", defaultShapes, "what to build")
-	f.StringVar(&names, "contenders", "", "who builds it (default all)")
-	f.IntVar(&o.rounds, "rounds", 0, "how often (default 5, or 3 with more than 300 namespaces)")
-	f.DurationVar(&o.budget, "budget", time.Minute, "a slow contender has no more rounds of a shape when it took this long")
-	f.DurationVar(&o.settle, "settle", 20*time.Second, "how long to wait for an idle machine before a run")
-	f.StringVar(&o.json, "json", "", "file for all numbers")
-	f.StringVar(&o.svg, "svg", "", "file for a plot of the hosts shapes")
-	f.StringVar(&o.md, "md", "", "file for the table, which is printed too")
-	if err := f.Parse(args); err != nil {
-		return o, err
-	}
-	if f.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
-	}
-	for _, name := range strings.Split(shapes, ",") {
-		s, err := parseShape(name)
-		if err != nil {
-			return o, err
-		}
-		o.shapes = append(o.shapes, s)
-	}
-	if names != "" {
-		o.contenders = strings.Split(names, ",")
-	}
-	return o, nil
-}
-
-// roundsOf is how often a shape is built by each contender.
-func (o options) roundsOf(s shape) int {
-	switch {
-	case o.rounds > 0:
-		return o.rounds
-	case len(s.namespaces) > 300:
-		return 3
-	}
-	return 5
-}
 
 // bench measures all that is asked for and writes the results.
 func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
@@ -108,7 +53,7 @@ type runner struct {
 }
 
 func newRunner(o options, dir string, say func(string, ...any)) (*runner, error) {
-	t, err := findTools(o.plumb, say)
+	t, err := findTools(o, say)
 	if err != nil {
 		return nil, err
 	}
@@ -119,23 +64,24 @@ func newRunner(o options, dir string, say func(string, ...any)) (*runner, error)
 	return &runner{options: o, dir: dir, self: t.self, contenders: chosen, settler: newSettler(o.settle, say), say: say}, nil
 }
 
-// findTools makes paths absolute, and sees that they are there.
-func findTools(plumb string, say func(string, ...any)) (tools, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return tools{}, fmt.Errorf("find the bench itself: %w", err)
+// findTools sees that the contenders are there. Mininet may be missing.
+func findTools(o options, say func(string, ...any)) (t tools, err error) {
+	if t.self, err = os.Executable(); err != nil {
+		return t, fmt.Errorf("find the bench itself: %w", err)
 	}
-	if plumb, err = filepath.Abs(plumb); err == nil {
-		_, err = os.Stat(plumb)
+	if t.plumb, err = filepath.Abs(o.plumb); err == nil {
+		_, err = os.Stat(t.plumb)
 	}
 	if err != nil {
-		return tools{}, fmt.Errorf("find plumb (make build makes it, -plumb names it): %w", err)
+		return t, fmt.Errorf("find plumb (make build makes it, -plumb names it): %w", err)
 	}
-	python, err := findMininet()
-	if err != nil {
+	if len(o.contenders) > 0 && !slices.Contains(o.contenders, "mininet") {
+		return t, nil
+	}
+	if t.python, err = findMininet(); err != nil {
 		say("mininet is left out: %v", err)
 	}
-	return tools{self, plumb, python}, nil
+	return t, nil
 }
 
 // choose gives the contenders of those names, all when there are none.
@@ -143,20 +89,12 @@ func choose(all []contender, names []string) ([]contender, error) {
 	if len(names) == 0 {
 		return all, nil
 	}
-	var chosen []contender
-	for _, c := range all {
-		for i, name := range names {
-			if c.name == name {
-				chosen = append(chosen, c)
-				names = append(names[:i:i], names[i+1:]...)
-				break
-			}
+	for _, name := range names {
+		if !slices.ContainsFunc(all, func(c contender) bool { return c.name == name }) {
+			return nil, fmt.Errorf("there is no contender %q", name)
 		}
 	}
-	if len(names) > 0 {
-		return nil, fmt.Errorf("there is no contender %q", names[0])
-	}
-	return chosen, nil
+	return slices.DeleteFunc(all, func(c contender) bool { return !slices.Contains(names, c.name) }), nil
 }
 
 // measure runs the rounds of a shape. The contenders take turns, so that what slows the machine for a while slows all.

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 )
 
 // report is all that a bench found, as it is written to a file.
@@ -50,28 +52,43 @@ func newReport(m machine, runs results) report {
 func (o options) write(r report, stdout io.Writer) error {
 	table := r.table()
 	if _, err := io.WriteString(stdout, table); err != nil {
+		return fmt.Errorf("print the table: %w", err)
+	}
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return fmt.Errorf("make the report: %w", err)
+	}
+	if err := errors.Join(writeResult(o.md, []byte(table)), writeResult(o.json, append(text, '\n'))); err != nil {
 		return err
 	}
-	if o.md != "" {
-		if err := os.WriteFile(o.md, []byte(table), 0o644); err != nil {
-			return err
-		}
+	if o.svg == "" {
+		return nil
 	}
-	if o.json != "" {
-		var b bytes.Buffer
-		e := json.NewEncoder(&b)
-		e.SetIndent("", " ")
-		if err := e.Encode(r); err != nil {
-			return err
-		}
-		if err := os.WriteFile(o.json, b.Bytes(), 0o644); err != nil {
-			return err
-		}
+	svg, err := plot(o.plotter, text)
+	if err != nil {
+		return fmt.Errorf("plot: %w", err)
 	}
-	if o.svg != "" {
-		if err := r.plot(o.svg); err != nil {
-			return fmt.Errorf("plot: %w", err)
-		}
+	return writeResult(o.svg, svg)
+}
+
+// writeResult writes a file, if it is asked for.
+func writeResult(path string, text []byte) error {
+	if path == "" {
+		return nil
+	}
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		return fmt.Errorf("write the results: %w", err)
 	}
 	return nil
+}
+
+// plot gives the report to the program that draws it.
+func plot(plotter string, report []byte) (svg []byte, err error) {
+	var errs bytes.Buffer
+	cmd := exec.Command(plotter)
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(report), &errs
+	if svg, err = cmd.Output(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, bytes.TrimSpace(errs.Bytes()))
+	}
+	return svg, nil
 }

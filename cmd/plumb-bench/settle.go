@@ -13,16 +13,16 @@ import (
 // The kernel takes namespaces down when nobody waits for it any more, and that slows what comes next. Before each run
 // the bench waits until they are gone, by the kernel's own count, and before each step until the machine is idle.
 
-// settler waits until the kernel has as few network namespaces as at the start.
+// settler waits until the kernel has as few network namespaces as when there were fewest.
 type settler struct {
-	limit time.Duration
-	start netObjects
-	say   func(format string, args ...any)
+	limit  time.Duration
+	fewest int
+	say    func(format string, args ...any)
 }
 
 func newSettler(limit time.Duration, say func(string, ...any)) *settler {
 	awaitIdle(limit)
-	return &settler{limit, countNetObjects(), say}
+	return &settler{limit, countNetObjects().count, say}
 }
 
 // wait returns when they are gone. Namespaces of others do not stop the bench, but are told of.
@@ -30,12 +30,13 @@ func (s *settler) wait(ctx context.Context) error {
 	deadline := time.Now().Add(s.limit)
 	for {
 		now := countNetObjects()
-		if now.count <= s.start.count+now.slack {
+		s.fewest = min(s.fewest, now.count)
+		if now.count <= s.fewest+now.slack {
 			return ctx.Err()
 		}
 		if time.Now().After(deadline) {
-			s.say("warning: there are %d network namespaces, and were %d at the start: something else makes them, or the kernel is slow in removing them",
-				now.count, s.start.count)
+			s.say("warning: there are %d network namespaces, and have been %d: something else makes them, or the kernel is slow in removing them",
+				now.count, s.fewest)
 			return ctx.Err()
 		}
 		if err := sleep(ctx, window); err != nil {
