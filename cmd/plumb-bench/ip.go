@@ -116,13 +116,15 @@ func batchSteps(s shape, dir string) ([]step, error) {
 	return shellSteps(s, up, down), writeFiles(files)
 }
 
-// batch is the script of a list of commands, whose runs in one namespace go into files that begin with prefix.
+// batch is the script of a list of commands. Those that follow each other in one namespace are in a file; its name is
+// prefix and a number.
 func batch(commands []ipCommand, prefix string, files map[string]string) string {
 	var b strings.Builder
-	file := ""
+	file, runs := "", 0
 	for i, c := range commands {
 		if i == 0 || c.namespace != commands[i-1].namespace {
-			file = fmt.Sprintf("%s%d", prefix, i)
+			runs++
+			file = fmt.Sprintf("%s%d", prefix, runs)
 			fmt.Fprintf(&b, "ip %s-batch '%s'\n", inNamespace(c.namespace), file)
 		}
 		files[file] += c.args + "\n"
