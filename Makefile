@@ -1,6 +1,6 @@
 # What the tests need, and the Debian packages that have it; gcc is the race detector's.
-TOOLS    := gcc ip nft ping strace unshare
-PACKAGES := gcc libc6-dev iproute2 nftables iputils-ping strace util-linux
+TOOLS    := gcc ip nft ping strace sysctl unshare
+PACKAGES := gcc libc6-dev iproute2 nftables iputils-ping procps strace util-linux
 MISSING   = $(strip $(foreach tool,$(TOOLS),$(if $(shell command -v $(tool)),,$(tool))))
 APT       = $(and $(filter 0,$(shell id -u)),$(shell command -v apt-get))
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -15,7 +15,9 @@ test: deps ; $(if $(filter-out 0,$(shell id -u)),@echo "not root: the tests on a
 
 lint: ; go run $(GOLANGCI) run ./...
 
-bench: ; go test -run '^$$' -bench . ./...
+# Measures plumb against other ways of building the same networks, in cells that touch nothing of this machine's. BENCH= takes
+# flags, as in BENCH='-shapes hosts-100'; bin/plumb-bench -help tells them.
+bench: deps build ; CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/plumb-bench ./cmd/plumb-bench-plot && bin/plumb-bench $(BENCH)
 
 # Disturbs runs at every write, and prints what came of it as a table. FAULTS= takes a sample; with TEST_SEED=N that of another run.
 faults: deps ; mkdir -p bin && TEST_FAULTS=$(FAULTS) TEST_FAULTS_TABLE=$(CURDIR)/bin/faults.md go test -count=1 -timeout 90m -run '^TestFaults$$' ./pkg/reconcile && cat bin/faults.md
