@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,8 @@ type order struct {
 	// Die is the number of the write at which the process kills itself, before it or after; 0 is none.
 	Die   int64
 	After bool
+	// Workers is how many threads it has; 0 is one, so that a write has the same number each time.
+	Workers int
 }
 
 // victim carries out an order in a process of its own, and returns its exit code.
@@ -47,7 +50,7 @@ func victim(text string) int {
 
 func (o order) carryOut() error {
 	h, err := reconcile.Open(reconcile.Options{
-		LockTimeout: time.Minute, AllowDisconnect: true, Seam: &kernel.Seam{Around: o.around()},
+		LockTimeout: time.Minute, AllowDisconnect: true, Seam: &kernel.Seam{Around: o.around()}, Workers: o.Workers,
 	})
 	if err != nil {
 		return err
@@ -65,9 +68,9 @@ func (o order) carryOut() error {
 }
 
 func (o order) around() func(kernel.Write, func() error) error {
-	count := int64(0)
+	var writes atomic.Int64
 	return func(_ kernel.Write, write func() error) error {
-		count++
+		count := writes.Add(1)
 		if count == o.Die && !o.After {
 			die()
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -17,9 +18,9 @@ var errInjected = errors.New("injected")
 
 // at is a seam that does f in place of the k-th write, counted from 1.
 func at(k int64, f func(w kernel.Write, write func() error) error) *kernel.Seam {
-	var count int64
+	var count atomic.Int64
 	return &kernel.Seam{Around: func(w kernel.Write, write func() error) error {
-		if count++; count == k {
+		if count.Add(1) == k {
 			return f(w, write)
 		}
 		return write()

@@ -1,0 +1,89 @@
+package reconcile_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/reconcile"
+)
+
+// besideWorkers is how many threads make a network in the tests of what is made beside other things: namespaces.
+const besideWorkers = 2
+
+func beside(o *reconcile.Options) { o.Workers = besideWorkers }
+
+// besideNet is a network whose namespaces take longer to make than the cables of the first of them.
+func besideNet() string {
+	var b strings.Builder
+	b.WriteString("name: beside\nbridges: {br0: {addresses: [10.0.0.1/24]}}\nnamespaces:\n")
+	for i := range 12 {
+		fmt.Fprintf(&b, "  h%d:\n    interfaces: {eth0: {bridge: br0, addresses: [10.0.0.%d/24]}}\n", i, i+10)
+		fmt.Fprintf(&b, "    sysctls: {net.ipv4.ip_forward: 1}\n    routes: [{to: default, via: 10.0.0.1}]\n")
+	}
+	return b.String()
+}
+
+// With several threads the steps end in another order, and are told in that of the plan.
+func TestBesideOrder(t *testing.T) {
+	l := newLab(t)
+	topo := l.load(besideNet())
+	var told []plan.Key
+	report, err := l.tryApply(topo, beside, func(o *reconcile.Options) {
+		o.Progress = func(o plan.Outcome) { told = append(told, o.Step.Key()) }
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range report.Plan.Steps {
+		if i >= len(told) || told[i] != s.Key() || report.Outcomes[i].Step.Key() != s.Key() {
+			t.Fatalf("step %d is %s; told was %v", i, s.Key().Label(), told)
+		}
+	}
+	l.converged(topo)
+	l.destroy(topo.Name)
+}
+
+// A write fails while others are made beside it: all goes back.
+func TestBesideFails(t *testing.T) {
+	l := newLab(t)
+	topo := l.load(besideNet())
+	before := l.settle()
+	var writes atomic.Int64
+	count := &kernel.Seam{Around: func(_ kernel.Write, write func() error) error { writes.Add(1); return write() }}
+	if report, err := l.tryApply(topo, beside, through(count)); err != nil {
+		t.Fatalf("%v\n%s", err, outcomes(report))
+	}
+	l.destroy(topo.Name)
+	for how, fault := range faults {
+		for k := int64(1); k <= writes.Load() && !t.Failed(); k += 3 {
+			report, err := l.tryApply(topo, beside, through(at(k, fault)))
+			if !errors.Is(err, reconcile.ErrRolledBack) || !errors.Is(err, errInjected) {
+				t.Errorf("%s: write %d: the error is %v, want ErrRolledBack\n%s", how, k, err, outcomes(report))
+			}
+			l.results(report)
+			l.restored(fmt.Sprintf("%s: write %d failed, and then", how, k), before)
+		}
+	}
+}
+
+// The process is killed while several threads write: the next apply converges, and destroy leaves nothing.
+func TestBesideKilled(t *testing.T) {
+	l := newLab(t)
+	text := besideNet()
+	topo := l.load(text)
+	before := l.settle()
+	for k := int64(2); k <= 60; k += 4 {
+		l.sacrifice(order{Name: topo.Name, File: text, Die: k, After: k%8 == 2, Workers: besideWorkers})
+		if k%3 != 0 {
+			l.apply(topo)
+			l.converged(topo)
+		}
+		l.destroy(topo.Name)
+		l.same(fmt.Sprintf("killed at write %d, and then destroyed,", k), before, l.settle())
+	}
+}
