@@ -59,6 +59,9 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	ctx, stop, release := e.interrupts(ctx, interruption{finish: c.finish, firm: c.options.ConfirmWithin > 0})
 	defer release()
 
+	if !e.quiet && !e.verbose {
+		e.live = newLive(e.stderr)
+	}
 	var now *progress
 	c.options.Stop, c.options.Warn, c.options.LockTimeout = stop, e.warn, e.lockTimeout
 	c.options.AllowDisconnect = e.allowDisconnect
@@ -137,6 +140,9 @@ func (p *progress) note(err error) {
 
 // begin prints the head of the steps, and makes room for those that are planned.
 func (p *progress) begin(planned plan.Plan) {
+	if !p.begun {
+		p.live.expect(len(planned.Steps))
+	}
 	if p.silent() || p.begun || len(planned.Steps) == 0 {
 		return
 	}
@@ -147,15 +153,17 @@ func (p *progress) begin(planned plan.Plan) {
 
 // step prints a step as it ends.
 func (p *progress) step(o plan.Outcome) {
-	if p.silent() {
-		return
+	p.live.clear()
+	if !p.silent() {
+		p.begin(plan.Plan{Steps: []plan.Step{o.Step}})
+		p.note(p.text.WriteLine(p.stdout, o))
 	}
-	p.begin(plan.Plan{Steps: []plan.Step{o.Step}})
-	p.note(p.text.WriteLine(p.stdout, o))
+	p.live.step(o.Step.Key())
 }
 
 // end prints the sum of the steps. The error, if there is one, is printed when the command ends.
 func (p *progress) end(c change, t target, report reconcile.Report, err error) {
+	p.live.clear()
 	switch {
 	case p.silent():
 	case len(report.Outcomes) > 0:

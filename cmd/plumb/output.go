@@ -47,6 +47,7 @@ func (e *env) printDocuments(docs []plan.Document, n int) error {
 
 // say writes a line for people to stderr.
 func (e *env) say(format string, args ...any) {
+	e.live.clear()
 	_, _ = io.WriteString(e.stderr, "plumb: "+plan.Printable(fmt.Sprintf(format, args...))+"\n") // nowhere else to say it
 }
 

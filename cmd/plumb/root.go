@@ -20,6 +20,8 @@ type env struct {
 	// open gives the host that the commands look at and change.
 	open func(reconcile.Options) (host, error)
 
+	live *live // of the command that goes on; nil for none
+
 	output, color  choice
 	quiet, verbose bool
 	lockTimeout    time.Duration
