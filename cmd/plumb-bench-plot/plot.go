@@ -143,7 +143,7 @@ func (decades) Ticks(low, high float64) []plot.Tick {
 	var t []plot.Tick
 	for power := math.Floor(math.Log10(low)); power <= math.Ceil(math.Log10(high)); power++ {
 		one := math.Pow(10, power)
-		t = append(t, plot.Tick{Value: one, Label: strconv.FormatFloat(one, 'g', 1, 64)})
+		t = append(t, plot.Tick{Value: one, Label: strconv.FormatFloat(one, 'f', -1, 64)})
 		for n := 2; n < 10; n++ {
 			t = append(t, plot.Tick{Value: float64(n) * one})
 		}

@@ -17,7 +17,7 @@ func TestPlot(t *testing.T) {
 	if err := run(strings.NewReader(in), &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"<svg", ">1000<", ">0.01<", ">0.1<", ">floor<", ">plumb<"} {
+	for _, text := range []string{"<svg", ">1000<", ">0.01<", ">0.1<", ">1<", ">floor<", ">plumb<"} {
 		if !strings.Contains(out.String(), text) {
 			t.Errorf("there is no %s in\n%s", text, &out)
 		}
