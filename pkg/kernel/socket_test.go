@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
@@ -167,5 +168,18 @@ func TestExtendedError(t *testing.T) {
 	req.AddData(&nl.IfAddrmsg{IfAddrmsg: unix.IfAddrmsg{Family: unix.AF_INET, Prefixlen: 33, Index: 1}})
 	if err = n.Write("add address", req); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "Invalid prefix length") {
 		t.Errorf("the error is %v, want the kernel's words about the prefix length", err)
+	}
+}
+
+// So has one of nf_tables.
+func TestExtendedErrorNFT(t *testing.T) {
+	c, err := private(t).NFT()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer c.CloseLasting() //nolint:errcheck // it has been answered
+	c.AddTable(&nftables.Table{Name: strings.Repeat("x", 300), Family: nftables.TableFamilyINet})
+	if err := c.Flush(); err == nil || !strings.Contains(err.Error(), "failed policy validation") {
+		t.Errorf("the error is %v, want the kernel's words about the name", err)
 	}
 }
