@@ -75,10 +75,8 @@ func newDocumentChange(l Outcome, find func(Key) (Source, bool)) DocumentChange 
 		k := other.Key()
 		c.With = append(c.With, DocumentKey{Namespace: k.NS, Kind: k.Kind, Name: k.Name})
 	}
-	if l.Step.Action != Delete {
-		if src, ok := source(find, l.Step); ok {
-			c.Source = &src
-		}
+	if src, ok := l.Step.Source(find); ok {
+		c.Source = &src
 	}
 	if l.Result != "" {
 		why := ""

@@ -43,8 +43,10 @@ func TestExitCodes(t *testing.T) {
 	if filtersVLANs() {
 		t.Skip("the kernel can filter VLANs: nothing fails")
 	}
-	said := exits(t, 6, bin, "apply", "-f", topologyFile(t, fails))
-	if !strings.Contains(said, "CONFIG_BRIDGE_VLAN_FILTERING") || !strings.Contains(said, "rolled back") {
+	file := topologyFile(t, fails)
+	said := exits(t, 6, bin, "apply", "-f", file)
+	if !strings.Contains(said, "CONFIG_BRIDGE_VLAN_FILTERING") || !strings.Contains(said, "rolled back") ||
+		!strings.HasPrefix(said, "plumb: "+file+":3: apply fails: link br1: ") {
 		t.Errorf("it says %q", said)
 	}
 	l.same("after the rollback", l.base.text, l.settle())
