@@ -19,7 +19,7 @@ lint: ; go run $(GOLANGCI) run ./...
 # flags, as in BENCH='-shapes hosts-100'; bin/plumb-bench -help tells them.
 bench: deps build ; CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/plumb-bench ./cmd/plumb-bench-plot && bin/plumb-bench $(BENCH)
 
-# Disturbs runs at every write, and prints what came of it as a table. FAULTS= takes a sample; with TEST_SEED=N that of another run.
+# Disturbs runs at every write, and prints what came of it as a table. FAULTS= takes a sample; with TEST_FAULTS_SEED=N that of another run.
 faults: deps ; mkdir -p bin && TEST_FAULTS=$(FAULTS) TEST_FAULTS_TABLE=$(CURDIR)/bin/faults.md go test -count=1 -timeout 90m -run '^TestFaults$$' ./pkg/reconcile && cat bin/faults.md
 
 fuzz: ; go test -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(FUZZTIME) ./pkg/topology

@@ -31,7 +31,10 @@ earlier and no longer declares is removed; what is not plumb's is left alone. Wh
 fails, or at the first Ctrl-C, what was done is rolled back, and that is verified too.
 
 With --adopt, what stands in the way and is not plumb's becomes the topology's for good: it
-is changed in place to what the file says, and destroy will remove it.`,
+is changed in place to what the file says, and destroy will remove it.
+
+With --confirm-within, all that nobody confirms in time goes back, whatever signal comes, and
+also with --keep, which then is only for steps that fail.`,
 		Example: `  plumb apply -f topology.yaml
   plumb apply -f topologies/ --lock-timeout 1m
   plumb apply -f topology.yaml --adopt

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +43,16 @@ func targets(topologies []*topology.Topology) []target {
 		all = append(all, target{name: t.Name, file: t.File, topology: t, source: t.Source})
 	}
 	return all
+}
+
+// locate puts the place in the file of the step that failed before its error.
+func (t target) locate(report reconcile.Report, err error) error {
+	if i := slices.IndexFunc(report.Outcomes, func(o plan.Outcome) bool { return o.Result == plan.Failed }); i >= 0 {
+		if src, ok := report.Outcomes[i].Step.Source(t.source); ok {
+			return fmt.Errorf("%s:%d: %w", src.File, src.Line, err)
+		}
+	}
+	return err
 }
 
 // change is a command that writes: how to do it to one topology, and how to speak of it.
@@ -92,6 +104,7 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 			docs = append(docs, document(t, report, err))
 		}
 		if err != nil {
+			err = t.locate(report, err)
 			e.notBegun(targets[i+1:])
 			break
 		}

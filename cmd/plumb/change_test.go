@@ -260,6 +260,21 @@ func outline(t *testing.T, data []byte) string {
 	return fmt.Sprintf(form, &b)
 }
 
+// The error of a step that failed begins with the step's place in the file.
+func TestErrorNamesThePlace(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("lab.yml", []byte("name: lab\nbridges:\n  br0: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := fakeHost{plans: map[string]plan.Plan{"lab": planOf(step(plan.Create, ""))},
+		errs: map[string]error{"lab": fmt.Errorf("apply lab: link br0: busy: %w", reconcile.ErrRolledBack)}}
+	code, stderr := plumb(t, &h, io.Discard, "apply", "-f", "lab.yml")
+	const want = "plumb: lab.yml:3: apply lab: link br0: busy: rolled back, all is as before\n"
+	if code != exitRolledBack || stderr != want {
+		t.Errorf("exit code %d, stderr %q, want %q", code, stderr, want)
+	}
+}
+
 func TestFlagsReachTheHost(t *testing.T) {
 	var h fakeHost
 	plumb(t, &h, io.Discard, "apply", "-f", "a.yaml", "--adopt", "--keep", "--lock-timeout", "3s")

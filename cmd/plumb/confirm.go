@@ -91,7 +91,7 @@ func detachedEnd(err error) error {
 	case errors.As(err, &exit) && exit.Exited():
 		return &exitError{code: exit.ExitCode()} // it has said why
 	}
-	return &exitError{exitPartial, fmt.Errorf("apply: its process ended without a rollback (%w): a new plumb apply, or plumb destroy, puts right what it left", err)}
+	return &exitError{exitPartial, fmt.Errorf("apply: its process was ended (%w), and what it did may stay: a new plumb apply, or plumb destroy, puts that right", err)}
 }
 
 // watchSession gives a context that is cancelled when the session's end of the pipe is closed.

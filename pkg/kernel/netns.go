@@ -114,7 +114,7 @@ func bind(name string, seam *Seam) error {
 		return unix.Mount("/proc/thread-self/ns/net", path, "none", unix.MS_BIND, "")
 	})
 	if err != nil {
-		return errors.Join(err, os.Remove(path))
+		return errors.Join(err, Remove(name, seam))
 	}
 	return nil
 }
@@ -168,15 +168,17 @@ func PrepareNetnsDir(seam *Seam) error {
 	if err != nil {
 		return err
 	}
-	if m.point == NetnsDir {
+	if m.point == NetnsDir && m.shared {
 		return nil
 	}
 	return seam.Do(Write{What: "make " + NetnsDir + " a shared mount"}, func() error {
-		if err := os.MkdirAll(NetnsDir, 0o755); err != nil {
-			return err
-		}
-		if err := unix.Mount(NetnsDir, NetnsDir, "none", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-			return err
+		if m.point != NetnsDir { // else somebody died before the second mount
+			if err := os.MkdirAll(NetnsDir, 0o755); err != nil {
+				return err
+			}
+			if err := unix.Mount(NetnsDir, NetnsDir, "none", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+				return err
+			}
 		}
 		return unix.Mount("", NetnsDir, "none", unix.MS_SHARED|unix.MS_REC, "")
 	})
@@ -190,8 +192,8 @@ func OnSlaveMount() (bool, error) {
 }
 
 type mount struct {
-	point string
-	slave bool
+	point         string
+	shared, slave bool
 }
 
 // mountOf finds the mount that a path lies on, or will when it is made. It asks the kernel for the mount's number: a
@@ -223,6 +225,7 @@ func parseMount(text string, id uint64) mount {
 			if option == "-" {
 				break
 			}
+			m.shared = m.shared || strings.HasPrefix(option, "shared:")
 			m.slave = m.slave || strings.HasPrefix(option, "master:")
 		}
 		return m

@@ -15,7 +15,7 @@ func TestParseMount(t *testing.T) {
 405 22 0:61 / /run rw - tmpfs master:1 rw
 `
 	for id, want := range map[uint64]mount{
-		22: {"/run", false}, 403: {"/run/netns", false}, 404: {"/run/netns", true}, 405: {"/run", false}, 9: {},
+		22: {"/run", true, false}, 403: {"/run/netns", true, false}, 404: {"/run/netns", false, true}, 405: {"/run", false, false}, 9: {},
 	} {
 		if got := parseMount(text, id); got != want {
 			t.Errorf("mount %d: %+v, want %+v", id, got, want)

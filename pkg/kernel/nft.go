@@ -20,8 +20,9 @@ func (n *Namespace) NFT() (*nftables.Conn, error) {
 	if n.route == nil {
 		return nil, ErrClosed
 	}
-	c, err := nftables.New(nftables.WithNetNSFd(n.fd), nftables.AsLasting(),
-		nftables.WithSockOptions(func(c *netlink.Conn) error { return c.SetDeadline(time.Now().Add(nftTimeout)) }))
+	c, err := nftables.New(nftables.WithNetNSFd(n.fd), nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
+		return errors.Join(c.SetOption(netlink.ExtendedAcknowledge, true), c.SetDeadline(time.Now().Add(nftTimeout)))
+	}))
 	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}

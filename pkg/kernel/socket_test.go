@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
@@ -208,5 +209,18 @@ func TestSeveralQueries(t *testing.T) {
 	}
 	if replies[2].Err != nil || len(replies[2].Answers) != 1 {
 		t.Errorf("all links: %d answers, %v", len(replies[2].Answers), replies[2].Err)
+	}
+}
+
+// A refusal of nf_tables has its words, too.
+func TestExtendedErrorNFT(t *testing.T) {
+	c, err := private(t).NFT()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer c.CloseLasting() //nolint:errcheck // it has been answered
+	c.AddTable(&nftables.Table{Name: strings.Repeat("x", 300), Family: nftables.TableFamilyINet})
+	if err := c.Flush(); err == nil || !strings.Contains(err.Error(), "failed policy validation") {
+		t.Errorf("the error is %v, want the kernel's words about the name", err)
 	}
 }

@@ -1,8 +1,13 @@
 package plan
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // Format names the JSON form of a plan. A change that would surprise its readers gets a new number.
@@ -70,10 +75,8 @@ func newDocumentChange(l Outcome, find func(Key) (Source, bool)) DocumentChange 
 		k := other.Key()
 		c.With = append(c.With, DocumentKey{Namespace: k.NS, Kind: k.Kind, Name: k.Name})
 	}
-	if l.Step.Action != Delete {
-		if src, ok := source(find, l.Step); ok {
-			c.Source = &src
-		}
+	if src, ok := l.Step.Source(find); ok {
+		c.Source = &src
 	}
 	if l.Result != "" {
 		why := ""
@@ -104,14 +107,43 @@ func (s *Summary) count(a Action) {
 
 // WriteJSON prints one document as an object, or, as a list, any number as an array.
 func WriteJSON(w io.Writer, docs []Document, list bool) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
 	if !list && len(docs) == 1 {
-		return e.Encode(docs[0])
+		return EncodeJSON(w, docs[0], "  ")
 	}
 	if docs == nil {
 		docs = []Document{}
 	}
-	return e.Encode(docs)
+	return EncodeJSON(w, docs, "  ")
+}
+
+// EncodeJSON is the one way to write JSON for others. What [Printable] would escape is escaped as JSON does it: the
+// encoder leaves controls above U+007E as they are, which a terminal obeys.
+func EncodeJSON(w io.Writer, v any, indent string) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeJSON(b.Bytes()))
+	return err
+}
+
+func escapeJSON(text []byte) []byte {
+	odd := func(r rune) bool { return r > '~' && r != utf8.RuneError && !unicode.IsPrint(r) }
+	if bytes.IndexFunc(text, odd) < 0 {
+		return text
+	}
+	escaped := make([]byte, 0, len(text))
+	for _, r := range string(text) {
+		if !odd(r) {
+			escaped = utf8.AppendRune(escaped, r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			escaped = fmt.Appendf(escaped, `\u%04x`, unit)
+		}
+	}
+	return escaped
 }

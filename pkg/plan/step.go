@@ -49,6 +49,20 @@ type Step struct {
 // Key names the step: that of its first change.
 func (s Step) Key() Key { return s.Changes[0].Key() }
 
+// Source is the place in the file of the first object of the step that has one: a cable may be declared on either end.
+// What is deleted has none. Find may be nil.
+func (s Step) Source(find func(Key) (Source, bool)) (Source, bool) {
+	if find == nil || s.Action == Delete {
+		return Source{}, false
+	}
+	for _, c := range s.Changes {
+		if src, ok := find(c.Key()); ok {
+			return src, true
+		}
+	}
+	return Source{}, false
+}
+
 // Plan is the ordered difference between want and have.
 type Plan struct {
 	Steps []Step

@@ -151,10 +151,7 @@ func (t *Text) columns(l Outcome) columns {
 		text = mark("unplanned", text)
 	}
 	c := columns{label: Printable(l.Step.Key().Label()), text: Printable(text)}
-	if l.Step.Action == Delete {
-		return c
-	}
-	if src, ok := source(t.Source, l.Step); ok {
+	if src, ok := l.Step.Source(t.Source); ok {
 		c.source = Printable(src.File) + ":" + strconv.Itoa(src.Line)
 	}
 	return c
@@ -199,19 +196,6 @@ func (t *Text) shown(fields []Field) []Field {
 		fields[i].Quiet = false
 	}
 	return fields
-}
-
-// source is the place of the first object of a step that has one: a cable may be declared on either end.
-func source(find func(Key) (Source, bool), s Step) (Source, bool) {
-	if find == nil {
-		return Source{}, false
-	}
-	for _, c := range s.Changes {
-		if src, ok := find(c.Key()); ok {
-			return src, true
-		}
-	}
-	return Source{}, false
 }
 
 // Label names the object with its kind, as a plan does: "link ns1/eth0", "route ns1 10.9.0.0/24". What is called by a

@@ -224,6 +224,26 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+// What a terminal could take for an order is escaped in JSON too, and read back as it was.
+func TestJSONEscapes(t *testing.T) {
+	for in, want := range map[string]string{
+		"größe <b>":              `"größe <b>"`,
+		"\x1b[31m\n":             `"\u001b[31m\n"`,
+		"\x7f\u009b31m\u2028":    `"\u007f\u009b31m\u2028"`,
+		"\u202e\U000e0001\ufffd": `"\u202e\udb40\udc01` + "\ufffd" + `"`,
+	} {
+		var b strings.Builder
+		var back string
+		err := plan.EncodeJSON(&b, in, "")
+		if err = errors.Join(err, json.Unmarshal([]byte(b.String()), &back)); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.TrimSpace(b.String()); got != want || back != in {
+			t.Errorf("%q is written as %s, want %s, and read back as %q", in, got, want, back)
+		}
+	}
+}
+
 // Printing takes time in proportion to the steps.
 func TestPrintingIsLinear(t *testing.T) {
 	if testing.Short() {

@@ -197,35 +197,37 @@ func (r *run) finish(want []plan.Object) error {
 func (r *run) destroy() error {
 	r.leaving = true
 	var failed error
-	for round := range rounds {
+	for round := 0; ; round++ {
 		p, err := r.plan()
-		if err != nil {
+		switch {
+		case err != nil && round > 0:
+			return ended(ErrPartial, errors.Join(failed, err))
+		case err != nil:
 			return ended(ErrNotRun, err)
-		}
-		if round == 0 {
+		case round == 0 && p.Refused():
 			r.report.Plan = p
-			if p.Refused() {
-				return refusal(p)
-			}
+			return refusal(p)
+		case round == 0:
+			r.report.Plan = p
 			r.Planned(p)
 		}
-		if len(p.Steps) == 0 {
-			if err := r.finish(nil); err != nil {
-				return ended(ErrPartial, err)
+		switch {
+		case len(p.Steps) == 0:
+			return r.destroyed()
+		case round == rounds || errors.Is(failed, errInterrupted) || errors.Is(failed, errStopped):
+			if failed == nil {
+				failed = fmt.Errorf("not settled after %d rounds", rounds)
 			}
-			return nil
+			return ended(ErrPartial, fmt.Errorf("%w; left: %s", failed, left(p)))
 		}
 		failed = errors.Join(r.prepare(p, nil), r.execute(p.Steps, round > 0, true))
-		if errors.Is(failed, errInterrupted) || errors.Is(failed, errStopped) {
-			break
-		}
 	}
-	p, err := r.plan()
-	if err = errors.Join(failed, err); err == nil {
-		err = fmt.Errorf("not settled after %d rounds", rounds)
+}
+
+// destroyed ends a destroy that has left nothing.
+func (r *run) destroyed() error {
+	if err := r.finish(nil); err != nil {
+		return ended(ErrPartial, err)
 	}
-	if len(p.Steps) > 0 {
-		return ended(ErrPartial, fmt.Errorf("%w; left: %s", err, left(p)))
-	}
-	return ended(ErrPartial, err)
+	return nil
 }

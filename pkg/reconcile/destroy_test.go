@@ -5,6 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
@@ -23,6 +27,36 @@ delete sysctl net.ipv4.ip_forward
 delete namespace ns1`
 	if got := strings.Join(lines, "\n"); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+// However often a deletion fails before it succeeds, a destroy that leaves nothing ends well.
+func TestDestroyInTheLastRound(t *testing.T) {
+	l := newLab(t)
+	topo := l.load(oneBridge)
+	succeeded := 0
+	for n := range 8 {
+		l.apply(topo)
+		failing, round := n, 0
+		_, err := l.tryDestroy(topo.Name, through(&kernel.Seam{Around: func(w kernel.Write, write func() error) error {
+			if strings.Contains(w.What, "link br0") && failing > 0 {
+				failing--
+				return unix.EBUSY
+			}
+			return write()
+		}}), func(o *reconcile.Options) {
+			o.Progress = func(o plan.Outcome) { round++ }
+		})
+		if err == nil && round == 3 {
+			succeeded++
+		}
+		if err != nil && !strings.Contains(err.Error(), "left: delete link br0") {
+			t.Errorf("after %d failures, and %d rounds: %v", n, round, err)
+		}
+		l.destroy(topo.Name)
+	}
+	if succeeded == 0 {
+		t.Error("no destroy ended well in the third round")
 	}
 }
 

@@ -4,9 +4,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
 // fails is a topology that this kernel can't make, seen only when much of it is made.
@@ -43,8 +47,10 @@ func TestExitCodes(t *testing.T) {
 	if filtersVLANs() {
 		t.Skip("the kernel can filter VLANs: nothing fails")
 	}
-	said := exits(t, 6, bin, "apply", "-f", topologyFile(t, fails))
-	if !strings.Contains(said, "CONFIG_BRIDGE_VLAN_FILTERING") || !strings.Contains(said, "rolled back") {
+	file := topologyFile(t, fails)
+	said := exits(t, 6, bin, "apply", "-f", file)
+	if !strings.Contains(said, "CONFIG_BRIDGE_VLAN_FILTERING") || !strings.Contains(said, "rolled back") ||
+		!strings.HasPrefix(said, "plumb: "+file+":3: apply fails: link br1: ") {
 		t.Errorf("it says %q", said)
 	}
 	l.same("after the rollback", l.base.text, l.settle())
@@ -123,3 +129,35 @@ func TestConfirmCommand(t *testing.T) {
 }
 
 func (l *lab) has(link string) bool { return run("ip", "link", "show", link) == nil }
+
+// tracedWrite is a line of -v: how long a write took, and what it was.
+var tracedWrite = regexp.MustCompile(`(?m)^plumb: +[0-9.]+(?:µs|ms|s)  (.+)$`)
+
+// With -v each write is a line, with the time that it took; a run that writes nothing has none.
+func TestVerbose(t *testing.T) {
+	l := newLab(t)
+	l.foreign()
+	bin, topo := plumb(t), l.load(l.example("docker0.yaml"))
+	var want []string
+	l.apply(topo, through(&kernel.Seam{Around: func(w kernel.Write, write func() error) error {
+		want = append(want, w.String())
+		return write()
+	}}))
+	l.destroy("docker0")
+	traced := func() (got []string) {
+		for _, line := range tracedWrite.FindAllStringSubmatch(exits(t, 0, bin, "apply", "-v", "-f", "../../examples/docker0.yaml"), -1) {
+			got = append(got, line[1])
+		}
+		return got
+	}
+	// Only the first apply of all makes the directory of namespaces and the lock.
+	want = slices.DeleteFunc(want, func(what string) bool {
+		return strings.HasPrefix(what, "create "+runDir) || what == "make "+netnsDir+" a shared mount"
+	})
+	if got := traced(); !slices.Equal(got, want) {
+		t.Errorf("-v says\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if got := traced(); len(got) > 0 {
+		t.Errorf("of a second apply -v says\n%s", strings.Join(got, "\n"))
+	}
+}

@@ -104,6 +104,26 @@ func TestRunDirFull(t *testing.T) {
 	l.converged(topo)
 }
 
+// What a run left that died in the midst of a write of its own is taken up by the next: the new record before it got its
+// name, and the mount of /run/netns before it was shared.
+func TestDiedBetween(t *testing.T) {
+	l := newLab(t)
+	topo := l.load(l.example("docker0.yaml"))
+	l.apply(topo)
+	l.destroy(topo.Name)
+	dirs, _ := filepath.Glob(runDir + "/*")
+	l.sh("sh", "-c", "echo half > "+dirs[0]+"/host.json.new")
+	l.sh("mount", "--make-private", netnsDir)
+	l.apply(topo)
+	l.converged(topo)
+	if found := l.sh("find", runDir, "-name", "*.new", "-o", "-name", ".host*"); found != "" {
+		t.Errorf("left over: %s", found)
+	}
+	if got := strings.TrimSpace(l.sh("findmnt", "-n", "-o", "PROPAGATION", netnsDir)); got != "shared" {
+		t.Errorf("%s is %s, want shared", netnsDir, got)
+	}
+}
+
 // A destroy needs no room: not for the lock, and the record only goes.
 func TestDestroyRunDirFull(t *testing.T) {
 	l := newLab(t)

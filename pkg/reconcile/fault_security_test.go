@@ -127,6 +127,13 @@ func TestUnprivileged(t *testing.T) {
 	if strings.Count(said, "\n") != 1 || !strings.Contains(said, "CAP_SYS_ADMIN is missing") {
 		t.Errorf("without CAP_SYS_ADMIN diff says %q", said)
 	}
+	if run("unshare", "--user", "true") != nil {
+		t.Skip("the kernel makes no user namespaces")
+	}
+	said = exits(t, 3, "unshare", "--user", "--map-root-user", bin, "diff", "-f", file)
+	if strings.Count(said, "\n") != 1 || !strings.Contains(said, "CAP_NET_ADMIN is missing in the user namespace that owns this network") {
+		t.Errorf("in a user namespace diff says %q", said)
+	}
 }
 
 // These two capabilities are enough for root.

@@ -15,11 +15,11 @@ import (
 )
 
 // TestFaults disturbs runs at their writes, and counts what came of it. By default every write of two examples is
-// disturbed and a sample of those of the others; TEST_FAULTS=all takes every write, -short a sample of all. TEST_SEED=N
-// takes the sample of another run again. TEST_FAULTS_TABLE=FILE writes the table there.
+// disturbed and a sample of those of the others; TEST_FAULTS=all takes every write, -short a sample of all. TEST_FAULTS_SEED=N
+// takes the sample of another run again; CI takes another with each change of the code. TEST_FAULTS_TABLE=FILE writes the table there.
 func TestFaults(t *testing.T) {
-	f := &faultRun{seed: number("TEST_SEED", 362811829), writes: make(map[string]bool), meddled: make(map[string]int)}
-	t.Logf("TEST_SEED=%d", f.seed)
+	f := &faultRun{seed: number("TEST_FAULTS_SEED", 362811829), writes: make(map[string]bool), meddled: make(map[string]int)}
+	t.Logf("TEST_FAULTS_SEED=%d", f.seed)
 	start := time.Now()
 	for _, part := range []struct {
 		name string
@@ -72,7 +72,7 @@ func (f *faultRun) print(t *testing.T) {
 		sum.tried, sum.survived, sum.leftovers = sum.tried+r.tried, sum.survived+r.survived, sum.leftovers+r.leftovers
 	}
 	fmt.Fprintf(&b, "| **all** | %d | %d | %d |\n\n", sum.tried, sum.survived, sum.leftovers)
-	fmt.Fprintf(&b, "%d distinct writes; TEST_SEED=%d\n", len(f.writes), f.seed)
+	fmt.Fprintf(&b, "%d distinct writes; TEST_FAULTS_SEED=%d\n", len(f.writes), f.seed)
 	t.Logf("\n%s\nthe writes:\n%s", b.String(), strings.Join(slices.Sorted(maps.Keys(f.writes)), "\n"))
 	if path := os.Getenv("TEST_FAULTS_TABLE"); path != "" {
 		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {

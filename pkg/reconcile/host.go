@@ -4,6 +4,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -131,7 +132,25 @@ func capable() error {
 			return fmt.Errorf("%s is missing: run as root", c.name)
 		}
 	}
-	return nil
+	return overNetwork()
+}
+
+// overNetwork says whether the capabilities hold for the network too. Those of root in a user namespace do not, when the
+// network namespace belongs to an outer one; the kernel does not even show that (ioctl_ns(2)).
+func overNetwork() error {
+	fd, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open the current network namespace: %w", err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // only asked
+	owner, err := unix.IoctlRetInt(fd, unix.NS_GET_USERNS)
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return errors.New("CAP_NET_ADMIN is missing in the user namespace that owns this network: run as root there, and not below `unshare --user`")
+	case err != nil:
+		return fmt.Errorf("find the owner of the network namespace: %w", err)
+	}
+	return unix.Close(owner)
 }
 
 // Close releases what Open took.

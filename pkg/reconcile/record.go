@@ -117,10 +117,12 @@ func (r *record) empty() bool { return len(r.Pending) == 0 && len(r.Held) == 0 &
 
 // replaceFile writes a file beside path and renames it: a reader sees the old or the new, whole.
 func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".host-*")
+	const flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC | unix.O_NOFOLLOW
+	beside := path + ".new" // always the same: the next write takes what a crash has left
+	f, err := os.OpenFile(beside, flags, 0o600)
 	if errors.Is(err, fs.ErrNotExist) { // somebody has cleared /run, and the record must not be lost with it
 		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
-			f, err = os.CreateTemp(filepath.Dir(path), ".host-*")
+			f, err = os.OpenFile(beside, flags, 0o600)
 		}
 	}
 	if err != nil {
@@ -128,10 +130,10 @@ func replaceFile(path string, data []byte) error {
 	}
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(beside, path)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(err, os.Remove(beside))
 	}
 	return nil
 }

@@ -57,6 +57,7 @@ func (r *run) rollBack(start []plan.Have, before *record) (rest plan.Plan, err e
 	r.undoing, r.ctx = true, context.WithoutCancel(r.ctx)
 	outcomes := r.report.Outcomes
 	defer func() { r.report.Outcomes = outcomes }()
+	rest = inverse(outcomes) // until the kernel has told
 	want := r.before(start, before)
 	r.record.recall(before, r.topology)
 	for range rounds {
@@ -79,6 +80,25 @@ func (r *run) rollBack(start []plan.Have, before *record) (rest plan.Plan, err e
 		return rest, err
 	}
 	return r.diff(want, have), nil
+}
+
+// inverse names what is to be undone of what a run did or tried, the last first.
+func inverse(outcomes []plan.Outcome) plan.Plan {
+	var p plan.Plan
+	for _, o := range slices.Backward(outcomes) {
+		if o.Result != plan.Done && o.Result != plan.Failed {
+			continue
+		}
+		switch s := o.Step; s.Action {
+		case plan.Create:
+			p.Steps = append(p.Steps, plan.Step{Action: plan.Delete, Changes: s.Changes})
+		case plan.Delete:
+			p.Steps = append(p.Steps, plan.Step{Action: plan.Create, Changes: s.Changes})
+		case plan.Update, plan.Replace, plan.Adopt:
+			p.Steps = append(p.Steps, s)
+		}
+	}
+	return p
 }
 
 // before makes of what was found what is wanted back.

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
@@ -248,6 +250,32 @@ func TestRollbackFails(t *testing.T) {
 		l.apply(p.to)
 		l.converged(p.to)
 		p.reset(l)
+	}
+}
+
+// A rollback that can't even look at the host names what the run had done.
+func TestRollbackBlind(t *testing.T) {
+	l := newLab(t)
+	topo := l.load(l.example("docker0.yaml"))
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	_, err := l.tryApply(topo, through(&kernel.Seam{Around: func(w kernel.Write, write func() error) error {
+		if strings.HasPrefix(w.What, "write table") { // the last
+			return errors.Join(errInjected, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: limit.Max}))
+		}
+		return write()
+	}}))
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(err, reconcile.ErrRollback) || !errors.Is(err, unix.EMFILE) {
+		t.Errorf("the error is %v, want ErrRollback because no file can be opened", err)
+	}
+	const want = "left: delete nat masquerade 192.168.10.0/24, delete route ns1 default, delete address ns1/eth0 192.168.10.11/24, "
+	if err != nil && !strings.Contains(err.Error(), want) {
+		t.Errorf("the error does not say what was done: %v", err)
 	}
 }
 

@@ -1,10 +1,11 @@
 package topology
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // The text form of a problem: a line that can be searched for, the line of the file, and a caret with the hint.
@@ -40,12 +41,10 @@ func (p Problems) WriteJSON(w io.Writer) error {
 	if p == nil {
 		p = Problems{}
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(struct {
+	return plan.EncodeJSON(w, struct {
 		Format   string   `json:"format"`
 		Problems Problems `json:"problems"`
-	}{"plumb/problems/v1", p})
+	}{"plumb/problems/v1", p}, "")
 }
 
 // String is the first line of the text form.
