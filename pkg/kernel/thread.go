@@ -48,6 +48,7 @@ func Each(threads, n int, f func(Thread, int) error) error {
 			}
 			if errs[i] = f(t, i); errs[i] != nil {
 				failed.Store(1)
+				return errs[i]
 			}
 		}
 		return nil
