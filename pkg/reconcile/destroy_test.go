@@ -69,6 +69,6 @@ func TestGroupWithoutAlias(t *testing.T) {
 	if _, err := l.tryDestroy("docker0", func(o *reconcile.Options) {}); err != nil {
 		t.Error(err)
 	}
-	l.warned("link br0 has the group of topology docker0, but not its alias")
+	l.warned("link br0 has the group of topology docker0, and no alias")
 	l.sh("ip", "link", "delete", "br0")
 }

@@ -19,7 +19,7 @@ func onField(t *testing.T, name string) *field {
 	t.Helper()
 	all := journeys(t)
 	i := slices.IndexFunc(all, func(j journey) bool { return j.name == name })
-	return (&faultRun{writes: make(map[string]bool)}).field(t, all[i])
+	return (&faultRun{writes: make(map[string]bool), meddled: make(map[string]int)}).field(t, all[i])
 }
 
 // number is that of the first write of the journey that begins so.
@@ -43,7 +43,7 @@ func TestSwapped(t *testing.T) {
 		{"a refusal in the second round", "docker0-dual made", "write table", bridge},
 		{"no port of ours on it", "docker0-dual changed", "change link br0", bridge},
 		{"no port of ours on it, back", "docker0-dual changed back", "create link br0.1", bridge},
-		{"deleted by name", "docker0-dual destroyed", "mark link br0.1", bridge},
+		{"deleted by name", "docker0-dual destroyed", "delete ", bridge},
 		{"a namespace like a crash's leftover", "docker0-dual made", "create namespace", namespace},
 		{"a namespace in the second round", "docker0-dual made", "write table", namespace},
 		{"a namespace deleted by name", "docker0-dual destroyed", "unmount", namespace},
