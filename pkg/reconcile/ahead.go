@@ -21,7 +21,7 @@ type ahead struct {
 
 var errAbandoned = errors.New("abandoned")
 
-// lookAhead begins the first run of creations that can go on beside others. Going on past failures it begins none: what
+// lookAhead begins the creations that the steps begin with, if they can go on beside others. Going on past failures it begins none: what
 // comes after a failure is taken for itself.
 func (r *run) lookAhead(list []batch, l *ledger, pastFailures bool) *ahead {
 	if r.Workers < 2 || pastFailures {
@@ -32,10 +32,7 @@ func (r *run) lookAhead(list []batch, l *ledger, pastFailures bool) *ahead {
 	for _, b := range list {
 		s := b[0]
 		if len(b) > 1 || s.Action != plan.Create || kindOf(s).Begin == nil {
-			if len(a.steps) > 0 {
-				break
-			}
-			continue
+			break // what comes before others must be done before them
 		}
 		a.at[s.Key()] = len(a.steps)
 		a.steps, objects = append(a.steps, s), append(objects, s.Changes[0].New)
