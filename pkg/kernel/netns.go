@@ -97,26 +97,40 @@ func Create(_ Thread, name string, seam *Seam, prepare func(*Namespace) error) (
 	return n, nil
 }
 
-// bind gives the calling thread's namespace a name.
+// bind gives the calling thread's namespace a name. It mounts onto the very file that it made: where that is gone, the name
+// may be another's by now, whose namespace a second mount would hide.
 func bind(name string, seam *Seam) error {
 	path := filepath.Join(NetnsDir, name)
-	err := seam.Do(Write{NS: name, What: "create " + path}, func() error {
-		f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o444)
-		if err != nil {
-			return err
-		}
-		return f.Close()
+	var file *os.File
+	err := seam.Do(Write{NS: name, What: "create " + path}, func() (err error) {
+		file, err = os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o444)
+		return err
 	})
+	if file == nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // nothing is written to it
 	if err != nil {
 		return err
 	}
 	err = seam.Do(Write{NS: name, What: "mount " + path}, func() error {
-		return unix.Mount("/proc/thread-self/ns/net", path, "none", unix.MS_BIND, "")
+		at := fmt.Sprintf("/proc/thread-self/fd/%d", file.Fd())
+		return unix.Mount("/proc/thread-self/ns/net", at, "none", unix.MS_BIND, "")
 	})
-	if err != nil {
+	if err != nil && isAt(file, path) {
 		return errors.Join(err, Remove(name, seam))
 	}
-	return nil
+	return err
+}
+
+// isAt says whether the path is still that of the file.
+func isAt(file *os.File, path string) bool {
+	have, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Lstat(path)
+	return err == nil && os.SameFile(have, there)
 }
 
 // ErrOther is the error of [Delete] for a name that another namespace has got.

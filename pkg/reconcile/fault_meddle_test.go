@@ -32,7 +32,7 @@ var meddles = []struct{ name, script, before string }{
 	{name: "the bridge's name taken", script: "ip link add br0 type bridge && ip link set br0 alias meddler", before: "create link br0"},
 	{name: "the bridge swapped", script: "ip link del br0\nip link add br0 type bridge && ip link set br0 alias meddler"},
 	{name: "the namespace's name taken", script: "ip netns add ns1 && ip -n ns1 link set lo alias meddler", before: "create namespace"},
-	{name: "the namespace swapped", script: "ip netns del ns1\nip netns add ns1 && ip -n ns1 link set lo alias meddler"},
+	{name: "the namespace swapped", script: "ip netns del ns1\nip netns add ns1 && ip -n ns1 link set lo alias meddler", before: "mount /run/netns/ns1"},
 	{name: "the record deleted", script: "rm -rf /run/plumb"},
 }
 

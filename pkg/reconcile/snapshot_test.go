@@ -346,12 +346,12 @@ func (n *section) unsettled(l *link) string {
 func (l *link) moving() string {
 	oper := l.attrs["operstate"]
 	switch {
-	case !l.has("UP") || oper == "UNKNOWN" && l.has("LOWER_UP"):
+	case !l.has("UP") || oper == "UNKNOWN":
 		return ""
 	case l.has("LOWER_UP") && oper != "UP":
 		return fmt.Sprintf("has a carrier, and is %s", oper)
-	case !l.has("LOWER_UP") && (oper == "UP" || oper == "UNKNOWN"):
-		return "has no carrier, and is " + fmt.Sprint(oper)
+	case !l.has("LOWER_UP") && oper == "UP":
+		return "has no carrier, and is UP"
 	}
 	return ""
 }

@@ -153,12 +153,8 @@ func (s *section) routeLine(r map[string]any) (line string, ok bool) {
 		if r["protocol"] == "kernel" && slices.Contains(async, r["dst"]) {
 			return "", false
 		}
-		if flags, ok := r["flags"].([]any); ok && l.stp {
-			r["flags"] = slices.DeleteFunc(flags, func(f any) bool { return f == "linkdown" })
-		}
 	}
-	if flags, ok := r["flags"].([]any); ok && r["nexthops"] != nil {
-		// Of a route of several ways, the kernel only notes it when the last carrier goes; each way has its own flag.
+	if flags, ok := r["flags"].([]any); ok { // set up to a second after the carrier went, which both ends' UP tells
 		r["flags"] = slices.DeleteFunc(flags, func(f any) bool { return f == "linkdown" })
 	}
 	delete(r, "expires")
