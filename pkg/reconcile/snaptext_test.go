@@ -154,11 +154,22 @@ func (s *section) routeLine(r map[string]any) (line string, ok bool) {
 			return "", false
 		}
 	}
-	if flags, ok := r["flags"].([]any); ok { // set up to a second after the carrier went, which both ends' UP tells
-		r["flags"] = slices.DeleteFunc(flags, func(f any) bool { return f == "linkdown" })
+	noCarrier(r)
+	if ways, ok := r["nexthops"].([]any); ok {
+		for _, way := range ways {
+			noCarrier(way.(map[string]any))
+		}
 	}
 	delete(r, "expires")
 	return "route " + compact(r), true
+}
+
+// noCarrier leaves out that a route's link has no carrier: the kernel notes that up to a second later, and the flags of both
+// ends tell it too.
+func noCarrier(way map[string]any) {
+	if flags, ok := way["flags"].([]any); ok {
+		way["flags"] = slices.DeleteFunc(flags, func(f any) bool { return f == "linkdown" })
+	}
 }
 
 // sysctlDirs are where each link has parameters of its own, below /proc/sys/net.
