@@ -41,13 +41,16 @@ func (e *Env) farEnd(s *Section, l *LiveLink) *Section {
 
 // leadsTo says whether the link's other end is the one of those indexes in the other section. It asks one side for the
 // number that the other has there, and leaves the host alone: that has a number for each namespace, and the kernel
-// looks through all of them to find one.
+// looks through all of them to find one. A cable inside the other section, whose ends show no number, is another one.
 func leadsTo(s *Section, l *LiveLink, other *Section) bool {
-	if s.NS.Name != "" {
+	far := other.byIndex[l.Peer]
+	switch {
+	case far == nil || far.PeerNSID < 0 || l.PeerNSID < 0:
+		return false
+	case s.NS.Name != "":
 		return s.nsidOf(other) == l.PeerNSID
 	}
-	far := other.byIndex[l.Peer]
-	return far != nil && other.nsidOf(s) == far.PeerNSID
+	return other.nsidOf(s) == far.PeerNSID
 }
 
 // nsidOf asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose

@@ -64,7 +64,7 @@ routes: [{to: 10.50.0.0/16, dev: fbr0}, {to: 10.52.0.0/16, dev: fv0}]
 `
 )
 
-// journeys lists, for each example, how it is made, changed, changed back, and destroyed.
+// journeys lists, for each example, how it is made, changed, changed back, and destroyed; those of [thisPart] of them.
 func journeys(t *testing.T) []journey {
 	t.Helper()
 	l := &lab{TB: t}
@@ -96,7 +96,12 @@ func journeys(t *testing.T) []journey {
 			all = append(all, journey{name + " changed back", b, a, false, way})
 		}
 	}
-	return all
+	var mine []journey
+	part, of := thisPart()
+	for i := part; i < len(all); i += of {
+		mine = append(mine, all[i])
+	}
+	return mine
 }
 
 // verb is what the run of a journey is called in the table.
@@ -155,7 +160,7 @@ func (f *faultRun) field(t *testing.T, j journey) *field {
 	}
 	d.after = d.settle()
 	for _, w := range d.writes {
-		f.writes[unnamed(w)] = true
+		f.Writes[unnamed(w)] = true
 	}
 	d.reset()
 	return d

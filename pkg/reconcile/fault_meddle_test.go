@@ -62,9 +62,14 @@ func (f *faultRun) meddling(t *testing.T) {
 			}
 		})
 	}
+}
+
+// meddledAll says that each meddle did change something, at times.
+func (f *faultRun) meddledAll(t *testing.T) {
+	t.Helper()
 	for _, m := range meddles {
-		t.Logf("%s: %d times", m.name, f.meddled[m.script])
-		if f.meddled[m.script] == 0 {
+		t.Logf("%s: %d times", m.name, f.Meddled[m.script])
+		if f.Meddled[m.script] == 0 {
 			t.Errorf("%s: nothing was there to change each time", m.name)
 		}
 	}
@@ -85,7 +90,7 @@ func (d *field) meddle(script string, k int64) {
 			return nil
 		})
 		if did {
-			d.run.meddled[script]++
+			d.run.Meddled[script]++
 		}
 		theirs = d.meddlers()
 		return write()

@@ -19,7 +19,7 @@ func onField(t *testing.T, name string) *field {
 	t.Helper()
 	all := journeys(t)
 	i := slices.IndexFunc(all, func(j journey) bool { return j.name == name })
-	return (&faultRun{writes: make(map[string]bool), meddled: make(map[string]int)}).field(t, all[i])
+	return (&faultRun{Writes: make(map[string]bool), Meddled: make(map[string]int)}).field(t, all[i])
 }
 
 // number is that of the first write of the journey that begins so.

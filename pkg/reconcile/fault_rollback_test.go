@@ -45,7 +45,7 @@ func (d *field) wayBack() []string {
 	_, err := d.travel(&kernel.Seam{Around: func(w kernel.Write, write func() error) error {
 		if n++; n > len(d.writes) {
 			back = append(back, w.What)
-			d.run.writes[unnamed(w.What)] = true
+			d.run.Writes[unnamed(w.What)] = true
 		}
 		if n == len(d.writes) {
 			return errInjected

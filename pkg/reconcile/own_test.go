@@ -233,3 +233,21 @@ func TestLockHeld(t *testing.T) {
 	}
 	l.converged(topo)
 }
+
+// A cable inside a namespace is not taken for the other end of one of the host's that has the same two indexes.
+func TestSameIndexes(t *testing.T) {
+	l := newLab(t)
+	l.script("ip link add pad type bridge") // without it both indexes are the same
+	l.fixture(func() { l.script("ip link del pad") })
+	topo := l.load("name: x\ninterfaces: {a0: {peer: n2/e0}}\nnamespaces: {n1: {}, n2: {}}\n")
+	l.apply(topo)
+	docs, err := jsonOf("link show dev a0\n", "ip", "-j", "-b", "-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a0 := docs[0][0]
+	l.script(fmt.Sprintf("ip -n n1 link add x0 index %v type veth peer name x1 index %v", a0["link_index"], a0["ifindex"]))
+	for range 20 { // sections are looked through in any order
+		l.inSync(topo)
+	}
+}
