@@ -9,7 +9,7 @@ import (
 
 // deaths kills the process at a write. The next apply converges, the topology works then, and destroy leaves nothing.
 func (f *faultRun) deaths(t *testing.T) {
-	for _, j := range journeys(t) {
+	for _, j := range share(journeys(t)) {
 		t.Run(j.name, func(t *testing.T) {
 			d := f.field(t, j)
 			for _, k := range f.pick(t.Name(), len(d.writes), some(j.whole, 4)) {

@@ -60,7 +60,7 @@ func (f *faultRun) pickFailures(name string) []failure {
 
 // errors lets each write fail once. An apply is rolled back, or succeeds all the same; a destroy goes on.
 func (f *faultRun) errors(t *testing.T) {
-	for _, j := range journeys(t) {
+	for _, j := range share(journeys(t)) {
 		t.Run(j.name, func(t *testing.T) {
 			d := f.field(t, j)
 			for _, k := range f.pick(t.Name(), len(d.writes), some(j.whole, 4)) {

@@ -44,7 +44,7 @@ true`
 
 // meddling changes things at a write of the run. It ends well, or all is as before; nothing of others is touched.
 func (f *faultRun) meddling(t *testing.T) {
-	for _, j := range journeys(t) {
+	for _, j := range share(journeys(t)) {
 		if !strings.HasPrefix(j.name, "docker0-dual ") {
 			continue
 		}

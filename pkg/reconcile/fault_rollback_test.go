@@ -14,7 +14,7 @@ import (
 // rollbacks lets the last write of an apply fail, and then the writes of its rollback: once, which the rollback
 // overcomes, or each time, so that something is left, which the error names. The next apply or destroy heals it.
 func (f *faultRun) rollbacks(t *testing.T) {
-	for _, j := range journeys(t) {
+	for _, j := range share(journeys(t)) {
 		if j.to == nil {
 			continue
 		}

@@ -20,17 +20,23 @@ const partMark = "PLUMB_TEST_PART"
 // parts is how many processes do a test together: what they do is to wait for the kernel, more than half of the time.
 const parts = 4
 
-// thisPart is the part of the calling test that this process does: the i-th of n. It is all of it by default.
-func thisPart() (i, n int) {
+// share takes those of the calling test's cases that this process is to try. It is all of them by default.
+func share[T any](cases []T) []T {
+	var i, n int
 	if _, err := fmt.Sscanf(os.Getenv(partMark), "%d/%d", &i, &n); err != nil {
-		return 0, 1
+		return cases
 	}
-	return i, n
+	var mine []T
+	for ; i < len(cases); i += n {
+		mine = append(mine, cases[i])
+	}
+	return mine
 }
 
-// inParts runs the calling test in several processes at once, each in a private host of its own; env is added to the environment of
-// the i-th. Done is false when the caller is to do the work: it is a part itself, or less than the whole test was asked for.
-func inParts(t *testing.T, env func(i int) string) (done bool) {
+// inParts runs the calling test in several processes at once, each with a [share] of the cases in a private host of its own.
+// Env are settings more for the environment of the i-th. Done is false when the caller is to do the work: it is a part itself,
+// or less than the whole test was asked for.
+func inParts(t *testing.T, env ...func(i int) string) (done bool) {
 	t.Helper()
 	if os.Getenv(partMark) != "" || os.Geteuid() != 0 || strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
 		return false
@@ -38,7 +44,11 @@ func inParts(t *testing.T, env func(i int) string) (done bool) {
 	var wait sync.WaitGroup
 	for i := range parts {
 		wait.Go(func() {
-			out, err := runPart(t, i, env(i))
+			more := []string{fmt.Sprintf("%s=%d/%d", partMark, i, parts)}
+			for _, f := range env {
+				more = append(more, f(i))
+			}
+			out, err := runPart(t, more)
 			if err != nil {
 				t.Errorf("part %d: %v\n%s", i, err, out)
 			} else if testing.Verbose() {
@@ -50,7 +60,8 @@ func inParts(t *testing.T, env func(i int) string) (done bool) {
 	return true
 }
 
-func runPart(t *testing.T, i int, env string) ([]byte, error) {
+func runPart(t *testing.T, env []string) ([]byte, error) {
+	t.Helper()
 	runtime.LockOSThread() // it is this thread's death that the kernel tells the process of
 	defer runtime.UnlockOSThread()
 	args := []string{"-test.run=^" + t.Name() + "$", "-test.timeout=" + flag.Lookup("test.timeout").Value.String()}
@@ -66,7 +77,7 @@ func runPart(t *testing.T, i int, env string) ([]byte, error) {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d/%d", partMark, i, parts), env)
+	cmd.Env = append(cmd.Env, env...)
 	err := cmd.Run()
 	return out.Bytes(), err
 }

@@ -277,6 +277,9 @@ func compact(v any) string {
 	return string(b)
 }
 
+// aWhile is how long the kernel is left alone with what it has yet to do: up to some seconds, and a look keeps a processor busy.
+const aWhile = 20 * time.Millisecond
+
 // settle waits until what the kernel does by itself after a change is done, and returns the snapshot.
 func (l *lab) settle() string { l.Helper(); return l.settled().text }
 
@@ -290,8 +293,8 @@ func (l *lab) settled() *state {
 		if why == "" && s.text == last {
 			return look(l, true)
 		}
-		if why != "" { // a look costs more than the kernel needs for most of what is yet to come
-			time.Sleep(20 * time.Millisecond)
+		if why != "" {
+			time.Sleep(aWhile)
 		}
 		if time.Now().After(deadline) {
 			l.Fatalf("the host does not come to rest within %s: %s\n%s", limit, why, difference(last, s.text))
