@@ -277,7 +277,7 @@ func (e *Env) classOf(s *Section, k plan.Key, owned, handMade, marked bool) plan
 	case wanted:
 		return plan.Foreign
 	case marked:
-		e.Warn(fmt.Sprintf("%s has plumb's mark, but no record tells whose it is: left alone", k.Label()))
+		s.warn("%s has plumb's mark, but no record tells whose it is: left alone", k.Label())
 	}
 	return plan.Loose
 }

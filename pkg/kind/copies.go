@@ -22,10 +22,6 @@ func (e *Env) stamped(l *LiveLink) bool {
 // made for the bearer that has the name and the MAC that plumb gave it. Without such a one nothing tells which it is, and
 // all are left alone.
 func (e *Env) copied(s *Section, index int) string {
-	if !e.compared {
-		e.compared = true
-		e.findCopies()
-	}
 	return e.Copies[Place{s.NS.Name, index}]
 }
 

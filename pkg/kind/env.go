@@ -2,6 +2,7 @@ package kind
 
 import (
 	"fmt"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -37,9 +38,8 @@ type Env struct {
 	wantIPv6  map[plan.Key]bool // links that shall have IPv6 addresses
 	inherited []setting         // see resetConf
 	prepared  bool              // /run/netns is ready for namespaces
-	processes map[kernel.ID][]string
+	processes func() (processes, error)
 	cables    map[ends][]*Section // see farEnd
-	compared  bool                // see copied
 	down      []Link              // bridges that wait for their ports, see FinishLinks
 }
 
@@ -60,6 +60,14 @@ func (e *Env) SetWant(want []plan.Object) {
 			e.wantIPv6[LinkKey(a.NS, a.Dev)] = true
 		}
 	}
+}
+
+// Compare looks for what only all sections together tell: which links bear the same stamp, and where cables end. The sections
+// can be listed then, those of namespaces beside each other.
+func (e *Env) Compare() {
+	e.findCopies()
+	e.findCables()
+	e.processes = sync.OnceValues(findProcesses)
 }
 
 // Record is what the kinds ask of the host record: what the kernel has no room for.
@@ -93,6 +101,8 @@ type Section struct {
 	// Owned says that the namespace is the topology's, or is about to be adopted, and so what is declared in it.
 	Owned bool
 	Links []LiveLink
+	// Warnings are what listing the section has to tell beside its objects.
+	Warnings []string
 
 	addresses []LiveAddress
 	routes    [][]byte // messages of RTM_NEWROUTE
@@ -151,6 +161,10 @@ func (s *Section) Read() (err error) {
 	}
 	s.untouched, s.noNFT = s.NS.NFTUntouched()
 	return nil
+}
+
+func (s *Section) warn(format string, values ...any) {
+	s.Warnings = append(s.Warnings, fmt.Sprintf(format, values...))
 }
 
 // Index finds the index of a link by its name, asking the kernel when the link is new.

@@ -33,7 +33,7 @@ func listLinks(e *Env, s *Section) ([]plan.Have, error) {
 		if twin := s.byKey[m.name]; twin != nil {
 			k := LinkKey(s.NS.Name, m.name)
 			if have = taken(have, k, twin.Name, live.Name); !e.Wanted(k) { // nobody will hear of a refusal
-				e.Warn(fmt.Sprintf("links %s and %s both stand for link %s: left alone", twin.Name, live.Name, k.Place()))
+				s.warn("links %s and %s both stand for link %s: left alone", twin.Name, live.Name, k.Place())
 			}
 			continue
 		}
@@ -50,8 +50,8 @@ func (e *Env) warnOfGroup(s *Section, l *LiveLink) {
 	if !e.stamped(l) {
 		return
 	}
-	e.Warn(fmt.Sprintf("link %s has the group of topology %s, and no alias: left alone; if it is plumb's, remove it with ip link delete",
-		LinkKey(s.NS.Name, l.Name).Place(), e.Topology))
+	s.warn("link %s has the group of topology %s, and no alias: left alone; if it is plumb's, remove it with ip link delete",
+		LinkKey(s.NS.Name, l.Name).Place(), e.Topology)
 }
 
 // stackedOn tells which links of others end with a link, those that are made on top of it, and which it sets free.

@@ -97,6 +97,17 @@ func (e *Env) namespace(s *Section) (plan.Have, error) {
 	return h, err
 }
 
+// processes are those of all namespaces; hidden says that there may be more.
+type processes struct {
+	in     map[kernel.ID][]string
+	hidden bool
+}
+
+func findProcesses() (p processes, err error) {
+	p.in, p.hidden, err = kernel.Processes()
+	return p, err
+}
+
 // goesWith tells what ends with a namespace that is not plumb's: links and processes.
 func (e *Env) goesWith(s *Section) (string, error) {
 	var words []string
@@ -110,16 +121,14 @@ func (e *Env) goesWith(s *Section) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if e.processes == nil {
-		hidden := false
-		if e.processes, hidden, err = kernel.Processes(); err != nil {
-			return "", err
-		}
-		if hidden {
-			e.Warn("CAP_SYS_PTRACE is missing: processes that go with a namespace are not all named")
-		}
+	processes, err := e.processes()
+	if err != nil {
+		return "", err
 	}
-	for _, p := range e.processes[id] {
+	if processes.hidden {
+		s.warn("CAP_SYS_PTRACE is missing: processes that go with a namespace are not all named")
+	}
+	for _, p := range processes.in[id] {
 		words = append(words, "process "+p)
 	}
 	if len(words) == 0 {

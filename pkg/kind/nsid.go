@@ -20,23 +20,24 @@ type ends struct{ own, peer int }
 // its peer's index and a number for its namespace. The kernel only tells which number a namespace has, so those are
 // asked for that have an end which shows the same two indexes the other way round: nearly always that is one.
 func (e *Env) farEnd(s *Section, l *LiveLink) *Section {
-	if e.cables == nil {
-		e.cables = make(map[ends][]*Section)
-		for _, other := range e.Sections {
-			for _, far := range other.Links {
-				if far.Type == Veth {
-					k := ends{far.Index, far.Peer}
-					e.cables[k] = append(e.cables[k], other)
-				}
-			}
-		}
-	}
 	for _, other := range e.cables[ends{l.Peer, l.Index}] {
 		if other != s && leadsTo(s, l, other) {
 			return other
 		}
 	}
 	return nil
+}
+
+func (e *Env) findCables() {
+	e.cables = make(map[ends][]*Section)
+	for _, s := range e.Sections {
+		for i := range s.Links {
+			if l := &s.Links[i]; l.Type == Veth {
+				k := ends{l.Index, l.Peer}
+				e.cables[k] = append(e.cables[k], s)
+			}
+		}
+	}
 }
 
 // leadsTo says whether the link's other end is the one of those indexes in the other section. It asks one side for the

@@ -112,8 +112,8 @@ func (e *Env) sysctl(s *Section, k plan.Key, value string) (h plan.Have, ok bool
 	original := e.original(s, k, claim)
 	switch {
 	case value != wrote && value != original && !e.Record.Pending(k):
-		e.Warn(fmt.Sprintf("sysctl %s is %s, which is neither what was written (%s) nor what it was before (%s): left alone",
-			k.Place(), value, wrote, original))
+		s.warn("sysctl %s is %s, which is neither what was written (%s) nor what it was before (%s): left alone",
+			k.Place(), value, wrote, original)
 		return h, false
 	case value == original && !differs(s, e.unclaimed(claim.Beside)):
 		return h, false

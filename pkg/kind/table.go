@@ -12,11 +12,13 @@ type Kind struct {
 	Put func(*Env, []plan.Change) error
 	// Del deletes objects of one namespace. What is gone already is no error.
 	Del func(*Env, []plan.Object) error
+	// Apart says that Del may run in several namespaces at once.
+	Apart bool
 	// Begin, if set, creates objects in their order, beside what comes after them in a plan, until stop returns an error.
 	// Next waits for one of them after another, and makes it known to the Env.
 	Begin func(e *Env, objects []plan.Object, stop func() error) (next func() error)
-	// Beside says that Put may run while what it does not need is being created.
-	Beside bool
+	// Beside, if set, says of an object whether Put may run while what it does not need is being created.
+	Beside func(plan.Object) bool
 	// AfterLinks says that Put wants the links of the plan to be finished: see [Env.FinishLinks].
 	AfterLinks bool
 	// Batch says that Put takes the changes of several steps at once; Del always does.
@@ -31,11 +33,16 @@ func Table() []Kind {
 		{Name: KindNamespace, List: listNamespaces, Put: putNamespace, Del: delNamespaces, Begin: beginNamespaces, Last: true},
 		// Defaults and global switches come before the links that take a copy of them; a link's own come after it, as its
 		// need says.
-		{Name: KindSysctl, List: listSysctls, Put: putSysctl, Del: delSysctls},
-		{Name: KindLink, List: listLinks, Put: putLinks, Del: delLinks, Beside: true},
-		{Name: KindAddress, List: listAddresses, Put: putAddress, Del: delAddresses, Beside: true, AfterLinks: true},
+		{Name: KindSysctl, List: listSysctls, Put: putSysctl, Del: delSysctls, Beside: insideNamespace},
+		{Name: KindLink, List: listLinks, Put: putLinks, Del: delLinks, Apart: true, Beside: always},
+		{Name: KindAddress, List: listAddresses, Put: putAddress, Del: delAddresses, Beside: always, AfterLinks: true},
 		// A gateway must be reachable when its route is made: after the addresses.
-		{Name: KindRoute, List: listRoutes, Put: putRoute, Del: delRoutes, Beside: true, AfterLinks: true},
+		{Name: KindRoute, List: listRoutes, Put: putRoute, Del: delRoutes, Beside: always, AfterLinks: true},
 		{Name: KindNAT, List: listNAT, Put: putNAT, Del: delNAT, Batch: true, AfterLinks: true},
 	}
 }
+
+func always(plan.Object) bool { return true }
+
+// insideNamespace says whether an object is in a namespace: a new one takes a copy of what the host has.
+func insideNamespace(o plan.Object) bool { return o.Key().NS != "" }

@@ -63,7 +63,7 @@ func (a *ahead) needed(b batch) (n int) {
 	switch {
 	case a == nil || a.has(b) || b[0].Action == plan.Refuse:
 		return 0
-	case deletes(b[0]) || !kindOf(b[0]).Beside:
+	case deletes(b[0]) || !beside(b[0]):
 		return len(a.steps)
 	}
 	for _, s := range b {
@@ -76,6 +76,11 @@ func (a *ahead) needed(b batch) (n int) {
 		}
 	}
 	return n
+}
+
+func beside(s plan.Step) bool {
+	k := kindOf(s)
+	return k.Beside != nil && k.Beside(s.Changes[0].New)
 }
 
 // wait waits for the first n creations to have ended.

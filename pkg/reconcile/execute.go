@@ -9,10 +9,10 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// batch is a run of steps that one call to the kernel's side carries out.
+// batch is a run of steps that one call to the kernel's side carries out; one for each namespace, where they are deletions.
 type batch []plan.Step
 
-// batches cuts steps where the kind, the action or the namespace that is worked in changes.
+// batches cuts steps where the kind or the action changes, and creations where the namespace does.
 func batches(steps []plan.Step) []batch {
 	var list []batch
 	for i, s := range steps {
@@ -29,15 +29,12 @@ func joins(a, b plan.Step) bool {
 	if a.Key().Kind != b.Key().Kind || deletes(a) != deletes(b) || alone(a) || alone(b) {
 		return false
 	}
-	return where(a) == where(b) && (deletes(a) || kindOf(a).Batch)
+	return deletes(a) || a.Key().NS == b.Key().NS && kindOf(a).Batch
 }
 
 func alone(s plan.Step) bool { return s.Action == plan.Replace || s.Action == plan.Refuse }
 
 func deletes(s plan.Step) bool { return s.Action == plan.Delete }
-
-// where is the namespace that a step works in. A cable is deleted by the end that sorts last: most end on one host.
-func where(s plan.Step) string { return s.Changes[len(s.Changes)-1].Key().NS }
 
 func kindOf(s plan.Step) kind.Kind {
 	table := kind.Table()
@@ -52,11 +49,10 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed e
 	for _, b := range list {
 		err := r.interrupted()
 		if err == nil {
-			err = r.take(b, ahead, l)
-		} else {
-			pastFailures = false
+			err = r.take(b, ahead, l, pastFailures)
 		}
 		failed = errors.Join(failed, err)
+		pastFailures = pastFailures && r.interrupted() == nil
 		if err != nil && !pastFailures {
 			break
 		}
@@ -82,11 +78,14 @@ func (r *run) interrupted() error {
 }
 
 // take carries out one batch and notes what became of its steps.
-func (r *run) take(b batch, ahead *ahead, l *ledger) error {
+func (r *run) take(b batch, ahead *ahead, l *ledger, pastFailures bool) error {
 	if err := ahead.wait(ahead.needed(b)); err != nil || ahead.has(b) {
 		return err
 	}
-	if !deletes(b[0]) && kindOf(b[0]).AfterLinks {
+	if deletes(b[0]) {
+		return r.delete(b, l, pastFailures)
+	}
+	if kindOf(b[0]).AfterLinks {
 		if err := r.finishLinks(l); err != nil {
 			return err
 		}
@@ -111,12 +110,6 @@ func (r *run) carryOut(b batch) error {
 	case plan.Refuse: // somebody else's has come to stand there since the run began
 		r.refused = append(r.refused, b[0].Key())
 		return errors.New(b[0].Reason)
-	case plan.Delete:
-		var objects []plan.Object
-		for _, s := range b {
-			objects = append(objects, s.Changes[len(s.Changes)-1].Old)
-		}
-		return k.Del(r.env, objects)
 	case plan.Replace:
 		for i, c := range changes {
 			if c.Old != nil {

@@ -56,6 +56,7 @@ func (r *run) observeAgain(want []plan.Object, touched sections) ([]plan.Have, [
 	if err := r.openSections(before, touched); err != nil {
 		return nil, nil, err
 	}
+	r.env.Compare()
 	want = r.complete(want)
 	r.env.SetWant(want)
 	have, err := r.list(touched)
@@ -69,26 +70,38 @@ func (r *run) list(touched sections) (have []plan.Have, err error) {
 	slices.SortStableFunc(table, func(a, b kind.Kind) int {
 		return rankOfLink(a) - rankOfLink(b)
 	})
-	lists := make(map[string][]plan.Have, len(r.env.Sections))
-	for _, name := range slices.Sorted(maps.Keys(r.env.Sections)) {
-		list, known := r.lists[name]
-		if !known || touched.has(name) {
-			if list, err = r.listSection(table, name); err != nil {
-				return nil, fmt.Errorf("read namespace %q: %w", name, err)
-			}
+	names := slices.Sorted(maps.Keys(r.env.Sections))
+	lists := make([][]plan.Have, len(names))
+	list := func(i int) (err error) {
+		known := false
+		if lists[i], known = r.lists[names[i]]; !known || touched.has(names[i]) {
+			lists[i], err = r.listSection(table, r.env.Sections[names[i]])
 		}
-		lists[name] = list
-		have = append(have, list...)
+		return err
 	}
-	r.lists = lists
-	return have, nil
+	if err := list(0); err != nil { // the host, to which all others may have cables
+		return nil, err
+	}
+	err = kernel.Each(r.Workers, len(names)-1, func(_ kernel.Thread, i int) error { return list(i + 1) })
+	if err != nil {
+		return nil, err
+	}
+	r.lists = make(map[string][]plan.Have, len(names))
+	for i, name := range names {
+		r.lists[name] = lists[i]
+		for _, text := range r.env.Sections[name].Warnings {
+			r.warnOnce(text)
+		}
+	}
+	return slices.Concat(lists...), nil
 }
 
-func (r *run) listSection(table []kind.Kind, name string) (have []plan.Have, err error) {
+func (r *run) listSection(table []kind.Kind, s *kind.Section) (have []plan.Have, err error) {
+	s.Warnings = nil
 	for _, k := range table {
-		list, err := k.List(r.env, r.env.Sections[name])
+		list, err := k.List(r.env, s)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read namespace %q: %w", s.NS.Name, err)
 		}
 		have = append(have, list...)
 	}
