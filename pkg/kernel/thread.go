@@ -35,6 +35,16 @@ func OnThread(f func(Thread) error) error {
 	return <-done
 }
 
+// Waiters is how many threads to have, where there may be as many workers, for calls that do nothing but wait in the kernel, as
+// for all processors to have noticed what was unlinked: a deletion does for 20 ms, and many at once hardly longer. One is one.
+func Waiters(workers int) int {
+	const many = 32
+	if workers <= 1 {
+		return workers
+	}
+	return max(workers, many)
+}
+
 // Each calls f with the numbers below n, in their order, on so many threads at once. After an error no more calls
 // begin; the one returned is that of the lowest number.
 func Each(threads, n int, f func(Thread, int) error) error {

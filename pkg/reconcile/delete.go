@@ -10,40 +10,64 @@ import (
 
 // place is a namespace in which one call deletes objects.
 type place struct {
-	ns      string
 	steps   []plan.Step
 	objects []plan.Object
 	begun   bool
 	err     error
 }
 
-// places chooses where to delete: of a cable's two ends either will do, and as few namespaces as may be are wanted, as the kernel
-// waits for all processors in each of them. Every object of a place is named there, also where a step is another place's: a
-// group of links can go as a whole then, and what has gone is no error.
+// places chooses where to delete. Of a cable's two ends either will do, and as few namespaces as may be are wanted: the kernel waits
+// for all processors in each of them. So the namespace in which most is left to delete is taken, time after time. Every object of
+// a place is named there, also where its step is another place's: a group of links can go as a whole then, and what has gone is
+// no error.
 func places(b batch) []*place {
-	at := make(map[string]*place)
+	var names []string
+	at := make(map[string]int)
+	in := make([][]int, 0, len(b)) // the steps of each namespace, by number
+	for i, s := range b {
+		for _, c := range s.Changes {
+			ns := c.Key().NS
+			if _, known := at[ns]; !known {
+				at[ns] = len(names)
+				names, in = append(names, ns), append(in, nil)
+			}
+			in[at[ns]] = append(in[at[ns]], i)
+		}
+	}
+	left := make([]int, len(names)) // how many steps of each are not taken
+	for n := range names {
+		left[n] = len(in[n])
+	}
+	taken := make([]bool, len(b))
 	var list []*place
-	for _, s := range b {
-		chosen := s.Changes[len(s.Changes)-1].Key().NS // the host sorts last, where most cables end
-		for _, c := range s.Changes {
-			if at[chosen] == nil && at[c.Key().NS] != nil {
-				chosen = c.Key().NS
+	for {
+		most := 0
+		for n := range left {
+			if left[n] > left[most] {
+				most = n
 			}
 		}
-		if at[chosen] == nil {
-			at[chosen] = &place{ns: chosen}
-			list = append(list, at[chosen])
+		if left[most] == 0 {
+			return list
 		}
-		at[chosen].steps = append(at[chosen].steps, s)
-	}
-	for _, s := range b {
-		for _, c := range s.Changes {
-			if p := at[c.Key().NS]; p != nil {
-				p.objects = append(p.objects, c.Old)
+		p := new(place)
+		for _, i := range in[most] {
+			for _, c := range b[i].Changes {
+				if n := at[c.Key().NS]; n == most {
+					p.objects = append(p.objects, c.Old)
+				}
+			}
+			if taken[i] {
+				continue
+			}
+			taken[i] = true
+			p.steps = append(p.steps, b[i])
+			for _, c := range b[i].Changes {
+				left[at[c.Key().NS]]--
 			}
 		}
+		list = append(list, p)
 	}
-	return list
 }
 
 // delete carries out deletions of one kind, those of several namespaces at once where they may be.
@@ -51,7 +75,7 @@ func (r *run) delete(b batch, l *ledger, pastFailures bool) error {
 	k := kindOf(b[0])
 	workers := 1
 	if k.Apart {
-		workers = r.Workers
+		workers = kernel.Waiters(r.Workers)
 	}
 	list := places(b)
 	stopped := kernel.Each(workers, len(list), func(_ kernel.Thread, i int) error {
