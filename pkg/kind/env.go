@@ -39,8 +39,8 @@ type Env struct {
 	inherited []setting         // see resetConf
 	prepared  bool              // /run/netns is ready for namespaces
 	processes func() (processes, error)
-	cables    map[ends][]*Section // see farEnd
-	down      []Link              // bridges that wait for their ports, see FinishLinks
+	farEnds   map[*LiveLink]*Section // where the other ends of cables are
+	down      []Link                 // bridges that wait for their ports, see FinishLinks
 }
 
 // section and kind of objects.

@@ -94,15 +94,22 @@ func FindLink(n *kernel.Namespace, name string) (LiveLink, error) {
 	req := kernel.Request(unix.RTM_GETLINK, 0)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	message{req}.name(name)
-	message{req}.u32(unix.IFLA_EXT_MASK, skipStats)
-	msgs, err := n.Read(req, unix.RTM_NEWLINK)
+	l, err := readLink(n, message{req})
+	if err != nil {
+		return l, fmt.Errorf("link %s: %w", name, err)
+	}
+	return l, nil
+}
+
+// readLink reads the link that a request names.
+func readLink(n *kernel.Namespace, m message) (LiveLink, error) {
+	m.u32(unix.IFLA_EXT_MASK, skipStats)
+	msgs, err := n.Read(m.req, unix.RTM_NEWLINK)
 	switch {
-	case errors.Is(err, unix.ENODEV):
-		return LiveLink{}, fmt.Errorf("link %s: %w", name, ErrNoLink)
+	case err == nil && len(msgs) == 0, errors.Is(err, unix.ENODEV):
+		return LiveLink{}, ErrNoLink
 	case err != nil:
-		return LiveLink{}, fmt.Errorf("link %s: read: %w", name, err)
-	case len(msgs) == 0:
-		return LiveLink{}, fmt.Errorf("link %s: %w", name, ErrNoLink)
+		return LiveLink{}, fmt.Errorf("read: %w", err)
 	}
 	return parseLink(msgs[0]), nil
 }

@@ -198,7 +198,7 @@ func (e *Env) peer(s *Section, l *LiveLink) string {
 		}
 		return Unknown
 	}
-	other := e.farEnd(s, l)
+	other := e.farEnds[l]
 	if other == nil {
 		return Unknown
 	}

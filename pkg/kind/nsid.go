@@ -1,6 +1,8 @@
 package kind
 
 import (
+	"slices"
+
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -16,42 +18,84 @@ const (
 // ends are the indexes of a cable's two ends, as one of them shows them.
 type ends struct{ own, peer int }
 
-// farEnd finds the section that the other end of a cable is in; nil when it is none of the open ones. The end shows
-// its peer's index and a number for its namespace. The kernel only tells which number a namespace has, so those are
-// asked for that have an end which shows the same two indexes the other way round: nearly always that is one.
-func (e *Env) farEnd(s *Section, l *LiveLink) *Section {
-	for _, other := range e.cables[ends{l.Peer, l.Index}] {
-		if other != s && leadsTo(s, l, other) {
-			return other
-		}
-	}
-	return nil
+// cableEnd is an end of a cable between namespaces.
+type cableEnd struct {
+	section *Section
+	link    *LiveLink
 }
 
+// findCables finds for each end of a cable the section that the other end is in. An end shows its peer's index and a number
+// for its namespace, and the kernel only tells which number a namespace has. So those are asked for that have an end which
+// shows the same two indexes the other way round, and which is known for no other cable.
 func (e *Env) findCables() {
-	e.cables = make(map[ends][]*Section)
+	loose := make(map[ends][]cableEnd)
 	for _, s := range e.Sections {
 		for i := range s.Links {
-			if l := &s.Links[i]; l.Type == Veth {
+			if l := &s.Links[i]; l.Type == Veth && l.PeerNSID >= 0 {
 				k := ends{l.Index, l.Peer}
-				e.cables[k] = append(e.cables[k], s)
+				loose[k] = append(loose[k], cableEnd{s, l})
+			}
+		}
+	}
+	e.farEnds = make(map[*LiveLink]*Section)
+	for _, list := range loose {
+		for _, near := range list {
+			mirrored := ends{near.link.Peer, near.link.Index}
+			if e.farEnds[near.link] != nil {
+				continue
+			}
+			for _, far := range near.likely(e.farEnds, loose[mirrored]) {
+				if near.leadsTo(far) {
+					e.farEnds[near.link], e.farEnds[far.link] = far.section, near.section
+					break
+				}
 			}
 		}
 	}
 }
 
-// leadsTo says whether the link's other end is the one of those indexes in the other section. It asks one side for the
-// number that the other has there, and leaves the host alone: that has a number for each namespace, and the kernel
-// looks through all of them to find one. A cable inside the other section, whose ends show no number, is another one.
-func leadsTo(s *Section, l *LiveLink, other *Section) bool {
-	far := other.byIndex[l.Peer]
-	switch {
-	case far == nil || far.PeerNSID < 0 || l.PeerNSID < 0:
-		return false
-	case s.NS.Name != "":
-		return s.nsidOf(other) == l.PeerNSID
+// likely are those of the ends that can be the other one. Of many, as in a line of routers that all have the same indexes, the
+// kernel is asked for the link that the other end is; it does not tell where that is.
+func (near cableEnd) likely(known map[*LiveLink]*Section, list []cableEnd) []cableEnd {
+	const few = 2
+	if len(list) > few {
+		if peer, err := findPeer(near.section.NS, near.link); err == nil {
+			list = like(peer, list)
+		}
 	}
-	return other.nsidOf(s) == far.PeerNSID
+	return slices.DeleteFunc(slices.Clone(list), func(far cableEnd) bool {
+		return far.section == near.section || known[far.link] != nil
+	})
+}
+
+// like are the ends that look like a link, or all when none does: it may have changed meanwhile.
+func like(l LiveLink, list []cableEnd) (alike []cableEnd) {
+	for _, end := range list {
+		if end.link.MAC == l.MAC && end.link.Alias == l.Alias {
+			alike = append(alike, end)
+		}
+	}
+	if len(alike) == 0 {
+		return list
+	}
+	return alike
+}
+
+// findPeer reads the other end of a cable from where this one is.
+func findPeer(n *kernel.Namespace, l *LiveLink) (LiveLink, error) {
+	m := indexRequest(l.Peer, 0, 0)
+	m.req.Type = unix.RTM_GETLINK
+	m.u32(unix.IFLA_TARGET_NETNSID, uint32(l.PeerNSID))
+	return readLink(n, m)
+}
+
+// leadsTo says whether a cable has these two ends. It asks one side for the number that the other has there, and leaves the
+// host alone: that has a number for each namespace, and the kernel looks through all of them to find one.
+func (near cableEnd) leadsTo(far cableEnd) bool {
+	if near.section.NS.Name == "" {
+		near, far = far, near
+	}
+	return near.section.nsidOf(far.section) == near.link.PeerNSID
 }
 
 // nsidOf asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose
