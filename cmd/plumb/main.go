@@ -11,7 +11,9 @@ import (
 )
 
 func main() {
-	go kernel.MakeRoom(descriptors)
+	if there, err := kernel.Names(); err == nil { // else the command will tell
+		kernel.MakeRoom(len(there))
+	}
 	// A run is short, and most of what it reads it needs to its end: collecting garbage half as often as usual, for each
 	// byte that is live, saves more than the memory is worth.
 	debug.SetGCPercent(gcPercent)
@@ -19,9 +21,6 @@ func main() {
 }
 
 const gcPercent = 300
-
-// descriptors are enough for a thousand namespaces: each has one, and two sockets.
-const descriptors = 4096
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, open: openHost}

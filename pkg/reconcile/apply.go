@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/kind"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -35,6 +36,7 @@ func (r *run) apply() error {
 		return ended(ErrNotRun, err)
 	}
 	r.Planned(p)
+	kernel.MakeRoom(len(r.env.Sections) + created(p, kind.KindNamespace))
 	before := r.record.clone()
 	err = r.converge(p, want)
 	if err == nil && r.ConfirmWithin > 0 && len(p.Steps) > 0 {
@@ -44,6 +46,16 @@ func (r *run) apply() error {
 		return r.fail(err, start, before)
 	}
 	return nil
+}
+
+// created counts what a plan creates of a kind.
+func created(p plan.Plan, kind string) (n int) {
+	for _, s := range p.Steps {
+		if s.Action == plan.Create && s.Key().Kind == kind {
+			n++
+		}
+	}
+	return n
 }
 
 // refusal is the error of a plan that must not be applied; it tells the first reason.

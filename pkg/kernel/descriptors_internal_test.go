@@ -1,17 +1,15 @@
-package kernel_test
+package kernel
 
 import (
 	"fmt"
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
-func TestMakeRoom(t *testing.T) {
+func TestReserve(t *testing.T) {
 	const room = 600
-	kernel.MakeRoom(room)
+	reserve(room)
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		t.Fatal(err)
