@@ -1,8 +1,10 @@
 package reconcile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/plumbnet/plumb/pkg/kind"
@@ -28,17 +30,20 @@ func (r *run) lookAhead(list []batch, l *ledger, pastFailures bool) *ahead {
 		return nil
 	}
 	a := &ahead{ledger: l, at: make(map[plan.Key]int)}
-	var objects []plan.Object
 	for _, b := range list {
 		s := b[0]
 		if len(b) > 1 || s.Action != plan.Create || kindOf(s).Begin == nil {
 			break // what comes before others must be done before them
 		}
-		a.at[s.Key()] = len(a.steps)
-		a.steps, objects = append(a.steps, s), append(objects, s.Changes[0].New)
+		a.steps = append(a.steps, s)
 	}
 	if len(a.steps) < 2 {
 		return nil
+	}
+	a.sort(list[len(a.steps):])
+	objects := make([]plan.Object, len(a.steps))
+	for i, s := range a.steps {
+		a.at[s.Key()], objects[i] = i, s.Changes[0].New
 	}
 	a.next = kindOf(a.steps[0]).Begin(r.env, objects, func() error {
 		if a.stopped.Load() {
@@ -47,6 +52,34 @@ func (r *run) lookAhead(list []batch, l *ledger, pastFailures bool) *ahead {
 		return r.interrupted()
 	})
 	return a
+}
+
+// sort puts the creations into the order in which others need them.
+func (a *ahead) sort(others []batch) {
+	at := make(map[plan.Key]int, len(a.steps))
+	for _, s := range a.steps {
+		at[s.Key()] = len(others) // for what nobody needs
+	}
+	for i, b := range slices.Backward(others) {
+		for _, k := range needs(b) {
+			if _, ours := at[k]; ours {
+				at[k] = i
+			}
+		}
+	}
+	slices.SortStableFunc(a.steps, func(s, t plan.Step) int { return cmp.Compare(at[s.Key()], at[t.Key()]) })
+}
+
+// needs lists what the steps of a batch need, the namespaces that they are in included.
+func needs(b batch) (keys []plan.Key) {
+	for _, s := range b {
+		for _, c := range s.Changes {
+			if c.New != nil {
+				keys = append(append(keys, c.New.Needs()...), kind.NamespaceKey(c.Key().NS))
+			}
+		}
+	}
+	return keys
 }
 
 // has says whether a batch is among the creations.
@@ -66,13 +99,9 @@ func (a *ahead) needed(b batch) (n int) {
 	case deletes(b[0]) || !beside(b[0]):
 		return len(a.steps)
 	}
-	for _, s := range b {
-		for _, c := range s.Changes {
-			for _, k := range append(c.New.Needs(), kind.NamespaceKey(c.Key().NS)) {
-				if i, ok := a.at[k]; ok {
-					n = max(n, i+1)
-				}
-			}
+	for _, k := range needs(b) {
+		if i, ok := a.at[k]; ok {
+			n = max(n, i+1)
 		}
 	}
 	return n
