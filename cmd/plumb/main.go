@@ -7,13 +7,11 @@ import (
 	"os"
 	"runtime/debug"
 
-	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 func main() {
-	if there, err := kernel.Names(); err == nil { // else the command will tell
-		kernel.MakeRoom(len(there))
-	}
+	reconcile.MakeRoom() // while the file is read
 	// A run is short, and most of what it reads it needs to its end: collecting garbage half as often as usual, for each
 	// byte that is live, saves more than the memory is worth.
 	debug.SetGCPercent(gcPercent)

@@ -3,7 +3,6 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -43,47 +42,53 @@ func (n *Namespace) WriteSysctl(path, value string) error {
 
 // ReadSysctlHere reads a parameter of the namespace that the calling thread is in, its white space made single.
 func ReadSysctlHere(path string) (string, error) {
-	f, err := openSysctl(path, unix.O_RDONLY)
+	fd, err := openSysctl(path, unix.O_RDONLY)
 	if err != nil {
 		return "", err
 	}
-	defer f.Close() //nolint:errcheck // only read
-	text, err := io.ReadAll(f)
-	if err != nil {
-		return "", fmt.Errorf("read %s: %w", path, err)
+	defer unix.Close(fd) //nolint:errcheck // only read
+	var text []byte
+	for part := make([]byte, 4096); ; {
+		n, err := unix.Read(fd, part)
+		if err != nil {
+			return "", fmt.Errorf("read %s: %w", path, err)
+		}
+		if text = append(text, part[:n]...); n < len(part) { // a parameter is read as a whole
+			return strings.Join(strings.Fields(string(text)), " "), nil
+		}
 	}
-	return strings.Join(strings.Fields(string(text)), " "), nil
 }
 
 // WriteSysctlHere writes a parameter of n, which the calling thread must be in.
 func (n *Namespace) WriteSysctlHere(path, value string) error {
 	return n.Do(fmt.Sprintf("write %s = %s", path, value), func() error {
-		f, err := openSysctl(path, unix.O_WRONLY|unix.O_TRUNC)
+		fd, err := openSysctl(path, unix.O_WRONLY|unix.O_TRUNC)
 		if err != nil {
 			return err
 		}
+		f := os.NewFile(uintptr(fd), path)
 		_, err = f.WriteString(value)
 		return errors.Join(err, f.Close())
 	})
 }
 
 // openSysctl opens a parameter below net without leaving /proc/sys/net, by whatever way the name tries.
-func openSysctl(path string, flags int) (*os.File, error) {
+func openSysctl(path string, flags int) (fd int, err error) {
 	rest, ok := strings.CutPrefix(path, "net/")
 	if !ok {
-		return nil, fmt.Errorf("sysctl %s: not below net: %w", path, fs.ErrInvalid)
+		return -1, fmt.Errorf("sysctl %s: not below net: %w", path, fs.ErrInvalid)
 	}
 	root, err := unix.Open(sysctlRoot+"/net", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open %s/net: %w", sysctlRoot, err)
+		return -1, fmt.Errorf("open %s/net: %w", sysctlRoot, err)
 	}
 	defer unix.Close(root) //nolint:errcheck // O_PATH
-	fd, err := unix.Openat2(root, rest, &unix.OpenHow{
+	fd, err = unix.Openat2(root, rest, &unix.OpenHow{
 		Flags:   uint64(flags | unix.O_CLOEXEC),
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open sysctl %s: %w", path, err)
+		return -1, fmt.Errorf("open sysctl %s: %w", path, err)
 	}
-	return os.NewFile(uintptr(fd), path), nil
+	return fd, nil
 }

@@ -56,6 +56,13 @@ type Host struct {
 	dir    string // of the record and the lock
 }
 
+// MakeRoom makes room for the namespaces that are there, see [kernel.MakeRoom]: beside what comes before [Open].
+func MakeRoom() {
+	if names, err := kernel.Names(); err == nil { // else Open's host will tell
+		kernel.MakeRoom(len(names))
+	}
+}
+
 // Open looks at the host. Errors wrap [ErrNotRun].
 func Open(o Options) (*Host, error) {
 	h := &Host{Options: o}
