@@ -8,17 +8,24 @@ import "golang.org/x/sys/unix"
 // (RLIMIT_NOFILE), nothing is lost but that time.
 func MakeRoom(namespaces int) {
 	const (
-		each  = 3  // the namespace and two sockets
-		other = 20 // what else is open
-		first = 64 // the size that a table begins with
+		each  = 3   // the namespace and two sockets
+		few   = 20  // what else is open
+		many  = 200 // and that when many threads are at work
+		first = 64  // the size that a table begins with
 	)
-	if room := each*namespaces + other; room > first {
-		go reserve(room)
+	if each*namespaces+few > first {
+		go reserve(each*namespaces + many)
 	}
 }
 
 func reserve(descriptors int) {
-	if fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, descriptors-1); err == nil {
-		unix.Close(fd) //nolint:errcheck // a duplicate has nothing to lose
+	const flags = unix.O_PATH | unix.O_CLOEXEC
+	fd, err := unix.Open("/", flags, 0)
+	if err != nil {
+		return
 	}
+	if last, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, descriptors-1); err == nil {
+		unix.Close(last) //nolint:errcheck // O_PATH
+	}
+	unix.Close(fd) //nolint:errcheck // O_PATH
 }

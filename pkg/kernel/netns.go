@@ -75,9 +75,13 @@ func (n *Namespace) Is(name string) bool {
 	return err == nil && id == ID{st.Dev, st.Ino}
 }
 
-// Create takes the thread into a new namespace, and gives that its name. Prepare runs before the name is visible; no one
+// Create takes the thread into a new namespace, and gives that its name. What the kernel copies into it comes from the host, and
+// not from where the thread has been: net.core.devconf_inherit_init_net may say that. Prepare runs before the name is visible; no one
 // else can be in the namespace then. It may call [Namespace.Do] and file operations on /proc/sys/net directly.
-func Create(_ Thread, name string, seam *Seam, prepare func(*Namespace) error) (*Namespace, error) {
+func Create(t Thread, name string, seam *Seam, prepare func(*Namespace) error) (*Namespace, error) {
+	if err := t.enter("", t.home); err != nil {
+		return nil, err
+	}
 	make := func() error { return unix.Unshare(unix.CLONE_NEWNET) }
 	if err := seam.Do(Write{NS: name, What: "create namespace"}, make); err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ type Env struct {
 	Foreign map[string]NamespaceStamp
 	// Adopt says that declared objects without a stamp shall be taken over.
 	Adopt bool
-	// Workers is how many threads may write at once.
+	// Workers is how many threads may be at work at once; see [kernel.Waiters] for those that wait.
 	Workers int
 	// Copies tells why links with a copied stamp are left alone. A run keeps it: when ours is gone, a copy is still none of
 	// ours.

@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/vishvananda/netlink/nl"
@@ -26,29 +27,31 @@ type cableEnd struct {
 
 // findCables finds for each end of a cable the section that the other end is in. An end shows its peer's index and a number
 // for its namespace, and the kernel only tells which number a namespace has. So those are asked for that have an end which
-// shows the same two indexes the other way round, and which is known for no other cable.
+// shows the same two indexes the other way round.
 func (e *Env) findCables() {
-	loose := make(map[ends][]cableEnd)
-	for _, s := range e.Sections {
+	var all []cableEnd
+	showing := make(map[ends][]cableEnd)
+	for _, name := range slices.Sorted(maps.Keys(e.Sections)) {
+		s := e.Sections[name]
 		for i := range s.Links {
 			if l := &s.Links[i]; l.Type == Veth && l.PeerNSID >= 0 {
-				k := ends{l.Index, l.Peer}
-				loose[k] = append(loose[k], cableEnd{s, l})
+				end, k := cableEnd{s, l}, ends{l.Index, l.Peer}
+				all, showing[k] = append(all, end), append(showing[k], end)
 			}
 		}
 	}
-	e.farEnds = make(map[*LiveLink]*Section)
-	for _, list := range loose {
-		for _, near := range list {
-			mirrored := ends{near.link.Peer, near.link.Index}
-			if e.farEnds[near.link] != nil {
-				continue
-			}
-			for _, far := range near.likely(e.farEnds, loose[mirrored]) {
-				if near.leadsTo(far) {
-					e.farEnds[near.link], e.farEnds[far.link] = far.section, near.section
-					break
+	e.farEnds = make(map[*LiveLink]*Section, len(all))
+	for _, near := range all {
+		if e.farEnds[near.link] != nil {
+			continue
+		}
+		for _, far := range near.likely(showing[ends{near.link.Peer, near.link.Index}]) {
+			if near.leadsTo(far) {
+				e.farEnds[near.link] = far.section
+				if e.farEnds[far.link] == nil {
+					e.farEnds[far.link] = near.section
 				}
+				break
 			}
 		}
 	}
@@ -56,16 +59,14 @@ func (e *Env) findCables() {
 
 // likely are those of the ends that can be the other one. Of many, as in a line of routers that all have the same indexes, the
 // kernel is asked for the link that the other end is; it does not tell where that is.
-func (near cableEnd) likely(known map[*LiveLink]*Section, list []cableEnd) []cableEnd {
+func (near cableEnd) likely(list []cableEnd) []cableEnd {
 	const few = 2
 	if len(list) > few {
 		if peer, err := findPeer(near.section.NS, near.link); err == nil {
 			list = like(peer, list)
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(far cableEnd) bool {
-		return far.section == near.section || known[far.link] != nil
-	})
+	return slices.DeleteFunc(slices.Clone(list), func(far cableEnd) bool { return far.section == near.section })
 }
 
 // like are the ends that look like a link, or all when none does: it may have changed meanwhile.

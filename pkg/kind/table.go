@@ -44,5 +44,5 @@ func Table() []Kind {
 
 func always(plan.Object) bool { return true }
 
-// insideNamespace says whether an object is in a namespace: a new one takes a copy of what the host has.
+// insideNamespace says whether an object is in a namespace: those that are being made take a copy of what the host has.
 func insideNamespace(o plan.Object) bool { return o.Key().NS != "" }

@@ -13,30 +13,30 @@ import (
 // place is a namespace in which one call deletes objects.
 type place struct {
 	ns      string
-	all     []plan.Step // that have an object in it
-	left    int         // how many of them no other place has taken
-	steps   []plan.Step // that it has taken
+	steps   []int // that have an object in it, by number
+	left    int   // how many of them no chosen place has
 	objects []plan.Object
 	begun   bool
 	err     error
 }
 
 // places chooses where to delete. Of a cable's two ends either will do, and as few namespaces as may be are wanted: the kernel waits
-// for all processors in each of them. So the one in which most is left to delete is taken, time after time. Every object of a place
-// is named there, also where its step is another place's: a group of links can go as a whole then, and what has gone is no
+// for all processors in each of them. So the one in which most is left to delete is taken, time after time. A place deletes all
+// that is in it, also what another has deleted already: a group of links can go as a whole then, and what has gone is no
 // error.
 func places(b batch) (chosen []*place) {
-	all, at := placesOf(b)
-	taken := make(map[plan.Key]bool, len(b))
+	all, at, shared := placesOf(b)
+	if !shared {
+		return all
+	}
+	taken := make([]bool, len(b))
 	for p := busiest(all); p.left > 0; p = busiest(all) {
-		for _, s := range p.all {
-			p.objects = append(p.objects, objectIn(s, p.ns))
-			if taken[s.Key()] {
+		for _, i := range p.steps {
+			if taken[i] {
 				continue
 			}
-			taken[s.Key()] = true
-			p.steps = append(p.steps, s)
-			for _, ns := range namespacesOf(s) {
+			taken[i] = true
+			for _, ns := range namespacesOf(b[i]) {
 				at[ns].left--
 			}
 		}
@@ -45,19 +45,23 @@ func places(b batch) (chosen []*place) {
 	return chosen
 }
 
-func placesOf(b batch) (all []*place, at map[string]*place) {
+// placesOf lists all namespaces in which there is something to delete; shared says that something can be deleted in two.
+func placesOf(b batch) (all []*place, at map[string]*place, shared bool) {
 	at = make(map[string]*place)
-	for _, s := range b {
-		for _, ns := range namespacesOf(s) {
+	for i, s := range b {
+		list := namespacesOf(s)
+		shared = shared || len(list) > 1
+		for _, ns := range list {
 			p := at[ns]
 			if p == nil {
 				p = &place{ns: ns}
 				at[ns], all = p, append(all, p)
 			}
-			p.all, p.left = append(p.all, s), p.left+1
+			p.steps, p.left = append(p.steps, i), p.left+1
+			p.objects = append(p.objects, objectIn(s, ns))
 		}
 	}
-	return all, at
+	return all, at, shared
 }
 
 func busiest(all []*place) *place {
@@ -98,7 +102,10 @@ func (r *run) delete(b batch, l *ledger, pastFailures bool) error {
 		}
 		p := list[i]
 		p.begun = true
-		if p.err = k.Del(r.env, p.objects); p.err != nil && !pastFailures {
+		if p.err = k.Del(r.env, p.objects); p.err != nil {
+			p.err = fmt.Errorf("%s: %w", b[p.steps[0]].Key().Label(), p.err)
+		}
+		if p.err != nil && !pastFailures {
 			return errFailed
 		}
 		return nil
@@ -107,17 +114,31 @@ func (r *run) delete(b batch, l *ledger, pastFailures bool) error {
 		stopped = nil // it is told with its place
 	}
 	for _, p := range list {
-		if p.err != nil {
-			p.err = fmt.Errorf("%s: %w", p.steps[0].Key().Label(), p.err)
-		}
-		for _, s := range p.steps {
-			if p.begun {
-				l.note(s, p.err)
-			}
-		}
 		stopped = errors.Join(stopped, p.err)
 	}
+	noteDeletions(b, list, l)
 	return stopped
 }
 
 var errFailed = errors.New("failed")
+
+// noteDeletions notes what has become of each step: it is done if it was in one of its places.
+func noteDeletions(b batch, list []*place, l *ledger) {
+	done, failed := make([]bool, len(b)), make([]error, len(b))
+	for _, p := range list {
+		for _, i := range p.steps {
+			done[i] = done[i] || p.begun && p.err == nil
+			if failed[i] == nil {
+				failed[i] = p.err
+			}
+		}
+	}
+	for i, s := range b {
+		switch {
+		case done[i]:
+			l.note(s, nil)
+		case failed[i] != nil:
+			l.note(s, failed[i])
+		}
+	}
+}

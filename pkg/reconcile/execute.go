@@ -12,7 +12,7 @@ import (
 // batch is a run of steps that one call to the kernel's side carries out; one for each namespace, where they are deletions.
 type batch []plan.Step
 
-// batches cuts steps where the kind or the action changes, and creations where the namespace does.
+// batches joins deletions of one kind, and of the kinds that take several at once what is to be made in one namespace.
 func batches(steps []plan.Step) []batch {
 	var list []batch
 	for i, s := range steps {

@@ -47,6 +47,9 @@ func TestFaults(t *testing.T) {
 		return
 	}
 	f.print(t)
+	if len(f.Meddled) > 0 {
+		f.meddledAll(t)
+	}
 }
 
 // resultMark tells a part where its result goes.

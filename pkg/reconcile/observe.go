@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/kind"
@@ -25,8 +26,10 @@ type run struct {
 	// lists are the objects of each section as they were last observed.
 	lists  map[string][]plan.Have
 	report Report
-	warned map[string]bool
-	copies map[kind.Place]string
+	// warned has the warnings that were given, by one thread at a time.
+	warned  map[string]bool
+	warning sync.Mutex
+	copies  map[kind.Place]string
 	// refused are the keys at which somebody else's was found since the run began.
 	refused []plan.Key
 	// leaving says that the run takes all that is the topology's away.
@@ -72,18 +75,14 @@ func (r *run) list(touched sections) (have []plan.Have, err error) {
 	})
 	names := slices.Sorted(maps.Keys(r.env.Sections))
 	lists := make([][]plan.Have, len(names))
-	list := func(i int) (err error) {
+	list := func(_ kernel.Thread, i int) (err error) {
 		known := false
 		if lists[i], known = r.lists[names[i]]; !known || touched.has(names[i]) {
 			lists[i], err = r.listSection(table, r.env.Sections[names[i]])
 		}
 		return err
 	}
-	if err := list(0); err != nil { // the host, to which all others may have cables
-		return nil, err
-	}
-	err = kernel.Each(r.Workers, len(names)-1, func(_ kernel.Thread, i int) error { return list(i + 1) })
-	if err != nil {
+	if err := kernel.Each(r.Workers, len(names), list); err != nil {
 		return nil, err
 	}
 	r.lists = make(map[string][]plan.Have, len(names))
@@ -272,6 +271,8 @@ func (r *run) passBy(have []plan.Have) (rest []plan.Have) {
 }
 
 func (r *run) warnOnce(text string) {
+	r.warning.Lock()
+	defer r.warning.Unlock()
 	if r.warned == nil {
 		r.warned = make(map[string]bool)
 	}
