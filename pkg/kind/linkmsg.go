@@ -221,11 +221,19 @@ func (l Link) createAttrs(add func(t int, b []byte)) {
 	add(unix.IFLA_GROUP, nl.Uint32Attr(l.Group))
 }
 
+// ageingTime is how long a new bridge remembers an address, in hundredths of a second (BR_DEFAULT_AGEING_TIME of linux/if_bridge.h).
+const ageingTime = 30000
+
 // bridgeData adds the attributes of a bridge that want sets and have lacks.
 func (l Link) bridgeData(info *nl.RtAttr, have Link) {
 	data := nl.NewRtAttr(unix.IFLA_INFO_DATA|unix.NLA_F_NESTED, nil)
 	if l.STP.Set && l.STP != have.STP {
 		data.AddRtAttr(unix.IFLA_BR_STP_STATE, nl.Uint32Attr(bit(l.STP.V)))
+	}
+	if l.STP.Set && !l.STP.V && have.STP.V {
+		// While the topology changes STP forgets addresses faster, and switched off then, it leaves it at that
+		// (net/bridge/br_stp.c: __br_set_topology_change). The kernel takes this first, whatever the order here.
+		data.AddRtAttr(unix.IFLA_BR_AGEING_TIME, nl.Uint32Attr(ageingTime))
 	}
 	// A kernel without VLAN filtering refuses the attribute, so it is only sent to change what is.
 	if l.VLANFiltering.Set && l.VLANFiltering.V != have.VLANFiltering.V {

@@ -251,3 +251,33 @@ func TestSameIndexes(t *testing.T) {
 		l.inSync(topo)
 	}
 }
+
+// STP that is switched off while the topology changes leaves no trace: the kernel would go on to forget addresses fast.
+func TestSTPOffInTopologyChange(t *testing.T) {
+	l := newLab(t)
+	yaml := "name: x\nbridges: {br0: {stp: true}}\nnamespaces: {n1: {interfaces: {eth0: {bridge: br0}}}}\n"
+	l.apply(l.load(yaml))
+	l.script(`
+		ip link set br0 type bridge forward_delay 200
+		ip -n n1 link set eth0 down
+		ip -n n1 link set eth0 up`) // the port forwards after two delays, and that is the change
+	ageing := func() any {
+		docs, err := jsonOf("link show dev br0\n", "ip", "-j", "-d", "-b", "-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return docs[0][0]["linkinfo"].(map[string]any)["info_data"].(map[string]any)["ageing_time"]
+	}
+	before := ageing()
+	for deadline := time.Now().Add(20 * time.Second); ageing() == before; time.Sleep(aWhile) {
+		if time.Now().After(deadline) {
+			t.Fatal("the topology does not change")
+		}
+	}
+	off := l.load(strings.Replace(yaml, "true", "false", 1))
+	l.apply(off)
+	l.converged(off)
+	if now := ageing(); now != before {
+		t.Errorf("the ageing time is %v, and was %v", now, before)
+	}
+}

@@ -49,6 +49,17 @@ func (s *section) write(b *strings.Builder, all []*section) {
 	}
 }
 
+// passes says whether a detail of the link is one of the passing: also what STP changes by itself.
+func (l *link) passes(detail string) bool {
+	switch detail {
+	case "ageing_time":
+		return l.stp
+	case "state":
+		return l.portOf != nil && (l.portOf.stp || !l.has("LOWER_UP"))
+	}
+	return slices.Contains(passing, detail)
+}
+
 func (s *section) linkLines(l *link, all []*section) []string {
 	head := "link " + l.name + " "
 	lines := []string{head + "flags " + fmt.Sprint(slices.DeleteFunc(slices.Clone(l.flags), func(f string) bool { return !slices.Contains(ownFlags, f) }))}
@@ -68,7 +79,7 @@ func (s *section) linkLines(l *link, all []*section) []string {
 			continue
 		}
 		for k, v := range details {
-			if slices.Contains(passing, k) || k == "state" && l.portOf != nil && (l.portOf.stp || !l.has("LOWER_UP")) {
+			if l.passes(k) {
 				continue
 			}
 			lines = append(lines, fmt.Sprintf("%s%s %s %v", head, group, k, v))
