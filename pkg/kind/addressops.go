@@ -191,7 +191,9 @@ func listAddresses(e *Env, s *Section) ([]plan.Have, error) {
 		m := e.stamp(s, l)
 		a := live.address(s.NS.Name, m.name, l.Name)
 		a.Connected = !live.connects(l) || connected[subnetOn{live.Prefix.Masked(), live.Index}]
-		h := plan.Have{Object: a, Class: e.classOf(s, a.Key(), e.owned(m), live.handMade(l), live.Proto == Protocol)}
+		h := plan.Have{Object: a, Class: e.classOf(s, a.Key(), signs{
+			owned: e.owned(m), others: e.ofOthers(l), handMade: live.handMade(l), marked: live.Proto == Protocol,
+		})}
 		switch {
 		case h.Class == plan.Foreign && m.class == plan.Foreign:
 			h.Why, h.Final = m.why, m.final // as its link
@@ -259,24 +261,38 @@ func (s *Section) connect(a Address) error {
 // connectedMetric6 is IP6_RT_PRIO_ADDRCONF of linux/ipv6_route.h.
 const connectedMetric6 = 256
 
+// signs are what an address or a route shows of whose it is.
+type signs struct {
+	owned    bool // its link is ours
+	others   bool // its link is another topology's
+	handMade bool // it looks as if a person had added it with ip(8)
+	marked   bool // it has our protocol number
+}
+
+// ofOthers says whether a link bears the stamp of another topology.
+func (e *Env) ofOthers(l *LiveLink) bool {
+	topology, _, _, ok := ParseAlias(l.Alias)
+	return ok && topology != e.Topology
+}
+
 // classOf tells whose something on a link, or in a namespace, is. At a wanted key of what we own, it is ours whatever
 // it is; elsewhere in what we own it is when it has our mark or looks hand-made; on what is not ours, the record knows.
-func (e *Env) classOf(s *Section, k plan.Key, owned, handMade, marked bool) plan.Class {
+func (e *Env) classOf(s *Section, k plan.Key, is signs) plan.Class {
 	wanted := e.Wanted(k)
 	switch {
 	case e.Record.HeldByOther(k):
 		if wanted {
 			return plan.Foreign
 		}
-	case s.Owned || owned:
-		if wanted || handMade || marked {
+	case s.Owned || is.owned:
+		if wanted || is.handMade || is.marked {
 			return plan.Ours
 		}
-	case e.Record.Holds(k) && (wanted || marked):
+	case e.Record.Holds(k) && (wanted || is.marked):
 		return plan.Ours
 	case wanted:
 		return plan.Foreign
-	case marked:
+	case is.marked && !is.others:
 		s.warn("%s has plumb's mark, but no record tells whose it is: left alone", k.Label())
 	}
 	return plan.Loose

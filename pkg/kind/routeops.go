@@ -22,8 +22,7 @@ var routeTypes = map[string]uint8{
 // liveRoute is a route as the kernel describes it in RTM_NEWROUTE, and what tells whose it is.
 type liveRoute struct {
 	Route
-	owned    bool // it leads over a link of ours
-	handMade bool // a person added it with ip(8): boot or static, and without an end
+	signs
 }
 
 // dumpRoutes dumps the routes of both families and all tables of a namespace, as messages of RTM_NEWROUTE.
@@ -47,7 +46,7 @@ func listRoutes(e *Env, s *Section) ([]plan.Have, error) {
 			continue
 		}
 		k := r.Key()
-		h := plan.Have{Object: r.Route, Class: e.classOf(s, k, r.owned, r.handMade, r.Proto == Protocol)}
+		h := plan.Have{Object: r.Route, Class: e.classOf(s, k, r.signs)}
 		switch {
 		case h.Class == plan.Foreign:
 			h.Why = notOurs
@@ -97,12 +96,12 @@ func (e *Env) parseRoute(s *Section, b []byte) (liveRoute, bool) {
 		return liveRoute{}, false
 	}
 	expires := int32(u32At(a.get(unix.RTA_CACHEINFO), 2)) // rta_cacheinfo.rta_expires
-	r.handMade = r.HandMade() && expires == 0
+	r.handMade, r.marked = r.HandMade() && expires == 0, r.Proto == Protocol
 	if kind == Unicast {
-		r.Dev = plan.Some(e.devName(s, a.u32(unix.RTA_OIF), &r.owned))
+		r.Dev = plan.Some(e.devName(s, a.u32(unix.RTA_OIF), &r.signs))
 	}
 	if hops := a.get(unix.RTA_MULTIPATH); len(hops) > 0 {
-		r.Dev, r.NextHops = plan.Some(""), JoinNextHops(e.parseHops(s, hops, &r.owned))
+		r.Dev, r.NextHops = plan.Some(""), JoinNextHops(e.parseHops(s, hops, &r.signs))
 	}
 	return r, true
 }
@@ -130,22 +129,23 @@ func destination(m *nl.RtMsg, a attrs) netip.Prefix {
 	return netip.PrefixFrom(dst, int(m.Dst_len))
 }
 
-// devName is the name of a link by index; owned becomes true when it is ours.
-func (e *Env) devName(s *Section, index uint32, owned *bool) string {
+// devName is the name of a link by index, and notes whose it is.
+func (e *Env) devName(s *Section, index uint32, is *signs) string {
 	l := s.byIndex[int(index)]
 	if l == nil {
 		return ""
 	}
-	*owned = *owned || e.owned(e.stamp(s, l))
+	is.owned = is.owned || e.owned(e.stamp(s, l))
+	is.others = is.others || e.ofOthers(l)
 	return e.nameOf(s, l)
 }
 
 // parseHops reads the next hops of a route that has several.
-func (e *Env) parseHops(s *Section, b []byte, owned *bool) []NextHop {
+func (e *Env) parseHops(s *Section, b []byte, is *signs) []NextHop {
 	var hops []NextHop
 	for h := range nextHops(b) {
 		hops = append(hops, NextHop{
-			Via: h.attrs.addr(unix.RTA_GATEWAY), Dev: e.devName(s, h.index, owned),
+			Via: h.attrs.addr(unix.RTA_GATEWAY), Dev: e.devName(s, h.index, is),
 			Weight: int(h.hops) + 1, Onlink: h.flags&unix.RTNH_F_ONLINK != 0,
 		})
 	}

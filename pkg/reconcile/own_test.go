@@ -241,7 +241,7 @@ func TestSameIndexes(t *testing.T) {
 	l.fixture(func() { l.script("ip link del pad") })
 	topo := l.load("name: x\ninterfaces: {a0: {peer: n2/e0}}\nnamespaces: {n1: {}, n2: {}}\n")
 	l.apply(topo)
-	docs, err := jsonOf("link show dev a0\n", "ip", "-j", "-b", "-")
+	docs, err := jsonOf("link show dev a0\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestSTPOffInTopologyChange(t *testing.T) {
 		ip -n n1 link set eth0 down
 		ip -n n1 link set eth0 up`) // the port forwards after two delays, and that is the change
 	ageing := func() any {
-		docs, err := jsonOf("link show dev br0\n", "ip", "-j", "-d", "-b", "-")
+		docs, err := jsonOf("link show dev br0\n", "-d")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,5 +279,15 @@ func TestSTPOffInTopologyChange(t *testing.T) {
 	l.converged(off)
 	if now := ageing(); now != before {
 		t.Errorf("the ageing time is %v, and was %v", now, before)
+	}
+}
+
+// What stands on another topology's link is that one's, and brings no warning to those who meet it.
+func TestNoWarningOfOthers(t *testing.T) {
+	l := newLab(t)
+	l.apply(l.load(l.example("docker0-dual.yaml")))
+	l.diff(l.load(l.example("docker0.yaml")))
+	for _, w := range l.warnings {
+		t.Errorf("a warning: %s", w)
 	}
 }

@@ -100,11 +100,11 @@ func look(t testing.TB, whole bool) *state {
 // readSection reads the namespace that the calling thread is in.
 func readSection(name string, names []string, whole bool) (*section, error) {
 	s := &section{name: name}
-	docs, err := jsonOf("link show\nroute show table all\nrule show\nneighbor show nud permanent\n", "ip", "-j", "-d", "-b", "-")
+	docs, err := jsonOf("link show\nroute show table all\nrule show\nneighbor show nud permanent\n", "-d")
 	if err != nil {
 		return nil, err
 	}
-	six, err := jsonOf("rule show\n", "ip", "-j", "-6", "-b", "-")
+	six, err := jsonOf("rule show\n", "-6")
 	if err != nil {
 		return nil, err
 	}
@@ -139,21 +139,21 @@ func readSection(name string, names []string, whole bool) (*section, error) {
 	return s, s.readNSIDs(names)
 }
 
-// jsonOf runs a command that prints JSON arrays of objects.
-func jsonOf(input, name string, args ...string) ([][]map[string]any, error) {
-	cmd := exec.Command(name, args...)
+// jsonOf runs commands of ip(8), one a line, which print arrays of objects.
+func jsonOf(commands string, options ...string) ([][]map[string]any, error) {
+	cmd := exec.Command("ip", append(options, "-j", "-b", "-")...)
 	var stderr bytes.Buffer
-	cmd.Stdin, cmd.Stderr = strings.NewReader(input), &stderr
+	cmd.Stdin, cmd.Stderr = strings.NewReader(commands), &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", name, err, &stderr)
+		return nil, fmt.Errorf("ip: %w: %s", err, &stderr)
 	}
 	var docs [][]map[string]any
 	d := json.NewDecoder(bytes.NewReader(out))
 	for d.More() {
 		var doc []map[string]any
 		if err := d.Decode(&doc); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("ip: %w", err)
 		}
 		docs = append(docs, doc)
 	}
