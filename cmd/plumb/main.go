@@ -6,12 +6,9 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-
-	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 func main() {
-	reconcile.MakeRoom() // while the file is read
 	// A run is short, and most of what it reads it needs to its end: collecting garbage half as often as usual, for each
 	// byte that is live, saves more than the memory is worth.
 	debug.SetGCPercent(gcPercent)

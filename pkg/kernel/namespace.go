@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -12,16 +13,23 @@ import (
 // caller's namespace instead.
 var ErrClosed = errors.New("namespace is closed")
 
-// Namespace is a network namespace with its sockets, which are opened once and kept.
+// ErrOther is the error of every use of a [Namespace] whose name another has got since it was opened.
+var ErrOther = errors.New("is another namespace by now")
+
+// Namespace is a network namespace with its sockets. It may rest: see [Namespace.Rest].
 type Namespace struct {
 	// Name is that in /run/netns, empty for the host's own.
 	Name string
 
-	seam  *Seam
-	fd    int
-	route *socket // nil once it is closed
-	nft   *socket // nil where the kernel has no nf_tables
-	noNFT error   // why
+	seam   *Seam
+	id     ID
+	cookie uint64
+
+	opening sync.Mutex
+	closed  bool
+	fd      int
+	route   *socket // nil while it rests
+	nft     *socket // nil until it is asked, and where the kernel has no nf_tables
 }
 
 // Current opens the namespace that the calling thread is in: the host's own, but on a [Thread] that has left it.
@@ -33,56 +41,58 @@ func Current(seam *Seam) (*Namespace, error) {
 	return newNamespace("", fd, seam)
 }
 
-// newNamespace opens the sockets of the namespace that the calling thread is in. It takes over fd, also when it fails.
+// newNamespace opens a socket in the namespace that the calling thread is in. It takes over fd, also when it fails.
 func newNamespace(name string, fd int, seam *Seam) (*Namespace, error) {
 	n := &Namespace{Name: name, seam: seam, fd: fd}
 	var err error
-	if n.route, err = openSocket(unix.NETLINK_ROUTE); err != nil {
-		unix.Close(fd) //nolint:errcheck // the first error is the one to tell
+	if n.id, err = idOf(fd); err == nil {
+		n.route, err = openSocket(unix.NETLINK_ROUTE)
+	}
+	if err == nil {
+		n.cookie, err = unix.GetsockoptUint64(n.route.fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	}
+	if err != nil {
+		n.Close()
 		return nil, fmt.Errorf("namespace %q: %w", name, err)
 	}
-	n.nft, n.noNFT = openSocket(unix.NETLINK_NETFILTER)
 	return n, nil
 }
 
-// Close closes the namespace's sockets. It can be called again.
+// Close closes the namespace's sockets for good. It can be called again.
 func (n *Namespace) Close() {
-	if n.route == nil {
-		return
-	}
-	n.route.close()
-	n.route = nil
-	if n.nft != nil {
-		n.nft.close()
-	}
-	unix.Close(n.fd) //nolint:errcheck // nothing was written through it
+	n.opening.Lock()
+	defer n.opening.Unlock()
+	n.release()
+	n.closed = true
 }
 
-// FD is a descriptor of the namespace, for messages that name another namespace.
-func (n *Namespace) FD() int { return n.fd }
+func (n *Namespace) release() {
+	for _, s := range []*socket{n.route, n.nft} {
+		if s != nil {
+			s.close()
+		}
+	}
+	if n.fd >= 0 {
+		unix.Close(n.fd) //nolint:errcheck // nothing was written through it
+	}
+	n.fd, n.route, n.nft = -1, nil, nil
+}
 
 // ID identifies the namespace among those that exist: the device and inode of its file in nsfs.
-func (n *Namespace) ID() (ID, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(n.fd, &st); err != nil {
-		return ID{}, fmt.Errorf("stat namespace %q: %w", n.Name, err)
-	}
-	return ID{st.Dev, st.Ino}, nil
-}
+func (n *Namespace) ID() ID { return n.id }
+
+// Cookie is a number that no other namespace has had since boot (SO_NETNS_COOKIE, socket(7)).
+func (n *Namespace) Cookie() uint64 { return n.cookie }
 
 // ID identifies a namespace.
 type ID struct{ Dev, Ino uint64 }
 
-// Cookie is a number that no other namespace has had since boot (SO_NETNS_COOKIE, socket(7)).
-func (n *Namespace) Cookie() (uint64, error) {
-	if n.route == nil {
-		return 0, ErrClosed
+func idOf(fd int) (ID, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return ID{}, fmt.Errorf("stat: %w", err)
 	}
-	c, err := unix.GetsockoptUint64(n.route.fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
-	if err != nil {
-		return 0, fmt.Errorf("read the namespace's cookie: %w", err)
-	}
-	return c, nil
+	return ID{st.Dev, st.Ino}, nil
 }
 
 // Request makes an empty rtnetlink request.
@@ -106,8 +116,8 @@ type Reply struct {
 
 // ReadAll is Read for several requests that are sent in one go. Only the last may be a dump.
 func (n *Namespace) ReadAll(queries ...Query) ([]Reply, error) {
-	if n.route == nil {
-		return nil, ErrClosed
+	if err := n.wake(); err != nil {
+		return nil, err
 	}
 	replies, err := n.route.read(queries)
 	if err != nil {
@@ -130,8 +140,8 @@ func (n *Namespace) Write(what string, req *nl.NetlinkRequest) error {
 // WriteEcho is Write with what the kernel tells of the change to whoever asked for it: messages of the given type. Kernels
 // before 6.2 tell nothing of links.
 func (n *Namespace) WriteEcho(what string, req *nl.NetlinkRequest, echo uint16) (told [][]byte, err error) {
-	if n.route == nil {
-		return nil, ErrClosed
+	if err := n.wake(); err != nil {
+		return nil, err
 	}
 	req.Flags |= unix.NLM_F_ACK
 	if echo != 0 {
@@ -151,8 +161,8 @@ func (n *Namespace) Do(what string, write func() error) error {
 
 // Inside runs f on a thread that is in the namespace. F must not start goroutines that depend on that.
 func (n *Namespace) Inside(f func() error) error {
-	if n.route == nil {
-		return ErrClosed
+	if err := n.wake(); err != nil {
+		return err
 	}
 	return OnThread(func(t Thread) error {
 		if err := t.enter(n.Name, n.fd); err != nil {

@@ -38,41 +38,47 @@ func Names() ([]string, error) {
 	return names, nil
 }
 
-// Named takes the thread into the namespace called name, and opens it. It follows no symbolic link. Errors wrap
-// [fs.ErrNotExist], [ErrNotNamespace] or [ErrSymlink].
+// Named takes the thread into the namespace called name, and opens it with all that a look at it needs. It follows no symbolic
+// link. Errors wrap [fs.ErrNotExist], [ErrNotNamespace] or [ErrSymlink].
 func Named(t Thread, name string, seam *Seam) (*Namespace, error) {
-	path := filepath.Join(NetnsDir, name)
-	var st unix.Statfs_t
-	// What can't be a namespace is not opened: a device may take that for an order, and a file be closed to us.
-	if err := unix.Statfs(path, &st); err == nil && st.Type != unix.NSFS_MAGIC {
-		return nil, fmt.Errorf("%s %w", path, ErrNotNamespace)
+	n, err := open(t, name, seam)
+	if err == nil {
+		n.nft, _ = openSocket(unix.NETLINK_NETFILTER) // else NFTUntouched tries again, and says why not
 	}
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	switch {
-	case errors.Is(err, unix.ELOOP):
-		return nil, fmt.Errorf("%s %w", path, ErrSymlink)
-	case err != nil:
-		return nil, fmt.Errorf("open %s: %w", path, err)
+	return n, err
+}
+
+// open is Named without what only a look needs.
+func open(t Thread, name string, seam *Seam) (*Namespace, error) {
+	fd, err := openFile(name)
+	if err != nil {
+		return nil, err
 	}
 	if err := t.enter(name, fd); err != nil {
 		unix.Close(fd) //nolint:errcheck // only opened to enter
 		if errors.Is(err, unix.EINVAL) {
-			err = fmt.Errorf("%s %w", path, ErrNotNamespace)
+			err = fmt.Errorf("%s/%s %w", NetnsDir, name, ErrNotNamespace)
 		}
 		return nil, err
 	}
 	return newNamespace(name, fd, seam)
 }
 
-// Is says whether the name is still that of the namespace.
-func (n *Namespace) Is(name string) bool {
-	id, err := n.ID()
-	if err != nil {
-		return false
+func openFile(name string) (fd int, err error) {
+	path := filepath.Join(NetnsDir, name)
+	var st unix.Statfs_t
+	// What can't be a namespace is not opened: a device may take that for an order, and a file be closed to us.
+	if err := unix.Statfs(path, &st); err == nil && st.Type != unix.NSFS_MAGIC {
+		return -1, fmt.Errorf("%s %w", path, ErrNotNamespace)
 	}
-	var st unix.Stat_t
-	err = unix.Lstat(filepath.Join(NetnsDir, name), &st)
-	return err == nil && id == ID{st.Dev, st.Ino}
+	fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return -1, fmt.Errorf("%s %w", path, ErrSymlink)
+	case err != nil:
+		return -1, fmt.Errorf("open %s: %w", path, err)
+	}
+	return fd, nil
 }
 
 // Create takes the thread into a new namespace, and gives that its name. What the kernel copies into it comes from the host, and
@@ -137,9 +143,6 @@ func isAt(file *os.File, path string) bool {
 	return err == nil && os.SameFile(have, there)
 }
 
-// ErrOther is the error of [Delete] for a name that another namespace has got.
-var ErrOther = errors.New("is another namespace by now")
-
 // IsMounted says whether something is mounted at the name. Without that it is a mere file.
 func IsMounted(name string) bool {
 	var st unix.Statx_t
@@ -158,13 +161,20 @@ func Remove(name string, seam *Seam) error {
 	})
 }
 
-// Delete takes the name of a namespace away, and of no other that has got the name meanwhile. The namespace ends when no
-// process and no socket is in it.
-func Delete(name string, id ID, seam *Seam) error {
-	path := filepath.Join(NetnsDir, name)
-	err := seam.Do(Write{NS: name, What: "unmount " + path}, func() error {
+// Delete takes the name of a namespace away, and closes it; not of another that has got the name meanwhile, and that it is gone
+// already is no error. The namespace ends when no process and no socket is in it.
+func (n *Namespace) Delete(t Thread) error {
+	defer n.Close()
+	switch err := n.Wake(t); { // a number of a namespace that nobody has open could be another's by now
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil && !errors.Is(err, ErrNotNamespace):
+		return err
+	}
+	path := filepath.Join(NetnsDir, n.Name)
+	err := n.Do("unmount "+path, func() error {
 		var st unix.Stat_t
-		if err := unix.Lstat(path, &st); err == nil && IsMounted(name) && (ID{st.Dev, st.Ino}) != id {
+		if err := unix.Lstat(path, &st); err == nil && IsMounted(n.Name) && (ID{st.Dev, st.Ino}) != n.id {
 			return ErrOther
 		}
 		err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
@@ -176,7 +186,7 @@ func Delete(name string, id ID, seam *Seam) error {
 	if err != nil {
 		return err
 	}
-	return Remove(name, seam)
+	return Remove(n.Name, n.seam)
 }
 
 // PrepareNetnsDir makes /run/netns if need be, and a shared mount as `ip netns add` does, so that names appear in

@@ -40,11 +40,11 @@ func TestClosed(t *testing.T) {
 	n.Close()
 	n.Close()
 	_, read := n.Read(Request(unix.RTM_GETLINK, unix.NLM_F_DUMP), unix.RTM_NEWLINK)
-	_, cookie := n.Cookie()
+	_, fd := n.FD()
 	_, nft := n.NFT()
 	_, untouched := n.NFTUntouched()
 	inside := n.Inside(func() error { t.Error("ran outside"); return nil })
-	for i, err := range []error{read, n.Write("nothing", Request(unix.RTM_NEWLINK, 0)), cookie, nft, untouched, inside} {
+	for i, err := range []error{read, n.Write("nothing", Request(unix.RTM_NEWLINK, 0)), fd, nft, untouched, inside} {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("use %d after close: %v", i, err)
 		}

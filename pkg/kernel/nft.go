@@ -17,8 +17,8 @@ const nftTimeout = 30 * time.Second
 
 // NFT opens nf_tables of the namespace. Close it after use.
 func (n *Namespace) NFT() (*nftables.Conn, error) {
-	if n.route == nil {
-		return nil, ErrClosed
+	if err := n.wake(); err != nil {
+		return nil, err
 	}
 	c, err := nftables.New(nftables.WithNetNSFd(n.fd), nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
 		return errors.Join(c.SetOption(netlink.ExtendedAcknowledge, true), c.SetDeadline(time.Now().Add(nftTimeout)))
@@ -69,11 +69,14 @@ const (
 // NFTUntouched says whether nobody has ever written a rule in the namespace: its ruleset is of the first generation.
 // This asks far less of the kernel than [Namespace.NFT].
 func (n *Namespace) NFTUntouched() (bool, error) {
-	if n.route == nil {
-		return false, ErrClosed
-	}
 	if n.nft == nil {
-		return false, n.noNFT
+		err := n.Inside(func() (err error) {
+			n.nft, err = openSocket(unix.NETLINK_NETFILTER)
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
 	}
 	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|nftMsgGetGen, 0)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC})

@@ -14,25 +14,31 @@ import (
 const sysctlRoot = "/proc/sys"
 
 // ReadSysctls reads parameters of the namespace; paths are below /proc/sys. What does not exist is left out.
-func (n *Namespace) ReadSysctls(paths []string) (map[string]string, error) {
+func (n *Namespace) ReadSysctls(paths []string) (values map[string]string, err error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
-	values := make(map[string]string, len(paths))
-	err := n.Inside(func() error {
-		for _, path := range paths {
-			v, err := ReadSysctlHere(path)
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-			case err != nil:
-				return err
-			default:
-				values[path] = v
-			}
-		}
-		return nil
+	err = n.Inside(func() error {
+		values, err = ReadSysctlsHere(paths)
+		return err
 	})
 	return values, err
+}
+
+// ReadSysctlsHere is [Namespace.ReadSysctls] for the namespace that the calling thread is in.
+func ReadSysctlsHere(paths []string) (map[string]string, error) {
+	values := make(map[string]string, len(paths))
+	for _, path := range paths {
+		v, err := ReadSysctlHere(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, err
+		default:
+			values[path] = v
+		}
+	}
+	return values, nil
 }
 
 // WriteSysctl writes a parameter of the namespace.

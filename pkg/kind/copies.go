@@ -12,6 +12,12 @@ type Place struct {
 	Index int
 }
 
+// sectionLink is a live link and where it is.
+type sectionLink struct {
+	section *Section
+	*LiveLink
+}
+
 // stamped says whether a link has a group of the topology. Physical links and lo never bear a link's stamp: plumb can
 // neither make nor delete them.
 func (e *Env) stamped(l *LiveLink) bool {
@@ -26,12 +32,12 @@ func (e *Env) copied(s *Section, index int) string {
 }
 
 func (e *Env) findCopies() {
-	bearers := make(map[string][]bearer)
+	bearers := make(map[string][]sectionLink)
 	for _, s := range e.Sections {
 		for i := range s.Links {
 			l := &s.Links[i]
 			if topology, _, _, ok := ParseAlias(l.Alias); ok && topology == e.Topology && e.stamped(l) {
-				bearers[l.Alias] = append(bearers[l.Alias], bearer{s, l})
+				bearers[l.Alias] = append(bearers[l.Alias], sectionLink{s, l})
 			}
 		}
 	}
@@ -48,20 +54,15 @@ func (e *Env) findCopies() {
 	}
 }
 
-type bearer struct {
-	section *Section
-	*LiveLink
-}
-
 // genuine says whether a link that bears a stamp is as plumb made it: only one can have the name.
-func (e *Env) genuine(b bearer) bool {
+func (e *Env) genuine(b sectionLink) bool {
 	_, ns, name, _ := ParseAlias(b.Alias)
 	declared, _ := e.want[LinkKey(ns, name)].(Link)
 	return b.section.NS.Name == ns && b.Name == name && (b.MAC == DerivedMAC(e.Topology, ns, name) || b.MAC == declared.MAC)
 }
 
 // places lists where links are, in words: "br0 and ns1/eth0".
-func places(list []bearer) string {
+func places(list []sectionLink) string {
 	words := make([]string, len(list))
 	for i, b := range list {
 		words[i] = LinkKey(b.section.NS.Name, b.Name).Place()

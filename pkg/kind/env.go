@@ -64,10 +64,10 @@ func (e *Env) SetWant(want []plan.Object) {
 
 // Compare looks for what only all sections together tell: which links bear the same stamp, and where cables end. The sections
 // can be listed then, those of namespaces beside each other.
-func (e *Env) Compare() {
+func (e *Env) Compare() error {
 	e.findCopies()
-	e.findCables()
 	e.processes = sync.OnceValues(findProcesses)
+	return e.findCables()
 }
 
 // Record is what the kinds ask of the host record: what the kernel has no room for.
@@ -106,11 +106,12 @@ type Section struct {
 
 	addresses []LiveAddress
 	routes    [][]byte // messages of RTM_NEWROUTE
-	forwards4 bool     // by the global switch
+	sysctls   values
+	forwards4 bool // by the global switch
 	forwards6 bool
 	untouched bool                // nobody has ever written an nftables rule
 	noNFT     error               // why that is not known
-	hostNSID  int                 // see nsidOf
+	hostNSID  int                 // see number
 	nsids     map[*Section]int    // of others
 	uppers    map[int][]*LiveLink // see stackedOn
 
@@ -125,7 +126,11 @@ func NewSection(n *kernel.Namespace) *Section { return &Section{NS: n, index: ma
 
 // ReadLinks lists the links of the section anew, and asks whether it forwards, and by which number it knows the host.
 func (s *Section) ReadLinks(host *kernel.Namespace) error {
-	replies, err := s.NS.ReadAll(forwardingQuery(unix.AF_INET), forwardingQuery(unix.AF_INET6), nsidQuery(host), linksQuery())
+	fd, err := host.FD()
+	if err != nil {
+		return err
+	}
+	replies, err := s.NS.ReadAll(forwardingQuery(unix.AF_INET), forwardingQuery(unix.AF_INET6), nsidQuery(fd), linksQuery())
 	if err == nil {
 		err = replies[3].Err
 	}

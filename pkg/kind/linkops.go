@@ -268,7 +268,10 @@ func (e *Env) createLinks(links []Link) (live LiveLink, err error) {
 		if err != nil {
 			return live, err
 		}
-		what, peer, peerNS = what+" and "+links[0].Key().Place(), &links[0], far.NS.FD()
+		if peerNS, err = far.NS.FD(); err != nil {
+			return live, err
+		}
+		what, peer = what+" and "+links[0].Key().Place(), &links[0]
 	}
 	told, err := s.NS.WriteEcho(what, own.createMessage(master, peer, peerNS), unix.RTM_NEWLINK)
 	if err != nil {

@@ -117,10 +117,6 @@ func (e *Env) goesWith(s *Section) (string, error) {
 			words = append(words, "link "+l.Name)
 		}
 	}
-	id, err := s.NS.ID()
-	if err != nil {
-		return "", err
-	}
 	processes, err := e.processes()
 	if err != nil {
 		return "", err
@@ -128,7 +124,7 @@ func (e *Env) goesWith(s *Section) (string, error) {
 	if processes.hidden {
 		s.warn("CAP_SYS_PTRACE is missing: processes that go with a namespace are not all named")
 	}
-	for _, p := range processes.in[id] {
+	for _, p := range processes.in[s.NS.ID()] {
 		words = append(words, "process "+p)
 	}
 	if len(words) == 0 {
@@ -271,7 +267,7 @@ func (e *Env) updateNamespace(old plan.Object, n Namespace) error {
 // delNamespaces takes the names away from the namespaces that were found to have them, and from no others. Each
 // unmount waits for all processors to have noticed, so that several at once take hardly longer than one.
 func delNamespaces(e *Env, objects []plan.Object) error {
-	var tasks []func() error
+	var tasks []func(kernel.Thread) error
 	for _, o := range objects {
 		n, ok := o.(Namespace)
 		if !ok {
@@ -280,17 +276,13 @@ func delNamespaces(e *Env, objects []plan.Object) error {
 		s := e.Sections[n.Name]
 		switch {
 		case n.Leftover:
-			tasks = append(tasks, func() error { return kernel.Remove(n.Name, e.Seam) })
+			tasks = append(tasks, func(kernel.Thread) error { return kernel.Remove(n.Name, e.Seam) })
 		case s != nil: // else it is gone already
-			id, err := s.NS.ID()
-			if err != nil {
-				return err
-			}
-			tasks = append(tasks, func() error { s.NS.Close(); return kernel.Delete(n.Name, id, e.Seam) })
+			tasks = append(tasks, s.NS.Delete)
 			delete(e.Sections, n.Name)
 		}
 	}
-	return kernel.Each(e.Workers, len(tasks), func(_ kernel.Thread, i int) error { return tasks[i]() })
+	return kernel.Each(e.Workers, len(tasks), func(t kernel.Thread, i int) error { return tasks[i](t) })
 }
 
 // conf4Defaults are the values of the IPv4 parameters in a new namespace of a host that nobody configured

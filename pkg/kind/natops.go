@@ -254,7 +254,11 @@ func (e *Env) forgetFlows(s *Section, o plan.Object) {
 	}
 	family := netlink.InetFamily(familyOf(subnet.Addr()))
 	err := s.NS.Do("forget translated connections of "+subnet.String(), func() error {
-		h, err := netlink.NewHandleAt(netns.NsHandle(s.NS.FD()), unix.NETLINK_NETFILTER)
+		fd, err := s.NS.FD()
+		if err != nil {
+			return err
+		}
+		h, err := netlink.NewHandleAt(netns.NsHandle(fd), unix.NETLINK_NETFILTER)
 		if err != nil {
 			return err
 		}

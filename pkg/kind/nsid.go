@@ -1,8 +1,6 @@
 package kind
 
 import (
-	"maps"
-	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -19,60 +17,122 @@ const (
 // ends are the indexes of a cable's two ends, as one of them shows them.
 type ends struct{ own, peer int }
 
-// cableEnd is an end of a cable between namespaces.
-type cableEnd struct {
-	section *Section
-	link    *LiveLink
-}
-
-// findCables finds for each end of a cable the section that the other end is in. An end shows its peer's index and a number
-// for its namespace, and the kernel only tells which number a namespace has. So those are asked for that have an end which
-// shows the same two indexes the other way round.
-func (e *Env) findCables() {
-	var all []cableEnd
-	showing := make(map[ends][]cableEnd)
-	for _, name := range slices.Sorted(maps.Keys(e.Sections)) {
-		s := e.Sections[name]
-		for i := range s.Links {
-			if l := &s.Links[i]; l.Type == Veth && l.PeerNSID >= 0 {
-				end, k := cableEnd{s, l}, ends{l.Index, l.Peer}
-				all, showing[k] = append(all, end), append(showing[k], end)
-			}
+// findCables finds for each end of a cable between namespaces the section that the other end is in. An end shows its peer's index
+// and a number for its namespace, and the kernel only tells which number a namespace has. So those are asked for that have an
+// end which shows the same two indexes the other way round.
+func (e *Env) findCables() error {
+	e.farEnds = make(map[*LiveLink]*Section)
+	asking := e.candidates()
+	cables := make([][][2]sectionLink, len(asking))
+	err := kernel.Each(e.Workers, len(asking), func(t kernel.Thread, i int) (err error) {
+		cables[i], err = asking[i].cables(t)
+		return err
+	})
+	for _, list := range cables {
+		for _, c := range list {
+			e.farEnds[c[0].LiveLink], e.farEnds[c[1].LiveLink] = c[1].section, c[0].section
 		}
 	}
-	e.farEnds = make(map[*LiveLink]*Section, len(all))
-	for _, near := range all {
-		if e.farEnds[near.link] != nil {
-			continue
+	return err
+}
+
+// asking is a section with ends whose other ends are to be found.
+type asking struct {
+	*Section
+	near []*LiveLink
+	far  [][]sectionLink // those that show the two indexes of each the other way round
+}
+
+// candidates lists the sections with what each is to ask.
+func (e *Env) candidates() (list []asking) {
+	shown := make(map[ends][]sectionLink)
+	for _, s := range e.Sections {
+		for _, l := range s.betweenNamespaces() {
+			k := ends{l.Index, l.Peer}
+			shown[k] = append(shown[k], sectionLink{s, l})
 		}
-		for _, far := range near.likely(showing[ends{near.link.Peer, near.link.Index}]) {
-			if near.leadsTo(far) {
-				e.farEnds[near.link] = far.section
-				if e.farEnds[far.link] == nil {
-					e.farEnds[far.link] = near.section
-				}
+	}
+	for _, s := range e.Sections {
+		a := asking{Section: s}
+		for _, l := range s.betweenNamespaces() {
+			if far := shown[ends{l.Peer, l.Index}]; len(far) > 0 {
+				a.near, a.far = append(a.near, l), append(a.far, far)
+			}
+		}
+		if len(a.near) > 0 {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// betweenNamespaces lists the ends of cables whose other ends are in other namespaces.
+func (s *Section) betweenNamespaces() (list []*LiveLink) {
+	for i := range s.Links {
+		if l := &s.Links[i]; l.Type == Veth && l.PeerNSID >= 0 {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// cables finds the other ends, and lets the section rest again. Of two sections one asks for the cables between them.
+func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
+	defer a.NS.Rest()
+	for i, l := range a.near {
+		near := sectionLink{a.Section, l}
+		likely, err := near.likely(t, a.far[i])
+		if err != nil {
+			return nil, err
+		}
+		for _, far := range likely {
+			if !a.asks(l, far.section) {
+				continue
+			}
+			number, err := a.number(t, far.section)
+			if err != nil {
+				return nil, err
+			}
+			if number == l.PeerNSID {
+				list = append(list, [2]sectionLink{near, far})
 				break
 			}
 		}
 	}
+	return list, nil
+}
+
+// asks says whether the section asks whether another has the other end of a link. Of two sections one does; never the host, which
+// has a number for each namespace, and the kernel looks through all of them to find one. The host's own is known, mostly.
+func (s *Section) asks(l *LiveLink, other *Section) bool {
+	host := other.NS.Name == ""
+	if s.hostNSID >= 0 && host != (l.PeerNSID == s.hostNSID) {
+		return false
+	}
+	return host || s.NS.Name != "" && s.NS.Name < other.NS.Name
 }
 
 // likely are those of the ends that can be the other one. Of many, as in a line of routers that all have the same indexes, the
 // kernel is asked for the link that the other end is; it does not tell where that is.
-func (near cableEnd) likely(list []cableEnd) []cableEnd {
+func (near sectionLink) likely(t kernel.Thread, far []sectionLink) ([]sectionLink, error) {
 	const few = 2
-	if len(list) > few {
-		if peer, err := findPeer(near.section.NS, near.link); err == nil {
-			list = like(peer, list)
-		}
+	if len(far) <= few || near.PeerNSID == near.section.hostNSID {
+		return far, nil
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(far cableEnd) bool { return far.section == near.section })
+	if err := near.section.NS.Wake(t); err != nil {
+		return nil, err
+	}
+	peer, err := findPeer(near.section.NS, near.LiveLink)
+	if err != nil { // it may have changed meanwhile
+		return far, nil
+	}
+	return like(peer, far), nil
 }
 
 // like are the ends that look like a link, or all when none does: it may have changed meanwhile.
-func like(l LiveLink, list []cableEnd) (alike []cableEnd) {
+func like(l LiveLink, list []sectionLink) (alike []sectionLink) {
 	for _, end := range list {
-		if end.link.MAC == l.MAC && end.link.Alias == l.Alias {
+		if end.MAC == l.MAC && end.Alias == l.Alias {
 			alike = append(alike, end)
 		}
 	}
@@ -90,37 +150,34 @@ func findPeer(n *kernel.Namespace, l *LiveLink) (LiveLink, error) {
 	return readLink(n, m)
 }
 
-// leadsTo says whether a cable has these two ends. It asks one side for the number that the other has there, and leaves the
-// host alone: that has a number for each namespace, and the kernel looks through all of them to find one.
-func (near cableEnd) leadsTo(far cableEnd) bool {
-	if near.section.NS.Name == "" {
-		near, far = far, near
-	}
-	return near.section.nsidOf(far.section) == near.link.PeerNSID
-}
-
-// nsidOf asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose
-// listing may have given it one.
-func (s *Section) nsidOf(other *Section) int {
+// number asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose listing may
+// have given it one.
+func (s *Section) number(t kernel.Thread, other *Section) (int, error) {
 	if other.NS.Name == "" && s.hostNSID >= 0 {
-		return s.hostNSID
+		return s.hostNSID, nil
 	}
 	if id, ok := s.nsids[other]; ok {
-		return id
+		return id, nil
 	}
 	if s.nsids == nil {
 		s.nsids = make(map[*Section]int)
 	}
-	q := nsidQuery(other.NS)
-	msgs, err := s.NS.Read(q.Request, q.Answer)
-	s.nsids[other] = nsid(kernel.Reply{Answers: msgs, Err: err})
-	return s.nsids[other]
+	if err := s.NS.Wake(t); err != nil {
+		return 0, err
+	}
+	err := other.NS.Borrow(func(fd int) error {
+		q := nsidQuery(fd)
+		msgs, err := s.NS.Read(q.Request, q.Answer)
+		s.nsids[other] = nsid(kernel.Reply{Answers: msgs, Err: err})
+		return nil
+	})
+	return s.nsids[other], err
 }
 
-func nsidQuery(of *kernel.Namespace) kernel.Query {
+func nsidQuery(fd int) kernel.Query {
 	req := kernel.Request(unix.RTM_GETNSID, 0)
 	req.AddData(nl.NewRtGenMsg())
-	message{req}.u32(netnsaFD, uint32(of.FD()))
+	message{req}.u32(netnsaFD, uint32(fd))
 	return kernel.Query{Request: req, Answer: unix.RTM_NEWNSID}
 }
 

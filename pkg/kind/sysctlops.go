@@ -44,21 +44,48 @@ func forwards(r kernel.Reply) (on bool, err error) {
 	return on, nil
 }
 
-// listSysctls reads the sysctls that the topology wants in a section, and those that it has claimed there.
-func listSysctls(e *Env, s *Section) ([]plan.Have, error) {
+// values are those of parameters, by path, of which some may not exist.
+type values struct {
+	paths  []string
+	byPath map[string]string
+}
+
+// ReadSysctlsHere reads what listing the sysctls of a section will ask for, if its links have the names that they should. The calling
+// thread is in the namespace.
+func (e *Env) ReadSysctlsHere(s *Section) (err error) {
+	s.sysctls.paths = e.sysctlPaths(s, e.sysctlKeys(s))
+	s.sysctls.byPath, err = kernel.ReadSysctlsHere(s.sysctls.paths)
+	return err
+}
+
+// sysctlKeys lists the sysctls that the topology wants in a section, and those that it has claimed there.
+func (e *Env) sysctlKeys(s *Section) []plan.Key {
 	keys := e.Record.Sysctls(s.NS.Name)
 	for _, o := range e.wantIn[section{s.NS.Name, KindSysctl}] {
 		keys = append(keys, o.Key())
 	}
 	slices.SortFunc(keys, plan.Key.Compare)
-	keys = slices.Compact(keys)
+	return slices.Compact(keys)
+}
+
+func (e *Env) sysctlPaths(s *Section, keys []plan.Key) []string {
 	paths := make([]string, len(keys))
 	for i, k := range keys {
 		paths[i] = e.sysctlPath(s, k.Name)
 	}
-	values, err := s.NS.ReadSysctls(paths)
-	if err != nil {
-		return nil, err
+	return paths
+}
+
+// listSysctls lists the sysctls of a section.
+func listSysctls(e *Env, s *Section) ([]plan.Have, error) {
+	keys := e.sysctlKeys(s)
+	paths := e.sysctlPaths(s, keys)
+	values := s.sysctls.byPath
+	if !slices.Equal(paths, s.sysctls.paths) {
+		var err error
+		if values, err = s.NS.ReadSysctls(paths); err != nil {
+			return nil, err
+		}
 	}
 	var have []plan.Have
 	for i, k := range keys {

@@ -36,7 +36,7 @@ func (r *run) apply() error {
 		return ended(ErrNotRun, err)
 	}
 	r.Planned(p)
-	kernel.MakeRoom(len(r.env.Sections) + created(p, kind.KindNamespace))
+	kernel.MakeRoom(touchedBy(p.Steps).count(len(r.env.Sections)))
 	before := r.record.clone()
 	err = r.converge(p, want)
 	if err == nil && r.ConfirmWithin > 0 && len(p.Steps) > 0 {
@@ -46,16 +46,6 @@ func (r *run) apply() error {
 		return r.fail(err, start, before)
 	}
 	return nil
-}
-
-// created counts what a plan creates of a kind.
-func created(p plan.Plan, kind string) (n int) {
-	for _, s := range p.Steps {
-		if s.Action == plan.Create && s.Key().Kind == kind {
-			n++
-		}
-	}
-	return n
 }
 
 // refusal is the error of a plan that must not be applied; it tells the first reason.

@@ -56,13 +56,6 @@ type Host struct {
 	dir    string // of the record and the lock
 }
 
-// MakeRoom makes room for the namespaces that are there, see [kernel.MakeRoom]: beside what comes before [Open].
-func MakeRoom() {
-	if names, err := kernel.Names(); err == nil { // else Open's host will tell
-		kernel.MakeRoom(len(names))
-	}
-}
-
 // Open looks at the host. Errors wrap [ErrNotRun].
 func Open(o Options) (*Host, error) {
 	h := &Host{Options: o}
@@ -120,9 +113,7 @@ func (h *Host) look() error {
 		return err
 	}
 	defer n.Close()
-	if h.cookie, err = n.Cookie(); err != nil {
-		return err
-	}
+	h.cookie = n.Cookie()
 	h.dir = filepath.Join(runDir, strconv.FormatUint(h.cookie, 10))
 	return nil
 }

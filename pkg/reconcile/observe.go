@@ -59,7 +59,9 @@ func (r *run) observeAgain(want []plan.Object, touched sections) ([]plan.Have, [
 	if err := r.openSections(before, touched); err != nil {
 		return nil, nil, err
 	}
-	r.env.Compare()
+	if err := r.env.Compare(); err != nil {
+		return nil, nil, err
+	}
 	want = r.complete(want)
 	r.env.SetWant(want)
 	have, err := r.list(touched)
@@ -78,7 +80,9 @@ func (r *run) list(touched sections) (have []plan.Have, err error) {
 	list := func(_ kernel.Thread, i int) (err error) {
 		known := false
 		if lists[i], known = r.lists[names[i]]; !known || touched.has(names[i]) {
-			lists[i], err = r.listSection(table, r.env.Sections[names[i]])
+			s := r.env.Sections[names[i]]
+			lists[i], err = r.listSection(table, s)
+			s.NS.Rest()
 		}
 		return err
 	}
@@ -152,7 +156,7 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		case i == 0:
 			err = errors.Join(host.ReadLinks(host.NS), host.Read())
 		default:
-			found[i], stamps[i], err = r.openNamed(t, name, s, host.NS)
+			found[i], stamps[i], err = r.openNamed(t, name, host.NS)
 		}
 		return err
 	})
@@ -173,28 +177,26 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 	return err
 }
 
-// openNamed reads the section of a namespace, nil for one that is not the topology's.
-func (r *run) openNamed(t kernel.Thread, name string, s *kind.Section, host *kernel.Namespace) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
-	if s == nil || !s.NS.Is(name) {
-		n, err := kernel.Named(t, name, r.Seam)
-		switch {
-		case errors.Is(err, kernel.ErrNotNamespace), errors.Is(err, kernel.ErrSymlink), errors.Is(err, fs.ErrNotExist):
-			return nil, stamp, nil // listing the namespaces tells what to do about it
-		case err != nil:
-			return nil, stamp, err
-		}
-		s = kind.NewSection(n)
+// openNamed reads the section of a namespace, nil for one that is not the topology's, and lets it rest.
+func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
+	n, err := kernel.Named(t, name, r.Seam)
+	switch {
+	case errors.Is(err, kernel.ErrNotNamespace), errors.Is(err, kernel.ErrSymlink), errors.Is(err, fs.ErrNotExist):
+		return nil, stamp, nil // listing the namespaces tells what to do about it
+	case err != nil:
+		return nil, stamp, err
 	}
+	defer n.Rest()
+	s := kind.NewSection(n)
 	if err := s.ReadLinks(host); err != nil {
 		return s, stamp, fmt.Errorf("read namespace %s: %w", name, err)
 	}
 	stamp = kind.StampOf(r.topology, r.cookie, s.Links)
 	adopted := r.Adopt && !stamp.Final && r.env.Wanted(kind.NamespaceKey(name))
 	if s.Owned = stamp.Class == plan.Ours || adopted; !s.Owned {
-		s.NS.Close()
 		return nil, stamp, nil
 	}
-	return s, stamp, s.Read()
+	return s, stamp, errors.Join(s.Read(), r.env.ReadSysctlsHere(s))
 }
 
 // complete adds to what the file wants what only the live host can tell: the stamps of namespaces, and accept_ra of

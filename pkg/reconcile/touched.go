@@ -10,6 +10,14 @@ type sections map[string]bool
 
 func (s sections) has(name string) bool { return s == nil || s[name] }
 
+// count is how many there are, of so many in all.
+func (s sections) count(all int) int {
+	if s == nil {
+		return all
+	}
+	return len(s)
+}
+
 // touchedBy tells in which sections steps can have changed anything: where their objects are, and where the other ends
 // of cables are. What ends with a namespace may be anywhere.
 func touchedBy(steps []plan.Step) sections {
