@@ -60,9 +60,10 @@ type Link struct {
 	NoARP bool `plan:"arp off"`
 	// Blocked says that a bridge without STP holds this port back, as it does for 30 s after STP was on.
 	Blocked bool `plan:"blocked by stp"`
-	// STP and VLANFiltering are a bridge's.
+	// STP, VLANFiltering and Snooping are a bridge's.
 	STP           plan.Opt[bool] `plan:"stp"`
 	VLANFiltering plan.Opt[bool] `plan:"vlan-filtering"`
+	Snooping      plan.Opt[bool] `plan:"mcast-snooping"`
 }
 
 // LinkKey is the key of a link.

@@ -24,6 +24,9 @@ func delLinks(e *Env, objects []plan.Object) error {
 		return err
 	}
 	doomed, err := s.among(there, objects)
+	if err == nil {
+		err = s.takeDown(there, doomed)
+	}
 	if err != nil {
 		return err
 	}
@@ -60,6 +63,24 @@ func (s *Section) among(there []LiveLink, objects []plan.Object) ([]LiveLink, er
 		found = append(found, *live)
 	}
 	return found, nil
+}
+
+// takeDown takes down the bridges with a crowd of ports, before their ports go one after the other.
+func (s *Section) takeDown(there, doomed []LiveLink) error {
+	ports := make(map[int]int)
+	for _, l := range there {
+		ports[l.Master]++
+	}
+	for _, l := range doomed {
+		if l.Type != Bridge || ports[l.Index] < crowd {
+			continue
+		}
+		err := s.NS.Write("take down link "+LinkKey(s.NS.Name, l.Name).Place(), indexRequest(l.Index, 0, unix.IFF_UP).req)
+		if err != nil && !errors.Is(err, unix.ENODEV) {
+			return err
+		}
+	}
+	return nil
 }
 
 // holds says whether a group has links of the list in it, all of them, and nothing else but other ends of their cables.

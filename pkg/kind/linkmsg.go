@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // LiveLink is a link as the kernel describes it in RTM_NEWLINK (rtnetlink(7)), with the indexes that are only valid
@@ -35,6 +36,7 @@ type LiveLink struct {
 	Disabled6                         bool // IPv6 is switched off
 
 	STP, VLANFiltering bool
+	Snooping           bool // also where the kernel has no multicast snooping
 	PortState          uint8
 }
 
@@ -154,6 +156,7 @@ func (l *LiveLink) parseInfo(info attrs) {
 	l.Type = info.text(unix.IFLA_INFO_KIND)
 	if l.Type == Bridge {
 		data := info.nested(unix.IFLA_INFO_DATA)
+		l.Snooping = !data.has(unix.IFLA_BR_MCAST_SNOOPING) || data.u8(unix.IFLA_BR_MCAST_SNOOPING) != 0
 		l.STP = data.u32(unix.IFLA_BR_STP_STATE) != 0
 		l.VLANFiltering = data.u8(unix.IFLA_BR_VLAN_FILTERING) != 0
 	}
@@ -183,6 +186,15 @@ func linkRequest(proto, flags int, up bool) message {
 	if up {
 		info.Flags, info.Change = unix.IFF_UP, unix.IFF_UP
 	}
+	req.AddData(info)
+	return message{req}
+}
+
+// indexRequest starts a message that changes a link.
+func indexRequest(index int, flags, mask uint32) message {
+	req := kernel.Request(unix.RTM_NEWLINK, 0)
+	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	info.Index, info.Flags, info.Change = int32(index), flags, mask
 	req.AddData(info)
 	return message{req}
 }
@@ -224,9 +236,11 @@ func (l Link) createAttrs(add func(t int, b []byte)) {
 // ageingTime is how long a new bridge remembers an address, in hundredths of a second (BR_DEFAULT_AGEING_TIME of linux/if_bridge.h).
 const ageingTime = 30000
 
-// bridgeData adds the attributes of a bridge that want sets and have lacks.
-func (l Link) bridgeData(info *nl.RtAttr, have Link) {
-	data := nl.NewRtAttr(unix.IFLA_INFO_DATA|unix.NLA_F_NESTED, nil)
+// bridgeData adds the attributes of a bridge in which want differs from have.
+func (l Link) bridgeData(m message, have Link) {
+	info := m.nest(unix.IFLA_LINKINFO)
+	info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(Bridge))
+	data := info.AddRtAttr(unix.IFLA_INFO_DATA|unix.NLA_F_NESTED, nil)
 	if l.STP.Set && l.STP != have.STP {
 		data.AddRtAttr(unix.IFLA_BR_STP_STATE, nl.Uint32Attr(bit(l.STP.V)))
 	}
@@ -239,7 +253,9 @@ func (l Link) bridgeData(info *nl.RtAttr, have Link) {
 	if l.VLANFiltering.Set && l.VLANFiltering.V != have.VLANFiltering.V {
 		data.AddRtAttr(unix.IFLA_BR_VLAN_FILTERING, nl.Uint8Attr(uint8(bit(l.VLANFiltering.V))))
 	}
-	info.AddChild(data)
+	if l.Snooping.Set && l.Snooping.V != have.Snooping.V {
+		data.AddRtAttr(unix.IFLA_BR_MCAST_SNOOPING, nl.Uint8Attr(uint8(bit(l.Snooping.V))))
+	}
 }
 
 // createMessage makes a link; for a cable, peer is the other end, in the namespace that peerNS is open on. Master is
@@ -250,16 +266,17 @@ func (l Link) createMessage(master int, peer *Link, peerNS int) *nl.NetlinkReque
 	if master != 0 {
 		m.u32(unix.IFLA_MASTER, uint32(master))
 	}
+	if l.Type == Bridge {
+		l.bridgeData(m, Link{Snooping: plan.Some(true)}) // as a new one has
+		return m.req
+	}
 	info := m.nest(unix.IFLA_LINKINFO)
 	info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(l.Type))
-	switch {
-	case peer != nil:
+	if peer != nil {
 		end := info.AddRtAttr(unix.IFLA_INFO_DATA|unix.NLA_F_NESTED, nil).AddRtAttr(nl.VETH_INFO_PEER|unix.NLA_F_NESTED, nil)
 		nl.NewIfInfomsgChild(end, unix.AF_UNSPEC)
 		peer.createAttrs(func(t int, b []byte) { end.AddRtAttr(t, b) })
 		end.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(peerNS)))
-	case l.Type == Bridge:
-		l.bridgeData(info, Link{})
 	}
 	return m.req
 }

@@ -1,7 +1,6 @@
 package kind
 
 import (
-
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 

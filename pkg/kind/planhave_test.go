@@ -134,7 +134,7 @@ func (m *machine) alterLink(r *rand.Rand, l kind.Link) {
 	case 9:
 		l.Promote = false
 	case 10:
-		l.STP.V = l.STP.Set && !l.STP.V
+		l.STP.V, l.Snooping.V = l.STP.Set && !l.STP.V, l.Snooping.Set && !l.Snooping.V
 	case 11:
 		l.LinkLocal = plan.Some(netip.MustParseAddr("fe80::1234"))
 	case 12:
@@ -158,7 +158,7 @@ func (m *machine) alterLink(r *rand.Rand, l kind.Link) {
 func (m *machine) retype(l kind.Link) {
 	if l.Type == kind.Bridge {
 		m.remove(l.Key())
-		l.Type, l.STP, l.VLANFiltering = "dummy", plan.Opt[bool]{}, plan.Opt[bool]{}
+		l.Type, l.STP, l.VLANFiltering, l.Snooping = "dummy", plan.Opt[bool]{}, plan.Opt[bool]{}, plan.Opt[bool]{}
 		m.put(l)
 	}
 }

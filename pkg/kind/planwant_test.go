@@ -105,7 +105,7 @@ func (w *wanter) bridges(p *part) {
 	for _, name := range []string{"br0", "br1"} {
 		if chance(w.Rand, 3) {
 			l := w.link(p, name)
-			l.Type, l.STP, l.VLANFiltering = kind.Bridge, plan.Some(chance(w.Rand, 4)), plan.Some(false)
+			l.Type, l.STP, l.VLANFiltering, l.Snooping = kind.Bridge, plan.Some(chance(w.Rand, 4)), plan.Some(false), plan.Some(!chance(w.Rand, 4))
 			p.links = append(p.links, l)
 		}
 	}

@@ -25,6 +25,34 @@ func batches(steps []plan.Step) []batch {
 	return list
 }
 
+// besideBridgesLast moves what wants new bridges to be finished behind what is made at the same time in sections that have none: as
+// soon as a bridge is up it floods what a crowd of ports has to say over all of them, and that slows all that follows.
+func besideBridgesLast(list []batch) []batch {
+	waits := make(map[string]bool)
+	for _, b := range list {
+		for _, s := range b {
+			if l, ok := s.Changes[0].New.(kind.Link); ok && l.Type == kind.Bridge && s.Changes[0].Old == nil {
+				waits[l.NS] = true
+			}
+		}
+	}
+	last := func(b batch) int {
+		if waits[b[0].Key().NS] {
+			return 1
+		}
+		return 0
+	}
+	for i := 0; i < len(list); i++ {
+		end := i
+		for end < len(list) && !deletes(list[end][0]) && !alone(list[end][0]) && kindOf(list[end][0]).AfterLinks {
+			end++
+		}
+		slices.SortStableFunc(list[i:end], func(a, b batch) int { return last(a) - last(b) })
+		i = end
+	}
+	return list
+}
+
 func joins(a, b plan.Step) bool {
 	if a.Key().Kind != b.Key().Kind || deletes(a) != deletes(b) || alone(a) || alone(b) {
 		return false
@@ -44,7 +72,7 @@ func kindOf(s plan.Step) kind.Kind {
 // execute takes the steps in their order, up to the first that fails, or past failures.
 func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed error) {
 	l := r.newLedger(steps, unplanned)
-	list := batches(steps)
+	list := besideBridgesLast(batches(steps))
 	ahead := r.lookAhead(list, l, pastFailures)
 	for _, b := range list {
 		err := r.interrupted()
@@ -59,7 +87,7 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed e
 	}
 	failed = errors.Join(failed, ahead.end(failed == nil))
 	if failed == nil || pastFailures {
-		failed = errors.Join(failed, r.finishLinks(l))
+		failed = errors.Join(failed, r.finishLinks(l, func(string) bool { return true }))
 	}
 	l.close()
 	return failed
@@ -86,7 +114,7 @@ func (r *run) take(b batch, ahead *ahead, l *ledger, pastFailures bool) error {
 		return r.delete(b, l, pastFailures)
 	}
 	if kindOf(b[0]).AfterLinks {
-		if err := r.finishLinks(l); err != nil {
+		if err := r.finishLinks(l, func(ns string) bool { return ns == b[0].Key().NS }); err != nil {
 			return err
 		}
 	}
@@ -133,9 +161,9 @@ func (r *run) carryOut(b batch) error {
 	return k.Put(r.env, changes)
 }
 
-// finishLinks completes the links that were made so far.
-func (r *run) finishLinks(l *ledger) error {
-	k, err := r.env.FinishLinks()
+// finishLinks completes the links that were made so far in the sections that in says.
+func (r *run) finishLinks(l *ledger, in func(ns string) bool) error {
+	k, err := r.env.FinishLinks(in)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", k.Label(), err)
 		l.fail(k, err)

@@ -119,6 +119,7 @@ func standing(want []plan.Object) []plan.Have {
 		case kind.Link:
 			v.VLANFiltering = plan.Some(v.VLANFiltering.V)
 			v.STP = plan.Some(v.STP.V)
+			v.Snooping = plan.Some(v.Snooping.V)
 			o = v
 		case kind.Namespace:
 			v.Forwarding4, v.Forwarding6 = plan.Some(v.Forwarding4.V), plan.Some(v.Forwarding6.V)

@@ -32,6 +32,7 @@ func (x *expansion) link(l *link) {
 	}
 	if l.bridge != nil {
 		o.STP, o.VLANFiltering = plan.Some(l.bridge.STP.Or(false)), plan.Some(l.bridge.VLANFiltering.Or(false))
+		o.Snooping = plan.Some(l.bridge.Snooping.Or(true))
 	}
 	x.add(o, l.at)
 }

@@ -21,7 +21,7 @@ func TestLinkDefaults(t *testing.T) {
 		}
 	}
 	br0 := link("", "br0")
-	br0.Type, br0.STP, br0.VLANFiltering = kind.Bridge, plan.Some(false), plan.Some(false)
+	br0.Type, br0.STP, br0.VLANFiltering, br0.Snooping = kind.Bridge, plan.Some(false), plan.Some(false), plan.Some(true)
 	eth0 := link("ns1", "eth0")
 	eth0.Peer = port
 	end := link("", port)
@@ -37,7 +37,7 @@ func TestLinkAttributes(t *testing.T) {
 	topo := load(t, `
 name: lab
 bridges:
-  br0: {stp: true, vlan-filtering: true, mtu: 1279, mac: 02:00:00:00:00:01}
+  br0: {stp: true, vlan-filtering: true, mcast-snooping: false, mtu: 1279, mac: 02:00:00:00:00:01}
 interfaces:
   veth7: {master: br0, mtu: 9000}
 namespaces:
@@ -70,7 +70,7 @@ namespaces:
 		}
 	}
 	br0 := object[kind.Link](t, topo, kind.LinkKey("", "br0"))
-	if br0.STP != plan.Some(true) || br0.VLANFiltering != plan.Some(true) {
+	if br0.STP != plan.Some(true) || br0.VLANFiltering != plan.Some(true) || br0.Snooping != plan.Some(false) {
 		t.Error(br0)
 	}
 	// A far end that is not listed comes from the interface that declares the cable.

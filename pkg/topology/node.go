@@ -34,6 +34,7 @@ type Bridge struct {
 	Addresses     []Value[netip.Prefix]
 	STP           Value[bool]
 	VLANFiltering Value[bool]
+	Snooping      Value[bool]
 	MTU           Value[uint32]
 	MAC           Value[kind.MAC]
 
@@ -126,6 +127,7 @@ func (d *decoder) bridges(n *Node, e entry) bool {
 			{"addresses", d.addresses(n, &b.Addresses)},
 			{"stp", set(d, &b.STP, boolean("stp"))},
 			{"vlan-filtering", set(d, &b.VLANFiltering, boolean("vlan-filtering"))},
+			{"mcast-snooping", set(d, &b.Snooping, boolean("mcast-snooping"))},
 			{"mtu", set(d, &b.MTU, mtu)},
 			{"mac", set(d, &b.MAC, kind.ParseMAC)},
 		})
