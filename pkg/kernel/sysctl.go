@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sysctlRoot is all that is ever read or written, whatever a name looks like.
-const sysctlRoot = "/proc/sys"
+// sysctlRoot has all that is ever read or written, whatever a name looks like.
+const sysctlRoot = "/proc/sys/net"
 
 // ReadSysctls reads parameters of the namespace; paths are below /proc/sys. What does not exist is left out.
 func (n *Namespace) ReadSysctls(paths []string) (values map[string]string, err error) {
@@ -27,9 +27,17 @@ func (n *Namespace) ReadSysctls(paths []string) (values map[string]string, err e
 
 // ReadSysctlsHere is [Namespace.ReadSysctls] for the namespace that the calling thread is in.
 func ReadSysctlsHere(paths []string) (map[string]string, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	root, err := openSysctlRoot()
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(root) //nolint:errcheck // O_PATH
 	values := make(map[string]string, len(paths))
 	for _, path := range paths {
-		v, err := ReadSysctlHere(path)
+		v, err := readSysctl(root, path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
@@ -46,9 +54,9 @@ func (n *Namespace) WriteSysctl(path, value string) error {
 	return n.Inside(func() error { return n.WriteSysctlHere(path, value) })
 }
 
-// ReadSysctlHere reads a parameter of the namespace that the calling thread is in, its white space made single.
-func ReadSysctlHere(path string) (string, error) {
-	fd, err := openSysctl(path, unix.O_RDONLY)
+// readSysctl reads a parameter, its white space made single.
+func readSysctl(root int, path string) (string, error) {
+	fd, err := openSysctl(root, path, unix.O_RDONLY)
 	if err != nil {
 		return "", err
 	}
@@ -68,7 +76,12 @@ func ReadSysctlHere(path string) (string, error) {
 // WriteSysctlHere writes a parameter of n, which the calling thread must be in.
 func (n *Namespace) WriteSysctlHere(path, value string) error {
 	return n.Do(fmt.Sprintf("write %s = %s", path, value), func() error {
-		fd, err := openSysctl(path, unix.O_WRONLY|unix.O_TRUNC)
+		root, err := openSysctlRoot()
+		if err != nil {
+			return err
+		}
+		defer unix.Close(root) //nolint:errcheck // O_PATH
+		fd, err := openSysctl(root, path, unix.O_WRONLY|unix.O_TRUNC)
 		if err != nil {
 			return err
 		}
@@ -78,17 +91,20 @@ func (n *Namespace) WriteSysctlHere(path, value string) error {
 	})
 }
 
-// openSysctl opens a parameter below net without leaving /proc/sys/net, by whatever way the name tries.
-func openSysctl(path string, flags int) (fd int, err error) {
+// openSysctlRoot opens the directory that the parameters are below.
+func openSysctlRoot() (fd int, err error) {
+	if fd, err = unix.Open(sysctlRoot, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		return -1, fmt.Errorf("open %s: %w", sysctlRoot, err)
+	}
+	return fd, nil
+}
+
+// openSysctl opens a parameter below the root without leaving that, by whatever way the name tries.
+func openSysctl(root int, path string, flags int) (fd int, err error) {
 	rest, ok := strings.CutPrefix(path, "net/")
 	if !ok {
 		return -1, fmt.Errorf("sysctl %s: not below net: %w", path, fs.ErrInvalid)
 	}
-	root, err := unix.Open(sysctlRoot+"/net", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("open %s/net: %w", sysctlRoot, err)
-	}
-	defer unix.Close(root) //nolint:errcheck // O_PATH
 	fd, err = unix.Openat2(root, rest, &unix.OpenHow{
 		Flags:   uint64(flags | unix.O_CLOEXEC),
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,

@@ -36,7 +36,8 @@ type Env struct {
 	want      map[plan.Key]plan.Object
 	wantIn    map[section][]plan.Object
 	wantIPv6  map[plan.Key]bool // links that shall have IPv6 addresses
-	inherited []setting         // see resetConf
+	inherited []setting         // see resetConf, which
+	looked    bool              // looks for them once
 	prepared  bool              // /run/netns is ready for namespaces
 	processes func() (processes, error)
 	farEnds   map[*LiveLink]*Section // where the other ends of cables are

@@ -3,6 +3,7 @@ package kind
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -185,6 +186,9 @@ func (e *Env) crowded(l Link) bool {
 	}
 	return ports >= crowd
 }
+
+// CrowdWaits says whether a bridge that is to have a crowd of ports waits to be brought up.
+func (e *Env) CrowdWaits() bool { return slices.ContainsFunc(e.down, e.crowded) }
 
 func (s *Section) writeForwarding6(l Link) error {
 	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/forwarding", fmt.Sprint(bit(l.Forwarding6)))

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -310,12 +310,12 @@ type setting struct{ path, value string }
 // so that on a host that routes every namespace would. What deviates is the same for all namespaces of a run, so it is
 // looked for in the first only. The calling thread is in the namespace.
 func (e *Env) resetConf(ns *kernel.Namespace) error {
-	if e.inherited == nil {
+	if !e.looked {
 		found, err := deviations()
 		if err != nil {
 			return err
 		}
-		e.inherited = found
+		e.inherited, e.looked = found, true
 	}
 	for _, s := range e.inherited {
 		if err := ns.WriteSysctlHere(s.path, s.value); err != nil {
@@ -325,28 +325,48 @@ func (e *Env) resetConf(ns *kernel.Namespace) error {
 	return nil
 }
 
-// deviations lists what must be written in the calling thread's namespace to give it the kernel's defaults.
-func deviations() (list []setting, err error) {
-	list = []setting{}
-	for _, where := range []string{"all", "default", "lo"} {
-		for _, leaf := range slices.Sorted(maps.Keys(conf4Defaults[""])) {
-			want := cmp.Or(conf4Defaults[where][leaf], conf4Defaults[""][leaf])
-			if list, err = deviation(list, "net/ipv4/conf/"+where+"/"+leaf, want); err != nil {
-				return nil, err
-			}
-		}
+// deviations lists what must be written in the calling thread's namespace to give it the kernel's defaults. What lo has it took
+// from the default (inetdev_init), so that it is only looked at where that deviates.
+func deviations() ([]setting, error) {
+	leaves := slices.Sorted(maps.Keys(conf4Defaults[""]))
+	all, err := deviating("all", leaves)
+	if err != nil {
+		return nil, err
 	}
+	def, err := deviating("default", leaves)
+	if err != nil {
+		return nil, err
+	}
+	var odd []string
+	for _, s := range def {
+		odd = append(odd, path.Base(s.path))
+	}
+	lo, err := deviating("lo", odd)
+	if err != nil {
+		return nil, err
+	}
+	list := append(all, append(def, lo...)...)
 	// With net.core.devconf_inherit_init_net set, IPv6 is copied too.
-	return deviation(list, SysctlPath(Forwarding6), "0")
+	six := SysctlPath(Forwarding6)
+	values, err := kernel.ReadSysctlsHere([]string{six})
+	if have, there := values[six]; err == nil && there && have != "0" {
+		list = append(list, setting{six, "0"})
+	}
+	return list, err
 }
 
-func deviation(list []setting, path, want string) ([]setting, error) {
-	have, err := kernel.ReadSysctlHere(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist): // this kernel has no such parameter
-		return list, nil
-	case err != nil || have == want:
-		return list, err
+// deviating lists the IPv4 parameters of a directory that have not the kernel's default, of those that this kernel has.
+func deviating(dir string, leaves []string) (list []setting, err error) {
+	paths := make([]string, len(leaves))
+	for i, leaf := range leaves {
+		paths[i] = "net/ipv4/conf/" + dir + "/" + leaf
 	}
-	return append(list, setting{path, want}), nil
+	values, err := kernel.ReadSysctlsHere(paths)
+	for i, leaf := range leaves {
+		want := cmp.Or(conf4Defaults[dir][leaf], conf4Defaults[""][leaf])
+		if have, there := values[paths[i]]; there && have != want {
+			list = append(list, setting{paths[i], want})
+		}
+	}
+	return list, err
 }

@@ -83,7 +83,8 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 // verify reads what steps can have changed, and plans anew if that is not as it is wanted.
 func (r *run) verify(touched sections) (p plan.Plan, want []plan.Object, err error) {
 	open := len(r.env.Sections)
-	have, want, err := r.observeAgain(r.want, touched)
+	have, want, err := r.observeAgain(r.want, touched.but(r.early))
+	r.early = nil
 	if err != nil {
 		return p, nil, err
 	}

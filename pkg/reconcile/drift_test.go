@@ -104,7 +104,7 @@ func (l *lab) rest() string {
 	deadline := time.Now().Add(limit)
 	for last := ""; ; {
 		state := look(l, false)
-		now, moving := state.text, state.moving() != ""
+		now, moving := state.text, state.moving() != "" || state.probing()
 		if now == last && !moving {
 			return snapshot(l)
 		}

@@ -24,6 +24,7 @@ var linkDrifts = []drift{
 	{name: "STP on", do: "ip link set br0 type bridge stp_state 1", plan: []string{"update link br0:  stp yes -> no"}},
 	{name: "STP on and off, and a port between", do: "ip link set br0 type bridge stp_state 1\nip link set port1 down\nip link set port1 up\nip link set br0 type bridge stp_state 0",
 		plan: []string{"update link port1:  blocked by stp yes -> no"}},
+	{name: "multicast snooping off", do: "ip link set br0 type bridge mcast_snooping 0", plan: []string{"update link br0:  mcast-snooping no -> yes"}},
 	{name: "port blocked", do: "ip link set port1 type bridge_slave state 2", plan: []string{"update link port1:  blocked by stp yes -> no"}},
 	{name: "bridge deleted", do: "ip link del br0", plan: []string{"create link br0", "update link port1:  master none -> br0"}, gone: []string{"/br0"}},
 	{name: "cable deleted at the bridge", do: "ip link del port1", plan: []string{"create link ns1/eth0"}, gone: []string{"/port1", "ns1/eth0"}},

@@ -25,34 +25,6 @@ func batches(steps []plan.Step) []batch {
 	return list
 }
 
-// besideBridgesLast moves what wants new bridges to be finished behind what is made at the same time in sections that have none: as
-// soon as a bridge is up it floods what a crowd of ports has to say over all of them, and that slows all that follows.
-func besideBridgesLast(list []batch) []batch {
-	waits := make(map[string]bool)
-	for _, b := range list {
-		for _, s := range b {
-			if l, ok := s.Changes[0].New.(kind.Link); ok && l.Type == kind.Bridge && s.Changes[0].Old == nil {
-				waits[l.NS] = true
-			}
-		}
-	}
-	last := func(b batch) int {
-		if waits[b[0].Key().NS] {
-			return 1
-		}
-		return 0
-	}
-	for i := 0; i < len(list); i++ {
-		end := i
-		for end < len(list) && !deletes(list[end][0]) && !alone(list[end][0]) && kindOf(list[end][0]).AfterLinks {
-			end++
-		}
-		slices.SortStableFunc(list[i:end], func(a, b batch) int { return last(a) - last(b) })
-		i = end
-	}
-	return list
-}
-
 func joins(a, b plan.Step) bool {
 	if a.Key().Kind != b.Key().Kind || deletes(a) != deletes(b) || alone(a) || alone(b) {
 		return false
@@ -72,10 +44,13 @@ func kindOf(s plan.Step) kind.Kind {
 // execute takes the steps in their order, up to the first that fails, or past failures.
 func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed error) {
 	l := r.newLedger(steps, unplanned)
-	list := besideBridgesLast(batches(steps))
+	list, flooded := besideBridgesLast(batches(steps))
 	ahead := r.lookAhead(list, l, pastFailures)
-	for _, b := range list {
+	for i, b := range list {
 		err := r.interrupted()
+		if err == nil && i == flooded && !pastFailures {
+			err = errors.Join(ahead.end(true), r.readEarly(list[:i], list[i:]))
+		}
 		if err == nil {
 			err = r.take(b, ahead, l, pastFailures)
 		}
@@ -86,6 +61,9 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed e
 		}
 	}
 	failed = errors.Join(failed, ahead.end(failed == nil))
+	if failed == nil && !pastFailures && flooded == len(list) {
+		failed = r.readEarly(list, nil)
+	}
 	if failed == nil || pastFailures {
 		failed = errors.Join(failed, r.finishLinks(l, func(string) bool { return true }))
 	}

@@ -311,11 +311,8 @@ func (s *state) unsettled() string {
 				return fmt.Sprintf("%s/%s %s", n.name, l.name, why)
 			}
 		}
-		if addr := n.unrouted(); addr != "" {
-			return fmt.Sprintf("%s: %s has no local route", n.name, addr)
-		}
 	}
-	return ""
+	return s.moving()
 }
 
 // unrouted tells of an IPv6 address that the kernel has yet to make a route for: a worker of its does that, even where no
@@ -331,6 +328,16 @@ func (n *section) unrouted() string {
 		}
 	}
 	return ""
+}
+
+// probing says whether the kernel looks for duplicates of an IPv6 address; until that is done it has no local route.
+func (s *state) probing() bool {
+	return slices.ContainsFunc(s.sections, func(n *section) bool {
+		return slices.ContainsFunc(n.addresses, func(a netlink.Addr) bool {
+			l := n.byIndex(a.LinkIndex)
+			return a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == unix.IFA_F_TENTATIVE && l != nil && l.has("UP") && l.has("LOWER_UP")
+		})
+	})
 }
 
 func (n *section) unsettled(l *link) string {
@@ -362,9 +369,12 @@ func (l *link) moving() string {
 	return ""
 }
 
-// moving tells which link does.
+// moving tells of what the kernel is about.
 func (s *state) moving() string {
 	for _, n := range s.sections {
+		if addr := n.unrouted(); addr != "" {
+			return fmt.Sprintf("%s: %s has no local route", n.name, addr)
+		}
 		for _, l := range n.links {
 			if why := l.moving(); why != "" {
 				return fmt.Sprintf("%s/%s %s", n.name, l.name, why)

@@ -44,6 +44,20 @@ func touchedBy(steps []plan.Step) sections {
 	return touched
 }
 
+// but leaves out others. Of all it leaves out none.
+func (s sections) but(others sections) sections {
+	if s == nil {
+		return nil
+	}
+	rest := make(sections, len(s))
+	for name := range s {
+		if !others[name] {
+			rest[name] = true
+		}
+	}
+	return rest
+}
+
 // among leaves the objects that are in the sections, or are one.
 func (s sections) among(k plan.Key) bool {
 	return s.has(k.NS) && (k.NS != "" || k.Kind != kind.KindNamespace) || k.Kind == kind.KindNamespace && s.has(k.Name)
