@@ -72,7 +72,7 @@ func (s *Section) takeDown(there, doomed []LiveLink) error {
 		ports[l.Master]++
 	}
 	for _, l := range doomed {
-		if l.Type != Bridge || ports[l.Index] < crowd {
+		if l.Type != Bridge || !l.Up() || ports[l.Index] < crowd {
 			continue
 		}
 		err := s.NS.Write("take down link "+LinkKey(s.NS.Name, l.Name).Place(), indexRequest(l.Index, 0, unix.IFF_UP).req)

@@ -270,9 +270,9 @@ func (l *lab) script(lines string) {
 }
 
 // inNS runs a command in a namespace.
-func (l *lab) inNS(ns, name string, args ...string) string {
+func (l *lab) inNS(ns, name string, args ...string) {
 	l.Helper()
-	return l.sh("nsenter", slices.Concat([]string{"--net=/run/netns/" + ns, name}, args)...)
+	l.sh("nsenter", slices.Concat([]string{"--net=/run/netns/" + ns, name}, args)...)
 }
 
 // same compares snapshots.
