@@ -1,6 +1,8 @@
 package kind
 
 import (
+	"slices"
+
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -18,19 +20,24 @@ type ends struct{ own, peer int }
 
 // findCables finds for each end of a cable between namespaces the section that the other end is in. An end shows its peer's index
 // and a number for its namespace, and the kernel only tells which number a namespace has. So those are asked for that have an
-// end which shows the same two indexes the other way round.
+// end which shows the same two indexes the other way round: first the one that the topology wants it to be, then all.
 func (e *Env) findCables() error {
 	e.farEnds = make(map[*LiveLink]*Section)
-	asking := e.candidates()
-	cables := make([][][2]sectionLink, len(asking))
-	err := kernel.Each(e.Workers, len(asking), func(t kernel.Thread, i int) (err error) {
-		cables[i], err = asking[i].cables(t)
+	if err := e.ask(e.declared()); err != nil {
+		return err
+	}
+	return e.ask(e.candidates())
+}
+
+// ask notes the other ends that sections find.
+func (e *Env) ask(list []asking) error {
+	cables := make([][][2]sectionLink, len(list))
+	err := kernel.Each(e.Workers, len(list), func(t kernel.Thread, i int) (err error) {
+		cables[i], err = list[i].cables(t)
 		return err
 	})
-	for _, list := range cables {
-		for _, c := range list {
-			e.farEnds[c[0].LiveLink], e.farEnds[c[1].LiveLink] = c[1].section, c[0].section
-		}
+	for _, c := range slices.Concat(cables...) {
+		e.farEnds[c[0].LiveLink], e.farEnds[c[1].LiveLink] = c[1].section, c[0].section
 	}
 	return err
 }
@@ -42,19 +49,15 @@ type asking struct {
 	far  [][]sectionLink // those that show the two indexes of each the other way round
 }
 
-// candidates lists the sections with what each is to ask.
-func (e *Env) candidates() (list []asking) {
-	shown := make(map[ends][]sectionLink)
-	for _, s := range e.Sections {
-		for _, l := range s.betweenNamespaces() {
-			k := ends{l.Index, l.Peer}
-			shown[k] = append(shown[k], sectionLink{s, l})
-		}
-	}
+// asking lists the ends whose other ends are not known, and may be among those that others tells.
+func (e *Env) asking(others func(sectionLink) []sectionLink) (list []asking) {
 	for _, s := range e.Sections {
 		a := asking{Section: s}
 		for _, l := range s.betweenNamespaces() {
-			if far := shown[ends{l.Peer, l.Index}]; len(far) > 0 {
+			if e.farEnds[l] != nil {
+				continue
+			}
+			if far := others(sectionLink{s, l}); len(far) > 0 {
 				a.near, a.far = append(a.near, l), append(a.far, far)
 			}
 		}
@@ -63,6 +66,37 @@ func (e *Env) candidates() (list []asking) {
 		}
 	}
 	return list
+}
+
+// declared lists the ends with those that the topology wants them to lead to.
+func (e *Env) declared() []asking {
+	return e.asking(func(near sectionLink) []sectionLink {
+		want, _ := e.want[LinkKey(near.section.NS.Name, near.Name)].(Link)
+		pair, _ := want.Pair()
+		s := e.Sections[pair.NS]
+		if s == nil {
+			return nil
+		}
+		far := s.byIndex[s.index[pair.Name]]
+		if far == nil || far.Peer != near.Index || far.Index != near.Peer {
+			return nil
+		}
+		return []sectionLink{{s, far}}
+	})
+}
+
+// candidates lists the ends with all that they can lead to.
+func (e *Env) candidates() []asking {
+	shown := make(map[ends][]sectionLink)
+	for _, s := range e.Sections {
+		for _, l := range s.betweenNamespaces() {
+			if e.farEnds[l] == nil {
+				k := ends{l.Index, l.Peer}
+				shown[k] = append(shown[k], sectionLink{s, l})
+			}
+		}
+	}
+	return e.asking(func(near sectionLink) []sectionLink { return shown[ends{near.Peer, near.Index}] })
 }
 
 // betweenNamespaces lists the ends of cables whose other ends are in other namespaces.
