@@ -8,7 +8,7 @@ import "golang.org/x/sys/unix"
 // (RLIMIT_NOFILE), nothing is lost but that time.
 func MakeRoom(namespaces int) {
 	const (
-		each  = 3   // the namespace and two sockets
+		each  = 2   // the namespace and a socket
 		few   = 20  // what else is open
 		many  = 200 // and that when many threads are at work
 		first = 64  // the size that a table begins with

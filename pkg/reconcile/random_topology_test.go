@@ -100,6 +100,9 @@ func (v inventor) bridge(r *room, name string) object {
 	if v.oneIn(6) {
 		b["stp"] = true
 	}
+	if v.oneIn(6) {
+		b["mcast-snooping"] = false
+	}
 	if v.oneIn(8) && v.vlans {
 		b["vlan-filtering"] = true
 	}

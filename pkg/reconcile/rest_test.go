@@ -1,0 +1,105 @@
+package reconcile_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strconv"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/kind"
+)
+
+// named opens a namespace by its name.
+func (l *lab) named(name string) (n *kernel.Namespace) {
+	l.Helper()
+	err := kernel.OnThread(func(t kernel.Thread) (err error) {
+		n, err = kernel.Named(t, name, l.seam)
+		return err
+	})
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(n.Close)
+	return n
+}
+
+// lastDescriptor is the highest of this process.
+func (l *lab) lastDescriptor() (last int) {
+	l.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		l.Fatal(err)
+	}
+	for _, e := range open {
+		n, err := strconv.Atoi(e.Name())
+		if err != nil {
+			l.Fatal(err)
+		}
+		last = max(last, n)
+	}
+	return last
+}
+
+// A namespace that rests is found again by its name, as long as that is its own: nothing is asked of another, nor is its
+// name taken away.
+func TestRest(t *testing.T) {
+	l := newLab(t)
+	l.script("ip netns add r0")
+	n := l.named("r0")
+	uses := func() map[string]error {
+		_, read := kind.ListLinks(n)
+		n.Rest()
+		_, fd := n.FD()
+		n.Rest()
+		_, nft := n.NFTUntouched()
+		n.Rest()
+		return map[string]error{"read": read, "descriptor": fd, "nftables": nft, "inside": n.Inside(func() error { return nil })}
+	}
+	expect := func(when string, want error) {
+		t.Helper()
+		n.Rest()
+		for use, err := range uses() {
+			if !errors.Is(err, want) {
+				t.Errorf("%s: %s: %v, want %v", when, use, err, want)
+			}
+		}
+	}
+	expect("at rest", nil)
+	n.Rest()
+	l.script("ip netns del r0")
+	expect("when it is gone", fs.ErrNotExist)
+	l.script("ip netns add r0")
+	expect("when another has the name", kernel.ErrOther)
+	if err := kernel.OnThread(n.Delete); !errors.Is(err, kernel.ErrOther) {
+		t.Errorf("delete when another has the name: %v, want %v", err, kernel.ErrOther)
+	}
+	l.script("ip netns del r0") // which is still there
+	expect("when it is closed", kernel.ErrClosed)
+}
+
+// However many namespaces there are, a look at them needs few descriptors.
+func TestFewDescriptors(t *testing.T) {
+	l := newLab(t)
+	topo := l.load(crowd())
+	l.apply(topo)
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	few := before
+	few.Cur = uint64(l.lastDescriptor()) + 30
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+		t.Fatal(err)
+	}
+	p := l.diff(topo)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Steps) > 0 {
+		t.Errorf("not in sync:\n%s", planText(p))
+	}
+}
