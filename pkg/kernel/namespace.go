@@ -3,7 +3,6 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -13,10 +12,15 @@ import (
 // caller's namespace instead.
 var ErrClosed = errors.New("namespace is closed")
 
-// ErrOther is the error of every use of a [Namespace] whose name another has got since it was opened.
+// ErrGone is the error of every use of a [Namespace] that rested, and is not at its name any more. Beside it comes that of [Named], or
+// [ErrOther].
+var ErrGone = errors.New("namespace is gone")
+
+// ErrOther says that another namespace has got the name.
 var ErrOther = errors.New("is another namespace by now")
 
-// Namespace is a network namespace with its sockets. It may rest: see [Namespace.Rest].
+// Namespace is a network namespace with its sockets. It may rest: see [Namespace.Rest]. One thread at a time uses it; beside that, others
+// may only ask for its [Namespace.ID], [Namespace.Cookie] and [Namespace.Borrow], and of one without a name for its FD.
 type Namespace struct {
 	// Name is that in /run/netns, empty for the host's own.
 	Name string
@@ -25,11 +29,10 @@ type Namespace struct {
 	id     ID
 	cookie uint64
 
-	opening sync.Mutex
-	closed  bool
-	fd      int
-	route   *socket // nil while it rests
-	nft     *socket // nil until it is asked, and where the kernel has no nf_tables
+	closed bool
+	fd     int
+	route  *socket // nil while it rests
+	nft    *socket // nil while it rests, or before something is asked of it that is no look
 }
 
 // Current opens the namespace that the calling thread is in: the host's own, but on a [Thread] that has left it.
@@ -60,8 +63,6 @@ func newNamespace(name string, fd int, seam *Seam) (*Namespace, error) {
 
 // Close closes the namespace's sockets for good. It can be called again.
 func (n *Namespace) Close() {
-	n.opening.Lock()
-	defer n.opening.Unlock()
 	n.release()
 	n.closed = true
 }

@@ -35,10 +35,9 @@ type Env struct {
 
 	want      map[plan.Key]plan.Object
 	wantIn    map[section][]plan.Object
-	wantIPv6  map[plan.Key]bool // links that shall have IPv6 addresses
-	inherited []setting         // see resetConf, which
-	looked    bool              // looks for them once
-	prepared  bool              // /run/netns is ready for namespaces
+	wantIPv6  map[plan.Key]bool         // links that shall have IPv6 addresses
+	inherited func() ([]setting, error) // see resetConf
+	prepared  bool                      // /run/netns is ready for namespaces
 	processes func() (processes, error)
 	farEnds   map[*LiveLink]*Section // where the other ends of cables are
 	down      []Link                 // bridges that wait for their ports, see FinishLinks

@@ -167,7 +167,10 @@ func (e *Env) link(s *Section, live *LiveLink, name string, linkLocal netip.Addr
 		l.LinkLocal = plan.Some(netip.Addr{})
 	}
 	if live.Type == Bridge {
-		l.STP, l.VLANFiltering, l.Snooping = plan.Some(live.STP), plan.Some(live.VLANFiltering), plan.Some(live.Snooping)
+		l.STP, l.VLANFiltering, l.Snooping = plan.Some(live.STP), plan.Some(live.VLANFiltering), live.Snooping
+		if want, ok := e.want[l.Key()].(Link); ok && !live.Snooping.Set {
+			l.Snooping = want.Snooping // the kernel can't, whatever it is told
+		}
 	}
 	if master := s.byIndex[live.Master]; master != nil && live.Master != 0 {
 		l.Master = e.nameOf(s, master)

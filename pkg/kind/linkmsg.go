@@ -36,7 +36,7 @@ type LiveLink struct {
 	Disabled6                         bool // IPv6 is switched off
 
 	STP, VLANFiltering bool
-	Snooping           bool // also where the kernel has no multicast snooping
+	Snooping           plan.Opt[bool] // unset where the kernel has no multicast snooping
 	PortState          uint8
 }
 
@@ -156,7 +156,9 @@ func (l *LiveLink) parseInfo(info attrs) {
 	l.Type = info.text(unix.IFLA_INFO_KIND)
 	if l.Type == Bridge {
 		data := info.nested(unix.IFLA_INFO_DATA)
-		l.Snooping = !data.has(unix.IFLA_BR_MCAST_SNOOPING) || data.u8(unix.IFLA_BR_MCAST_SNOOPING) != 0
+		if data.has(unix.IFLA_BR_MCAST_SNOOPING) {
+			l.Snooping = plan.Some(data.u8(unix.IFLA_BR_MCAST_SNOOPING) != 0)
+		}
 		l.STP = data.u32(unix.IFLA_BR_STP_STATE) != 0
 		l.VLANFiltering = data.u8(unix.IFLA_BR_VLAN_FILTERING) != 0
 	}

@@ -187,8 +187,17 @@ func (e *Env) crowded(l Link) bool {
 	return ports >= crowd
 }
 
-// CrowdWaits says whether a bridge that is to have a crowd of ports waits to be brought up.
-func (e *Env) CrowdWaits() bool { return slices.ContainsFunc(e.down, e.crowded) }
+// WithCrowd tells in which sections bridges wait to be brought up, if one of them is to have a crowd of ports; else nil.
+func (e *Env) WithCrowd() map[string]bool {
+	if !slices.ContainsFunc(e.down, e.crowded) {
+		return nil
+	}
+	in := make(map[string]bool)
+	for _, l := range e.down {
+		in[l.NS] = true
+	}
+	return in
+}
 
 func (s *Section) writeForwarding6(l Link) error {
 	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/forwarding", fmt.Sprint(bit(l.Forwarding6)))

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -310,14 +311,14 @@ type setting struct{ path, value string }
 // so that on a host that routes every namespace would. What deviates is the same for all namespaces of a run, so it is
 // looked for in the first only. The calling thread is in the namespace.
 func (e *Env) resetConf(ns *kernel.Namespace) error {
-	if !e.looked {
-		found, err := deviations()
-		if err != nil {
-			return err
-		}
-		e.inherited, e.looked = found, true
+	if e.inherited == nil {
+		e.inherited = sync.OnceValues(deviations)
 	}
-	for _, s := range e.inherited {
+	list, err := e.inherited()
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
 		if err := ns.WriteSysctlHere(s.path, s.value); err != nil {
 			return err
 		}

@@ -139,10 +139,10 @@ func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
 // has a number for each namespace, and the kernel looks through all of them to find one. The host's own is known, mostly.
 func (s *Section) asks(l *LiveLink, other *Section) bool {
 	host := other.NS.Name == ""
-	if s.hostNSID >= 0 && host != (l.PeerNSID == s.hostNSID) {
+	if s.NS.Name == "" || s.hostNSID >= 0 && host != (l.PeerNSID == s.hostNSID) {
 		return false
 	}
-	return host || s.NS.Name != "" && s.NS.Name < other.NS.Name
+	return host || s.NS.Name < other.NS.Name
 }
 
 // likely are those of the ends that can be the other one. Of many, as in a line of routers that all have the same indexes, the

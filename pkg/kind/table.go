@@ -19,7 +19,7 @@ type Kind struct {
 	Begin func(e *Env, objects []plan.Object, stop func() error) (next func() error)
 	// Beside, if set, says of an object whether Put may run while what it does not need is being created.
 	Beside func(plan.Object) bool
-	// AfterLinks says that Put wants the links of the plan to be finished: see [Env.FinishLinks].
+	// AfterLinks says that Put wants the links of its section to be finished: see [Env.FinishLinks].
 	AfterLinks bool
 	// Batch says that Put takes the changes of several steps at once; Del always does.
 	Batch bool

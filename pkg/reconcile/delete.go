@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/kind"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -102,7 +103,7 @@ func (r *run) delete(b batch, l *ledger, pastFailures bool) error {
 		}
 		p := list[i]
 		p.begun = true
-		if p.err = k.Del(r.env, p.objects); p.err != nil {
+		if p.err = r.deleteIn(p, k); p.err != nil {
 			p.err = fmt.Errorf("%s: %w", b[p.steps[0]].Key().Label(), p.err)
 		}
 		if p.err != nil && !pastFailures {
@@ -121,6 +122,18 @@ func (r *run) delete(b batch, l *ledger, pastFailures bool) error {
 }
 
 var errFailed = errors.New("failed")
+
+// deleteIn deletes the objects of one place, and lets it rest. With a namespace that is gone they are too.
+func (r *run) deleteIn(p *place, k kind.Kind) error {
+	err := k.Del(r.env, p.objects)
+	if errors.Is(err, kernel.ErrGone) && !k.Last {
+		err = nil
+	}
+	if s := r.env.Sections[p.ns]; s != nil {
+		s.NS.Rest()
+	}
+	return err
+}
 
 // noteDeletions notes what has become of each step: it is done if it was in one of its places.
 func noteDeletions(b batch, list []*place, l *ledger) {

@@ -49,7 +49,9 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed e
 	for i, b := range list {
 		err := r.interrupted()
 		if err == nil && i == flooded && !pastFailures {
-			err = errors.Join(ahead.end(true), r.readEarly(list[:i], list[i:]))
+			if err = ahead.end(true); err == nil {
+				err = r.readEarly(list[:i], list[i:])
+			}
 		}
 		if err == nil {
 			err = r.take(b, ahead, l, pastFailures)

@@ -45,10 +45,11 @@ func besideBridgesLast(list []batch) (_ []batch, first int) {
 // afterLinks says whether a batch makes something that wants links to be finished.
 func afterLinks(b batch) bool { return !deletes(b[0]) && !alone(b[0]) && kindOf(b[0]).AfterLinks }
 
-// readEarly reads the namespaces that are done with, if a crowd of ports is about to be flooded: what is still to be made changes
-// nothing in them. The look that verifies the run takes them as they are.
+// readEarly reads the namespaces that are done with, if a crowd of ports is about to be flooded: what is still to be made, and that
+// bridges come up in others, changes nothing in them. The look that verifies the run takes them as they are.
 func (r *run) readEarly(done, rest []batch) error {
-	if !r.env.CrowdWaits() {
+	waiting := r.env.WithCrowd()
+	if waiting == nil {
 		return nil
 	}
 	touched, again := touchedBy(slices.Concat(done...)), touchedBy(slices.Concat(rest...))
@@ -56,7 +57,7 @@ func (r *run) readEarly(done, rest []batch) error {
 		return nil // all may be
 	}
 	names := slices.Sorted(maps.Keys(touched))
-	names = slices.DeleteFunc(names, func(name string) bool { return name == "" || again[name] })
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "" || again[name] || waiting[name] })
 	found := make([]*kind.Section, len(names))
 	err := kernel.Each(r.Workers, len(names), func(t kernel.Thread, i int) (err error) {
 		found[i], _, err = r.openNamed(t, names[i], r.env.Sections[""].NS)

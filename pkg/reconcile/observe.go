@@ -45,8 +45,21 @@ func (r *run) observe(want []plan.Object) ([]plan.Have, []plan.Object, error) {
 	return r.observeAgain(want, nil)
 }
 
+// looks bounds how often a host is looked at anew on which a namespace went during a look.
+const looks = 5
+
 // observeAgain is observe where only the given sections can have changed since the last time; nil for all.
-func (r *run) observeAgain(want []plan.Object, touched sections) ([]plan.Have, []plan.Object, error) {
+func (r *run) observeAgain(want []plan.Object, touched sections) (have []plan.Have, full []plan.Object, err error) {
+	for range looks {
+		if have, full, err = r.look(want, touched); !errors.Is(err, kernel.ErrGone) {
+			break
+		}
+		touched = nil
+	}
+	return have, full, err
+}
+
+func (r *run) look(want []plan.Object, touched sections) ([]plan.Have, []plan.Object, error) {
 	r.refused = nil
 	before := r.sections()
 	if r.copies == nil {

@@ -92,14 +92,36 @@ func TestFewDescriptors(t *testing.T) {
 	}
 	few := before
 	few.Cur = uint64(l.lastDescriptor()) + 30
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+			t.Error(err)
+		}
+	}()
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
 		t.Fatal(err)
 	}
-	p := l.diff(topo)
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
-		t.Fatal(err)
-	}
-	if len(p.Steps) > 0 {
+	if p := l.diff(topo, beside); len(p.Steps) > 0 {
 		t.Errorf("not in sync:\n%s", planText(p))
 	}
+}
+
+// What is to be deleted in a namespace that somebody deletes first is gone, and that is no failure.
+func TestGoneBeforeDeletion(t *testing.T) {
+	l := newLab(t)
+	l.apply(l.load(`
+name: gone
+namespaces:
+  n1: {interfaces: {eth0: {addresses: [10.0.0.1/30]}}}
+  n2:
+    interfaces: {eth0: {peer: n1/eth0, addresses: [10.0.0.2/30]}, lo: {addresses: [10.9.9.9/32]}}
+    routes: [{to: 10.8.0.0/16, type: blackhole}]
+`))
+	topo := l.load("{name: gone, namespaces: {n1: {}, n2: {}}}")
+	report, err := l.tryApply(topo, through(at(1, func(_ kernel.Write, write func() error) error {
+		return errors.Join(run("ip", "netns", "del", "n2"), write())
+	})))
+	if err != nil {
+		t.Errorf("%v\n%s", err, outcomes(report))
+	}
+	l.inSync(topo)
 }
