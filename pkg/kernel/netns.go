@@ -48,6 +48,11 @@ func Named(t Thread, name string, seam *Seam) (*Namespace, error) {
 	return n, err
 }
 
+// Absent says whether an error of [Named] is that no namespace has the name.
+func Absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotNamespace) || errors.Is(err, ErrSymlink)
+}
+
 // open is Named without what only a look needs.
 func open(t Thread, name string, seam *Seam) (*Namespace, error) {
 	fd, err := openFile(name)

@@ -25,7 +25,7 @@ func (n *Namespace) Wake(t Thread) error {
 	}
 	again, err := open(t, n.Name, n.seam)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrGone, err)
+		return gone(err)
 	}
 	if again.cookie != n.cookie {
 		again.Close()
@@ -40,6 +40,14 @@ func (n *Namespace) wake() error {
 		return nil
 	}
 	return OnThread(n.Wake)
+}
+
+// gone adds [ErrGone] to the errors that say so; others, as of too many open files, stay what they are.
+func gone(err error) error {
+	if Absent(err) {
+		return fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return err
 }
 
 func (n *Namespace) replaced() error {
@@ -63,7 +71,7 @@ func (n *Namespace) Borrow(f func(fd int) error) error {
 	}
 	fd, err := openFile(n.Name)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrGone, err)
+		return gone(err)
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing is written through it
 	id, err := idOf(fd)

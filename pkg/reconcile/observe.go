@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"sync"
@@ -196,7 +195,7 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
 	n, err := kernel.Named(t, name, r.Seam)
 	switch {
-	case errors.Is(err, kernel.ErrNotNamespace), errors.Is(err, kernel.ErrSymlink), errors.Is(err, fs.ErrNotExist):
+	case kernel.Absent(err):
 		return nil, stamp, nil // listing the namespaces tells what to do about it
 	case err != nil:
 		return nil, stamp, err

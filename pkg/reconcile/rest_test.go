@@ -81,6 +81,31 @@ func TestRest(t *testing.T) {
 	expect("when it is closed", kernel.ErrClosed)
 }
 
+// A namespace that can't be opened for another reason is not taken for gone.
+func TestRestWithoutDescriptors(t *testing.T) {
+	l := newLab(t)
+	l.script("ip netns add r0")
+	n := l.named("r0")
+	n.Rest()
+	err := kernel.OnThread(func(t kernel.Thread) error {
+		var before unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+			return err
+		}
+		none := before
+		none.Cur = 0
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+			return err
+		}
+		err := n.Wake(t)
+		return errors.Join(err, unix.Setrlimit(unix.RLIMIT_NOFILE, &before))
+	})
+	if !errors.Is(err, unix.EMFILE) || errors.Is(err, kernel.ErrGone) {
+		t.Errorf("%v, want %v alone", err, unix.EMFILE)
+	}
+	l.script("ip netns del r0")
+}
+
 // However many namespaces there are, a look at them needs few descriptors.
 func TestFewDescriptors(t *testing.T) {
 	l := newLab(t)
