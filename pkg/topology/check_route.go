@@ -146,7 +146,7 @@ func (c *checker) connected(s *section, r *Route, dst netip.Prefix) {
 
 // source checks that a route's source address is one of the section's.
 func (c *checker) source(s *section, r *Route) {
-	if !r.Src.OK() || s.doubts(r.Src.V) || s.holds(r.Src.V) {
+	if !r.Src.OK() || s.doubts(r.Src.V) || s.holds(r.Src.V, r.Dev.V) {
 		return
 	}
 	c.lenient(s)(r.Src.at, "src %s is no address %s", r.Src.V, s.where())
@@ -201,7 +201,7 @@ func (c *checker) dev(s *section, via Value[netip.Addr], dev Value[string], onli
 	switch {
 	case ip.IsLinkLocalUnicast() && ip.Is6() && !dev.Given():
 		c.errorf(via.at, "the gateway %s is link-local, and so needs dev", ip)
-	case s.holds(ip):
+	case s.holds(ip, dev.V):
 		c.errorf(via.at, "the gateway %s is an address of the section itself", ip)
 	case onlink, ip.IsLinkLocalUnicast() && ip.Is6():
 	case l == nil:
@@ -226,8 +226,11 @@ func (c *checker) unreachable(s *section, via Value[netip.Addr], dev Value[strin
 	}
 }
 
-// holds says whether an address is one of the section's own.
-func (s *section) holds(a netip.Addr) bool {
+// holds says whether an address is one of the section's own; a link-local one is only on its link.
+func (s *section) holds(a netip.Addr, dev string) bool {
+	if a.Is6() && a.IsLinkLocalUnicast() {
+		a = a.WithZone(dev)
+	}
 	_, ok := s.own[a]
 	return ok
 }
