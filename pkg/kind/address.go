@@ -36,7 +36,9 @@ type Address struct {
 
 // AddressKey is the key of an address.
 func AddressKey(ns, dev string, p netip.Prefix) plan.Key {
-	return plan.Key{NS: ns, Kind: KindAddress, Name: dev + " " + p.String()}
+	const long = 64 // as an IPv6 prefix and a name of IFNAMSIZ need
+	name := append(append(make([]byte, 0, long), dev...), ' ')
+	return plan.Key{NS: ns, Kind: KindAddress, Name: string(p.AppendTo(name))}
 }
 
 // NewAddress is an address as plumb makes it.
@@ -55,14 +57,14 @@ const scopeHost = 254
 func (a Address) Key() plan.Key { return AddressKey(a.NS, a.Dev, a.Prefix) }
 
 // Needs implements [plan.Object].
-func (a Address) Needs() []plan.Key { return linkNeeds(a.NS, a.Dev) }
+func (a Address) Needs() []plan.Key { return []plan.Key{linkNeed(a.NS, a.Dev)} }
 
-// linkNeeds is what anything on a link needs: the link, or for lo, which comes with its namespace, that.
-func linkNeeds(ns, dev string) []plan.Key {
+// linkNeed is what anything on a link needs: the link, or for lo, which comes with its namespace, that.
+func linkNeed(ns, dev string) plan.Key {
 	if dev == "lo" && ns != "" {
-		return []plan.Key{NamespaceKey(ns)}
+		return NamespaceKey(ns)
 	}
-	return []plan.Key{LinkKey(ns, dev)}
+	return LinkKey(ns, dev)
 }
 
 // Describe implements [plan.Object].
@@ -141,18 +143,27 @@ func sameSubnet(a, b plan.Object) bool {
 
 // On implements [plan.Dependent]. A source address is there as long as one link has it.
 func (a Address) On() []plan.Key {
-	return append(linkNeeds(a.NS, a.Dev), sourceKey(a.NS, a.Prefix.Addr()))
+	return []plan.Key{linkNeed(a.NS, a.Dev), sourceKey(a.NS, a.Prefix.Addr())}
 }
 
-// After implements [plan.Dependent]: an address goes with its link, and IPv6 goes when the MTU is too small for it.
+// After implements [plan.Dependent]: an address goes with its link, IPv6 goes when the MTU is too small for it, and what is declared
+// beside the link-local address that the kernel derives is made anew after that.
 func (a Address) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	if now == nil {
 		return a, old.Key() != LinkKey(a.NS, a.Dev) && old.Key() != NamespaceKey(a.NS)
 	}
-	if l, ok := now.(Link); ok && !a.Prefix.Addr().Is4() && (l.MTU < MinIPv6MTU || !l.Up) {
-		return a, false
+	l, ok := now.(Link)
+	if !ok || a.Prefix.Addr().Is4() {
+		return a, true
 	}
-	return a, true
+	was, changed := old.(Link)
+	anew := changed && l.LinkLocal.Set && l.LinkLocal != was.LinkLocal && a.besideDerived()
+	return a, l.MTU >= MinIPv6MTU && l.Up && !anew
+}
+
+// besideDerived says whether an address is one of ours that the kernel sorts by age with the one that it derives.
+func (a Address) besideDerived() bool {
+	return a.Proto == Protocol && a.Prefix.Addr().Is6() && a.Prefix.Addr().IsLinkLocalUnicast()
 }
 
 // Bears implements [plan.Bearer]: with the last IPv4 address of a link go its routes, and with any address those that

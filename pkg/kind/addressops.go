@@ -84,30 +84,26 @@ func parseAddress(b []byte) LiveAddress {
 	return a
 }
 
-// linkLocals finds the address that each link should have derived from its MAC, by index: what the kernel made, or,
-// where it has had no reason to make one yet, what it would make.
+// linkLocals finds the address that the kernel has derived from each link's MAC, by index.
 func linkLocals(s *Section) map[int]netip.Addr {
 	made := make(map[int]netip.Addr, len(s.Links))
 	for _, a := range s.addresses {
-		if l := s.byIndex[a.Index]; l != nil && a.Proto == protoLinkLocal {
-			if made[a.Index] != l.MAC.LinkLocal() {
-				made[a.Index] = a.Prefix.Addr()
-			}
+		l := s.byIndex[a.Index]
+		if l == nil || a.Proto != protoLinkLocal {
+			continue
 		}
-	}
-	// With two of them, one is of another MAC; that one is drift.
-	for _, a := range s.addresses {
-		if l := s.byIndex[a.Index]; l != nil && a.Proto == protoLinkLocal && a.Prefix.Addr() != l.MAC.LinkLocal() {
+		// With two of them, one is of another MAC; that one is drift.
+		if old := made[a.Index]; !old.IsValid() || old == l.MAC.LinkLocal() {
 			made[a.Index] = a.Prefix.Addr()
 		}
 	}
-	for _, l := range s.Links {
-		ready := l.Up() && l.Oper == operUp && l.IPv6
-		if !made[l.Index].IsValid() && !ready && !l.NoLinkLocal && l.MTU >= MinIPv6MTU {
-			made[l.Index] = l.MAC.LinkLocal()
-		}
-	}
 	return made
+}
+
+// derives says whether the kernel will derive an address from the link's MAC, but has had no reason to do so yet.
+func (l *LiveLink) derives() bool {
+	ready := l.Up() && l.Oper == operUp && l.IPv6
+	return !ready && !l.NoLinkLocal && l.MTU >= MinIPv6MTU
 }
 
 // operUp is IF_OPER_UP of linux/if.h: a carrier is there, and whoever waits for it has been told.
@@ -161,17 +157,17 @@ func (e *Env) replaceLinkLocal(s *Section, index int, l Link) error {
 }
 
 // dropLinkLocals deletes the link-local addresses that the kernel derived from other MACs, those too that it made when
-// a sysctl of the same plan let it.
+// a sysctl of the same plan let it, and those that are put back after the right one: see [Address.After].
 func (s *Section) dropLinkLocals(index int, l Link) error {
 	addresses, err := listLiveAddresses(s.NS)
 	if err != nil {
 		return err
 	}
 	for _, live := range addresses {
-		if live.Index != index || live.Proto != protoLinkLocal || live.Prefix.Addr() == l.LinkLocal.V {
+		a := live.address(l.NS, l.Name, l.Ifname)
+		if live.Index != index || live.Proto != protoLinkLocal && !a.besideDerived() || live.Prefix.Addr() == l.LinkLocal.V {
 			continue
 		}
-		a := Address{NS: l.NS, Dev: l.Ifname, Prefix: live.Prefix}
 		if err := ignoreGone(s.writeAddress("delete", unix.RTM_DELADDR, 0, index, a)); err != nil {
 			return err
 		}

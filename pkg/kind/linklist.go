@@ -163,8 +163,11 @@ func (e *Env) link(s *Section, live *LiveLink, name string, linkLocal netip.Addr
 		Forwarding4: live.Forwarding4, Forwarding6: live.Forwarding6, Promote: live.Promote,
 		NoARP: live.Flags&unix.IFF_NOARP != 0,
 	}
-	if live.Disabled6 && e.wantIPv6[l.Key()] {
+	switch wantIPv6 := e.wantIPv6[l.Key()]; {
+	case wantIPv6 && live.Disabled6:
 		l.LinkLocal = plan.Some(netip.Addr{})
+	case !wantIPv6 && !linkLocal.IsValid() && live.derives():
+		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	}
 	if live.Type == Bridge {
 		l.STP, l.VLANFiltering, l.Snooping = plan.Some(live.STP), plan.Some(live.VLANFiltering), live.Snooping

@@ -119,12 +119,12 @@ func (n NextHops) Split() []NextHop {
 
 // RouteKey is the key of a route. The IPv4 default route is called "default", the IPv6 one "::/0".
 func RouteKey(ns string, dst netip.Prefix, table, metric uint32) plan.Key {
-	name, metric0 := dst.String(), uint32(0)
-	switch {
-	case !dst.Addr().Is4():
+	name, metric0 := "default", uint32(0)
+	if dst.Bits() > 0 || !dst.Addr().Is4() {
+		name = dst.String()
+	}
+	if !dst.Addr().Is4() {
 		metric0 = DefaultMetric6
-	case dst.Bits() == 0:
-		name = "default"
 	}
 	if table != MainTable {
 		name += fmt.Sprintf(" table %d", table)
@@ -146,7 +146,7 @@ func (r Route) Needs() []plan.Key {
 	}
 	var k []plan.Key
 	for _, dev := range r.devs() {
-		k = append(k, linkNeeds(r.NS, dev)...)
+		k = append(k, linkNeed(r.NS, dev))
 	}
 	return k
 }

@@ -57,7 +57,7 @@ func (s Sysctl) Key() plan.Key { return SysctlKey(s.NS, s.Name) }
 func (s Sysctl) Needs() []plan.Key {
 	var k []plan.Key
 	if link, ok := SysctlOfLink(s.Name); ok {
-		k = linkNeeds(s.NS, link)
+		k = []plan.Key{linkNeed(s.NS, link)}
 	} else if s.NS != "" {
 		k = []plan.Key{NamespaceKey(s.NS)}
 	}

@@ -258,6 +258,9 @@ func (v inventor) addresses(r *room, link string, plain bool) []any {
 		list = append(list, fmt.Sprintf("fd00:%d:%d::%d/64", r.number, number, host+1))
 		r.own6 = append(r.own6, fmt.Sprintf("fd00:%d:%d::%d", r.number, number, host+1))
 		r.six = append(r.six, fmt.Sprintf("%s fd00:%d:%d::fe", link, r.number, number))
+		if v.oneIn(3) {
+			list = append(list, fmt.Sprintf("fe80::%d/64", host+1))
+		}
 	}
 	v.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	return list

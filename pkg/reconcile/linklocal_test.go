@@ -1,0 +1,109 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const linkLocalsDeclared = `
+name: x
+bridges: {br0: {addresses: ["fe80::1/64", "fd00:1::1/64", "fe80::2/64"]}}
+interfaces: {v0: {peer: ns1/v0, addresses: ["fe80::1/64"]}}
+namespaces:
+  ns1:
+    bridges: {br1: {addresses: ["fe80::1/64"]}}
+    interfaces:
+      v0: {addresses: ["fe80::2/64"]}
+  ns2: {interfaces: {p0: {bridge: ns1/br1, addresses: ["fd00:2::1/64", "fe80::9/64"]}}}
+`
+
+// TestOrderOfLinkLocals holds that link-local addresses that the file declares come after the one that the kernel derives,
+// whatever was before: the kernel prefers the newest. It derives none for a bridge without ports.
+func TestOrderOfLinkLocals(t *testing.T) {
+	l := newLab(t)
+	topo := l.load(linkLocalsDeclared)
+	without := l.load(regexp.MustCompile(`addresses: \[.*?\]`).ReplaceAllString(linkLocalsDeclared, ""))
+	l.apply(topo)
+	l.settle()
+	want := l.linkLocals()
+	if strings.Count(want, "fe80::") != 12 {
+		t.Fatalf("not the 12 link-local addresses that there should be:\n%s", want)
+	}
+	try := func(name string, change func()) {
+		t.Run(name, func(t *testing.T) {
+			sub := *l
+			sub.TB = t
+			change()
+			sub.apply(topo)
+			sub.inSync(topo)
+			sub.settle()
+			sub.same("link-local addresses, newest first:", want, sub.linkLocals())
+		})
+	}
+	try("applied without addresses", func() { l.apply(without) })
+	try("without addresses, after a while", func() { l.apply(without); l.settle() })
+	try("only without addresses", func() { l.destroy("x"); l.apply(without) })
+	for _, link := range []struct{ ns, dev string }{{"ns1", "v0"}, {"ns1", "br1"}, {"ns2", "p0"}, {"", "v0"}, {"", "br0"}} {
+		ip := "ip "
+		if link.ns != "" {
+			ip = "ip -n " + link.ns + " "
+		}
+		of := " of " + link.ns + "/" + link.dev
+		try("derived one deleted"+of, func() { l.script(ip + "address del " + l.derived(link.ns, link.dev) + " dev " + link.dev) })
+		try("all deleted"+of, func() { l.script(ip + "-6 address flush dev " + link.dev) })
+		try("another MAC"+of, func() { l.script(ip + "link set " + link.dev + " address 02:00:00:00:00:99") })
+		try("down and up"+of, func() { l.script(ip + "link set " + link.dev + " down\n" + ip + "link set " + link.dev + " up") })
+		try("MTU"+of, func() { l.script(ip + "link set " + link.dev + " mtu 1000\n" + ip + "link set " + link.dev + " mtu 1500") })
+	}
+}
+
+// linkLocals lists the link-local addresses of all links as the kernel does, the newest first.
+func (l *lab) linkLocals() string {
+	l.Helper()
+	var text strings.Builder
+	for _, ns := range []string{"", "ns1", "ns2"} {
+		for i, a := range l.scopeLink(ns) {
+			fmt.Fprintf(&text, "%s %d: %s %s\n", ns, i, a.dev, a.prefix)
+		}
+	}
+	return text.String()
+}
+
+// derived is the address that the kernel derives from a link's MAC.
+func (l *lab) derived(ns, dev string) string {
+	l.Helper()
+	for _, a := range l.scopeLink(ns) {
+		if a.dev == dev && strings.Contains(a.prefix, "ff:fe") {
+			return a.prefix
+		}
+	}
+	l.Fatalf("%s/%s has no derived address", ns, dev)
+	return ""
+}
+
+type scopeLink struct{ dev, prefix string }
+
+func (l *lab) scopeLink(ns string) []scopeLink {
+	l.Helper()
+	var options []string
+	if ns != "" {
+		options = []string{"-n", ns}
+	}
+	docs, err := jsonOf("address show scope link\n", append(options, "-6")...)
+	if err != nil {
+		l.Fatal(err)
+	}
+	var list []scopeLink
+	for _, link := range docs[0] {
+		infos, _ := link["addr_info"].([]any)
+		for _, info := range infos {
+			a, _ := info.(map[string]any)
+			if a["local"] != nil {
+				list = append(list, scopeLink{link["ifname"].(string), fmt.Sprintf("%v/%v", a["local"], a["prefixlen"])})
+			}
+		}
+	}
+	return list
+}
