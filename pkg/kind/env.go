@@ -63,11 +63,12 @@ func (e *Env) SetWant(want []plan.Object) {
 }
 
 // Compare looks for what only all sections together tell: which links bear the same stamp, and where cables end. The sections
-// can be listed then, those of namespaces beside each other.
-func (e *Env) Compare() error {
+// can be listed then, those of namespaces beside each other. Before is the environment of the look before this one, nil for none,
+// for what it has found out about sections that both share.
+func (e *Env) Compare(before *Env) error {
 	e.findCopies()
 	e.processes = sync.OnceValues(findProcesses)
-	return e.findCables()
+	return e.findCables(before)
 }
 
 // Record is what the kinds ask of the host record: what the kernel has no room for.

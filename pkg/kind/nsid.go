@@ -20,13 +20,40 @@ type ends struct{ own, peer int }
 
 // findCables finds for each end of a cable between namespaces the section that the other end is in. An end shows its peer's index
 // and a number for its namespace, and the kernel only tells which number a namespace has. So those are asked for that have an
-// end which shows the same two indexes the other way round: first the one that the topology wants it to be, then all.
-func (e *Env) findCables() error {
+// end which shows the same two indexes the other way round: first the one that the topology wants it to be, then all. What an
+// earlier look has found is asked for no more.
+func (e *Env) findCables(before *Env) error {
 	e.farEnds = make(map[*LiveLink]*Section)
+	if before != nil {
+		e.keepCables(before)
+	}
 	if err := e.ask(e.declared()); err != nil {
 		return err
 	}
 	return e.ask(e.candidates())
+}
+
+// keepCables takes over the cables of links that were not read again, if the other end still shows that it is one.
+func (e *Env) keepCables(before *Env) {
+	for _, s := range e.Sections {
+		for _, l := range s.betweenNamespaces() {
+			other := before.farEnds[l]
+			if other == nil || e.Sections[other.NS.Name] != other {
+				continue
+			}
+			if far := other.opposite(l); far != nil {
+				e.farEnds[l], e.farEnds[far] = other, s
+			}
+		}
+	}
+}
+
+// opposite finds the link of a section that shows the two indexes of a cable's end the other way round.
+func (s *Section) opposite(near *LiveLink) *LiveLink {
+	if far := s.byIndex[near.Peer]; far != nil && far.Type == Veth && far.Peer == near.Index {
+		return far
+	}
+	return nil
 }
 
 // ask notes the other ends that sections find.
@@ -77,8 +104,8 @@ func (e *Env) declared() []asking {
 		if s == nil {
 			return nil
 		}
-		far := s.byIndex[s.index[pair.Name]]
-		if far == nil || far.Peer != near.Index || far.Index != near.Peer {
+		far := s.opposite(near.LiveLink)
+		if far == nil || far.Name != pair.Name {
 			return nil
 		}
 		return []sectionLink{{s, far}}

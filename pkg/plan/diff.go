@@ -29,10 +29,10 @@ type Options struct {
 //
 // Each step is tried on an imagined kernel, so that what it takes down is planned for.
 func Diff(want []Object, have []Have, o Options) Plan {
-	p := &planner{Options: o, have: make(map[Key]Have, len(have)), want: make(map[Key]Object, len(want))}
+	p := &planner{Options: o, have: make(map[Key]*Have, len(have)), want: make(map[Key]Object, len(want))}
 	p.plan.Wanted = len(want)
-	for _, h := range have {
-		p.have[h.Object.Key()] = h
+	for i := range have {
+		p.have[have[i].Object.Key()] = &have[i]
 	}
 	for _, w := range want {
 		p.want[w.Key()] = w
@@ -40,9 +40,11 @@ func Diff(want []Object, have []Have, o Options) Plan {
 	if p.same(want, have) {
 		return p.plan
 	}
-	p.world = newWorld(have)
+	imagined := make(chan *world, 1)
+	go func() { imagined <- newWorld(have) }() // which takes as long as to sort what is wanted
 	p.units = units(want, o.Kinds)
 	p.sequences = sequences(p.units)
+	p.world = <-imagined
 	p.refuse(have)
 	p.deleteYielding(have)
 	p.createAndUpdate()
@@ -57,7 +59,7 @@ func Diff(want []Object, have []Have, o Options) Plan {
 type planner struct {
 	Options
 	want  map[Key]Object
-	have  map[Key]Have
+	have  map[Key]*Have
 	units []*unit
 	// sequences holds the wanted keys of each sequence in the wanted order.
 	sequences map[string][]Key
@@ -105,6 +107,9 @@ func (p *planner) same(want []Object, have []Have) bool {
 // collides.
 func (p *planner) refuse(have []Have) {
 	p.refused = make(map[Key]bool)
+	if !slices.ContainsFunc(have, func(h Have) bool { return h.Class == Foreign || h.Collides }) {
+		return
+	}
 	for _, u := range p.units {
 		for _, o := range u.objects {
 			h, ok := p.have[o.Key()]
@@ -217,7 +222,7 @@ const (
 func (p *planner) state(u *unit) state {
 	missing, differ, fixed := 0, false, false
 	for _, o := range u.objects {
-		h := p.world.objects[o.Key()]
+		h := p.world.object(o.Key())
 		if h == nil {
 			missing++
 			continue
@@ -239,8 +244,11 @@ func (p *planner) state(u *unit) state {
 
 // adopts says whether an object is still to be taken over.
 func (p *planner) adopts(k Key) bool {
+	if !p.Adopt {
+		return false // somebody else's is refused
+	}
 	h, ok := p.have[k]
-	return ok && h.Class == Foreign && p.world.objects[k] != nil
+	return ok && h.Class == Foreign && p.world.object(k) != nil
 }
 
 // settle plans the steps that make a unit, in the state that it is in, as it is wanted.
@@ -268,7 +276,7 @@ func (p *planner) settle(u *unit, now state) {
 }
 
 func (p *planner) update(o Object) {
-	old := p.world.objects[o.Key()]
+	old := p.world.object(o.Key())
 	fields, _ := Compare(o, old)
 	step := Step{Action: Update, Changes: []Change{{Old: old, New: o}}, Fields: fields}
 	switch {
@@ -285,7 +293,7 @@ func (p *planner) update(o Object) {
 func (p *planner) replace(u *unit, why string) {
 	step := Step{Action: Replace}
 	for i, o := range u.objects {
-		old := p.world.objects[o.Key()]
+		old := p.world.object(o.Key())
 		step.Changes = append(step.Changes, Change{Old: old, New: o})
 		if old == nil {
 			continue
@@ -302,7 +310,7 @@ func (p *planner) replace(u *unit, why string) {
 	for _, c := range step.Changes {
 		p.world.remove(c.Key())
 	}
-	step.Reason = joinReasons(why, p.takesDown(step, p.world.fell[mark:]), p.have[step.Key()].Note)
+	step.Reason = joinReasons(why, p.takesDown(step, p.world.fell[mark:]), p.had(step.Key()).Note)
 	for _, c := range step.Changes {
 		p.world.put(c.New)
 		delete(p.have, c.Key()) // what is made anew need not be taken over
@@ -352,7 +360,7 @@ func (p *planner) deleteYielding(have []Have) {
 		return // what goes needs not be found out yet
 	}
 	for _, k := range p.unwanted(have) {
-		if y, ok := p.world.objects[k].(Yielding); ok && y.Yields() {
+		if y, ok := p.world.object(k).(Yielding); ok && y.Yields() {
 			p.emit(Step{Action: Delete, Changes: p.removal(k), Reason: p.gone(k)})
 		}
 	}
@@ -362,7 +370,7 @@ func (p *planner) deleteYielding(have []Have) {
 func (p *planner) unwanted(have []Have) []Key {
 	var gone []Key
 	for _, h := range have {
-		if k := h.Object.Key(); h.Class == Ours && p.want[k] == nil && p.world.objects[k] != nil {
+		if k := h.Object.Key(); h.Class == Ours && p.want[k] == nil && p.world.object(k) != nil {
 			gone = append(gone, k)
 		}
 	}
@@ -379,7 +387,7 @@ func (p *planner) delete(have []Have) (last []Key) {
 	for _, k := range slices.Backward(p.unwanted(have)) {
 		if slices.Contains(p.Last, k.Kind) {
 			last = append(last, k)
-		} else if p.world.objects[k] != nil {
+		} else if p.world.object(k) != nil {
 			p.emit(Step{Action: Delete, Changes: p.removal(k), Reason: p.gone(k)})
 		}
 	}
@@ -390,7 +398,7 @@ func (p *planner) delete(have []Have) (last []Key) {
 // standingAlone leaves out what falls with something that is replaced, or that comes before it in the list. What falls
 // at second hand stays: whether it does is for the kernel to know.
 func (p *planner) standingAlone(gone []Key) []Key {
-	scratch := p.world.clone()
+	scratch := p.world.scratch()
 	named := make(map[Key]bool)
 	for _, u := range p.units {
 		if p.state(u) == needsReplace {
@@ -405,8 +413,8 @@ func (p *planner) standingAlone(gone []Key) []Key {
 	}
 	var alone []Key
 	for _, k := range gone {
-		if cause := scratch.felledBy[k]; scratch.objects[k] == nil && named[cause] {
-			named[k] = paired(p.have[k].Object, cause) // one line names both ends
+		if cause := scratch.felledBy[k]; scratch.object(k) == nil && named[cause] {
+			named[k] = paired(p.had(k).Object, cause) // one line names both ends
 			continue
 		}
 		alone, named[k] = append(alone, k), true
@@ -426,19 +434,27 @@ func paired(o Object, k Key) bool {
 
 // removal is what the deletion of k changes: the object, and its other half, when nobody wants that.
 func (p *planner) removal(k Key) []Change {
-	o := p.world.objects[k]
+	o := p.world.object(k)
 	changes := []Change{{Old: o}}
 	if paired, ok := o.(Paired); ok {
-		if pair, ok := paired.Pair(); ok && p.want[pair] == nil && p.world.objects[pair] != nil {
-			changes = append(changes, Change{Old: p.world.objects[pair]})
+		if pair, ok := paired.Pair(); ok && p.want[pair] == nil && p.world.object(pair) != nil {
+			changes = append(changes, Change{Old: p.world.object(pair)})
 			slices.SortFunc(changes, func(a, b Change) int { return comparePair(a.Key(), b.Key()) })
 		}
 	}
 	return changes
 }
 
+// had is what was found at a key, and is not made anew.
+func (p *planner) had(k Key) Have {
+	if h := p.have[k]; h != nil {
+		return *h
+	}
+	return Have{}
+}
+
 func (p *planner) gone(k Key) string {
-	h := p.have[k]
+	h := p.had(k)
 	return joinReasons(cmp.Or(h.Why, p.Gone), h.Note)
 }
 

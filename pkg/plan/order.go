@@ -12,6 +12,9 @@ type unit struct {
 	rank    int  // of its kind
 	index   int  // of its first object among the wanted ones
 	waits   bool // for something that is replaced
+
+	missing  int // how many of those that it needs are not sorted in yet
+	neededBy []*unit
 }
 
 // units groups the wanted objects and sorts them so that what an object needs comes before it; where that leaves a
@@ -50,19 +53,17 @@ func comparePair(a, b Key) int {
 
 // sortUnits is Kahn's algorithm with a heap. Units in a circle of needs, which no topology has, come last.
 func sortUnits(all []*unit, of map[Key]*unit) []*unit {
-	missing := make(map[*unit]int, len(all))
-	neededBy := make(map[*unit][]*unit)
 	ready := make(unitHeap, 0, len(all))
 	for _, u := range all {
 		for _, o := range u.objects {
 			for _, k := range o.Needs() {
 				if n := of[k]; n != nil && n != u {
-					missing[u]++
-					neededBy[n] = append(neededBy[n], u)
+					u.missing++
+					n.neededBy = append(n.neededBy, u)
 				}
 			}
 		}
-		if missing[u] == 0 {
+		if u.missing == 0 {
 			ready = append(ready, u)
 		}
 	}
@@ -71,14 +72,14 @@ func sortUnits(all []*unit, of map[Key]*unit) []*unit {
 	for len(ready) > 0 {
 		u := heap.Pop(&ready).(*unit)
 		sorted = append(sorted, u)
-		for _, n := range neededBy[u] {
-			if missing[n]--; missing[n] == 0 {
+		for _, n := range u.neededBy {
+			if n.missing--; n.missing == 0 {
 				heap.Push(&ready, n)
 			}
 		}
 	}
 	for _, u := range all {
-		if missing[u] > 0 {
+		if u.missing > 0 {
 			sorted = append(sorted, u)
 		}
 	}

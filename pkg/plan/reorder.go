@@ -27,7 +27,7 @@ func (p *planner) reorder(sequence string) {
 			continue
 		}
 		for _, k := range slices.Backward(rest) {
-			p.emit(Step{Action: Delete, Changes: []Change{{Old: p.world.objects[k]}}, Reason: "out of order"})
+			p.emit(Step{Action: Delete, Changes: []Change{{Old: p.world.object(k)}}, Reason: "out of order"})
 		}
 		for _, k := range rest {
 			p.emit(Step{Action: Create, Changes: []Change{{New: p.want[k]}}, Reason: "out of order, put back"})
@@ -39,8 +39,8 @@ func (p *planner) reorder(sequence string) {
 // as where somebody else's address is the first of its subnet.
 func (p *planner) rearrangement(sequence string) (rounds [][]Key) {
 	var live []Object
-	for _, k := range p.world.sequences[sequence] {
-		live = append(live, p.world.objects[k])
+	for _, k := range p.world.sequence(sequence) {
+		live = append(live, p.world.object(k))
 	}
 	const tries = 4
 	for range tries {

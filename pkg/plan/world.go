@@ -4,6 +4,9 @@ import "slices"
 
 // world is the state of the kernel as the planner imagines it after the steps that it has planned so far.
 type world struct {
+	// under is what else is there, as it was when this one began to differ from it; nil for nothing.
+	under *world
+	// objects has nil for what is gone, and was in the world under this one.
 	objects map[Key]Object
 	// standing lists, under a key, what has stood on it; entries may be stale, and are checked when read.
 	standing map[Key][]Key
@@ -17,37 +20,56 @@ type world struct {
 }
 
 func newWorld(have []Have) *world {
-	w := emptyWorld(len(have))
+	w := &world{
+		objects:   make(map[Key]Object, len(have)),
+		standing:  make(map[Key][]Key, len(have)),
+		sequences: make(map[string][]Key),
+		felledBy:  make(map[Key]Key),
+		swayed:    make(map[Key]bool),
+	}
 	for _, h := range have {
 		w.add(h.Object)
 	}
 	return w
 }
 
-func emptyWorld(size int) *world {
-	return &world{
-		objects:   make(map[Key]Object, size),
-		standing:  make(map[Key][]Key, size),
-		sequences: make(map[string][]Key),
-		felledBy:  make(map[Key]Key),
-		swayed:    make(map[Key]bool),
-	}
+// scratch is a world that things can be tried on. This one must not change as long as that is in use.
+func (w *world) scratch() *world {
+	s := newWorld(nil)
+	s.under = w
+	return s
 }
 
-func (w *world) clone() *world {
-	c := emptyWorld(len(w.objects))
-	for _, o := range w.objects {
-		c.add(o)
+// object is what is at a key, nil when nothing is.
+func (w *world) object(k Key) Object {
+	if o, ok := w.objects[k]; ok || w.under == nil {
+		return o
 	}
-	return c
+	return w.under.object(k)
+}
+
+// sequence lists the members of a sequence in the kernel's order.
+func (w *world) sequence(name string) []Key {
+	if keys, ok := w.sequences[name]; ok || w.under == nil {
+		return keys
+	}
+	return w.under.sequence(name)
+}
+
+// stood lists what has stood on a key.
+func (w *world) stood(k Key) []Key {
+	if w.under == nil {
+		return w.standing[k]
+	}
+	return slices.Concat(w.under.stood(k), w.standing[k])
 }
 
 // Standing implements [World].
 func (w *world) Standing(k Key) []Object {
 	var list []Object
 	seen := make(map[Key]bool)
-	for _, key := range w.standing[k] {
-		o, ok := w.objects[key].(Dependent)
+	for _, key := range w.stood(k) {
+		o, ok := w.object(key).(Dependent)
 		if ok && !seen[key] && slices.Contains(o.On(), k) {
 			seen[key] = true
 			list = append(list, o)
@@ -58,8 +80,8 @@ func (w *world) Standing(k Key) []Object {
 
 func (w *world) add(o Object) {
 	k := o.Key()
-	if s, ok := o.(Sequenced); ok && w.objects[k] == nil {
-		w.sequences[s.Sequence()] = append(w.sequences[s.Sequence()], k)
+	if s, ok := o.(Sequenced); ok && w.object(k) == nil {
+		w.join(s.Sequence(), k)
 	}
 	w.objects[k] = o
 	if d, ok := o.(Dependent); ok {
@@ -69,9 +91,18 @@ func (w *world) add(o Object) {
 	}
 }
 
+// join adds to a sequence as the last.
+func (w *world) join(name string, k Key) {
+	members, own := w.sequences[name]
+	if !own {
+		members = slices.Clip(w.sequence(name)) // which may be that of the world under this one
+	}
+	w.sequences[name] = append(members, k)
+}
+
 // put creates the object or changes it in place, and tells what stands on it.
 func (w *world) put(o Object) {
-	old := w.objects[o.Key()]
+	old := w.object(o.Key())
 	if s, ok := o.(Sequenced); ok && old == nil {
 		members := w.members(s)
 		w.add(o)
@@ -86,8 +117,8 @@ func (w *world) put(o Object) {
 // members lists those of a sequence in the kernel's order.
 func (w *world) members(s Sequenced) []Object {
 	var list []Object
-	for _, k := range w.sequences[s.Sequence()] {
-		list = append(list, w.objects[k])
+	for _, k := range w.sequence(s.Sequence()) {
+		list = append(list, w.object(k))
 	}
 	return list
 }
@@ -102,7 +133,7 @@ func keys(objects []Object) []Key {
 
 // remove deletes the object, and what falls with it.
 func (w *world) remove(k Key) {
-	if old := w.objects[k]; old != nil {
+	if old := w.object(k); old != nil {
 		w.detach(old)
 		w.tell(old, nil)
 	}
@@ -112,7 +143,11 @@ func (w *world) detach(o Object) {
 	if s, ok := o.(Sequenced); ok {
 		w.sequences[s.Sequence()] = keys(s.Leave(w.members(s)))
 	}
-	delete(w.objects, o.Key())
+	if w.under == nil {
+		delete(w.objects, o.Key())
+	} else {
+		w.objects[o.Key()] = nil
+	}
 	w.swayed[o.Key()] = true
 }
 

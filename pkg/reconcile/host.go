@@ -160,7 +160,8 @@ func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error
 	if err != nil {
 		return plan.Plan{}, ended(ErrNotRun, err)
 	}
-	r := &run{Host: h, ctx: ctx, topology: t.Name, record: rec, want: t.Objects()}
+	r := &run{Host: h, ctx: ctx, topology: t.Name, record: rec}
+	r.want = r.wanted(t)
 	defer r.close()
 	p, err := r.plan()
 	if err != nil {
@@ -173,7 +174,7 @@ func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error
 // Apply makes the host match t. The report is true even beside an error.
 func (h *Host) Apply(ctx context.Context, t *topology.Topology) (Report, error) {
 	return h.locked(ctx, "apply", t.Name, func(r *run) error {
-		r.want = t.Objects()
+		r.want = r.wanted(t)
 		return r.apply()
 	})
 }

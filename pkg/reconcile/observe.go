@@ -11,6 +11,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/kind"
 	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/topology"
 )
 
 // run is one topology's diff, apply or destroy.
@@ -60,7 +61,7 @@ func (r *run) observeAgain(want []plan.Object, touched sections) (have []plan.Ha
 
 func (r *run) look(want []plan.Object, touched sections) ([]plan.Have, []plan.Object, error) {
 	r.refused = nil
-	before := r.sections()
+	last, before := r.env, r.sections()
 	if r.copies == nil {
 		r.copies = make(map[kind.Place]string)
 	}
@@ -73,11 +74,10 @@ func (r *run) look(want []plan.Object, touched sections) ([]plan.Have, []plan.Ob
 	if err := r.openSections(before, touched); err != nil {
 		return nil, nil, err
 	}
-	if err := r.env.Compare(); err != nil {
+	if err := r.env.Compare(last); err != nil {
 		return nil, nil, err
 	}
 	want = r.complete(want)
-	r.env.SetWant(want)
 	have, err := r.list(touched)
 	return have, want, err
 }
@@ -213,27 +213,37 @@ func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace) (_
 	return s, stamp, errors.Join(s.Read(), r.env.ReadSysctlsHere(s))
 }
 
-// complete adds to what the file wants what only the live host can tell: the stamps of namespaces, and accept_ra of
-// uplinks that would forget their routes when IPv6 is forwarded.
+// wanted is what a topology wants, with the stamps that its namespaces get.
+func (r *run) wanted(t *topology.Topology) []plan.Object {
+	want := t.Objects()
+	for i, o := range want {
+		if n, ok := o.(kind.Namespace); ok {
+			n.Stamp = kind.NamespaceAlias(r.topology, r.cookie)
+			want[i] = n
+		}
+	}
+	return want
+}
+
+// complete adds to what the file wants what only the live host can tell: accept_ra of uplinks that would forget their routes when
+// IPv6 is forwarded.
 func (r *run) complete(want []plan.Object) []plan.Object {
 	if r.undoing {
 		return want
 	}
-	full := make([]plan.Object, 0, len(want))
+	var more []plan.Object
 	for _, o := range want {
 		v, ok := o.(kind.Sysctl)
 		if ok && v.Name == kind.Forwarding6 && v.Value == "1" && r.env.Sections[v.NS] != nil {
-			full = append(full, r.env.Uplinks(r.env.Sections[v.NS])...)
+			more = append(more, r.env.Uplinks(r.env.Sections[v.NS])...)
 		}
 	}
-	for _, o := range want {
-		if n, ok := o.(kind.Namespace); ok {
-			n.Stamp = kind.NamespaceAlias(r.topology, r.cookie)
-			o = n
-		}
-		full = append(full, o)
+	if len(more) == 0 {
+		return want
 	}
-	return full
+	want = append(more, want...)
+	r.env.SetWant(want)
+	return want
 }
 
 // close closes the namespaces that were opened.
