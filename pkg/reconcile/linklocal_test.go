@@ -55,7 +55,9 @@ func TestOrderOfLinkLocals(t *testing.T) {
 		try("all deleted"+of, func() { l.script(ip + "-6 address flush dev " + link.dev) })
 		try("another MAC"+of, func() { l.script(ip + "link set " + link.dev + " address 02:00:00:00:00:99") })
 		try("down and up"+of, func() { l.script(ip + "link set " + link.dev + " down\n" + ip + "link set " + link.dev + " up") })
-		try("MTU"+of, func() { l.script(ip + "link set " + link.dev + " mtu 1000\n" + ip + "link set " + link.dev + " mtu 1500") })
+		try("MTU"+of, func() {
+			l.script(ip + "link set " + link.dev + " mtu 1000\n" + ip + "link set " + link.dev + " mtu 1500")
+		})
 	}
 }
 

@@ -324,7 +324,7 @@ func (n *section) unrouted() string {
 			continue
 		}
 		if !slices.ContainsFunc(n.routes, func(r map[string]any) bool { return r["table"] == "local" && r["dst"] == a.IP.String() }) {
-			return a.IP.String()
+			return fmt.Sprintf("%s dev %s with flags %#x", a.IP, n.links[i].name, a.Flags)
 		}
 	}
 	return ""
