@@ -101,7 +101,9 @@ type Section struct {
 	NS *kernel.Namespace
 	// Owned says that the namespace is the topology's, or is about to be adopted, and so what is declared in it.
 	Owned bool
-	Links []LiveLink
+	// Ending says that the namespace is about to be removed, and was not read for what is [Kind.Within] it.
+	Ending bool
+	Links  []LiveLink
 	// Warnings are what listing the section has to tell beside its objects.
 	Warnings []string
 

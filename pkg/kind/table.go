@@ -25,6 +25,8 @@ type Kind struct {
 	Batch bool
 	// Last says that a deletion can't be undone.
 	Last bool
+	// Within says that objects in a namespace end with it, and that nothing outside of it hears of that.
+	Within bool
 }
 
 // Table lists the kinds in the order of creation.
@@ -33,12 +35,12 @@ func Table() []Kind {
 		{Name: KindNamespace, List: listNamespaces, Put: putNamespace, Del: delNamespaces, Begin: beginNamespaces, Last: true},
 		// Defaults and global switches come before the links that take a copy of them; a link's own come after it, as its
 		// need says.
-		{Name: KindSysctl, List: listSysctls, Put: putSysctl, Del: delSysctls, Beside: insideNamespace},
+		{Name: KindSysctl, List: listSysctls, Put: putSysctl, Del: delSysctls, Beside: insideNamespace, Within: true},
 		{Name: KindLink, List: listLinks, Put: putLinks, Del: delLinks, Apart: true, Beside: always},
-		{Name: KindAddress, List: listAddresses, Put: putAddress, Del: delAddresses, Beside: always, AfterLinks: true},
+		{Name: KindAddress, List: listAddresses, Put: putAddress, Del: delAddresses, Beside: always, AfterLinks: true, Within: true},
 		// A gateway must be reachable when its route is made: after the addresses.
-		{Name: KindRoute, List: listRoutes, Put: putRoute, Del: delRoutes, Beside: always, AfterLinks: true},
-		{Name: KindNAT, List: listNAT, Put: putNAT, Del: delNAT, Batch: true, AfterLinks: true},
+		{Name: KindRoute, List: listRoutes, Put: putRoute, Del: delRoutes, Beside: always, AfterLinks: true, Within: true},
+		{Name: KindNAT, List: listNAT, Put: putNAT, Del: delNAT, Batch: true, AfterLinks: true, Within: true},
 	}
 }
 

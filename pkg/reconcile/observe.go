@@ -116,6 +116,9 @@ func (r *run) list(touched sections) (have []plan.Have, err error) {
 func (r *run) listSection(table []kind.Kind, s *kind.Section) (have []plan.Have, err error) {
 	s.Warnings = nil
 	for _, k := range table {
+		if s.Ending && k.Within {
+			continue
+		}
 		list, err := k.List(r.env, s)
 		if err != nil {
 			return nil, fmt.Errorf("read namespace %q: %w", s.NS.Name, err)
@@ -209,6 +212,9 @@ func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace) (_
 	adopted := r.Adopt && !stamp.Final && r.env.Wanted(kind.NamespaceKey(name))
 	if s.Owned = stamp.Class == plan.Ours || adopted; !s.Owned {
 		return nil, stamp, nil
+	}
+	if s.Ending = r.leaving && stamp.Class == plan.Ours; s.Ending {
+		return s, stamp, nil
 	}
 	return s, stamp, errors.Join(s.Read(), r.env.ReadSysctlsHere(s))
 }
