@@ -1,0 +1,98 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// What a look costs is what it asks the kernel: messages, and stays in namespaces.
+var asking = regexp.MustCompile(`(?m)^\d+ +(sendto|sendmsg|setns)\(`)
+
+// TestQuestions counts what a run asks, for few namespaces and for more. It is what keeps runs fast that no other test sees: that
+// each namespace is visited once, that the other end of a cable is first looked for where the file wants it, and that a look after a
+// change does not ask again for what the change has not touched.
+func TestQuestions(t *testing.T) {
+	if _, err := exec.LookPath("strace"); err != nil {
+		t.Skip("strace is not installed")
+	}
+	l := newLab(t)
+	bin := plumb(t)
+	const few, more = 6, 16
+	for _, c := range []struct {
+		shape string
+		file  func(n int) string
+		each  map[string]int // what ten namespaces more may add
+	}{
+		// In each: a stay, its links, its addresses and its routes of both families, and whether it has a table of nf_tables.
+		{"star", star, map[string]int{"diff": 70, "apply": 70, "change": 70, "destroy": 30}},
+		// One of two routers also asks for the number of the other, in a stay of its own.
+		{"line", line, map[string]int{"diff": 90, "apply": 90, "change": 90, "destroy": 120}},
+	} {
+		t.Run(c.shape, func(t *testing.T) {
+			counts := make(map[string][]int)
+			for _, n := range []int{few, more} {
+				text := c.file(n)
+				changed := strings.Replace(text, "10.0.2.1/24", "10.0.2.3/24", 1)
+				l.names = append(l.names, "x")
+				asked(t, bin, "apply", text)
+				for _, op := range []struct{ name, verb, text string }{
+					{"diff", "diff", text}, {"apply", "apply", text}, {"change", "apply", changed}, {"destroy", "destroy", changed},
+				} {
+					counts[op.name] = append(counts[op.name], asked(t, bin, op.verb, op.text))
+				}
+			}
+			t.Log(counts)
+			for name, limit := range c.each {
+				if n := counts[name]; n[0] == 0 || n[1]-n[0] > limit {
+					t.Errorf("%s: %d questions of %d namespaces, and %d of %d: more than %d between them", name, n[0], few, n[1], more, limit)
+				}
+			}
+		})
+	}
+}
+
+// asked counts the questions of a run.
+func asked(t *testing.T, bin, verb, text string) int {
+	t.Helper()
+	dir := t.TempDir()
+	file, out := filepath.Join(dir, "x.yaml"), filepath.Join(dir, "trace")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run("strace", "-f", "-e", "trace=sendto,sendmsg,setns", "-o", out, bin, verb, "-f", file); err != nil {
+		t.Fatal(err)
+	}
+	trace, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(asking.FindAll(trace, -1))
+}
+
+// star has hosts on a bridge.
+func star(n int) string {
+	var b strings.Builder
+	b.WriteString("name: x\nbridges: {br0: {addresses: [10.0.0.1/16]}}\nnamespaces:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "  n%d: {interfaces: {eth0: {bridge: br0, addresses: [10.0.%d.1/24]}}}\n", i, i)
+	}
+	return b.String()
+}
+
+// line has routers, each with a cable to the next.
+func line(n int) string {
+	var b strings.Builder
+	b.WriteString("name: x\nnamespaces:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "  n%d:\n    sysctls: {net.ipv4.ip_forward: 1}\n    interfaces:\n      left: {addresses: [10.0.%d.2/24]}\n", i, i)
+		if i < n-1 {
+			fmt.Fprintf(&b, "      right: {peer: n%d/left, addresses: [10.0.%d.1/24]}\n", i+1, i+1)
+		}
+	}
+	return strings.Replace(b.String(), "      left: {addresses: [10.0.0.2/24]}\n", "", 1)
+}
