@@ -41,8 +41,9 @@ func kindOf(s plan.Step) kind.Kind {
 	return table[slices.IndexFunc(table, func(k kind.Kind) bool { return k.Name == s.Key().Kind })]
 }
 
-// execute takes the steps in their order, up to the first that fails, or past failures.
-func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed error) {
+// execute takes the steps in their order, up to the first that fails, or past failures. Early are the sections that were read after
+// the last write to them, while the rest was still to be made.
+func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (early sections, failed error) {
 	l := r.newLedger(steps, unplanned)
 	list, flooded := besideBridgesLast(batches(steps))
 	ahead := r.lookAhead(list, l, pastFailures)
@@ -50,7 +51,7 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed e
 		err := r.interrupted()
 		if err == nil && i == flooded && !pastFailures {
 			if err = ahead.end(true); err == nil {
-				err = r.readEarly(list[:i], list[i:])
+				early, err = r.readEarly(list[:i], list[i:])
 			}
 		}
 		if err == nil {
@@ -64,13 +65,13 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed e
 	}
 	failed = errors.Join(failed, ahead.end(failed == nil))
 	if failed == nil && !pastFailures && flooded == len(list) {
-		failed = r.readEarly(list, nil)
+		early, failed = r.readEarly(list, nil)
 	}
 	if failed == nil || pastFailures {
 		failed = errors.Join(failed, r.finishLinks(l, func(string) bool { return true }))
 	}
 	l.close()
-	return failed
+	return early, failed
 }
 
 func (r *run) interrupted() error {

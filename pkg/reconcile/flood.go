@@ -46,27 +46,27 @@ func besideBridgesLast(list []batch) (_ []batch, first int) {
 func afterLinks(b batch) bool { return !deletes(b[0]) && !alone(b[0]) && kindOf(b[0]).AfterLinks }
 
 // readEarly reads the namespaces that are done with, if a crowd of ports is about to be flooded: what is still to be made, and that
-// bridges come up in others, changes nothing in them. The look that verifies the run takes them as they are.
-func (r *run) readEarly(done, rest []batch) error {
+// bridges come up in others, changes nothing in them. The look that verifies the run takes them as they are: those of early.
+func (r *run) readEarly(done, rest []batch) (early sections, err error) {
 	waiting := r.env.WithCrowd()
 	if waiting == nil {
-		return nil
+		return nil, nil
 	}
 	touched, again := touchedBy(slices.Concat(done...)), touchedBy(slices.Concat(rest...))
 	if touched == nil || again == nil {
-		return nil // all may be
+		return nil, nil // all may be
 	}
 	names := slices.Sorted(maps.Keys(touched))
 	names = slices.DeleteFunc(names, func(name string) bool { return name == "" || again[name] || waiting[name] })
 	found := make([]*kind.Section, len(names))
-	err := kernel.Each(r.Workers, len(names), func(t kernel.Thread, i int) (err error) {
+	err = kernel.Each(r.Workers, len(names), func(t kernel.Thread, i int) (err error) {
 		found[i], _, err = r.openNamed(t, names[i], r.env.Sections[""].NS)
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.early = make(sections)
+	early = make(sections, len(found))
 	for i, s := range found {
 		if s == nil {
 			continue // it is gone: the look will tell
@@ -74,8 +74,8 @@ func (r *run) readEarly(done, rest []batch) error {
 		if old := r.env.Sections[names[i]]; old != nil {
 			old.NS.Close()
 		}
-		r.env.Sections[names[i]], r.early[names[i]] = s, true
+		r.env.Sections[names[i]], early[names[i]] = s, true
 		delete(r.lists, names[i])
 	}
-	return nil
+	return early, nil
 }

@@ -34,8 +34,6 @@ type run struct {
 	refused []plan.Key
 	// leaving says that the run takes all that is the topology's away.
 	leaving bool
-	// early are the sections that were read after the last write to them, while the rest was still to be made.
-	early sections
 	// undoing says that the run goes back to what it found: nothing is added to what is wanted then.
 	undoing bool
 }
