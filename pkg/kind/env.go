@@ -33,9 +33,7 @@ type Env struct {
 	// Warn is called with what a person should know and no plan can mend.
 	Warn func(string)
 
-	want      map[plan.Key]plan.Object
-	wantIn    map[section][]plan.Object
-	wantIPv6  map[plan.Key]bool         // links that shall have IPv6 addresses
+	*wants
 	inherited func() ([]setting, error) // see resetConf
 	prepared  bool                      // /run/netns is ready for namespaces
 	processes func() (processes, error)
@@ -46,11 +44,24 @@ type Env struct {
 // section and kind of objects.
 type section struct{ ns, kind string }
 
-// SetWant says what the topology wants.
-func (e *Env) SetWant(want []plan.Object) {
-	e.want = make(map[plan.Key]plan.Object, len(want))
-	e.wantIn = make(map[section][]plan.Object)
-	e.wantIPv6 = make(map[plan.Key]bool)
+// wants are the objects that the topology wants, in the ways in which they are looked for.
+type wants struct {
+	objects  []plan.Object
+	want     map[plan.Key]plan.Object
+	wantIn   map[section][]plan.Object
+	wantIPv6 map[plan.Key]bool // links that shall have IPv6 addresses
+}
+
+// SetWant says what the topology wants. Before is the environment of the look before this one, nil for none: mostly the same is wanted.
+func (e *Env) SetWant(want []plan.Object, before *Env) {
+	if before != nil && len(want) > 0 && len(want) == len(before.objects) && &want[0] == &before.objects[0] {
+		e.wants = before.wants
+		return
+	}
+	e.wants = &wants{
+		objects: want, want: make(map[plan.Key]plan.Object, len(want)), wantIn: make(map[section][]plan.Object),
+		wantIPv6: make(map[plan.Key]bool),
+	}
 	for _, o := range want {
 		k := o.Key()
 		e.want[k] = o

@@ -68,7 +68,7 @@ func (r *run) look(want []plan.Object, touched sections) ([]plan.Have, []plan.Ob
 		Foreign: make(map[string]kind.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
 		Copies: r.copies,
 	}
-	r.env.SetWant(want)
+	r.env.SetWant(want, last)
 	if err := r.openSections(before, touched); err != nil {
 		return nil, nil, err
 	}
@@ -246,7 +246,7 @@ func (r *run) complete(want []plan.Object) []plan.Object {
 		return want
 	}
 	want = append(more, want...)
-	r.env.SetWant(want)
+	r.env.SetWant(want, nil)
 	return want
 }
 
