@@ -1,8 +1,10 @@
 package kernel
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -239,21 +241,28 @@ func mountOf(path string) (mount, error) {
 			return mount{}, fmt.Errorf("stat %s: %w", path, err)
 		}
 	}
-	text, err := os.ReadFile("/proc/self/mountinfo")
+	file, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return mount{}, fmt.Errorf("read the mounts: %w", err)
 	}
-	return parseMount(string(text), st.Mnt_id), nil
+	defer file.Close() //nolint:errcheck // only read
+	m, err := parseMount(file, st.Mnt_id)
+	if err != nil {
+		return m, fmt.Errorf("read the mounts: %w", err)
+	}
+	return m, nil
 }
 
-// parseMount reads the line of a mount in proc_pid_mountinfo(5).
-func parseMount(text string, id uint64) mount {
-	for line := range strings.Lines(text) {
-		field := strings.Fields(line)
-		if len(field) < 7 || field[0] != strconv.FormatUint(id, 10) {
+// parseMount reads the line of a mount in proc_pid_mountinfo(5), and no further: each namespace that has a name is a line of it.
+func parseMount(list io.Reader, id uint64) (m mount, err error) {
+	lines, number := bufio.NewScanner(list), strconv.FormatUint(id, 10)
+	lines.Buffer(nil, 1<<20) // an overlay's line names all its layers
+	for lines.Scan() {
+		field := strings.Fields(lines.Text())
+		if len(field) < 7 || field[0] != number {
 			continue
 		}
-		m := mount{point: field[4]}
+		m.point = field[4]
 		for _, option := range field[6:] {
 			if option == "-" {
 				break
@@ -261,9 +270,9 @@ func parseMount(text string, id uint64) mount {
 			m.shared = m.shared || strings.HasPrefix(option, "shared:")
 			m.slave = m.slave || strings.HasPrefix(option, "master:")
 		}
-		return m
+		break
 	}
-	return mount{}
+	return m, lines.Err()
 }
 
 // Processes lists the processes of each namespace: number and name, as "41 sleep". Hidden says that some could be

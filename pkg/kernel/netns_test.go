@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -17,8 +18,8 @@ func TestParseMount(t *testing.T) {
 	for id, want := range map[uint64]mount{
 		22: {"/run", true, false}, 403: {"/run/netns", true, false}, 404: {"/run/netns", false, true}, 405: {"/run", false, false}, 9: {},
 	} {
-		if got := parseMount(text, id); got != want {
-			t.Errorf("mount %d: %+v, want %+v", id, got, want)
+		if got, err := parseMount(strings.NewReader(text), id); got != want || err != nil {
+			t.Errorf("mount %d: %+v, %v, want %+v", id, got, err, want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -44,6 +45,10 @@ func halfwayThrough(t *testing.T, bin string, args ...string) *halfway {
 	if _, err := unix.FcntlInt(in.Fd(), unix.F_SETPIPE_SZ, smallPipe); err != nil {
 		t.Fatal(err)
 	}
+	// A command that is started with SIGHUP ignored, as by nohup(1), leaves it so. One that is heard here is not.
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(heard) })
 	h := &halfway{Cmd: exec.Command(bin, args...), out: out}
 	h.Stdout, h.Stderr = in, &h.say
 	if err := h.Start(); err != nil {
