@@ -69,17 +69,35 @@ func (n *Namespace) Borrow(f func(fd int) error) error {
 	case n.Name == "":
 		return f(n.fd)
 	}
-	fd, err := openFile(n.Name)
+	file, err := OpenFile(n.Name)
 	if err != nil {
 		return gone(err)
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing is written through it
-	id, err := idOf(fd)
-	switch {
-	case err != nil:
-		return err
-	case id != n.id:
+	defer file.Close()
+	if file.ID != n.id {
 		return n.replaced()
 	}
-	return f(fd)
+	return f(file.FD)
 }
+
+// File is a descriptor by which questions name a namespace.
+type File struct {
+	FD int
+	ID ID
+}
+
+// OpenFile opens what has a name in /run/netns. Errors are those of [Named].
+func OpenFile(name string) (File, error) {
+	fd, err := openFile(name)
+	if err != nil {
+		return File{}, err
+	}
+	f := File{FD: fd}
+	if f.ID, err = idOf(fd); err != nil {
+		f.Close()
+	}
+	return f, err
+}
+
+// Close closes the descriptor.
+func (f File) Close() { unix.Close(f.FD) } //nolint:errcheck // nothing is written through it

@@ -118,16 +118,15 @@ type Section struct {
 	// Warnings are what listing the section has to tell beside its objects.
 	Warnings []string
 
-	addresses []LiveAddress
-	routes    [][]byte // messages of RTM_NEWROUTE
-	sysctls   values
-	forwards4 bool // by the global switch
-	forwards6 bool
-	untouched bool                // nobody has ever written an nftables rule
-	noNFT     error               // why that is not known
-	hostNSID  int                 // see number
-	nsids     map[*Section]int    // of others
-	uppers    map[int][]*LiveLink // see stackedOn
+	addresses                []LiveAddress
+	routes                   [][]byte // messages of RTM_NEWROUTE
+	sysctls                  values
+	forwarding4, forwarding6 string              // the global switches, empty where there is none
+	untouched                bool                // nobody has ever written an nftables rule
+	noNFT                    error               // why that is not known
+	hostNSID                 int                 // see number
+	nsids                    map[kernel.ID]int   // of others
+	uppers                   map[int][]*LiveLink // see stackedOn
 
 	byIndex map[int]*LiveLink
 	index   map[string]int
@@ -136,38 +135,53 @@ type Section struct {
 }
 
 // NewSection is a section that nothing is known of yet.
-func NewSection(n *kernel.Namespace) *Section { return &Section{NS: n, index: make(map[string]int)} }
+func NewSection(n *kernel.Namespace) *Section {
+	return &Section{NS: n, index: make(map[string]int), nsids: make(map[kernel.ID]int)}
+}
 
-// ReadLinks lists the links of the section anew, and asks whether it forwards, and by which number it knows the host.
-func (s *Section) ReadLinks(host *kernel.Namespace) error {
+// ReadLinks lists the links of a section anew, and asks whether it forwards, and by which numbers it knows the host and the namespaces
+// that the topology wants its cables to lead to.
+func (e *Env) ReadLinks(s *Section, host *kernel.Namespace) error {
 	fd, err := host.FD()
 	if err != nil {
 		return err
 	}
-	replies, err := s.NS.ReadAll(forwardingQuery(unix.AF_INET), forwardingQuery(unix.AF_INET6), nsidQuery(fd), linksQuery())
+	peers := e.openPeers(s.NS.Name)
+	defer closeFiles(peers)
+	queries := []kernel.Query{forwardingQuery(unix.AF_INET), forwardingQuery(unix.AF_INET6), nsidQuery(fd)}
+	for _, p := range peers {
+		queries = append(queries, nsidQuery(p.FD))
+	}
+	last := len(queries)
+	replies, err := s.NS.ReadAll(append(queries, linksQuery())...)
 	if err == nil {
-		err = replies[3].Err
+		err = replies[last].Err
 	}
 	if err != nil {
 		return fmt.Errorf("list links: %w", err)
 	}
-	if s.forwards4, err = forwards(replies[0]); err != nil {
+	if s.forwarding4, err = forwarding(replies[0]); err != nil {
 		return err
 	}
-	if s.forwards6, err = forwards(replies[1]); err != nil {
+	if s.forwarding6, err = forwarding(replies[1]); err != nil {
 		return err
 	}
 	s.hostNSID = nsid(replies[2])
-	s.Links = parseLinks(replies[3].Answers)
+	s.numbered(peers, replies[3:last])
+	s.found(parseLinks(replies[last].Answers))
+	return nil
+}
+
+// found takes the links that the section has.
+func (s *Section) found(links []LiveLink) {
+	s.Links, s.uppers = links, nil
 	s.byIndex = make(map[int]*LiveLink, len(s.Links))
 	s.index = make(map[string]int, len(s.Links))
 	s.byKey = make(map[string]*LiveLink, len(s.Links))
-	s.nsids, s.uppers = nil, nil
 	for i := range s.Links {
 		l := &s.Links[i]
 		s.byIndex[l.Index], s.index[l.Name] = l, l.Index
 	}
-	return nil
 }
 
 // Read reads what else the kinds ask of a section: one dump for each. It can run beside that of others.

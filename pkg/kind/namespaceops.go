@@ -88,7 +88,7 @@ func (e *Env) namespace(s *Section) (plan.Have, error) {
 			}
 		}
 	}
-	n.Forwarding4, n.Forwarding6 = plan.Some(s.forwards4), plan.Some(s.forwards6)
+	n.Forwarding4, n.Forwarding6 = plan.Some(forwards(s.forwarding4)), plan.Some(forwards(s.forwarding6))
 	h := plan.Have{Object: n, Class: stamp.Class, Why: stamp.Why, Final: stamp.Final}
 	if e.Wanted(n.Key()) || stamp.Class != plan.Ours {
 		return h, nil

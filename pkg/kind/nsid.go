@@ -216,22 +216,56 @@ func (s *Section) number(t kernel.Thread, other *Section) (int, error) {
 	if other.NS.Name == "" && s.hostNSID >= 0 {
 		return s.hostNSID, nil
 	}
-	if id, ok := s.nsids[other]; ok {
+	if id, ok := s.nsids[other.NS.ID()]; ok {
 		return id, nil
-	}
-	if s.nsids == nil {
-		s.nsids = make(map[*Section]int)
 	}
 	if err := s.NS.Wake(t); err != nil {
 		return 0, err
 	}
+	number := -1
 	err := other.NS.Borrow(func(fd int) error {
 		q := nsidQuery(fd)
 		msgs, err := s.NS.Read(q.Request, q.Answer)
-		s.nsids[other] = nsid(kernel.Reply{Answers: msgs, Err: err})
+		number = nsid(kernel.Reply{Answers: msgs, Err: err})
 		return nil
 	})
-	return s.nsids[other], err
+	s.nsids[other.NS.ID()] = number
+	return number, err
+}
+
+// openPeers opens the namespaces that the topology wants cables of another to lead to, as far as it is that one's to ask for them: see
+// asks. They are a few; what is not among them is asked for when it is needed.
+func (e *Env) openPeers(ns string) (files []kernel.File) {
+	const few = 8 // descriptors at once
+	var names []string
+	for _, o := range e.wantIn[section{ns, KindLink}] {
+		l, _ := o.(Link)
+		pair, ok := l.Pair()
+		if !ok || ns == "" || pair.NS <= ns || slices.Contains(names, pair.NS) || len(names) == few {
+			continue
+		}
+		names = append(names, pair.NS)
+		if f, err := kernel.OpenFile(pair.NS); err == nil {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+func closeFiles(files []kernel.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// numbered notes the numbers of other namespaces. One that has none yet may get one when the links are listed.
+func (s *Section) numbered(others []kernel.File, replies []kernel.Reply) {
+	s.nsids = make(map[kernel.ID]int, len(others))
+	for i, f := range others {
+		if number := nsid(replies[i]); number >= 0 {
+			s.nsids[f.ID] = number
+		}
+	}
 }
 
 func nsidQuery(fd int) kernel.Query {

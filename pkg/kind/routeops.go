@@ -15,9 +15,12 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-var routeTypes = map[string]uint8{
-	Unicast: unix.RTN_UNICAST, Blackhole: unix.RTN_BLACKHOLE, Unreachable: unix.RTN_UNREACHABLE, Prohibit: unix.RTN_PROHIBIT,
+// routeTypes are the names of the kernel's types of routes that plumb knows; empty for the others.
+var routeTypes = [...]string{
+	unix.RTN_UNICAST: Unicast, unix.RTN_BLACKHOLE: Blackhole, unix.RTN_UNREACHABLE: Unreachable, unix.RTN_PROHIBIT: Prohibit,
 }
+
+func routeType(name string) uint8 { return uint8(slices.Index(routeTypes[:], name)) }
 
 // liveRoute is a route as the kernel describes it in RTM_NEWROUTE, and what tells whose it is.
 type liveRoute struct {
@@ -80,24 +83,21 @@ func oneMore(first, second plan.Have) plan.Have {
 func (e *Env) parseRoute(s *Section, b []byte) (liveRoute, bool) {
 	m := nl.DeserializeRtMsg(b)
 	a := attrs(b[m.Len():])
-	kind, known := typeName(m.Type)
-	if !known || m.Flags&unix.RTM_F_CLONED != 0 || m.Family != unix.AF_INET && m.Family != unix.AF_INET6 {
+	if int(m.Type) >= len(routeTypes) || routeTypes[m.Type] == "" || m.Table == unix.RT_TABLE_LOCAL || m.Flags&unix.RTM_F_CLONED != 0 ||
+		m.Family != unix.AF_INET && m.Family != unix.AF_INET6 {
 		return liveRoute{}, false
 	}
 	r := liveRoute{Route: Route{
 		NS: s.NS.Name, Dst: destination(m, a), Table: uint32(m.Table), Metric: a.u32(unix.RTA_PRIORITY),
-		Type: kind, Via: a.addr(unix.RTA_GATEWAY), Dev: plan.Some(""), Src: a.addr(unix.RTA_PREFSRC),
+		Type: routeTypes[m.Type], Via: a.addr(unix.RTA_GATEWAY), Dev: plan.Some(""), Src: a.addr(unix.RTA_PREFSRC),
 		Onlink: m.Flags&unix.RTNH_F_ONLINK != 0, MTU: a.nested(unix.RTA_METRICS).u32(unix.RTAX_MTU), Proto: m.Protocol,
 	}}
 	if a.has(unix.RTA_TABLE) {
 		r.Table = a.u32(unix.RTA_TABLE)
 	}
-	if r.Table == unix.RT_TABLE_LOCAL {
-		return liveRoute{}, false
-	}
 	expires := int32(u32At(a.get(unix.RTA_CACHEINFO), 2)) // rta_cacheinfo.rta_expires
 	r.handMade, r.marked = r.HandMade() && expires == 0, r.Proto == Protocol
-	if kind == Unicast {
+	if r.Type == Unicast {
 		r.Dev = plan.Some(e.devName(s, a.u32(unix.RTA_OIF), &r.signs))
 	}
 	if hops := a.get(unix.RTA_MULTIPATH); len(hops) > 0 {
@@ -108,15 +108,6 @@ func (e *Env) parseRoute(s *Section, b []byte) (liveRoute, bool) {
 
 // HandMade says whether the route's protocol is one that ip-route(8) and people use.
 func (r Route) HandMade() bool { return r.Proto == unix.RTPROT_BOOT || r.Proto == unix.RTPROT_STATIC }
-
-func typeName(t uint8) (string, bool) {
-	for name, number := range routeTypes {
-		if number == t {
-			return name, true
-		}
-	}
-	return "", false
-}
 
 func destination(m *nl.RtMsg, a attrs) netip.Prefix {
 	dst := a.addr(unix.RTA_DST)
@@ -213,7 +204,7 @@ func (s *Section) routeMessage(proto, flags int, r Route) (*nl.NetlinkRequest, e
 	req := kernel.Request(proto, flags)
 	m := &nl.RtMsg{}
 	m.Family, m.Dst_len = familyOf(r.Dst.Addr()), uint8(r.Dst.Bits())
-	m.Table, m.Protocol, m.Type, m.Scope = unix.RT_TABLE_UNSPEC, r.Proto, routeTypes[r.Type], scopeOf(r)
+	m.Table, m.Protocol, m.Type, m.Scope = unix.RT_TABLE_UNSPEC, r.Proto, routeType(r.Type), scopeOf(r)
 	if r.Onlink {
 		m.Flags |= unix.RTNH_F_ONLINK
 	}
@@ -306,7 +297,7 @@ func (s *Section) delRoute(r Route) error {
 		m.Family, m.Dst_len, m.Scope = familyOf(r.Dst.Addr()), uint8(r.Dst.Bits()), unix.RT_SCOPE_NOWHERE
 		if r.Copies == 0 {
 			// Metric 0 stands for any: without more to tell it by, a route of another metric could go in its place.
-			m.Protocol, m.Type = r.Proto, routeTypes[r.Type]
+			m.Protocol, m.Type = r.Proto, routeType(r.Type)
 		}
 		req.AddData(m)
 		msg := message{req}

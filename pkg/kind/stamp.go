@@ -35,11 +35,12 @@ func ParseAlias(alias string) (topology, ns, name string, ok bool) {
 	if !ok {
 		return "", "", "", false
 	}
-	part := strings.Split(rest, "/")
-	if len(part) != 3 || part[0] == "" || part[2] == "" {
+	topology, place, ok := strings.Cut(rest, "/")
+	ns, name, whole := strings.Cut(place, "/")
+	if !ok || !whole || topology == "" || name == "" || strings.Contains(name, "/") {
 		return "", "", "", false
 	}
-	return part[0], part[1], part[2], true
+	return topology, ns, name, true
 }
 
 // NamespaceAlias is the alias of a namespace's lo that stamps the namespace. Cookie is the SO_NETNS_COOKIE of the

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/vishvananda/netlink/nl"
@@ -33,16 +34,19 @@ func forwardingQuery(family uint8) kernel.Query {
 	return kernel.Query{Request: req, Answer: unix.RTM_NEWNETCONF}
 }
 
-// forwards reads the answer. A kernel without IPv6 forwards none.
-func forwards(r kernel.Reply) (on bool, err error) {
+// forwarding reads the answer: the value that the parameter has too, empty without one, as of IPv6 in a kernel that has none.
+func forwarding(r kernel.Reply) (value string, err error) {
 	if r.Err != nil && !errors.Is(r.Err, unix.EAFNOSUPPORT) && !errors.Is(r.Err, unix.EOPNOTSUPP) {
-		return false, fmt.Errorf("read whether packets are forwarded: %w", r.Err)
+		return "", fmt.Errorf("read whether packets are forwarded: %w", r.Err)
 	}
 	for _, m := range r.Answers {
-		on = attrs(m[4:]).u32(netconfaForwarding) != 0
+		value = strconv.Itoa(int(int32(attrs(m[4:]).u32(netconfaForwarding))))
 	}
-	return on, nil
+	return value, nil
 }
+
+// forwards says whether a switch is on.
+func forwards(value string) bool { return value != "" && value != "0" }
 
 // values are those of parameters, by path, of which some may not exist.
 type values struct {
@@ -50,11 +54,24 @@ type values struct {
 	byPath map[string]string
 }
 
-// ReadSysctlsHere reads what listing the sysctls of a section will ask for, if its links have the names that they should. The calling
-// thread is in the namespace.
-func (e *Env) ReadSysctlsHere(s *Section) (err error) {
-	s.sysctls.paths = e.sysctlPaths(s, e.sysctlKeys(s))
-	s.sysctls.byPath, err = kernel.ReadSysctlsHere(s.sysctls.paths)
+// ReadSysctlsHere reads what listing the sysctls of a section will ask for, if its links have the names that they should, but for the
+// switches, which came with the links. The calling thread is in the namespace.
+func (e *Env) ReadSysctlsHere(s *Section) error {
+	paths := e.sysctlPaths(s, e.sysctlKeys(s))
+	if len(paths) == 0 {
+		s.sysctls = values{}
+		return nil
+	}
+	byPath := make(map[string]string, len(paths))
+	for path, value := range map[string]string{SysctlPath(Forwarding4): s.forwarding4, SysctlPath(Forwarding6): s.forwarding6} {
+		if value != "" {
+			byPath[path] = value
+		}
+	}
+	rest := slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return byPath[path] != "" })
+	others, err := kernel.ReadSysctlsHere(rest)
+	maps.Copy(byPath, others)
+	s.sysctls = values{paths, byPath}
 	return err
 }
 

@@ -18,7 +18,7 @@ import (
 // guard turns steps that would cut the host off into refusals, unless that was allowed. They come first, as all refusals
 // do: should the plan be one of a later round, nothing of it is done.
 func (r *run) guard(p plan.Plan) plan.Plan {
-	if r.AllowDisconnect || len(p.Steps) == 0 {
+	if r.AllowDisconnect || !slices.ContainsFunc(p.Steps, touchesHost) {
 		return p
 	}
 	lines := r.lifelines(os.Getenv, os.ReadFile)
@@ -34,6 +34,14 @@ func (r *run) guard(p plan.Plan) plan.Plan {
 	}
 	slices.SortStableFunc(p.Steps, func(a, b plan.Step) int { return rankOfRefusal(a) - rankOfRefusal(b) })
 	return p
+}
+
+// touchesHost says whether a step can cut a lifeline: it changes what is there on the host, or adds a route.
+func touchesHost(s plan.Step) bool {
+	return slices.ContainsFunc(s.Changes, func(c plan.Change) bool {
+		k := c.Key()
+		return k.NS == "" && k.Kind != kind.KindNamespace && (c.Old != nil || k.Kind == kind.KindRoute)
+	})
 }
 
 func rankOfRefusal(s plan.Step) int {

@@ -169,7 +169,7 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		case s != nil && !touched.has(name):
 			found[i] = s
 		case i == 0:
-			err = errors.Join(host.ReadLinks(host.NS), host.Read())
+			err = errors.Join(r.env.ReadLinks(host, host.NS), host.Read())
 		default:
 			found[i], stamps[i], err = r.openNamed(t, name, host.NS)
 		}
@@ -203,7 +203,7 @@ func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace) (_
 	}
 	defer n.Rest()
 	s := kind.NewSection(n)
-	if err := s.ReadLinks(host); err != nil {
+	if err := r.env.ReadLinks(s, host); err != nil {
 		return s, stamp, fmt.Errorf("read namespace %s: %w", name, err)
 	}
 	stamp = kind.StampOf(r.topology, r.cookie, s.Links)
