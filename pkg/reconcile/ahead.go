@@ -61,6 +61,9 @@ func (a *ahead) sort(others []batch) {
 		at[s.Key()] = len(others) // for what nobody needs
 	}
 	for i, b := range slices.Backward(others) {
+		if kindOf(b[0]).Within {
+			continue // which is made when its namespace is there
+		}
 		for _, k := range needs(b) {
 			if _, ours := at[k]; ours {
 				at[k] = i

@@ -45,8 +45,9 @@ func kindOf(s plan.Step) kind.Kind {
 // the last write to them, while the rest was still to be made.
 func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (early sections, failed error) {
 	l := r.newLedger(steps, unplanned)
-	list, flooded := besideBridgesLast(batches(steps))
+	list := batches(steps)
 	ahead := r.lookAhead(list, l, pastFailures)
+	list, flooded := arrange(list, ahead.needed)
 	for i, b := range list {
 		err := r.interrupted()
 		if err == nil && i == flooded && !pastFailures {
