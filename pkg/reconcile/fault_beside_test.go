@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -17,11 +19,13 @@ const besideWorkers = 2
 
 func beside(o *reconcile.Options) { o.Workers = besideWorkers }
 
+const besideHosts = 12
+
 // besideNet is a network whose namespaces take longer to make than the cables of the first of them.
 func besideNet() string {
 	var b strings.Builder
 	b.WriteString("name: beside\nbridges: {br0: {addresses: [10.0.0.1/24]}}\nnamespaces:\n")
-	for i := range 12 {
+	for i := range besideHosts {
 		fmt.Fprintf(&b, "  h%d:\n    interfaces: {eth0: {bridge: br0, addresses: [10.0.0.%d/24]}}\n", i, i+10)
 		fmt.Fprintf(&b, "    sysctls: {net.ipv4.ip_forward: 1}\n    routes: [{to: default, via: 10.0.0.1}]\n")
 	}
@@ -43,6 +47,33 @@ func TestBesideOrder(t *testing.T) {
 		if i >= len(told) || told[i] != s.Key() || report.Outcomes[i].Step.Key() != s.Key() {
 			t.Fatalf("step %d is %s; told was %v", i, s.Key().Label(), told)
 		}
+	}
+	l.converged(topo)
+	l.destroy(topo.Name)
+}
+
+// What is in the first namespace is made before the last is: that one is held until then.
+func TestBesideWaitsForLittle(t *testing.T) {
+	l := newLab(t)
+	topo := l.load(besideNet())
+	var namespaces atomic.Int64
+	made := make(chan struct{})
+	first := sync.OnceFunc(func() { close(made) })
+	hold := &kernel.Seam{Around: func(w kernel.Write, write func() error) error {
+		switch {
+		case w.What == "create namespace" && namespaces.Add(1) == besideHosts:
+			select {
+			case <-made:
+			case <-time.After(time.Minute):
+				t.Error("no route was made before the last namespace")
+			}
+		case strings.HasPrefix(w.What, "add route"):
+			first()
+		}
+		return write()
+	}}
+	if report, err := l.tryApply(topo, beside, through(hold)); err != nil {
+		t.Fatalf("%v\n%s", err, outcomes(report))
 	}
 	l.converged(topo)
 	l.destroy(topo.Name)
