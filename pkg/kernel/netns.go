@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -256,7 +257,7 @@ func mountOf(path string) (mount, error) {
 // parseMount reads the line of a mount in proc_pid_mountinfo(5), and no further: each namespace that has a name is a line of it.
 func parseMount(list io.Reader, id uint64) (m mount, err error) {
 	lines, number := bufio.NewScanner(list), strconv.FormatUint(id, 10)
-	lines.Buffer(nil, 1<<20) // an overlay's line names all its layers
+	lines.Buffer(nil, math.MaxInt) // an overlay's line names all its layers
 	for lines.Scan() {
 		field := strings.Fields(lines.Text())
 		if len(field) < 7 || field[0] != number {

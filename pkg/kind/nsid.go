@@ -222,21 +222,24 @@ func (s *Section) number(t kernel.Thread, other *Section) (int, error) {
 	if err := s.NS.Wake(t); err != nil {
 		return 0, err
 	}
-	number := -1
+	var number int
 	err := other.NS.Borrow(func(fd int) error {
 		q := nsidQuery(fd)
 		msgs, err := s.NS.Read(q.Request, q.Answer)
 		number = nsid(kernel.Reply{Answers: msgs, Err: err})
 		return nil
 	})
+	if err != nil {
+		return 0, err
+	}
 	s.nsids[other.NS.ID()] = number
-	return number, err
+	return number, nil
 }
 
 // openPeers opens the namespaces that the topology wants cables of another to lead to, as far as it is that one's to ask for them: see
 // asks. They are a few; what is not among them is asked for when it is needed.
 func (e *Env) openPeers(ns string) (files []kernel.File) {
-	const few = 8 // descriptors at once
+	const few = 4 // descriptors at once, of each thread
 	var names []string
 	for _, o := range e.wantIn[section{ns, KindLink}] {
 		l, _ := o.(Link)

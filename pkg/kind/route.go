@@ -139,7 +139,7 @@ func RouteKey(ns string, dst netip.Prefix, table, metric uint32) plan.Key {
 func (r Route) Key() plan.Key { return RouteKey(r.NS, r.Dst, r.Table, r.Metric) }
 
 // Needs implements [plan.Object]. That a gateway must be reachable is seen to by the order of [Table]: routes come
-// after all addresses.
+// after the addresses of their section.
 func (r Route) Needs() []plan.Key {
 	if r.NS != "" && len(r.devs()) == 0 {
 		return []plan.Key{NamespaceKey(r.NS)}

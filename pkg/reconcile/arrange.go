@@ -11,8 +11,12 @@ import (
 
 // arrange moves creations to where they wait for less. What is in one namespace is made as soon as its links are, while others are
 // still to come: needed is how many of those that are made beside the batches one has to wait for. What wants new bridges to be up
-// comes last, see [run.readEarly]: flooded is the number of the first such batch, that of all when there is none. Nothing passes what it
-// needs, nor what is no such creation.
+// comes last, for as soon as a new bridge is up it floods what each end of its cables has to say, groups that it joins and routers that
+// it looks for, over all ports: with a thousand that keeps a processor busy for a second, and what is done meanwhile takes several times
+// as long. Flooded is the number of the first such batch, that of all when there is none.
+//
+// Nothing passes what it needs. Nothing passes a deletion, a replacement, a refusal, a change of a link or of a namespace, nor what
+// waits for all namespaces, as a parameter of the host does.
 func arrange(list []batch, needed func(batch) int) (arranged []batch, flooded int) {
 	bridges := withNewBridges(list)
 	for len(list) > 0 {
@@ -43,12 +47,13 @@ func withNewBridges(list []batch) sections {
 	return found
 }
 
-// movable says whether a batch is one of a run that may change places.
+// movable says whether a batch is one of a run that may change places: new links and parameters, and all that wants links to be
+// finished.
 func movable(b batch) bool {
 	return afterLinks(b) || b[0].Action == plan.Create && beside(b[0])
 }
 
-// afterLinks says whether a batch makes something that wants links to be finished.
+// afterLinks says whether a batch makes or changes something that wants links to be finished.
 func afterLinks(b batch) bool { return !deletes(b[0]) && !alone(b[0]) && kindOf(b[0]).AfterLinks }
 
 // turn is a batch with how many of what is made beside it must be there.
@@ -57,7 +62,8 @@ type turn struct {
 	after int
 }
 
-// inTurn sorts a run of batches, those of the same turn as they were.
+// inTurn sorts a run of batches, those of the same turn as they were. What wants the links of one section to be finished keeps its order:
+// each waits for all links before it, so that turns only grow from one to the next, and a route stays behind its gateway's address.
 func inTurn(run []batch, needed func(batch) int, bridges sections) []turn {
 	made := make(map[plan.Key]int) // when an object is
 	linked := make(map[string]int) // when all links of a section are

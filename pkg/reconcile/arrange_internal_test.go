@@ -16,6 +16,9 @@ import (
 func TestArrange(t *testing.T) {
 	create := func(o plan.Object) batch { return batch{{Action: plan.Create, Changes: []plan.Change{{New: o}}}} }
 	remove := func(o plan.Object) batch { return batch{{Action: plan.Delete, Changes: []plan.Change{{Old: o}}}} }
+	alter := func(action plan.Action, o plan.Object) batch {
+		return batch{{Action: action, Changes: []plan.Change{{Old: o, New: o}}}}
+	}
 	bridge := func(ns string) batch { return create(kind.Link{NS: ns, Name: "br0", Type: kind.Bridge}) }
 	address := func(ns string, n byte) kind.Address {
 		return kind.Address{NS: ns, Dev: "eth0", Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 24)}
@@ -40,6 +43,8 @@ func TestArrange(t *testing.T) {
 	onA, onB := create(address("a", 1)), create(address("b", 2))
 	onEnd, below := sysctl("a", "net.ipv4.conf.eth0.rp_filter"), sysctl("b", kind.Forwarding4)
 	switched := sysctl("", kind.Forwarding4)
+	changed, moved := alter(plan.Update, address("a", 5)), alter(plan.Update, kind.Link{NS: "b", Name: "eth2"})
+	again, tuned := alter(plan.Replace, address("b", 6)), alter(plan.Update, below[0].Changes[0].New)
 	for name, c := range map[string]struct {
 		namespaces []string // in the order in which they are made beside the batches
 		list, want []batch
@@ -56,6 +61,11 @@ func TestArrange(t *testing.T) {
 		"an address waits for all links":       {[]string{"a", "b", "c"}, []batch{ab, bc, ca, onA, onB}, []batch{ab, bc, ca, onA, onB}, 5},
 		"a parameter of a link":                {[]string{"a", "b", "c"}, []batch{bc, ab, onEnd, onA}, []batch{ab, onEnd, onA, bc}, 4},
 		"a parameter before the links":         {[]string{"c", "b", "a"}, []batch{below, ab, bc}, []batch{below, bc, ab}, 3},
+		"a changed address":                    {[]string{"a", "b", "c"}, []batch{bc, changed, ab, onA}, []batch{changed, ab, onA, bc}, 4},
+		"a changed link":                       {[]string{"a", "b", "c"}, []batch{bc, moved, ab, onA}, []batch{bc, moved, ab, onA}, 4},
+		"a changed parameter":                  {[]string{"a", "b", "c"}, []batch{bc, tuned, ab, onA}, []batch{bc, tuned, ab, onA}, 4},
+		"a replaced address":                   {[]string{"a", "b", "c"}, []batch{bc, onB, again, onA}, []batch{bc, onB, again, onA}, 4},
+		"a bridge of a namespace to come":      {[]string{"a", "b", "c"}, []batch{bridge("b"), ab, bc, onA, onB}, []batch{bridge("b"), ab, onA, bc, onB}, 4},
 		"a switch of the host":                 {[]string{"a", "b", "c"}, []batch{below, switched, sysctl("a", kind.Forwarding4)}, []batch{below, switched, sysctl("a", kind.Forwarding4)}, 3},
 	} {
 		a := &ahead{steps: make([]plan.Step, len(c.namespaces)), at: make(map[plan.Key]int)}

@@ -12,6 +12,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
+	"github.com/plumbnet/plumb/pkg/topology"
 )
 
 // besideWorkers is how many threads make a network in the tests of what is made beside other things: namespaces.
@@ -21,13 +22,17 @@ func beside(o *reconcile.Options) { o.Workers = besideWorkers }
 
 const besideHosts = 12
 
-// besideNet is a network whose namespaces take longer to make than the cables of the first of them.
+// besideNet is a network whose namespaces take longer to make than the cables of the first of them: some lead from one to the next.
 func besideNet() string {
 	var b strings.Builder
 	b.WriteString("name: beside\nbridges: {br0: {addresses: [10.0.0.1/24]}}\nnamespaces:\n")
 	for i := range besideHosts {
-		fmt.Fprintf(&b, "  h%d:\n    interfaces: {eth0: {bridge: br0, addresses: [10.0.0.%d/24]}}\n", i, i+10)
-		fmt.Fprintf(&b, "    sysctls: {net.ipv4.ip_forward: 1}\n    routes: [{to: default, via: 10.0.0.1}]\n")
+		fmt.Fprintf(&b, "  h%d:\n    interfaces:\n      eth0: {bridge: br0, addresses: [10.0.0.%d/24]}\n", i, i+10)
+		if next := i + 1; i%2 == 0 {
+			fmt.Fprintf(&b, "      eth1: {peer: h%d/eth1, addresses: [10.1.%d.1/24]}\n", next, i)
+		}
+		fmt.Fprintf(&b, "    sysctls: {net.ipv4.ip_forward: 1, net.ipv4.conf.default.rp_filter: 1, net.ipv4.conf.eth0.rp_filter: 2}\n")
+		fmt.Fprintf(&b, "    routes: [{to: default, via: 10.0.0.1}]\n    nat: [{masquerade: 10.1.%d.0/24, out: eth0}]\n", i)
 	}
 	return b.String()
 }
@@ -79,19 +84,26 @@ func TestBesideWaitsForLittle(t *testing.T) {
 	l.destroy(topo.Name)
 }
 
+// besideWrites counts the writes that make a network, and takes it away again.
+func (l *lab) besideWrites(topo *topology.Topology) int64 {
+	l.Helper()
+	var writes atomic.Int64
+	count := &kernel.Seam{Around: func(_ kernel.Write, write func() error) error { writes.Add(1); return write() }}
+	if report, err := l.tryApply(topo, beside, through(count)); err != nil {
+		l.Fatalf("%v\n%s", err, outcomes(report))
+	}
+	l.destroy(topo.Name)
+	return writes.Load()
+}
+
 // A write fails while others are made beside it: all goes back.
 func TestBesideFails(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(besideNet())
 	before := l.settle()
-	var writes atomic.Int64
-	count := &kernel.Seam{Around: func(_ kernel.Write, write func() error) error { writes.Add(1); return write() }}
-	if report, err := l.tryApply(topo, beside, through(count)); err != nil {
-		t.Fatalf("%v\n%s", err, outcomes(report))
-	}
-	l.destroy(topo.Name)
+	writes := l.besideWrites(topo)
 	for how, fault := range faults {
-		for k := int64(1); k <= writes.Load() && !t.Failed(); k += 3 {
+		for k := int64(1); k <= writes && !t.Failed(); k += 3 {
 			report, err := l.tryApply(topo, beside, through(at(k, fault)))
 			if !errors.Is(err, reconcile.ErrRolledBack) || !errors.Is(err, errInjected) {
 				t.Errorf("%s: write %d: the error is %v, want ErrRolledBack\n%s", how, k, err, outcomes(report))
@@ -108,8 +120,8 @@ func TestBesideKilled(t *testing.T) {
 	text := besideNet()
 	topo := l.load(text)
 	before := l.settle()
-	for k := int64(2); k <= 60; k += 4 {
-		l.sacrifice(order{Name: topo.Name, File: text, Die: k, After: k%8 == 2, Workers: besideWorkers})
+	for k, writes := int64(2), l.besideWrites(topo); k <= writes; k += 7 {
+		l.sacrifice(order{Name: topo.Name, File: text, Die: k, After: k%2 == 0, Workers: besideWorkers})
 		if k%3 != 0 {
 			l.apply(topo)
 			l.converged(topo)

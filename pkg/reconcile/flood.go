@@ -8,12 +8,9 @@ import (
 	"github.com/plumbnet/plumb/pkg/kind"
 )
 
-// As soon as a new bridge is up it floods what each end of its cables has to say, groups that it joins and routers that it looks for,
-// over all ports. With a thousand that keeps a processor busy for a second, and what is done meanwhile takes several times as
-// long. So all is done before that can be.
-
-// readEarly reads the namespaces that are done with, if a crowd of ports is about to be flooded: what is still to be made, and that
-// bridges come up in others, changes nothing in them. The look that verifies the run takes them as they are: those of early.
+// readEarly reads the namespaces that are done with, if a crowd of ports is about to be flooded (see [arrange]): what is still to be
+// made, and that bridges come up in others, changes nothing in them. The look that verifies the run takes them as they are: those of
+// early.
 func (r *run) readEarly(done, rest []batch) (early sections, err error) {
 	waiting := r.env.WithCrowd()
 	if waiting == nil {
