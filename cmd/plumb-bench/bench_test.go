@@ -105,6 +105,21 @@ func TestFailedStep(t *testing.T) {
 	}
 }
 
+// TestTimes: what can only be done once is done several times when it is taken back between them.
+func TestTimes(t *testing.T) {
+	forRoot(t)
+	once := step{Op: "once", Args: []string{"mkdir", "/run/once"}, Times: quick}
+	if _, err := runCell(t.Context(), os.Args[0], job{Steps: []step{once}}); err == nil || !strings.Contains(err.Error(), "/run/once") {
+		t.Errorf("the error is %v, want that it is there", err)
+	}
+	again := once
+	again.Back = []string{"rmdir", "/run/once"}
+	left := step{Op: "left", Args: []string{"rmdir", "/run/once"}}
+	if samples, err := runCell(t.Context(), os.Args[0], job{Steps: []step{again, left}}); err != nil || len(samples) != 2 {
+		t.Errorf("%v, %v", samples, err)
+	}
+}
+
 // TestInterrupt sees that what a cell runs does not outlive it.
 func TestInterrupt(t *testing.T) {
 	forRoot(t)

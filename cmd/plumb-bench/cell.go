@@ -29,7 +29,7 @@ type job struct {
 // sample is a step that was run.
 type sample struct {
 	Op           string  `json:"op"`
-	Milliseconds float64 `json:"ms"`       // from the process's start to its end
+	Milliseconds float64 `json:"ms"`       // from the process's start to its end, the median of what was run several times
 	PeakKiB      int64   `json:"peak_kib"` // of resident memory; not below that of the cell, from which it is forked
 	Busy         bool    `json:"busy"`     // the machine had other work when it started
 }
@@ -75,9 +75,7 @@ func inCell(stdin io.Reader, stdout io.Writer) error {
 	}
 	var samples []sample
 	for _, s := range j.Steps {
-		busy := !awaitIdle(j.Idle)
-		sample, err := s.run()
-		sample.Busy = busy
+		sample, err := s.measure(j.Idle)
 		if err == nil && s.Expect != nil {
 			err = s.Expect.check()
 		}
@@ -120,25 +118,46 @@ func furnish() error {
 // stepLimit ends a command that hangs.
 const stepLimit = 30 * time.Minute
 
-// run runs a step's command and times it. Its output goes nowhere.
-func (s step) run() (sample, error) {
+// measure runs a step as often as it is to be.
+func (s step) measure(idle time.Duration) (sample, error) {
+	all := sample{Op: s.Op}
+	var times []float64
+	for i := range max(1, s.Times) {
+		if i > 0 && len(s.Back) > 0 {
+			if _, _, err := timed(s.Back); err != nil {
+				return all, err
+			}
+		}
+		all.Busy = !awaitIdle(idle) || all.Busy
+		took, peak, err := timed(s.Args)
+		if err != nil {
+			return all, err
+		}
+		times, all.PeakKiB = append(times, took.Seconds()*1000), max(all.PeakKiB, peak)
+	}
+	all.Milliseconds = median(times)
+	return all, nil
+}
+
+// timed runs a command and measures it. Its output goes nowhere.
+func timed(args []string) (took time.Duration, peakKiB int64, err error) {
 	errs, err := os.CreateTemp("/run", "stderr") // a file: through a pipe, reading it would be timed too
 	if err != nil {
-		return sample{}, err
+		return 0, 0, err
 	}
 	defer os.Remove(errs.Name()) //nolint:errcheck // it ends with the cell
 	defer errs.Close()           //nolint:errcheck // as above
 	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.Args[0], s.Args[1:]...)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Stderr = errs
 	start := time.Now()
 	err = cmd.Run()
-	took := time.Since(start)
+	took = time.Since(start)
 	if err != nil {
 		text, _ := os.ReadFile(errs.Name())
-		return sample{}, fmt.Errorf("%s: %w\n%s", strings.Join(s.Args, " "), err, text)
+		return 0, 0, fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, text)
 	}
 	usage, _ := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	return sample{Op: s.Op, Milliseconds: took.Seconds() * 1000, PeakKiB: usage.Maxrss}, nil
+	return took, usage.Maxrss, nil
 }

@@ -37,7 +37,14 @@ type step struct {
 	Op     string       `json:"op"`
 	Args   []string     `json:"args"`
 	Expect *expectation `json:"expect,omitempty"` // when the command is done
+	// Times says how often to run it, of which the median counts: once where it is 0.
+	Times int `json:"times,omitempty"`
+	// Back is a command that makes it possible to run it again.
+	Back []string `json:"back,omitempty"`
 }
+
+// quick is how often to run what takes milliseconds: once would say little.
+const quick = 3
 
 // expectation is what a network must be like.
 type expectation struct {
@@ -56,7 +63,7 @@ func nothing() *expectation { return &expectation{Dir: namedDir} }
 func (t tools) floorSteps(s shape, _ string) ([]step, error) {
 	return []step{
 		{Op: "up", Args: []string{t.self, "floor", "up", s.name}, Expect: s.built(namedDir)},
-		{Op: "read", Args: []string{t.self, "floor", "read", namedDir}},
+		{Op: "read", Args: []string{t.self, "floor", "read", namedDir}, Times: quick},
 		{Op: "down", Args: []string{t.self, "floor", "down", s.name}, Expect: nothing()},
 	}, nil
 }

@@ -10,15 +10,17 @@ import (
 func (t tools) plumbSteps(s shape, dir string) ([]step, error) {
 	file, changed := filepath.Join(dir, "bench.yaml"), filepath.Join(dir, "changed.yaml")
 	files := map[string]string{file: topology(s)}
+	apply := []string{t.plumb, "apply", "-f", file}
 	steps := []step{
-		{Op: "up", Args: []string{t.plumb, "apply", "-f", file}, Expect: s.built(namedDir)},
-		{Op: "noop", Args: []string{t.plumb, "apply", "-f", file}},
-		{Op: "diff", Args: []string{t.plumb, "diff", "-f", file}},
+		{Op: "up", Args: apply, Expect: s.built(namedDir)},
+		{Op: "noop", Args: apply, Times: quick},
+		{Op: "diff", Args: []string{t.plumb, "diff", "-f", file}, Times: quick},
 	}
 	if s.changeable() {
 		c := s.changed()
 		files[changed] = topology(c)
-		steps = append(steps, step{Op: "change", Args: []string{t.plumb, "apply", "-f", changed}, Expect: c.built(namedDir)})
+		change := []string{t.plumb, "apply", "-f", changed}
+		steps = append(steps, step{Op: "change", Args: change, Expect: c.built(namedDir), Times: quick, Back: apply})
 	}
 	steps = append(steps, step{Op: "down", Args: []string{t.plumb, "destroy", "-f", file}, Expect: nothing()})
 	return steps, writeFiles(files)
