@@ -108,8 +108,8 @@ func TestFailedStep(t *testing.T) {
 // TestTimes: what can only be done once is done several times when it is taken back between them.
 func TestTimes(t *testing.T) {
 	forRoot(t)
-	once := step{Op: "once", Args: []string{"mkdir", "/run/once"}, Times: quick}
-	if _, err := runCell(t.Context(), os.Args[0], job{Steps: []step{once}}); err == nil || !strings.Contains(err.Error(), "/run/once") {
+	once := step{Op: "once", Args: []string{"mkdir", "/run/once"}, Times: repeats}
+	if _, err := runCell(t.Context(), os.Args[0], job{Steps: []step{once}}); err == nil || !strings.Contains(err.Error(), "File exists") {
 		t.Errorf("the error is %v, want that it is there", err)
 	}
 	again := once
@@ -117,6 +117,23 @@ func TestTimes(t *testing.T) {
 	left := step{Op: "left", Args: []string{"rmdir", "/run/once"}}
 	if samples, err := runCell(t.Context(), os.Args[0], job{Steps: []step{again, left}}); err != nil || len(samples) != 2 {
 		t.Errorf("%v, %v", samples, err)
+	}
+}
+
+// TestChangesAreTakenBack: without that only the first of several would be a change.
+func TestChangesAreTakenBack(t *testing.T) {
+	s, err := parseShape("hosts-3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps, err := tools{plumb: "plumb"}.plumbSteps(s, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range steps {
+		if step.Times > 1 && (step.Expect != nil) != (len(step.Back) > 0) {
+			t.Errorf("%s makes %v, and goes back by %q", step.Op, step.Expect, step.Back)
+		}
 	}
 }
 

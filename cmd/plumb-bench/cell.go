@@ -22,7 +22,7 @@ import (
 // job is what a cell is to do.
 type job struct {
 	Steps []step `json:"steps"`
-	// Idle is how long to wait, before each step, until the machine has nothing else to do.
+	// Idle is how long to wait, before each run of a step, until the machine has nothing else to do.
 	Idle time.Duration `json:"idle"`
 }
 
@@ -31,7 +31,7 @@ type sample struct {
 	Op           string  `json:"op"`
 	Milliseconds float64 `json:"ms"`       // from the process's start to its end, the median of what was run several times
 	PeakKiB      int64   `json:"peak_kib"` // of resident memory; not below that of the cell, from which it is forked
-	Busy         bool    `json:"busy"`     // the machine had other work when it started
+	Busy         bool    `json:"busy"`     // the machine had other work when one of its runs started
 }
 
 // runCell runs a job in a new cell.

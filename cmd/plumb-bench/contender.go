@@ -43,8 +43,8 @@ type step struct {
 	Back []string `json:"back,omitempty"`
 }
 
-// quick is how often to run what takes milliseconds: once would say little.
-const quick = 3
+// repeats is how often to run what takes a tenth of a second at most: once would say little.
+const repeats = 3
 
 // expectation is what a network must be like.
 type expectation struct {
@@ -63,7 +63,7 @@ func nothing() *expectation { return &expectation{Dir: namedDir} }
 func (t tools) floorSteps(s shape, _ string) ([]step, error) {
 	return []step{
 		{Op: "up", Args: []string{t.self, "floor", "up", s.name}, Expect: s.built(namedDir)},
-		{Op: "read", Args: []string{t.self, "floor", "read", namedDir}, Times: quick},
+		{Op: "read", Args: []string{t.self, "floor", "read", namedDir}, Times: repeats},
 		{Op: "down", Args: []string{t.self, "floor", "down", s.name}, Expect: nothing()},
 	}, nil
 }

@@ -15,7 +15,8 @@ import (
 )
 
 // The kernel takes namespaces down when nobody waits for it any more, and that slows what comes next. Before each run
-// the bench waits until they are gone, by the kernel's own count, and before each step until the machine is idle.
+// the bench waits until they are gone, by the kernel's own count, and before each run of a step until the machine
+// is idle.
 
 // settler waits until the kernel has as few network namespaces as when there were fewest.
 type settler struct {

@@ -13,14 +13,14 @@ func (t tools) plumbSteps(s shape, dir string) ([]step, error) {
 	apply := []string{t.plumb, "apply", "-f", file}
 	steps := []step{
 		{Op: "up", Args: apply, Expect: s.built(namedDir)},
-		{Op: "noop", Args: apply, Times: quick},
-		{Op: "diff", Args: []string{t.plumb, "diff", "-f", file}, Times: quick},
+		{Op: "noop", Args: apply, Times: repeats},
+		{Op: "diff", Args: []string{t.plumb, "diff", "-f", file}, Times: repeats},
 	}
 	if s.changeable() {
 		c := s.changed()
 		files[changed] = topology(c)
 		change := []string{t.plumb, "apply", "-f", changed}
-		steps = append(steps, step{Op: "change", Args: change, Expect: c.built(namedDir), Times: quick, Back: apply})
+		steps = append(steps, step{Op: "change", Args: change, Expect: c.built(namedDir), Times: repeats, Back: apply})
 	}
 	steps = append(steps, step{Op: "down", Args: []string{t.plumb, "destroy", "-f", file}, Expect: nothing()})
 	return steps, writeFiles(files)

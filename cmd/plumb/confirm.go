@@ -23,7 +23,7 @@ func (e *env) confirm() *cobra.Command {
 well. Without it that apply rolls back. Exit code 1: no apply of that topology waits.`,
 		Example: "  plumb confirm docker0",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkName(args, nil); err != nil {
+			if err := checkName(args, "NAME", ""); err != nil {
 				return usage(cmd, err)
 			}
 			h, err := e.open(reconcile.Options{Warn: e.warn})

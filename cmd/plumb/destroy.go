@@ -31,8 +31,11 @@ past a failure, and names what is left. Nothing there is success.`,
 		Example: `  plumb destroy -f topology.yaml
   plumb destroy docker0`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 || len(*files) == 0 {
-				if err := checkName(args, *files); err != nil {
+			switch {
+			case len(args) > 0 && len(*files) > 0:
+				return usage(cmd, errors.New("either -f FILE or NAME, not both"))
+			case len(*files) == 0:
+				if err := checkName(args, "-f FILE or NAME", "; a file is named with -f"); err != nil {
 					return usage(cmd, err)
 				}
 				return e.change(cmd.Context(), c, []target{{name: args[0]}})
@@ -48,17 +51,16 @@ past a failure, and names what is left. Nothing there is success.`,
 	return cmd
 }
 
-// checkName says what is wrong with the arguments of a destroy by name.
-func checkName(args, files []string) error {
+// checkName says what is wrong with the arguments of a command that takes a topology's name: want is what it takes, and hint what may
+// be meant by no name.
+func checkName(args []string, want, hint string) error {
 	switch {
-	case len(files) > 0:
-		return errors.New("either -f FILE or NAME, not both")
 	case len(args) == 0:
-		return errors.New("which topology? -f FILE or NAME")
+		return errors.New("which topology? " + want)
 	case len(args) > 1:
 		return fmt.Errorf("one topology at a time: unexpected argument %q", args[1])
 	case !regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`).MatchString(args[0]):
-		return fmt.Errorf("%q is not the name of a topology; a file is named with -f", args[0])
+		return fmt.Errorf("%q is not the name of a topology%s", args[0], hint)
 	}
 	return nil
 }

@@ -36,12 +36,15 @@ func (e *env) root() *cobra.Command {
 		Long: `plumb makes a Linux host's network match a topology file. It reads the file, reads the
 live kernel, and applies only the difference.
 
+A plan's signs: + creates, ~ changes in place, - deletes, -/+ deletes and creates anew, = takes over
+what was not plumb's (--adopt), ! refuses.
+
 Exit codes:
   0  the asked state is reached; diff: no difference
   1  the answer is no: diff found differences, confirm found nothing to confirm
   2  bad usage or invalid input
   3  could not run, nothing was changed
-  4  refused, nothing was changed: an object of that name is not plumb's
+  4  refused, nothing was changed: an object of that name is not plumb's, or the host would be cut off
   5  failed or stopped part-way, changes are kept
   6  failed or interrupted, rolled back and verified
   7  the rollback failed too`,
@@ -74,8 +77,8 @@ Exit codes:
 	f.VarP(&e.output, "output", "o", "form of the output")
 	f.Var(&e.color, "color", "when to print in colour")
 	f.BoolVarP(&e.quiet, "quiet", "q", false, "print neither steps nor warnings, only errors")
-	f.BoolVarP(&e.verbose, "verbose", "v", false, "print each message to the kernel with its time, and the attributes that mark an object as plumb's")
-	f.DurationVar(&e.lockTimeout, "lock-timeout", 10*time.Second, "how long to wait for another run of plumb")
+	f.BoolVarP(&e.verbose, "verbose", "v", false, "print each write, to the kernel or of the record, with its time, and in changes what marks an object as plumb's")
+	f.DurationVar(&e.lockTimeout, "lock-timeout", 10*time.Second, "how long to wait for another run of plumb, as in 30s")
 	f.BoolVar(&e.allowDisconnect, "allow-disconnect", false, "let a plan take the host's default route, its uplink, or the current SSH session")
 	for flag, c := range map[string]choice{"output": e.output, "color": e.color} {
 		// The only error is that of a flag that does not exist.

@@ -166,8 +166,12 @@ func (e *Env) ReadLinks(s *Section, host *kernel.Namespace) error {
 	if s.forwarding6, err = forwarding(replies[1]); err != nil {
 		return err
 	}
-	s.hostNSID = nsid(replies[2])
-	s.numbered(peers, replies[3:last])
+	if s.hostNSID, err = nsid(replies[2]); err != nil {
+		return err
+	}
+	if err := s.numbered(peers, replies[3:last]); err != nil {
+		return err
+	}
 	s.found(parseLinks(replies[last].Answers))
 	return nil
 }

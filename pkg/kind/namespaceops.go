@@ -109,7 +109,7 @@ func findProcesses() (p processes, err error) {
 	return p, err
 }
 
-// goesWith tells what ends with a namespace that is not plumb's: links and processes.
+// goesWith tells what goes with a namespace and is not plumb's: links, and what processes have for a network. They live on.
 func (e *Env) goesWith(s *Section) (string, error) {
 	var words []string
 	for i := range s.Links {
@@ -126,7 +126,7 @@ func (e *Env) goesWith(s *Section) (string, error) {
 		s.warn("CAP_SYS_PTRACE is missing: processes that go with a namespace are not all named")
 	}
 	for _, p := range processes.in[s.NS.ID()] {
-		words = append(words, "process "+p)
+		words = append(words, "the network of process "+p)
 	}
 	if len(words) == 0 {
 		return "", nil

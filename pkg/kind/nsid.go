@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/vishvananda/netlink/nl"
@@ -222,18 +223,16 @@ func (s *Section) number(t kernel.Thread, other *Section) (int, error) {
 	if err := s.NS.Wake(t); err != nil {
 		return 0, err
 	}
-	var number int
 	err := other.NS.Borrow(func(fd int) error {
 		q := nsidQuery(fd)
 		msgs, err := s.NS.Read(q.Request, q.Answer)
-		number = nsid(kernel.Reply{Answers: msgs, Err: err})
-		return nil
+		number, err := nsid(kernel.Reply{Answers: msgs, Err: err})
+		if err == nil {
+			s.nsids[other.NS.ID()] = number
+		}
+		return err
 	})
-	if err != nil {
-		return 0, err
-	}
-	s.nsids[other.NS.ID()] = number
-	return number, nil
+	return s.nsids[other.NS.ID()], err
 }
 
 // openPeers opens the namespaces that the topology wants cables of another to lead to, as far as it is that one's to ask for them: see
@@ -262,13 +261,17 @@ func closeFiles(files []kernel.File) {
 }
 
 // numbered notes the numbers of other namespaces. One that has none yet may get one when the links are listed.
-func (s *Section) numbered(others []kernel.File, replies []kernel.Reply) {
+func (s *Section) numbered(others []kernel.File, replies []kernel.Reply) error {
 	s.nsids = make(map[kernel.ID]int, len(others))
 	for i, f := range others {
-		if number := nsid(replies[i]); number >= 0 {
+		switch number, err := nsid(replies[i]); {
+		case err != nil:
+			return err
+		case number >= 0:
 			s.nsids[f.ID] = number
 		}
 	}
+	return nil
 }
 
 func nsidQuery(fd int) kernel.Query {
@@ -278,10 +281,15 @@ func nsidQuery(fd int) kernel.Query {
 	return kernel.Query{Request: req, Answer: unix.RTM_NEWNSID}
 }
 
-func nsid(r kernel.Reply) int {
-	if r.Err != nil || len(r.Answers) == 0 {
-		return -1 // the namespace went meanwhile
+// nsid reads the answer, -1 for none.
+func nsid(r kernel.Reply) (number int, err error) {
+	if r.Err != nil {
+		return 0, fmt.Errorf("ask for the number of a namespace: %w", r.Err)
 	}
-	head := nl.DeserializeRtGenMsg(r.Answers[0])
-	return int(int32(attrs(r.Answers[0][head.Len():]).u32(netnsaNSID)))
+	number = -1
+	for _, m := range r.Answers {
+		head := nl.DeserializeRtGenMsg(m)
+		number = int(int32(attrs(m[head.Len():]).u32(netnsaNSID)))
+	}
+	return number, nil
 }

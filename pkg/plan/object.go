@@ -128,7 +128,7 @@ type Have struct {
 	// Collides says that a foreign object bears a mark of ours, so that it could be mistaken: a plan with it there is
 	// refused, whether its key is wanted or not.
 	Collides bool
-	// Note says what goes with the object when it is deleted: "takes with it: process 41 sleep".
+	// Note says what goes with the object when it is deleted: "takes with it: the network of process 41 sleep".
 	Note string
 }
 

@@ -9,14 +9,14 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// arrange moves creations to where they wait for less. What is in one namespace is made as soon as its links are, while others are
+// arrange moves batches to where they wait for less. What is in one namespace is made as soon as its links are, while others are
 // still to come: needed is how many of those that are made beside the batches one has to wait for. What wants new bridges to be up
 // comes last, for as soon as a new bridge is up it floods what each end of its cables has to say, groups that it joins and routers that
 // it looks for, over all ports: with a thousand that keeps a processor busy for a second, and what is done meanwhile takes several times
 // as long. Flooded is the number of the first such batch, that of all when there is none.
 //
-// Nothing passes what it needs. Nothing passes a deletion, a replacement, a refusal, a change of a link or of a namespace, nor what
-// waits for all namespaces, as a parameter of the host does.
+// Nothing passes what it needs, nor what is not [movable]: a deletion, a replacement, a refusal, a namespace that is not made beside
+// others, a change of a link or of a parameter, a parameter of the host.
 func arrange(list []batch, needed func(batch) int) (arranged []batch, flooded int) {
 	bridges := withNewBridges(list)
 	for len(list) > 0 {
@@ -63,7 +63,8 @@ type turn struct {
 }
 
 // inTurn sorts a run of batches, those of the same turn as they were. What wants the links of one section to be finished keeps its order:
-// each waits for all links before it, so that turns only grow from one to the next, and a route stays behind its gateway's address.
+// each waits for all links before it, so that turns only grow from one to the next, and a route stays behind its gateway's address. (NAT
+// waits for all namespaces; it is last.)
 func inTurn(run []batch, needed func(batch) int, bridges sections) []turn {
 	made := make(map[plan.Key]int) // when an object is
 	linked := make(map[string]int) // when all links of a section are

@@ -41,8 +41,8 @@ func kindOf(s plan.Step) kind.Kind {
 	return table[slices.IndexFunc(table, func(k kind.Kind) bool { return k.Name == s.Key().Kind })]
 }
 
-// execute takes the steps in the order of [arrange], up to the first that fails, or past failures. Early are the sections that were read after
-// the last write to them, while the rest was still to be made.
+// execute takes the steps in the order of [arrange], up to the first that fails, or past failures. Early are the sections that were read
+// after the last write to them, while the rest was still to be made.
 func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (early sections, failed error) {
 	l := r.newLedger(steps, unplanned)
 	list := batches(steps)

@@ -22,7 +22,8 @@ func beside(o *reconcile.Options) { o.Workers = besideWorkers }
 
 const besideHosts = 12
 
-// besideNet is a network whose namespaces take longer to make than the cables of the first of them: some lead from one to the next.
+// besideNet is a network whose namespaces take longer to make than the cables of the first of them, and half
+// of which have a cable to the next.
 func besideNet() string {
 	var b strings.Builder
 	b.WriteString("name: beside\nbridges: {br0: {addresses: [10.0.0.1/24]}}\nnamespaces:\n")

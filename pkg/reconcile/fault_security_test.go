@@ -176,7 +176,7 @@ func TestProcessesUnseen(t *testing.T) {
 		if code := cmd.ProcessState.ExitCode(); code != 1 {
 			t.Errorf("exit code %d (%v)", code, err)
 		}
-		named := strings.Contains(string(out), fmt.Sprintf("takes with it: process %d sleep", held.Process.Pid))
+		named := strings.Contains(string(out), fmt.Sprintf("takes with it: the network of process %d sleep", held.Process.Pid))
 		if warned := strings.Count(string(out), lacks); named != seen || warned == 1 == seen {
 			t.Errorf("with net_admin and sys_admin%s: named %v, warned %d times\n%s", capabilities, named, warned, out)
 		}

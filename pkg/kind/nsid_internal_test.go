@@ -1,0 +1,23 @@
+package kind
+
+import (
+	"errors"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+)
+
+// What the kernel refuses to tell is no number, not even that for none.
+func TestNSIDRefused(t *testing.T) {
+	refused := kernel.Reply{Err: unix.EPERM}
+	if _, err := nsid(refused); !errors.Is(err, unix.EPERM) {
+		t.Errorf("the error is %v, want EPERM", err)
+	}
+	var s Section
+	err := s.numbered([]kernel.File{{ID: kernel.ID{Ino: 1}}}, []kernel.Reply{refused})
+	if !errors.Is(err, unix.EPERM) || len(s.nsids) > 0 {
+		t.Errorf("the error is %v, want EPERM; known are %v", err, s.nsids)
+	}
+}
