@@ -73,6 +73,23 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 	}
 }
 
+// WantedIn lists what the topology wants in some sections: of each section and kind in its order, and with a section its namespace.
+func (e *Env) WantedIn(has func(ns string) bool) (list []plan.Object) {
+	for in, objects := range e.wantIn {
+		switch {
+		case in.kind == KindNamespace:
+			for _, o := range objects {
+				if has(o.Key().Name) {
+					list = append(list, o)
+				}
+			}
+		case has(in.ns):
+			list = append(list, objects...)
+		}
+	}
+	return list
+}
+
 // Compare looks for what only all sections together tell: which links bear the same stamp, and where cables end. The sections
 // can be listed then, those of namespaces beside each other. Before is the environment of the look before this one, nil for none,
 // for what it has found out about sections that both share.

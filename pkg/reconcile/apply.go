@@ -3,7 +3,6 @@ package reconcile
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -83,21 +82,19 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 // verify reads what steps can have changed, but for what was read early, and plans anew if that is not as it is wanted.
 func (r *run) verify(touched, early sections) (p plan.Plan, want []plan.Object, err error) {
 	open := len(r.env.Sections)
-	have, want, err := r.observeAgain(r.want, touched.but(early))
+	want, err = r.observeAgain(r.want, touched.but(early))
 	if err != nil {
 		return p, nil, err
 	}
 	if vanished := len(r.env.Sections) < open; touched != nil && !vanished {
-		some := slices.DeleteFunc(slices.Clone(want), func(o plan.Object) bool { return !touched.among(o.Key()) })
-		there := slices.DeleteFunc(slices.Clone(have), func(h plan.Have) bool { return !touched.among(h.Object.Key()) })
-		if p = r.diff(some, there); len(p.Steps) == 0 {
+		if p = r.diff(r.env.WantedIn(touched.has), r.listed(touched)); len(p.Steps) == 0 {
 			return p, want, nil
 		}
-		if have, want, err = r.observe(r.want); err != nil {
+		if want, err = r.observeAgain(r.want, nil); err != nil {
 			return p, nil, err
 		}
 	}
-	return r.guard(r.diff(want, have)), want, nil
+	return r.guard(r.diff(want, r.listed(nil))), want, nil
 }
 
 // left names what a plan still has to do.

@@ -39,25 +39,26 @@ type run struct {
 }
 
 // observe reads all live objects that are the topology's, or that stand where one of want shall.
-func (r *run) observe(want []plan.Object) ([]plan.Have, []plan.Object, error) {
-	return r.observeAgain(want, nil)
+func (r *run) observe(want []plan.Object) (have []plan.Have, full []plan.Object, err error) {
+	full, err = r.observeAgain(want, nil)
+	return r.listed(nil), full, err
 }
 
 // looks bounds how often a host is looked at anew on which a namespace went during a look.
 const looks = 5
 
-// observeAgain is observe where only the given sections can have changed since the last time; nil for all.
-func (r *run) observeAgain(want []plan.Object, touched sections) (have []plan.Have, full []plan.Object, err error) {
+// observeAgain is observe where only the given sections can have changed since the last time; nil for all. What is there is [run.listed].
+func (r *run) observeAgain(want []plan.Object, touched sections) (full []plan.Object, err error) {
 	for range looks {
-		if have, full, err = r.look(want, touched); !errors.Is(err, kernel.ErrGone) {
+		if full, err = r.look(want, touched); !errors.Is(err, kernel.ErrGone) {
 			break
 		}
 		touched = nil
 	}
-	return have, full, err
+	return full, err
 }
 
-func (r *run) look(want []plan.Object, touched sections) ([]plan.Have, []plan.Object, error) {
+func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, err error) {
 	r.refused = nil
 	last, before := r.env, r.sections()
 	if r.copies == nil {
@@ -70,19 +71,18 @@ func (r *run) look(want []plan.Object, touched sections) ([]plan.Have, []plan.Ob
 	}
 	r.env.SetWant(want, last)
 	if err := r.openSections(before, touched); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := r.env.Compare(last); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	want = r.complete(want)
-	have, err := r.list(touched)
-	return have, want, err
+	full = r.complete(want)
+	return full, r.list(touched)
 }
 
-// list tells the objects of all sections, of those that were not touched as before. Links come first: the others are
+// list lists the objects of all sections, of those that were not touched as before. Links come first: the others are
 // known by the names of theirs.
-func (r *run) list(touched sections) (have []plan.Have, err error) {
+func (r *run) list(touched sections) error {
 	table := kind.Table()
 	slices.SortStableFunc(table, func(a, b kind.Kind) int {
 		return rankOfLink(a) - rankOfLink(b)
@@ -99,7 +99,7 @@ func (r *run) list(touched sections) (have []plan.Have, err error) {
 		return err
 	}
 	if err := kernel.Each(r.Workers, len(names), list); err != nil {
-		return nil, err
+		return err
 	}
 	r.lists = make(map[string][]plan.Have, len(names))
 	for i, name := range names {
@@ -108,7 +108,18 @@ func (r *run) list(touched sections) (have []plan.Have, err error) {
 			r.warnOnce(text)
 		}
 	}
-	return slices.Concat(lists...), nil
+	return nil
+}
+
+// listed are the objects of the sections as they were last observed; nil for all.
+func (r *run) listed(in sections) []plan.Have {
+	var lists [][]plan.Have
+	for _, name := range slices.Sorted(maps.Keys(r.lists)) {
+		if in.has(name) {
+			lists = append(lists, r.lists[name])
+		}
+	}
+	return slices.Concat(lists...)
 }
 
 func (r *run) listSection(table []kind.Kind, s *kind.Section) (have []plan.Have, err error) {

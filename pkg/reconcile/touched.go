@@ -57,8 +57,3 @@ func (s sections) but(others sections) sections {
 	}
 	return rest
 }
-
-// among leaves the objects that are in the sections, or are one.
-func (s sections) among(k plan.Key) bool {
-	return s.has(k.NS) && (k.NS != "" || k.Kind != kind.KindNamespace) || k.Kind == kind.KindNamespace && s.has(k.Name)
-}

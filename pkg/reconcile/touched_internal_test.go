@@ -33,17 +33,4 @@ func TestTouchedBy(t *testing.T) {
 			t.Errorf("%s touches %v, want %v", name, got, c.want)
 		}
 	}
-	some := sections{"ns1": true}
-	for key, want := range map[plan.Key]bool{
-		address.Key():             true,
-		kind.NamespaceKey("ns1"):  true,
-		kind.NamespaceKey("ns2"):  false,
-		kind.LinkKey("", "br0"):   false,
-		kind.LinkKey("ns2", "x"):  false,
-		kind.LinkKey("ns1", "br"): true,
-	} {
-		if got := some.among(key); got != want {
-			t.Errorf("%s among %v: %v, want %v", key.Label(), some, got, want)
-		}
-	}
 }
