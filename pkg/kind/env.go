@@ -41,7 +41,7 @@ type Env struct {
 	down      []Link                 // bridges that wait for their ports, see FinishLinks
 }
 
-// section and kind of objects.
+// section and kind of objects. A namespace is in its own.
 type section struct{ ns, kind string }
 
 // wants are the objects that the topology wants, in the ways in which they are looked for.
@@ -66,6 +66,9 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 		k := o.Key()
 		e.want[k] = o
 		in := section{k.NS, k.Kind}
+		if k.Kind == KindNamespace {
+			in.ns = k.Name
+		}
 		e.wantIn[in] = append(e.wantIn[in], o)
 		if a, ok := o.(Address); ok && a.Prefix.Addr().Is6() {
 			e.wantIPv6[LinkKey(a.NS, a.Dev)] = true
@@ -76,14 +79,7 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 // WantedIn lists what the topology wants in some sections: of each section and kind in its order, and with a section its namespace.
 func (e *Env) WantedIn(has func(ns string) bool) (list []plan.Object) {
 	for in, objects := range e.wantIn {
-		switch {
-		case in.kind == KindNamespace:
-			for _, o := range objects {
-				if has(o.Key().Name) {
-					list = append(list, o)
-				}
-			}
-		case has(in.ns):
+		if has(in.ns) {
 			list = append(list, objects...)
 		}
 	}

@@ -26,7 +26,6 @@ type ends struct{ own, peer int }
 func (e *Env) findCables(before *Env) error {
 	e.farEnds = make(map[*LiveLink]*Section)
 	if before != nil {
-		e.farEnds = make(map[*LiveLink]*Section, len(before.farEnds))
 		e.keepCables(before)
 	}
 	if err := e.ask(e.declared()); err != nil {

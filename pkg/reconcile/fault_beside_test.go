@@ -88,13 +88,13 @@ func TestBesideWaitsForLittle(t *testing.T) {
 // besideWrites counts the writes that make a network, and takes it away again.
 func (l *lab) besideWrites(topo *topology.Topology) int64 {
 	l.Helper()
-	var writes atomic.Int64
-	count := &kernel.Seam{Around: func(_ kernel.Write, write func() error) error { writes.Add(1); return write() }}
-	if report, err := l.tryApply(topo, beside, through(count)); err != nil {
+	count := l.seam.Count()
+	if report, err := l.tryApply(topo, beside); err != nil {
 		l.Fatalf("%v\n%s", err, outcomes(report))
 	}
+	writes := l.seam.Count() - count
 	l.destroy(topo.Name)
-	return writes.Load()
+	return writes
 }
 
 // A write fails while others are made beside it: all goes back.
