@@ -44,18 +44,19 @@ func listLiveAddresses(n *kernel.Namespace) ([]LiveAddress, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
-	four, six := make([]LiveAddress, 0, len(msgs)), []LiveAddress(nil)
+	list := make([]LiveAddress, 0, len(msgs)) // IPv4 first
+	four := 0
 	for _, m := range msgs {
-		switch a := parseAddress(m); {
-		case !a.Prefix.IsValid(): // no family that we know
-		case a.Prefix.Addr().Is4():
-			four = append(four, a)
-		default:
-			six = append(six, a)
+		a := parseAddress(m)
+		if !a.Prefix.IsValid() {
+			continue // no family that we know
+		}
+		if list = append(list, a); a.Prefix.Addr().Is4() {
+			four = len(list)
 		}
 	}
-	slices.Reverse(six) // the kernel lists the newest first
-	return append(four, six...), nil
+	slices.Reverse(list[four:]) // the kernel lists the newest first
+	return list, nil
 }
 
 func parseAddress(b []byte) LiveAddress {

@@ -2,6 +2,7 @@ package kind
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -62,18 +63,34 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 		objects: want, want: make(map[plan.Key]plan.Object, len(want)), wantIn: make(map[section][]plan.Object),
 		wantIPv6: make(map[plan.Key]bool),
 	}
-	for _, o := range want {
+	first, last := 0, section{}
+	for i, o := range want {
 		k := o.Key()
 		e.want[k] = o
 		in := section{k.NS, k.Kind}
 		if k.Kind == KindNamespace {
 			in.ns = k.Name
 		}
-		e.wantIn[in] = append(e.wantIn[in], o)
+		if in != last {
+			e.wantHere(last, want[first:i])
+			first, last = i, in
+		}
 		if a, ok := o.(Address); ok && a.Prefix.Addr().Is6() {
 			e.wantIPv6[LinkKey(a.NS, a.Dev)] = true
 		}
 	}
+	e.wantHere(last, want[first:])
+}
+
+// wantHere notes a run of what is wanted. Mostly it is all of its section and kind.
+func (w *wants) wantHere(in section, run []plan.Object) {
+	if len(run) == 0 {
+		return
+	}
+	if before := w.wantIn[in]; before != nil {
+		run = slices.Concat(before, run)
+	}
+	w.wantIn[in] = run
 }
 
 // WantedIn lists what the topology wants in some sections: of each section and kind in its order, and with a section its namespace.

@@ -44,6 +44,14 @@ func StampOf(topology string, cookie uint64, links []LiveLink) NamespaceStamp {
 	return NamespaceStamp{Class: plan.Foreign, Why: notOurs}
 }
 
+// Stamped says whether a namespace is some topology's, on the host with the given cookie.
+func Stamped(cookie uint64, links []LiveLink) bool {
+	return slices.ContainsFunc(links, func(l LiveLink) bool {
+		_, home, marked := ParseNamespaceAlias(l.Alias)
+		return l.Type == loopback && marked && home == cookie
+	})
+}
+
 // listNamespaces lists a section's own namespace. With the host's section come those of a wanted name that the run does
 // not look into.
 func listNamespaces(e *Env, s *Section) (have []plan.Have, err error) {
@@ -312,7 +320,7 @@ type setting struct{ path, value string }
 // looked for in the first only. The calling thread is in the namespace.
 func (e *Env) resetConf(ns *kernel.Namespace) error {
 	if e.inherited == nil {
-		e.inherited = sync.OnceValues(deviations)
+		e.inherited = sync.OnceValues(func() ([]setting, error) { return deviations(ns) })
 	}
 	list, err := e.inherited()
 	if err != nil {
@@ -328,14 +336,18 @@ func (e *Env) resetConf(ns *kernel.Namespace) error {
 
 // deviations lists what must be written in the calling thread's namespace to give it the kernel's defaults. What lo has it took
 // from the default (inetdev_init), so that it is only looked at where that deviates.
-func deviations() ([]setting, error) {
+func deviations(ns *kernel.Namespace) ([]setting, error) {
 	leaves := slices.Sorted(maps.Keys(conf4Defaults[""]))
-	all, err := deviating("all", leaves)
-	if err != nil {
-		return nil, err
-	}
+	var all []setting
+	read := make(chan error, 1)
+	go func() { // on another processor, if there is one: what is made beside namespaces waits for the first of them
+		read <- ns.Inside(func() (err error) {
+			all, err = deviating("all", leaves)
+			return err
+		})
+	}()
 	def, err := deviating("default", leaves)
-	if err != nil {
+	if err = errors.Join(err, <-read); err != nil {
 		return nil, err
 	}
 	var odd []string

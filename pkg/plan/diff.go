@@ -29,16 +29,17 @@ type Options struct {
 //
 // Each step is tried on an imagined kernel, so that what it takes down is planned for.
 func Diff(want []Object, have []Have, o Options) Plan {
-	p := &planner{Options: o, have: make(map[Key]*Have, len(have)), want: make(map[Key]Object, len(want))}
+	p := &planner{Options: o, have: make(map[Key]*Have, len(have))}
 	p.plan.Wanted = len(want)
 	for i := range have {
 		p.have[have[i].Object.Key()] = &have[i]
 	}
-	for _, w := range want {
-		p.want[w.Key()] = w
-	}
 	if p.same(want, have) {
 		return p.plan
+	}
+	p.want = make(map[Key]Object, len(want))
+	for _, w := range want {
+		p.want[w.Key()] = w
 	}
 	imagined := make(chan *world, 1)
 	go func() { imagined <- newWorld(have) }() // which takes as long as to sort what is wanted
@@ -70,31 +71,31 @@ type planner struct {
 
 // same is the short way out: nothing differs, nothing is in a wrong place, nothing is ours and unwanted.
 func (p *planner) same(want []Object, have []Have) bool {
+	wanted := make(map[*Have]bool, len(want))
+	next := make(map[string][]*Have)
 	for _, w := range want {
-		h, ok := p.have[w.Key()]
-		if !ok || h.Class == Foreign {
+		h := p.have[w.Key()]
+		if h == nil || h.Class == Foreign {
 			return false
 		}
 		if fields, _ := Compare(w, h.Object); len(fields) > 0 {
 			return false
 		}
-	}
-	next := make(map[string][]Key)
-	for _, w := range want {
+		wanted[h] = true
 		if s, ok := w.(Sequenced); ok {
-			next[s.Sequence()] = append(next[s.Sequence()], w.Key())
+			next[s.Sequence()] = append(next[s.Sequence()], h)
 		}
 	}
-	for _, h := range have {
-		k := h.Object.Key()
-		if p.want[k] == nil {
+	for i := range have {
+		h := &have[i]
+		if !wanted[h] {
 			if h.Class == Ours || h.Collides {
 				return false
 			}
 			continue
 		}
 		if s, ok := h.Object.(Sequenced); ok {
-			if next[s.Sequence()][0] != k {
+			if next[s.Sequence()][0] != h {
 				return false
 			}
 			next[s.Sequence()] = next[s.Sequence()][1:]

@@ -3,6 +3,7 @@ package topology
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"github.com/plumbnet/plumb/pkg/kind"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -12,18 +13,26 @@ import (
 type expansion struct {
 	topology string
 	objects  []plan.Object
-	sources  map[plan.Key]span
+	places   []span
 }
 
 func (x *expansion) add(o plan.Object, at span) {
-	x.objects = append(x.objects, o)
-	x.sources[o.Key()] = at
+	x.objects, x.places = append(x.objects, o), append(x.places, at)
+}
+
+// sources tells by key where objects come from.
+func (x *expansion) sources() map[plan.Key]span {
+	sources := make(map[plan.Key]span, len(x.objects))
+	for i, o := range x.objects {
+		sources[o.Key()] = x.places[i]
+	}
+	return sources
 }
 
 // expand turns a topology without errors into objects: the host's, then those of each namespace by name; in each by
 // kind, and then by name. Only addresses come in another order, which is theirs in the kernel.
 func (c *checker) expand() {
-	x := &expansion{topology: c.t.Name, sources: map[plan.Key]span{}}
+	x := &expansion{topology: c.t.Name}
 	slices.SortStableFunc(c.sections, func(a, b *section) int { return cmp.Compare(a.Name, b.Name) })
 	for _, s := range c.sections {
 		slices.SortFunc(s.list, func(a, b *link) int { return cmp.Compare(a.name, b.name) })
@@ -38,7 +47,7 @@ func (c *checker) expand() {
 		x.routes(s)
 		x.nat(s)
 	}
-	c.t.objects, c.t.sources = x.objects, x.sources
+	c.t.objects, c.t.sources = x.objects, sync.OnceValue(x.sources) // of a host in sync no place is asked for
 }
 
 func (x *expansion) namespace(s *section) {

@@ -81,6 +81,7 @@ func (d *decoder) section(n *Node) []field {
 		{"bridges", func(e entry) { keep(d.bridges(n, e)) }},
 		{"interfaces", func(e entry) { keep(d.interfaces(n, e)) }},
 		{"routes", func(e entry) {
+			n.Routes = slices.Grow(n.Routes, len(e.value.Content))
 			d.list(e, func(item *yaml.Node) { n.Routes = append(n.Routes, d.route(item)) })
 		}},
 		{"nat", func(e entry) {
@@ -93,6 +94,7 @@ func (d *decoder) section(n *Node) []field {
 func (d *decoder) namespaces(t *Topology, e entry) {
 	entries, ok := d.entries(e.value, e.key)
 	t.Host.flawed = t.Host.flawed || !ok
+	t.Namespaces = slices.Grow(t.Namespaces, len(entries))
 	for _, e := range entries {
 		if !d.named(e, namespaceName) {
 			continue
@@ -138,6 +140,7 @@ func (d *decoder) bridges(n *Node, e entry) bool {
 
 func (d *decoder) interfaces(n *Node, e entry) bool {
 	entries, ok := d.entries(e.value, e.key)
+	n.Interfaces = slices.Grow(n.Interfaces, len(entries))
 	for _, e := range entries {
 		if !d.named(e, ifname) {
 			continue

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -53,12 +54,12 @@ func (s span) before(o span) bool {
 // reporter collects the problems of one file.
 type reporter struct {
 	file     string
-	lines    []string
+	lines    func() []string // split when the first problem needs one
 	problems []*Problem
 }
 
 func newReporter(in Input) *reporter {
-	return &reporter{file: in.Name, lines: splitLines(string(in.Data))}
+	return &reporter{file: in.Name, lines: sync.OnceValue(func() []string { return splitLines(string(in.Data)) })}
 }
 
 // errorf notes an error. The caller may set its Hint.
@@ -74,8 +75,8 @@ func (r *reporter) warnf(at span, format string, args ...any) *Problem {
 func (r *reporter) note(s Severity, at span, message string) *Problem {
 	at.line, at.column, at.width = max(at.line, 1), max(at.column, 1), max(at.width, 1)
 	p := &Problem{Severity: s, File: r.file, Line: at.line, Column: at.column, Message: escape(message), width: at.width}
-	if at.line <= len(r.lines) {
-		p.text = r.lines[at.line-1]
+	if lines := r.lines(); at.line <= len(lines) {
+		p.text = lines[at.line-1]
 	}
 	r.problems = append(r.problems, p)
 	return p

@@ -22,7 +22,7 @@ type Topology struct {
 
 	at      span // of the name
 	objects []plan.Object
-	sources map[plan.Key]span
+	sources func() map[plan.Key]span // nil without objects
 }
 
 // Objects lists what the topology wants, the host's first, addresses in the order in which the kernel takes them.
@@ -30,7 +30,10 @@ func (t *Topology) Objects() []plan.Object { return slices.Clone(t.objects) }
 
 // Source is the place of the declaration that an object comes from.
 func (t *Topology) Source(k plan.Key) (plan.Source, bool) {
-	at, ok := t.sources[k]
+	if t.sources == nil {
+		return plan.Source{}, false
+	}
+	at, ok := t.sources()[k]
 	return plan.Source{File: t.File, Line: at.line, Column: at.column}, ok
 }
 

@@ -131,10 +131,10 @@ func (r *reporter) syntax(err error, given int) {
 // first line, it gives the line on which it gave up.
 func (r *reporter) opened(line int) int {
 	for _, l := range []int{line + 1, line} {
-		if l > len(r.lines) {
+		if l > len(r.lines()) {
 			continue
 		}
-		text := r.lines[l-1]
+		text := r.lines()[l-1]
 		if strings.Count(text, "[")+strings.Count(text, "{") > strings.Count(text, "]")+strings.Count(text, "}") {
 			return l
 		}
@@ -144,8 +144,8 @@ func (r *reporter) opened(line int) int {
 
 // firstWord is the text of a line, or of the last one before it that has any.
 func (r *reporter) firstWord(line int) span {
-	for line = min(line, len(r.lines)); line > 0; line-- {
-		text := strings.TrimRight(r.lines[line-1], " \t")
+	for line = min(line, len(r.lines())); line > 0; line-- {
+		text := strings.TrimRight(r.lines()[line-1], " \t")
 		word := strings.TrimLeft(text, " \t")
 		if word != "" && word[0] != '#' {
 			return span{line, 1 + len(text) - len(word), utf8.RuneCountInString(word)}
@@ -156,7 +156,7 @@ func (r *reporter) firstWord(line int) span {
 
 // find is the first place of a text, or else the place given.
 func (r *reporter) find(text string, or span) span {
-	for i, line := range r.lines {
+	for i, line := range r.lines() {
 		if j := strings.Index(line, text); j >= 0 {
 			return span{i + 1, 1 + utf8.RuneCountInString(line[:j]), utf8.RuneCountInString(text)}
 		}
@@ -166,7 +166,7 @@ func (r *reporter) find(text string, or span) span {
 
 // findFunc is the first place of such a character, or else the place given.
 func (r *reporter) findFunc(is func(rune) bool, or span) span {
-	for i, line := range r.lines {
+	for i, line := range r.lines() {
 		if j := strings.IndexFunc(line, is); j >= 0 {
 			return span{i + 1, 1 + utf8.RuneCountInString(line[:j]), 1}
 		}
@@ -176,7 +176,7 @@ func (r *reporter) findFunc(is func(rune) bool, or span) span {
 
 // invalid is the first place that is not UTF-8.
 func (r *reporter) invalid() span {
-	for i, line := range r.lines {
+	for i, line := range r.lines() {
 		if !utf8.ValidString(line) {
 			valid := strings.ToValidUTF8(line, "\x00")
 			return span{i + 1, 1 + utf8.RuneCountInString(valid[:strings.IndexByte(valid, 0)]), 1}
