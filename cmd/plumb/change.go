@@ -76,7 +76,7 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	}
 	var now *progress
 	c.options.Stop, c.options.Warn, c.options.LockTimeout = stop, e.warn, e.lockTimeout
-	c.options.AllowDisconnect = e.allowDisconnect
+	c.options.AllowDisconnect, c.options.Prefetched = e.allowDisconnect, e.prefetched
 	c.options.Planned = func(p plan.Plan) { now.begin(p) }
 	c.options.Waiting = func(within time.Duration) {
 		e.say("roll back in %v unless confirmed: plumb confirm %s", within, now.text.Name)

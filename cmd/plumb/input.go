@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,11 +11,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
 // maxInput bounds what is read from one file. A topology of 100,000 objects has some 10 MB.
 const maxInput = 64 << 20
+
+// usualInput is room for most files: that of a hundred namespaces has 30 kB.
+const usualInput = 64 << 10
 
 // fileFlag adds -f to a command.
 func fileFlag(cmd *cobra.Command) *[]string {
@@ -23,9 +28,9 @@ func fileFlag(cmd *cobra.Command) *[]string {
 	return files
 }
 
-// load reads and checks the files, and prints their problems: on stderr, or on stdout as JSON when they are the answer.
-// Asked says that they are, even when there are none.
-func (e *env) load(cmd *cobra.Command, files []string, asked bool) ([]*topology.Topology, error) {
+// load reads and checks the files, while the look at the host that they are for begins. It prints their problems: on
+// stderr, or on stdout as JSON when they are the answer. For nothing else they are, even when there are none.
+func (e *env) load(cmd *cobra.Command, files []string, why reconcile.Purpose) ([]*topology.Topology, error) {
 	if len(files) == 0 {
 		return nil, usage(cmd, errors.New("no file given: -f topology.yaml"))
 	}
@@ -33,10 +38,11 @@ func (e *env) load(cmd *cobra.Command, files []string, asked bool) ([]*topology.
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
+	e.prefetched = e.prefetch(why)
 	topologies, problems := topology.Load(inputs...)
 	bad := problems.HasErrors()
 	switch {
-	case e.json() && (asked || bad):
+	case e.json() && (why == reconcile.ForNothing || bad):
 		err = problems.WriteJSON(e.stdout)
 	case bad || !e.quiet:
 		err = problems.WriteText(e.stderr, e.colored(e.stderr))
@@ -56,11 +62,12 @@ func (e *env) load(cmd *cobra.Command, files []string, asked bool) ([]*topology.
 func read(paths []string, stdin io.Reader) ([]topology.Input, error) {
 	var inputs []topology.Input
 	add := func(name string, r io.Reader) error {
-		data, err := io.ReadAll(io.LimitReader(r, maxInput+1))
-		if err == nil && len(data) > maxInput {
+		data := bytes.NewBuffer(make([]byte, 0, usualInput))
+		_, err := data.ReadFrom(io.LimitReader(r, maxInput+1))
+		if err == nil && data.Len() > maxInput {
 			err = fmt.Errorf("%s: more than %d MiB", name, maxInput>>20)
 		}
-		inputs = append(inputs, topology.Input{Name: name, Data: data})
+		inputs = append(inputs, topology.Input{Name: name, Data: data.Bytes()})
 		return err
 	}
 	stdinRead := false

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+
+	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 func main() {
@@ -18,7 +20,7 @@ func main() {
 const gcPercent = 300
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, open: openHost}
+	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, open: openHost, prefetch: reconcile.StartPrefetch}
 	return e.run(args)
 }
 
@@ -27,5 +29,9 @@ func (e *env) run(args []string) int {
 	root.AddCommand(e.validate(), e.diff(), e.apply(), e.confirm(), e.destroy(), e.version())
 	completion(root)
 	root.SetArgs(args)
-	return e.exit(root, root.Execute())
+	err := root.Execute()
+	if err := e.prefetched.Close(); err != nil {
+		e.warn(err.Error())
+	}
+	return e.exit(root, err)
 }

@@ -19,6 +19,9 @@ type env struct {
 	stdout, stderr io.Writer
 	// open gives the host that the commands look at and change.
 	open func(reconcile.Options) (host, error)
+	// prefetch begins to look at the host.
+	prefetch   func(reconcile.Purpose) *reconcile.Prefetch
+	prefetched *reconcile.Prefetch // for the command that goes on
 
 	live *live // of the command that goes on; nil for none
 

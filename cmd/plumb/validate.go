@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 func (e *env) validate() *cobra.Command {
@@ -21,7 +22,7 @@ network makes sense. It needs neither root nor a kernel, and prints every proble
   generate | plumb validate -f - -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			topologies, err := e.load(cmd, *files, true)
+			topologies, err := e.load(cmd, *files, reconcile.ForNothing)
 			if err != nil || e.json() || e.quiet {
 				return err
 			}

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +14,16 @@ func (n *Namespace) Rest() {
 		n.release()
 	}
 }
+
+// Stands says whether the namespace still has its name, as far as the file there tells: another can have got that file's number.
+func (n *Namespace) Stands() bool {
+	var st unix.Stat_t
+	err := unix.Lstat(filepath.Join(NetnsDir, n.Name), &st)
+	return err == nil && (ID{st.Dev, st.Ino}) == n.id
+}
+
+// Through has writes leave through another seam from now on.
+func (n *Namespace) Through(seam *Seam) { n.seam = seam }
 
 // Wake ends a rest; without that the next use does, on a thread of its own. By the name another may be found meanwhile, which has
 // another cookie. Errors wrap [ErrClosed] or [ErrGone].

@@ -24,7 +24,7 @@ func (r *run) readEarly(done, rest []batch) (early sections, err error) {
 	names = slices.DeleteFunc(names, func(name string) bool { return name == "" || again[name] || waiting[name] })
 	found := make([]*kind.Section, len(names))
 	err = kernel.Each(r.Workers, len(names), func(t kernel.Thread, i int) (err error) {
-		found[i], _, err = r.openNamed(t, names[i], r.env.Sections[""].NS)
+		found[i], _, err = r.openNamed(t, names[i], r.env.Sections[""].NS, nil)
 		return err
 	})
 	if err != nil {

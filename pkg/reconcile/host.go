@@ -47,6 +47,8 @@ type Options struct {
 	// Workers is how many threads may read and write the kernel at once. 0 is one for each processor, but a single one
 	// when the writes are watched: they come in the order of the plan then.
 	Workers int
+	// Prefetched is what the first look need not read, nil for nothing. Who started it closes it.
+	Prefetched *Prefetch
 }
 
 // Host is the machine that plumb runs on, as seen from the namespaces that the process is in.
@@ -114,8 +116,13 @@ func (h *Host) look() error {
 	}
 	defer n.Close()
 	h.cookie = n.Cookie()
-	h.dir = filepath.Join(runDir, strconv.FormatUint(h.cookie, 10))
+	h.dir = hostDir(n)
 	return nil
+}
+
+// hostDir is the directory of the record and the lock of a host, by its own namespace.
+func hostDir(n *kernel.Namespace) string {
+	return filepath.Join(runDir, strconv.FormatUint(n.Cookie(), 10))
 }
 
 // capable says which capability is missing, if one is.
@@ -191,10 +198,13 @@ func (h *Host) locked(ctx context.Context, verb, name string, f func(*run) error
 			err = fmt.Errorf("%s %s: %w", verb, name, err)
 		}
 	}()
-	l, err := takeLock(ctx, h.dir, h.LockTimeout, h.Seam)
-	if err != nil {
-		return Report{}, ended(ErrNotRun, err)
+	l := h.Prefetched.takeLock()
+	if l == nil {
+		if l, err = takeLock(ctx, h.dir, h.LockTimeout, h.Seam); err != nil {
+			return Report{}, ended(ErrNotRun, err)
+		}
 	}
+	l.sign()
 	defer func() {
 		if err := l.release(); err != nil { // how the run ended stands
 			h.Warn(err.Error())

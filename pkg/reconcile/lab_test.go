@@ -81,6 +81,7 @@ type lab struct {
 	warnings []string
 
 	names    []string // of topologies that were applied
+	runs     int
 	start    *state
 	base     *state
 	fixtures []func()
@@ -179,9 +180,22 @@ func (l *lab) applyIn(ctx context.Context, topo *topology.Topology, change ...fu
 	if !slices.Contains(l.names, topo.Name) {
 		l.names = append(l.names, topo.Name)
 	}
-	h := l.open(change...)
+	p := l.prefetchNow(reconcile.ForApply)
+	h := l.open(append([]func(*reconcile.Options){taking(p)}, change...)...)
 	report, err := h.Apply(ctx, topo)
-	return report, errors.Join(err, h.Close())
+	return report, errors.Join(err, h.Close(), p.Close())
+}
+
+// prefetchNow reads ahead of every other run: with and without is to be the same.
+func (l *lab) prefetchNow(why reconcile.Purpose) *reconcile.Prefetch {
+	if l.runs++; l.runs%2 == 1 {
+		return nil
+	}
+	return reconcile.StartPrefetch(why).Wait()
+}
+
+func taking(p *reconcile.Prefetch) func(*reconcile.Options) {
+	return func(o *reconcile.Options) { o.Prefetched = p }
 }
 
 // apply applies a topology; it must succeed by what it planned alone.
@@ -221,21 +235,29 @@ func (l *lab) converged(topo *topology.Topology) {
 	}
 }
 
-func (l *lab) diff(topo *topology.Topology, change ...func(*reconcile.Options)) plan.Plan {
+// diff plans, which comes to the same with what was prefetched and without.
+func (l *lab) diff(topo *topology.Topology, change ...func(*reconcile.Options)) (p plan.Plan) {
 	l.Helper()
-	h := l.open(change...)
-	p, err := h.Diff(context.Background(), topo)
-	if err = errors.Join(err, h.Close()); err != nil {
-		l.Fatalf("diff %s: %v\n%s", topo.Name, err, planText(p))
+	var texts []string
+	for _, prefetched := range []*reconcile.Prefetch{reconcile.StartPrefetch(reconcile.ForDiff).Wait(), nil} {
+		h := l.open(append(slices.Clip(change), taking(prefetched))...)
+		var err error
+		p, err = h.Diff(context.Background(), topo)
+		if err = errors.Join(err, h.Close(), prefetched.Close()); err != nil {
+			l.Fatalf("diff %s: %v\n%s", topo.Name, err, planText(p))
+		}
+		texts = append(texts, planText(p))
 	}
+	l.same("with what was prefetched", texts[1], texts[0])
 	return p
 }
 
 func (l *lab) tryDestroy(name string, change ...func(*reconcile.Options)) (reconcile.Report, error) {
 	l.Helper()
-	h := l.open(change...)
+	p := l.prefetchNow(reconcile.ForDestroy)
+	h := l.open(append([]func(*reconcile.Options){taking(p)}, change...)...)
 	report, err := h.Destroy(context.Background(), name)
-	return report, errors.Join(err, h.Close())
+	return report, errors.Join(err, h.Close(), p.Close())
 }
 
 // destroy destroys a topology; it must succeed by what it planned alone.

@@ -17,6 +17,11 @@ import (
 // runDir is where the host record and the lock are, in a directory per host.
 const runDir = "/run/plumb"
 
+// lockFile is the name of the lock's file, which is never removed.
+const lockFile = "lock"
+
+const lockFlags = os.O_RDWR | unix.O_NOFOLLOW
+
 // lock is held by the one run that may change the host.
 type lock struct{ file *os.File }
 
@@ -28,36 +33,52 @@ func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kern
 	if err := privateDir(dir, seam); err != nil {
 		return nil, err
 	}
-	f, err := openLock(filepath.Join(dir, "lock"), seam)
+	f, err := openLock(filepath.Join(dir, lockFile), seam)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
 	if err := waitLock(ctx, f, timeout); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	signLock(f)
 	return &lock{f}, nil
 }
 
+// freeLock takes the lock in dir if it is there, and nobody has it; else it is nil.
+func freeLock(dir string) *lock {
+	if isPrivate(runDir) != nil || isPrivate(dir) != nil {
+		return nil
+	}
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), lockFlags, 0)
+	if err != nil {
+		return nil
+	}
+	if flock(f) != nil {
+		f.Close() //nolint:errcheck // nothing was written to it
+		return nil
+	}
+	return &lock{f}
+}
+
+func flock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
+
 // openLock opens the file of the lock, and makes it when there is none.
 func openLock(path string, seam *kernel.Seam) (f *os.File, err error) {
-	const flags = os.O_RDWR | unix.O_NOFOLLOW
-	if f, err = os.OpenFile(path, flags, 0); !errors.Is(err, os.ErrNotExist) {
+	if f, err = os.OpenFile(path, lockFlags, 0); !errors.Is(err, os.ErrNotExist) {
 		return f, err
 	}
 	err = seam.Do(kernel.Write{What: "create " + path}, func() (err error) {
-		f, err = os.OpenFile(path, flags|os.O_CREATE, 0o600)
+		f, err = os.OpenFile(path, lockFlags|os.O_CREATE, 0o600)
 		return err
 	})
 	return f, err
 }
 
-// signLock writes into the lock file who holds it, for those who wait. It is held without that too: a destroy must run
-// on a file system that is full.
-func signLock(f *os.File) {
+// sign writes into the lock's file who holds it, for those who wait. It is held without that too: a destroy must run on a
+// file system that is full.
+func (l *lock) sign() {
 	who := fmt.Sprintf("process %d (%s)\n", os.Getpid(), strings.Join(os.Args, " "))
-	if f.Truncate(0) == nil {
-		_, _ = f.WriteAt([]byte(who), 0)
+	if l.file.Truncate(0) == nil {
+		_, _ = l.file.WriteAt([]byte(who), 0)
 	}
 }
 
@@ -67,7 +88,7 @@ const lockPoll = 20 * time.Millisecond
 func waitLock(ctx context.Context, f *os.File, timeout time.Duration) error {
 	deadline := time.Now().Add(timeout)
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err := flock(f)
 		switch {
 		case err == nil:
 			return nil

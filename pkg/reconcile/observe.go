@@ -168,6 +168,7 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		}
 		host = kind.NewSection(n)
 	}
+	prefetched := r.Prefetched.take(r.leaving)
 	found := make([]*kind.Section, len(names)+1)
 	found[0] = host
 	stamps := make([]kind.NamespaceStamp, len(names)+1)
@@ -182,7 +183,7 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		case i == 0:
 			err = errors.Join(r.env.ReadLinks(host, host.NS), host.Read())
 		default:
-			found[i], stamps[i], err = r.openNamed(t, name, host.NS)
+			found[i], stamps[i], err = r.openNamed(t, name, host.NS, prefetched[name])
 		}
 		return err
 	})
@@ -203,19 +204,27 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 	return err
 }
 
-// openNamed reads the section of a namespace, nil for one that is not the topology's, and lets it rest.
-func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
-	n, err := kernel.Named(t, name, r.Seam)
-	switch {
-	case kernel.Absent(err):
-		return nil, stamp, nil // listing the namespaces tells what to do about it
-	case err != nil:
-		return nil, stamp, err
+// openNamed reads the section of a namespace, nil for one that is not the topology's, and lets it rest. What was prefetched of it, nil for
+// nothing, is not read again.
+func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, prefetched *kind.Section) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
+	s := prefetched
+	if s != nil && s.NS.Stands() {
+		s.NS.Through(r.Seam)
+	} else {
+		n, err := kernel.Named(t, name, r.Seam)
+		switch {
+		case kernel.Absent(err):
+			return nil, stamp, nil // listing the namespaces tells what to do about it
+		case err != nil:
+			return nil, stamp, err
+		}
+		s, prefetched = kind.NewSection(n), nil
 	}
-	defer n.Rest()
-	s := kind.NewSection(n)
-	if err := r.env.ReadLinks(s, host); err != nil {
-		return s, stamp, fmt.Errorf("read namespace %s: %w", name, err)
+	defer s.NS.Rest()
+	if prefetched == nil {
+		if err := r.env.ReadLinks(s, host); err != nil {
+			return s, stamp, fmt.Errorf("read namespace %s: %w", name, err)
+		}
 	}
 	stamp = kind.StampOf(r.topology, r.cookie, s.Links)
 	adopted := r.Adopt && !stamp.Final && r.env.Wanted(kind.NamespaceKey(name))
@@ -225,7 +234,10 @@ func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace) (_
 	if s.Ending = r.leaving && stamp.Class == plan.Ours; s.Ending {
 		return s, stamp, nil
 	}
-	return s, stamp, errors.Join(s.Read(), r.env.ReadSysctlsHere(s))
+	if prefetched == nil {
+		err = s.Read()
+	}
+	return s, stamp, errors.Join(err, r.env.ReadSysctls(t, s))
 }
 
 // wanted is what a topology wants, with the stamps that its namespaces get.
