@@ -125,6 +125,12 @@ func (e *env) closeHost(h host) {
 	}
 }
 
+func (e *env) closePrefetched() {
+	if err := e.prefetched.Close(); err != nil {
+		e.warn(err.Error())
+	}
+}
+
 // notBegun names the targets that a failure keeps from being begun.
 func (e *env) notBegun(rest []target) {
 	if len(rest) == 0 {

@@ -37,7 +37,7 @@ func (f *fakeHost) open(o reconcile.Options) (host, error) {
 
 func (f *fakeHost) prefetch(why reconcile.Purpose) *reconcile.Prefetch {
 	f.prefetched = append(f.prefetched, why)
-	return nil
+	return new(reconcile.Prefetch)
 }
 
 func (f *fakeHost) Confirm(string) error { return reconcile.ErrNothingToConfirm }
@@ -338,6 +338,9 @@ func TestPrefetched(t *testing.T) {
 		var h fakeHost
 		if plumb(t, &h, io.Discard, strings.Fields(args)...); !slices.Equal(h.prefetched, want) {
 			t.Errorf("plumb %s: prefetched for %v, want %v", args, h.prefetched, want)
+		}
+		if h.asked != nil && want != nil && h.options.Prefetched == nil {
+			t.Errorf("plumb %s: the host does not get what was prefetched", args)
 		}
 	}
 }

@@ -41,6 +41,9 @@ func (e *env) load(cmd *cobra.Command, files []string, why reconcile.Purpose) ([
 	e.prefetched = e.prefetch(why)
 	topologies, problems := topology.Load(inputs...)
 	bad := problems.HasErrors()
+	if bad {
+		e.closePrefetched() // nobody has to wait for those who read what is printed
+	}
 	switch {
 	case e.json() && (why == reconcile.ForNothing || bad):
 		err = problems.WriteJSON(e.stdout)

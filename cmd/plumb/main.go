@@ -30,8 +30,6 @@ func (e *env) run(args []string) int {
 	completion(root)
 	root.SetArgs(args)
 	err := root.Execute()
-	if err := e.prefetched.Close(); err != nil {
-		e.warn(err.Error())
-	}
+	e.closePrefetched()
 	return e.exit(root, err)
 }

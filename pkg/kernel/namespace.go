@@ -27,6 +27,7 @@ type Namespace struct {
 
 	seam   *Seam
 	id     ID
+	born   unix.Timespec // of its file in nsfs
 	cookie uint64
 
 	closed bool
@@ -47,8 +48,9 @@ func Current(seam *Seam) (*Namespace, error) {
 // newNamespace opens a socket in the namespace that the calling thread is in. It takes over fd, also when it fails.
 func newNamespace(name string, fd int, seam *Seam) (*Namespace, error) {
 	n := &Namespace{Name: name, seam: seam, fd: fd}
-	var err error
-	if n.id, err = idOf(fd); err == nil {
+	st, err := stat(fd)
+	if err == nil {
+		n.id, n.born = ID{st.Dev, st.Ino}, st.Ctim
 		n.route, err = openSocket(unix.NETLINK_ROUTE)
 	}
 	if err == nil {
@@ -88,12 +90,11 @@ func (n *Namespace) Cookie() uint64 { return n.cookie }
 // ID identifies a namespace.
 type ID struct{ Dev, Ino uint64 }
 
-func idOf(fd int) (ID, error) {
-	var st unix.Stat_t
+func stat(fd int) (st unix.Stat_t, err error) {
 	if err := unix.Fstat(fd, &st); err != nil {
-		return ID{}, fmt.Errorf("stat: %w", err)
+		return st, fmt.Errorf("stat: %w", err)
 	}
-	return ID{st.Dev, st.Ino}, nil
+	return st, nil
 }
 
 // Request makes an empty rtnetlink request.

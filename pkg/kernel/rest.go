@@ -15,11 +15,11 @@ func (n *Namespace) Rest() {
 	}
 }
 
-// Stands says whether the namespace still has its name, as far as the file there tells: another can have got that file's number.
+// Stands says whether the namespace still has its name. Another that has got the number of its file has got that later.
 func (n *Namespace) Stands() bool {
 	var st unix.Stat_t
 	err := unix.Lstat(filepath.Join(NetnsDir, n.Name), &st)
-	return err == nil && (ID{st.Dev, st.Ino}) == n.id
+	return err == nil && (ID{st.Dev, st.Ino}) == n.id && st.Ctim == n.born
 }
 
 // Through has writes leave through another seam from now on.
@@ -104,9 +104,11 @@ func OpenFile(name string) (File, error) {
 		return File{}, err
 	}
 	f := File{FD: fd}
-	if f.ID, err = idOf(fd); err != nil {
+	st, err := stat(fd)
+	if err != nil {
 		f.Close()
 	}
+	f.ID = ID{st.Dev, st.Ino}
 	return f, err
 }
 

@@ -145,6 +145,8 @@ type Section struct {
 	// Ending says that the namespace is about to be removed, and was not read for what is [Kind.Within] it.
 	Ending bool
 	Links  []LiveLink
+	// Whole says that more than its links was read.
+	Whole bool
 	// Warnings are what listing the section has to tell beside its objects.
 	Warnings []string
 
@@ -227,6 +229,7 @@ func (s *Section) Read() (err error) {
 		return err
 	}
 	s.untouched, s.noNFT = s.NS.NFTUntouched()
+	s.Whole = true
 	return nil
 }
 

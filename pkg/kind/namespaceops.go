@@ -347,7 +347,7 @@ func deviations(ns *kernel.Namespace) ([]setting, error) {
 		})
 	}()
 	def, err := deviating("default", leaves)
-	if err = errors.Join(err, <-read); err != nil {
+	if err = cmp.Or(err, <-read); err != nil {
 		return nil, err
 	}
 	var odd []string

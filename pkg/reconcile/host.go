@@ -47,7 +47,7 @@ type Options struct {
 	// Workers is how many threads may read and write the kernel at once. 0 is one for each processor, but a single one
 	// when the writes are watched: they come in the order of the plan then.
 	Workers int
-	// Prefetched is what the first look need not read, nil for nothing. Who started it closes it.
+	// Prefetched is what the first look need not read, nil for nothing, and it may have the lock. Who started it closes it.
 	Prefetched *Prefetch
 }
 
@@ -204,7 +204,6 @@ func (h *Host) locked(ctx context.Context, verb, name string, f func(*run) error
 			return Report{}, ended(ErrNotRun, err)
 		}
 	}
-	l.sign()
 	defer func() {
 		if err := l.release(); err != nil { // how the run ended stands
 			h.Warn(err.Error())

@@ -40,7 +40,7 @@ func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kern
 	if err := waitLock(ctx, f, timeout); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &lock{f}, nil
+	return signed(f), nil
 }
 
 // freeLock takes the lock in dir if it is there, and nobody has it; else it is nil.
@@ -56,7 +56,7 @@ func freeLock(dir string) *lock {
 		f.Close() //nolint:errcheck // nothing was written to it
 		return nil
 	}
-	return &lock{f}
+	return signed(f)
 }
 
 func flock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
@@ -73,13 +73,14 @@ func openLock(path string, seam *kernel.Seam) (f *os.File, err error) {
 	return f, err
 }
 
-// sign writes into the lock's file who holds it, for those who wait. It is held without that too: a destroy must run on a
+// signed writes into the lock's file who holds it, for those who wait. It is held without that too: a destroy must run on a
 // file system that is full.
-func (l *lock) sign() {
+func signed(f *os.File) *lock {
 	who := fmt.Sprintf("process %d (%s)\n", os.Getpid(), strings.Join(os.Args, " "))
-	if l.file.Truncate(0) == nil {
-		_, _ = l.file.WriteAt([]byte(who), 0)
+	if f.Truncate(0) == nil {
+		_, _ = f.WriteAt([]byte(who), 0)
 	}
+	return &lock{f}
 }
 
 // lockPoll is how often a lock that is taken is tried again.

@@ -168,7 +168,7 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		}
 		host = kind.NewSection(n)
 	}
-	prefetched := r.Prefetched.take(r.leaving)
+	prefetched := r.Prefetched.take()
 	found := make([]*kind.Section, len(names)+1)
 	found[0] = host
 	stamps := make([]kind.NamespaceStamp, len(names)+1)
@@ -204,8 +204,8 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 	return err
 }
 
-// openNamed reads the section of a namespace, nil for one that is not the topology's, and lets it rest. What was prefetched of it, nil for
-// nothing, is not read again.
+// openNamed reads the section of a namespace, nil for one that is not the topology's, and lets it rest. What was prefetched of it is not
+// read again; nil is nothing.
 func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, prefetched *kind.Section) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
 	s := prefetched
 	if s != nil && s.NS.Stands() {
@@ -234,10 +234,20 @@ func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, pr
 	if s.Ending = r.leaving && stamp.Class == plan.Ours; s.Ending {
 		return s, stamp, nil
 	}
-	if prefetched == nil {
-		err = s.Read()
+	return s, stamp, r.readWhole(t, s)
+}
+
+// readWhole reads all of a section but its links, as far as that is not known. The thread is in the namespace, unless that rests.
+func (r *run) readWhole(t kernel.Thread, s *kind.Section) error {
+	if !s.Whole {
+		if err := s.NS.Wake(t); err != nil {
+			return err
+		}
+		if err := s.Read(); err != nil {
+			return err
+		}
 	}
-	return s, stamp, errors.Join(err, r.env.ReadSysctls(t, s))
+	return r.env.ReadSysctls(t, s)
 }
 
 // wanted is what a topology wants, with the stamps that its namespaces get.

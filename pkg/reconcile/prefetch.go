@@ -2,7 +2,7 @@ package reconcile
 
 import (
 	"runtime"
-	"sync/atomic"
+	"sync"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/kind"
@@ -11,11 +11,12 @@ import (
 // Prefetch is a look at the host's namespaces that begins before it is known what is wanted, while the file is parsed: on the processor
 // that this leaves idle. The first look of a run takes what it has read by then. A nil Prefetch has read nothing.
 type Prefetch struct {
-	purpose  Purpose
-	lock     *lock // nil for none
-	stopped  atomic.Bool
-	done     chan struct{}
-	sections map[string]*kind.Section // of those that are some topology's
+	lock    *lock // nil for none
+	reading sync.WaitGroup
+
+	mu       sync.Mutex
+	stopped  bool
+	sections map[string]*kind.Section
 }
 
 // Purpose is what a [Prefetch] is for.
@@ -24,37 +25,36 @@ type Purpose int
 // The purposes. Those of runs that have the lock take it before they read.
 const (
 	ForNothing Purpose = iota // nothing is read
-	ForDiff                   // all that is asked of a namespace
+	ForDiff                   // all that is asked of namespaces, of those that are some topology's
 	ForApply                  // the same
-	ForDestroy                // its links alone
+	ForDestroy                // the links of namespaces alone
 )
 
-// StartPrefetch begins to read, which writes nothing. It gives nil when it can't, as when somebody else has the lock, or nobody ever
-// had. What goes wrong is left for the run to find out.
+// StartPrefetch begins to read, which writes nothing but the name of who has the lock. It gives nil when it can't, as when somebody else
+// has that, or nobody ever had. What goes wrong is left for the run to find out.
 func StartPrefetch(why Purpose) *Prefetch {
 	if why == ForNothing || runtime.GOMAXPROCS(0) < 2 { // on one processor it would only be in the way
 		return nil
 	}
-	host, err := kernel.Current(nil)
+	host, err := kernel.Current(nil) // nothing is written through it
 	if err != nil {
 		return nil
 	}
-	p := &Prefetch{purpose: why, done: make(chan struct{}), sections: make(map[string]*kind.Section)}
+	p := &Prefetch{sections: make(map[string]*kind.Section)}
 	if why != ForDiff {
 		if p.lock = freeLock(hostDir(host)); p.lock == nil {
 			host.Close()
 			return nil
 		}
 	}
-	go func() {
-		defer close(p.done)
+	p.reading.Go(func() {
 		defer host.Close()
-		_ = kernel.OnThread(func(t kernel.Thread) error { return p.read(t, host) }) // which has read less than it could
-	}()
+		_ = kernel.OnThread(func(t kernel.Thread) error { return p.read(t, host, why) }) // which has read less than it could
+	})
 	return p
 }
 
-func (p *Prefetch) read(t kernel.Thread, host *kernel.Namespace) error {
+func (p *Prefetch) read(t kernel.Thread, host *kernel.Namespace, why Purpose) error {
 	names, err := kernel.Names()
 	if err != nil {
 		return err
@@ -62,58 +62,61 @@ func (p *Prefetch) read(t kernel.Thread, host *kernel.Namespace) error {
 	env := new(kind.Env)
 	env.SetWant(nil, nil)
 	for _, name := range names {
-		if p.stopped.Load() {
-			break
-		}
-		n, err := kernel.Named(t, name, nil) // nothing is written
+		n, err := kernel.Named(t, name, nil)
 		if err != nil {
 			continue
 		}
 		s := kind.NewSection(n)
-		if p.readSection(env, s, host) {
-			p.sections[name] = s
+		err = env.ReadLinks(s, host)
+		if err == nil && why != ForDestroy && kind.Stamped(host.Cookie(), s.Links) {
+			err = s.Read()
 		}
 		n.Rest()
+		if err == nil && !p.keep(name, s) {
+			break
+		}
 	}
 	return nil
 }
 
-// readSection says whether the section is some topology's, and all was read.
-func (p *Prefetch) readSection(env *kind.Env, s *kind.Section, host *kernel.Namespace) bool {
-	if env.ReadLinks(s, host) != nil || !kind.Stamped(host.Cookie(), s.Links) {
-		return false
+// keep says whether more is wanted.
+func (p *Prefetch) keep(name string, s *kind.Section) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.stopped {
+		p.sections[name] = s
 	}
-	return p.purpose == ForDestroy || s.Read() == nil
+	return !p.stopped
 }
 
-// take stops the reading, and gives what was read, if it is enough for a run that is leaving, or for another. It can be taken once.
-func (p *Prefetch) take(leaving bool) map[string]*kind.Section {
+// take gives what was read, and waits for no more. It can be taken once.
+func (p *Prefetch) take() map[string]*kind.Section {
 	if p == nil {
 		return nil
 	}
-	p.stopped.Store(true)
-	<-p.done
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	sections := p.sections
-	p.sections = nil
-	if p.purpose == ForDestroy && !leaving {
-		return nil
-	}
+	p.stopped, p.sections = true, nil
 	return sections
 }
 
-// takeLock gives the lock to whoever will release it; nil when there is none, or somebody has taken it.
+// takeLock gives the lock to whoever will release it. It is nil when there is none, or a run has had it: then somebody else can have
+// changed what was read, which nobody takes any more.
 func (p *Prefetch) takeLock() *lock {
 	if p == nil {
 		return nil
 	}
 	l := p.lock
-	p.lock = nil
+	if p.lock = nil; l == nil {
+		p.take()
+	}
 	return l
 }
 
-// Close stops the reading, and releases the lock if no run has taken it. It can be called again.
+// Close ends the reading, and releases the lock if no run has taken it. It can be called again.
 func (p *Prefetch) Close() error {
-	p.take(true)
+	p.take()
 	if l := p.takeLock(); l != nil {
 		return l.release()
 	}
