@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -160,7 +161,8 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		return err
 	}
 	r.env.Names = names
-	host := before[""]
+	prefetched := r.Prefetched.take()
+	host := cmp.Or(before[""], prefetched[""])
 	if host == nil {
 		n, err := kernel.Current(r.Seam)
 		if err != nil {
@@ -168,7 +170,7 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		}
 		host = kind.NewSection(n)
 	}
-	prefetched := r.Prefetched.take()
+	host.NS.Through(r.Seam)
 	found := make([]*kind.Section, len(names)+1)
 	found[0] = host
 	stamps := make([]kind.NamespaceStamp, len(names)+1)
@@ -180,6 +182,7 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		switch s := before[name]; {
 		case s != nil && !touched.has(name):
 			found[i] = s
+		case i == 0 && host == prefetched[""]:
 		case i == 0:
 			err = errors.Join(r.env.ReadLinks(host, host.NS), host.Read())
 		default:

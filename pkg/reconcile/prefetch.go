@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"runtime"
 	"sync"
 
@@ -8,7 +9,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/kind"
 )
 
-// Prefetch is a look at the host's namespaces that begins before it is known what is wanted, while the file is parsed: on the processor
+// Prefetch is a look at the host and its namespaces that begins before it is known what is wanted, while the file is parsed: on the processor
 // that this leaves idle. The first look of a run takes what it has read by then. A nil Prefetch has read nothing.
 type Prefetch struct {
 	lock    *lock // nil for none
@@ -25,9 +26,9 @@ type Purpose int
 // The purposes. Those of runs that have the lock take it before they read.
 const (
 	ForNothing Purpose = iota // nothing is read
-	ForDiff                   // all that is asked of namespaces, of those that are some topology's
+	ForDiff                   // all that is asked of the host, and of namespaces that are some topology's
 	ForApply                  // the same
-	ForDestroy                // the links of namespaces alone
+	ForDestroy                // of namespaces their links alone
 )
 
 // StartPrefetch begins to read, which writes nothing but the name of who has the lock. It gives nil when it can't, as when somebody else
@@ -55,12 +56,15 @@ func StartPrefetch(why Purpose) *Prefetch {
 }
 
 func (p *Prefetch) read(t kernel.Thread, host *kernel.Namespace, why Purpose) error {
+	env := new(kind.Env)
+	env.SetWant(nil, nil)
+	if !p.readHost(env) {
+		return nil
+	}
 	names, err := kernel.Names()
 	if err != nil {
 		return err
 	}
-	env := new(kind.Env)
-	env.SetWant(nil, nil)
 	for _, name := range names {
 		n, err := kernel.Named(t, name, nil)
 		if err != nil {
@@ -77,6 +81,20 @@ func (p *Prefetch) read(t kernel.Thread, host *kernel.Namespace, why Purpose) er
 		}
 	}
 	return nil
+}
+
+// readHost reads the host's own section; it says whether more is wanted.
+func (p *Prefetch) readHost(env *kind.Env) bool {
+	n, err := kernel.Current(nil)
+	if err != nil {
+		return false
+	}
+	s := kind.NewSection(n)
+	if err := errors.Join(env.ReadLinks(s, n), s.Read()); err != nil || !p.keep("", s) {
+		n.Close()
+		return false
+	}
+	return true
 }
 
 // keep says whether more is wanted.
@@ -109,14 +127,20 @@ func (p *Prefetch) takeLock() *lock {
 	}
 	l := p.lock
 	if p.lock = nil; l == nil {
-		p.take()
+		p.drop()
 	}
 	return l
 }
 
+func (p *Prefetch) drop() {
+	if host := p.take()[""]; host != nil {
+		host.NS.Close() // others rest
+	}
+}
+
 // Close ends the reading, and releases the lock if no run has taken it. It can be called again.
 func (p *Prefetch) Close() error {
-	p.take()
+	p.drop()
 	if l := p.takeLock(); l != nil {
 		return l.release()
 	}

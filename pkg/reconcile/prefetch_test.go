@@ -80,7 +80,7 @@ func TestPrefetchOfOurs(t *testing.T) {
 	l.apply(topo)
 	for why, ours := range map[reconcile.Purpose]bool{reconcile.ForDiff: true, reconcile.ForApply: true, reconcile.ForDestroy: false} {
 		p := l.startPrefetch(why).Wait()
-		want := map[string]bool{"ns1": ours, "ns2": ours, "stranger": false, "guest": false}
+		want := map[string]bool{"": true, "ns1": ours, "ns2": ours, "stranger": false, "guest": false}
 		if got := p.Read(); !maps.Equal(got, want) {
 			t.Errorf("for purpose %d whole are %v, want %v", why, got, want)
 		}
