@@ -180,14 +180,22 @@ func (l *lab) applyIn(ctx context.Context, topo *topology.Topology, change ...fu
 	if !slices.Contains(l.names, topo.Name) {
 		l.names = append(l.names, topo.Name)
 	}
-	p := l.prefetchNow(reconcile.ForApply)
-	h := l.open(append([]func(*reconcile.Options){taking(p)}, change...)...)
+	p := l.prefetchNow(reconcile.ForApply, change)
+	h := l.open(append(slices.Clip(change), taking(p))...)
 	report, err := h.Apply(ctx, topo)
 	return report, errors.Join(err, h.Close(), p.Close())
 }
 
-// prefetchNow reads ahead of a run, in turn nothing, all, or as much as may be: that is to make no difference.
-func (l *lab) prefetchNow(why reconcile.Purpose) *reconcile.Prefetch {
+// prefetchNow reads ahead of a run, in turn nothing, all, or as much as may be: that is to make no difference. A run that has
+// what was prefetched keeps it.
+func (l *lab) prefetchNow(why reconcile.Purpose, change []func(*reconcile.Options)) *reconcile.Prefetch {
+	var o reconcile.Options
+	for _, f := range change {
+		f(&o)
+	}
+	if o.Prefetched != nil {
+		return o.Prefetched
+	}
 	l.runs++
 	switch l.runs % 3 {
 	case 1:
@@ -258,8 +266,8 @@ func (l *lab) diff(topo *topology.Topology, change ...func(*reconcile.Options)) 
 
 func (l *lab) tryDestroy(name string, change ...func(*reconcile.Options)) (reconcile.Report, error) {
 	l.Helper()
-	p := l.prefetchNow(reconcile.ForDestroy)
-	h := l.open(append([]func(*reconcile.Options){taking(p)}, change...)...)
+	p := l.prefetchNow(reconcile.ForDestroy, change)
+	h := l.open(append(slices.Clip(change), taking(p))...)
 	report, err := h.Destroy(context.Background(), name)
 	return report, errors.Join(err, h.Close(), p.Close())
 }

@@ -23,7 +23,10 @@ const lockFile = "lock"
 const lockFlags = os.O_RDWR | unix.O_NOFOLLOW
 
 // lock is held by the one run that may change the host.
-type lock struct{ file *os.File }
+type lock struct {
+	file  *os.File
+	first bool // nobody ever had it before
+}
 
 // takeLock waits for the lock in dir.
 func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kernel.Seam) (*lock, error) {
@@ -33,54 +36,60 @@ func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kern
 	if err := privateDir(dir, seam); err != nil {
 		return nil, err
 	}
-	f, err := openLock(filepath.Join(dir, lockFile), seam)
+	f, first, err := openLock(filepath.Join(dir, lockFile), seam)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
 	if err := waitLock(ctx, f, timeout); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return signed(f), nil
+	sign(f)
+	return &lock{f, first}, nil
 }
 
-// freeLock takes the lock in dir if it is there, and nobody has it; else it is nil.
-func freeLock(dir string) *lock {
-	if isPrivate(runDir) != nil || isPrivate(dir) != nil {
-		return nil
+// freeLock takes the lock in dir, without waiting, and makes nothing. The error wraps [os.ErrNotExist] when nobody ever had it.
+func freeLock(dir string) (*lock, error) {
+	for _, d := range []string{runDir, dir} {
+		if err := isPrivate(d); err != nil {
+			return nil, err
+		}
 	}
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), lockFlags, 0)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	if flock(f) != nil {
-		f.Close() //nolint:errcheck // nothing was written to it
-		return nil
+	if err := flock(f); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	return signed(f)
+	sign(f)
+	return &lock{f, false}, nil
 }
 
 func flock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
 
-// openLock opens the file of the lock, and makes it when there is none.
-func openLock(path string, seam *kernel.Seam) (f *os.File, err error) {
+// openLock opens the file of the lock, and makes it when there is none: nobody else is first then.
+func openLock(path string, seam *kernel.Seam) (f *os.File, first bool, err error) {
 	if f, err = os.OpenFile(path, lockFlags, 0); !errors.Is(err, os.ErrNotExist) {
-		return f, err
+		return f, false, err
 	}
 	err = seam.Do(kernel.Write{What: "create " + path}, func() (err error) {
-		f, err = os.OpenFile(path, lockFlags|os.O_CREATE, 0o600)
+		f, err = os.OpenFile(path, lockFlags|os.O_CREATE|os.O_EXCL, 0o600)
 		return err
 	})
-	return f, err
+	if errors.Is(err, os.ErrExist) {
+		f, err = os.OpenFile(path, lockFlags, 0)
+		return f, false, err
+	}
+	return f, true, err
 }
 
-// signed writes into the lock's file who holds it, for those who wait. It is held without that too: a destroy must run on a
+// sign writes into the lock's file who holds it, for those who wait. It is held without that too: a destroy must run on a
 // file system that is full.
-func signed(f *os.File) *lock {
+func sign(f *os.File) {
 	who := fmt.Sprintf("process %d (%s)\n", os.Getpid(), strings.Join(os.Args, " "))
 	if f.Truncate(0) == nil {
 		_, _ = f.WriteAt([]byte(who), 0)
 	}
-	return &lock{f}
 }
 
 // lockPoll is how often a lock that is taken is tried again.

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"errors"
+	"os"
 	"runtime"
 	"sync"
 
@@ -23,7 +24,7 @@ type Prefetch struct {
 // Purpose is what a [Prefetch] is for.
 type Purpose int
 
-// The purposes. Those of runs that have the lock take it before they read.
+// The purposes. Those of runs that have the lock take it before they read, if anybody ever had it.
 const (
 	ForNothing Purpose = iota // nothing is read
 	ForDiff                   // all that is asked of the host, and of namespaces that are some topology's
@@ -31,8 +32,8 @@ const (
 	ForDestroy                // of namespaces their links alone
 )
 
-// StartPrefetch begins to read, which writes nothing but the name of who has the lock. It gives nil when it can't, as when somebody else
-// has that, or nobody ever had. What goes wrong is left for the run to find out.
+// StartPrefetch begins to read, which writes nothing but the name of who has the lock, and makes none. It gives nil when it can't, as when
+// somebody else has the lock. What goes wrong is left for the run to find out.
 func StartPrefetch(why Purpose) *Prefetch {
 	if why == ForNothing || runtime.GOMAXPROCS(0) < 2 { // on one processor it would only be in the way
 		return nil
@@ -43,7 +44,7 @@ func StartPrefetch(why Purpose) *Prefetch {
 	}
 	p := &Prefetch{sections: make(map[string]*kind.Section)}
 	if why != ForDiff {
-		if p.lock = freeLock(hostDir(host)); p.lock == nil {
+		if p.lock, err = freeLock(hostDir(host)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			host.Close()
 			return nil
 		}
@@ -58,50 +59,59 @@ func StartPrefetch(why Purpose) *Prefetch {
 func (p *Prefetch) read(t kernel.Thread, host *kernel.Namespace, why Purpose) error {
 	env := new(kind.Env)
 	env.SetWant(nil, nil)
-	if !p.readHost(env) {
-		return nil
-	}
-	names, err := kernel.Names()
+	s, err := readHost(env)
 	if err != nil {
 		return err
 	}
+	if !p.keep("", s) {
+		s.NS.Close()
+		return nil
+	}
+	names, err := kernel.Names()
 	for _, name := range names {
-		n, err := kernel.Named(t, name, nil)
-		if err != nil {
-			continue
-		}
-		s := kind.NewSection(n)
-		err = env.ReadLinks(s, host)
-		if err == nil && why != ForDestroy && kind.Stamped(host.Cookie(), s.Links) {
-			err = s.Read()
-		}
-		n.Rest()
-		if err == nil && !p.keep(name, s) {
+		if !p.keep(name, readNamed(t, env, name, host, why)) {
 			break
 		}
 	}
-	return nil
+	return err
 }
 
-// readHost reads the host's own section; it says whether more is wanted.
-func (p *Prefetch) readHost(env *kind.Env) bool {
+// readHost reads the host's own section.
+func readHost(env *kind.Env) (*kind.Section, error) {
 	n, err := kernel.Current(nil)
 	if err != nil {
-		return false
+		return nil, err
 	}
 	s := kind.NewSection(n)
-	if err := errors.Join(env.ReadLinks(s, n), s.Read()); err != nil || !p.keep("", s) {
+	if err := errors.Join(env.ReadLinks(s, n), s.Read()); err != nil {
 		n.Close()
-		return false
+		return nil, err
 	}
-	return true
+	return s, nil
 }
 
-// keep says whether more is wanted.
+// readNamed reads the section of a namespace, and lets it rest. It is nil when something went wrong.
+func readNamed(t kernel.Thread, env *kind.Env, name string, host *kernel.Namespace, why Purpose) *kind.Section {
+	n, err := kernel.Named(t, name, nil)
+	if err != nil {
+		return nil
+	}
+	defer n.Rest()
+	s := kind.NewSection(n)
+	if env.ReadLinks(s, host) != nil {
+		return nil
+	}
+	if why != ForDestroy && kind.Stamped(host.Cookie(), s.Links) && s.Read() != nil {
+		return nil
+	}
+	return s
+}
+
+// keep keeps what was read, nil for nothing. It says whether more is wanted.
 func (p *Prefetch) keep(name string, s *kind.Section) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.stopped {
+	if !p.stopped && s != nil {
 		p.sections[name] = s
 	}
 	return !p.stopped
@@ -119,16 +129,13 @@ func (p *Prefetch) take() map[string]*kind.Section {
 	return sections
 }
 
-// takeLock gives the lock to whoever will release it. It is nil when there is none, or a run has had it: then somebody else can have
-// changed what was read, which nobody takes any more.
+// takeLock gives the lock to whoever will release it; nil when there is none, or a run has had it.
 func (p *Prefetch) takeLock() *lock {
 	if p == nil {
 		return nil
 	}
 	l := p.lock
-	if p.lock = nil; l == nil {
-		p.drop()
-	}
+	p.lock = nil
 	return l
 }
 

@@ -116,24 +116,25 @@ func TestPrefetchLocked(t *testing.T) {
 	if err := run("rm", "-rf", runDir); err != nil {
 		t.Fatal(err)
 	}
-	before := l.seam.Count()
-	if p := reconcile.StartPrefetch(reconcile.ForApply); p != nil {
-		t.Error("a prefetch takes a lock that is not there")
-	}
-	if made, _ := filepath.Glob(runDir + "*"); len(made) > 0 || l.seam.Count() != before {
+	first := l.startPrefetch(reconcile.ForApply).Wait()
+	second := l.startPrefetch(reconcile.ForApply).Wait()
+	if made, _ := filepath.Glob(runDir + "*"); len(made) > 0 {
 		t.Errorf("a prefetch made %v", made)
 	}
 	topo := l.load(twoHosts)
-	l.apply(topo)
+	l.apply(topo, taking(first)) // nobody ever had the lock
+	if report := l.apply(topo, taking(second)); len(report.Outcomes) > 0 {
+		t.Errorf("what was read before another run was taken:\n%s", outcomes(report))
+	}
 	hasty := func(o *reconcile.Options) { o.LockTimeout = time.Millisecond }
-	first := l.prefetched(reconcile.ForApply)
+	holds := l.prefetched(reconcile.ForApply)
 	if p := reconcile.StartPrefetch(reconcile.ForApply); p != nil {
 		t.Error("a prefetch reads while another has the lock")
 	}
 	if _, err := l.tryApply(topo, hasty); err == nil || !strings.Contains(err.Error(), "lock: held by") {
 		t.Errorf("apply beside a prefetch: %v, want that the lock is held", err)
 	}
-	l.apply(topo, first, hasty)
+	l.apply(topo, holds, hasty)
 	l.apply(topo, hasty) // the first has released it
 	p := l.startPrefetch(reconcile.ForApply)
 	for range 2 {
