@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"errors"
 	"maps"
 	"path/filepath"
 	"runtime"
@@ -122,7 +123,12 @@ func TestPrefetchLocked(t *testing.T) {
 		t.Errorf("a prefetch made %v", made)
 	}
 	topo := l.load(twoHosts)
-	l.apply(topo, taking(first)) // nobody ever had the lock
+	l.script("ip link add br0 type bridge")
+	if _, err := l.tryApply(topo, taking(first)); !errors.Is(err, reconcile.ErrRolledBack) { // a look would have refused
+		t.Errorf("apply of what was read before there was a br0: %v; nobody ever had the lock, but it was not taken", err)
+	}
+	l.script("ip link del br0")
+	l.apply(topo)
 	if report := l.apply(topo, taking(second)); len(report.Outcomes) > 0 {
 		t.Errorf("what was read before another run was taken:\n%s", outcomes(report))
 	}
