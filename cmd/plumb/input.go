@@ -41,7 +41,7 @@ func (e *env) load(cmd *cobra.Command, files []string, why reconcile.Purpose) ([
 	e.prefetched = e.prefetch(why)
 	topologies, problems := topology.Load(inputs...)
 	bad := problems.HasErrors()
-	if bad {
+	if len(problems) > 0 {
 		e.closePrefetched() // nobody has to wait for those who read what is printed
 	}
 	switch {

@@ -289,7 +289,11 @@ func Processes() (in map[ID][]string, hidden bool, err error) {
 		return nil, false, err
 	}
 	in = make(map[ID][]string)
+	own := fmt.Sprintf("/proc/%d", os.Getpid()) // whose threads come and go
 	for _, dir := range dirs {
+		if dir == own {
+			continue
+		}
 		var st unix.Stat_t
 		if err := unix.Stat(dir+"/ns/net", &st); err != nil { // or it has ended meanwhile
 			hidden = hidden || !sees && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM))

@@ -2,6 +2,8 @@ package kernel
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -52,5 +54,25 @@ func TestClosed(t *testing.T) {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("use %d after close: %v", i, err)
 		}
+	}
+}
+
+// A process that looks does not count itself: its threads come and go.
+func TestProcessesOfOthers(t *testing.T) {
+	in, _, err := Processes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, others := fmt.Sprintf("%d ", os.Getpid()), 0
+	for id, list := range in {
+		for _, p := range list {
+			others++
+			if strings.HasPrefix(p, own) {
+				t.Errorf("in %v: %s", id, p)
+			}
+		}
+	}
+	if others == 0 {
+		t.Error("there are no processes at all")
 	}
 }

@@ -203,9 +203,7 @@ func (h *Host) locked(ctx context.Context, verb, name string, f func(*run) error
 		if l, err = takeLock(ctx, h.dir, h.LockTimeout, h.Seam); err != nil {
 			return Report{}, ended(ErrNotRun, err)
 		}
-		if !l.first { // somebody can have changed what was read without the lock
-			h.Prefetched.drop()
-		}
+		h.Prefetched.drop() // somebody can have changed what was read without this lock
 	}
 	defer func() {
 		if err := l.release(); err != nil { // how the run ended stands

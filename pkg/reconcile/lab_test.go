@@ -183,7 +183,9 @@ func (l *lab) applyIn(ctx context.Context, topo *topology.Topology, change ...fu
 	p := l.prefetchNow(reconcile.ForApply, change)
 	h := l.open(append(slices.Clip(change), taking(p))...)
 	report, err := h.Apply(ctx, topo)
-	return report, errors.Join(err, h.Close(), p.Close())
+	err = errors.Join(err, h.Close(), p.Close())
+	p.Wait()
+	return report, err
 }
 
 // prefetchNow reads ahead of a run, in turn nothing, all, or as much as may be: that is to make no difference. A run that has
@@ -269,7 +271,9 @@ func (l *lab) tryDestroy(name string, change ...func(*reconcile.Options)) (recon
 	p := l.prefetchNow(reconcile.ForDestroy, change)
 	h := l.open(append(slices.Clip(change), taking(p))...)
 	report, err := h.Destroy(context.Background(), name)
-	return report, errors.Join(err, h.Close(), p.Close())
+	err = errors.Join(err, h.Close(), p.Close())
+	p.Wait()
+	return report, err
 }
 
 // destroy destroys a topology; it must succeed by what it planned alone.

@@ -23,10 +23,7 @@ const lockFile = "lock"
 const lockFlags = os.O_RDWR | unix.O_NOFOLLOW
 
 // lock is held by the one run that may change the host.
-type lock struct {
-	file  *os.File
-	first bool // nobody ever had it before
-}
+type lock struct{ file *os.File }
 
 // takeLock waits for the lock in dir.
 func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kernel.Seam) (*lock, error) {
@@ -36,7 +33,7 @@ func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kern
 	if err := privateDir(dir, seam); err != nil {
 		return nil, err
 	}
-	f, first, err := openLock(filepath.Join(dir, lockFile), seam)
+	f, err := openLock(filepath.Join(dir, lockFile), seam)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
@@ -44,10 +41,10 @@ func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kern
 		return nil, errors.Join(err, f.Close())
 	}
 	sign(f)
-	return &lock{f, first}, nil
+	return &lock{f}, nil
 }
 
-// freeLock takes the lock in dir, without waiting, and makes nothing. The error wraps [os.ErrNotExist] when nobody ever had it.
+// freeLock takes the lock in dir if it is there, and nobody has it.
 func freeLock(dir string) (*lock, error) {
 	for _, d := range []string{runDir, dir} {
 		if err := isPrivate(d); err != nil {
@@ -62,25 +59,21 @@ func freeLock(dir string) (*lock, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	sign(f)
-	return &lock{f, false}, nil
+	return &lock{f}, nil
 }
 
 func flock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
 
-// openLock opens the file of the lock, and makes it when there is none: nobody else is first then.
-func openLock(path string, seam *kernel.Seam) (f *os.File, first bool, err error) {
+// openLock opens the file of the lock, and makes it when there is none.
+func openLock(path string, seam *kernel.Seam) (f *os.File, err error) {
 	if f, err = os.OpenFile(path, lockFlags, 0); !errors.Is(err, os.ErrNotExist) {
-		return f, false, err
+		return f, err
 	}
 	err = seam.Do(kernel.Write{What: "create " + path}, func() (err error) {
-		f, err = os.OpenFile(path, lockFlags|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err = os.OpenFile(path, lockFlags|os.O_CREATE, 0o600)
 		return err
 	})
-	if errors.Is(err, os.ErrExist) {
-		f, err = os.OpenFile(path, lockFlags, 0)
-		return f, false, err
-	}
-	return f, true, err
+	return f, err
 }
 
 // sign writes into the lock's file who holds it, for those who wait. It is held without that too: a destroy must run on a

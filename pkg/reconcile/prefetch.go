@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"errors"
-	"os"
 	"runtime"
 	"sync"
 
@@ -24,7 +23,7 @@ type Prefetch struct {
 // Purpose is what a [Prefetch] is for.
 type Purpose int
 
-// The purposes. Those of runs that have the lock take it before they read, if anybody ever had it.
+// The purposes. Those of runs that have the lock take it before they read.
 const (
 	ForNothing Purpose = iota // nothing is read
 	ForDiff                   // all that is asked of the host, and of namespaces that are some topology's
@@ -32,8 +31,8 @@ const (
 	ForDestroy                // of namespaces their links alone
 )
 
-// StartPrefetch begins to read, which writes nothing but the name of who has the lock, and makes none. It gives nil when it can't, as when
-// somebody else has the lock. What goes wrong is left for the run to find out.
+// StartPrefetch begins to read, which writes nothing but the name of who has the lock. It gives nil when it can't, as when somebody else
+// has the lock, or nobody ever had. What goes wrong is left for the run to find out.
 func StartPrefetch(why Purpose) *Prefetch {
 	if why == ForNothing || runtime.GOMAXPROCS(0) < 2 { // on one processor it would only be in the way
 		return nil
@@ -44,7 +43,7 @@ func StartPrefetch(why Purpose) *Prefetch {
 	}
 	p := &Prefetch{sections: make(map[string]*kind.Section)}
 	if why != ForDiff {
-		if p.lock, err = freeLock(hostDir(host)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if p.lock, err = freeLock(hostDir(host)); err != nil {
 			host.Close()
 			return nil
 		}
@@ -69,7 +68,7 @@ func (p *Prefetch) read(t kernel.Thread, host *kernel.Namespace, why Purpose) er
 	}
 	names, err := kernel.Names()
 	for _, name := range names {
-		if !p.keep(name, readNamed(t, env, name, host, why)) {
+		if !p.keep(name, p.readNamed(t, env, name, host, why)) {
 			break
 		}
 	}
@@ -91,7 +90,7 @@ func readHost(env *kind.Env) (*kind.Section, error) {
 }
 
 // readNamed reads the section of a namespace, and lets it rest. It is nil when something went wrong.
-func readNamed(t kernel.Thread, env *kind.Env, name string, host *kernel.Namespace, why Purpose) *kind.Section {
+func (p *Prefetch) readNamed(t kernel.Thread, env *kind.Env, name string, host *kernel.Namespace, why Purpose) *kind.Section {
 	n, err := kernel.Named(t, name, nil)
 	if err != nil {
 		return nil
@@ -101,7 +100,7 @@ func readNamed(t kernel.Thread, env *kind.Env, name string, host *kernel.Namespa
 	if env.ReadLinks(s, host) != nil {
 		return nil
 	}
-	if why != ForDestroy && kind.Stamped(host.Cookie(), s.Links) && s.Read() != nil {
+	if why != ForDestroy && kind.Stamped(host.Cookie(), s.Links) && (!p.wanted() || s.Read() != nil) {
 		return nil
 	}
 	return s
@@ -116,6 +115,9 @@ func (p *Prefetch) keep(name string, s *kind.Section) bool {
 	}
 	return !p.stopped
 }
+
+// wanted says whether more is wanted.
+func (p *Prefetch) wanted() bool { return p.keep("", nil) }
 
 // take gives what was read, and waits for no more. It can be taken once.
 func (p *Prefetch) take() map[string]*kind.Section {
@@ -145,7 +147,7 @@ func (p *Prefetch) drop() {
 	}
 }
 
-// Close ends the reading, and releases the lock if no run has taken it. It can be called again.
+// Close has no more read than what is being read, and releases the lock if no run has taken it. It can be called again.
 func (p *Prefetch) Close() error {
 	p.drop()
 	if l := p.takeLock(); l != nil {
