@@ -28,17 +28,17 @@ type NamespaceStamp struct {
 
 // StampOf reads a namespace's stamp, as seen by a topology on the host with the given cookie.
 func StampOf(topology string, cookie uint64, links []LiveLink) NamespaceStamp {
-	i := slices.IndexFunc(links, func(l LiveLink) bool { return l.Type == loopback })
-	if i < 0 {
+	lo := loopbackOf(links)
+	if lo == nil {
 		return NamespaceStamp{Class: plan.Foreign, Why: notOurs, Final: true}
 	}
-	owner, home, marked := ParseNamespaceAlias(links[i].Alias)
+	owner, home, marked := ParseNamespaceAlias(lo.Alias)
 	switch {
 	case marked && owner != topology:
 		return NamespaceStamp{Class: plan.Foreign, Why: belongsTo(owner), Final: true}
 	case marked && home != cookie:
 		return NamespaceStamp{Class: plan.Foreign, Why: "belongs to topology " + owner + " of another host", Final: true}
-	case marked && links[i].Group == Group(topology):
+	case marked && lo.Group == Group(topology):
 		return NamespaceStamp{Class: plan.Ours}
 	}
 	return NamespaceStamp{Class: plan.Foreign, Why: notOurs}
@@ -46,10 +46,21 @@ func StampOf(topology string, cookie uint64, links []LiveLink) NamespaceStamp {
 
 // Stamped says whether a namespace is some topology's, on the host with the given cookie.
 func Stamped(cookie uint64, links []LiveLink) bool {
-	return slices.ContainsFunc(links, func(l LiveLink) bool {
-		_, home, marked := ParseNamespaceAlias(l.Alias)
-		return l.Type == loopback && marked && home == cookie
-	})
+	lo := loopbackOf(links)
+	if lo == nil {
+		return false
+	}
+	_, home, marked := ParseNamespaceAlias(lo.Alias)
+	return marked && home == cookie
+}
+
+// loopbackOf finds lo among the links of a namespace; nil for none.
+func loopbackOf(links []LiveLink) *LiveLink {
+	i := slices.IndexFunc(links, func(l LiveLink) bool { return l.Type == loopback })
+	if i < 0 {
+		return nil
+	}
+	return &links[i]
 }
 
 // listNamespaces lists a section's own namespace. With the host's section come those of a wanted name that the run does
@@ -88,12 +99,10 @@ func isPlainFile(name string) bool {
 func (e *Env) namespace(s *Section) (plan.Have, error) {
 	stamp := StampOf(e.Topology, e.Cookie, s.Links)
 	n := Namespace{Name: s.NS.Name}
-	for _, l := range s.Links {
-		if l.Type == loopback {
-			n.LoUp = l.Up()
-			if _, _, marked := ParseNamespaceAlias(l.Alias); marked && l.Group == Group(e.Topology) {
-				n.Stamp = l.Alias
-			}
+	if lo := loopbackOf(s.Links); lo != nil {
+		n.LoUp = lo.Up()
+		if _, _, marked := ParseNamespaceAlias(lo.Alias); marked && lo.Group == Group(e.Topology) {
+			n.Stamp = lo.Alias
 		}
 	}
 	n.Forwarding4, n.Forwarding6 = plan.Some(forwards(s.forwarding4)), plan.Some(forwards(s.forwarding6))

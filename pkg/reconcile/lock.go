@@ -46,10 +46,8 @@ func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kern
 
 // freeLock takes the lock in dir if it is there, and nobody has it.
 func freeLock(dir string) (*lock, error) {
-	for _, d := range []string{runDir, dir} {
-		if err := isPrivate(d); err != nil {
-			return nil, err
-		}
+	if err := arePrivate(dir); err != nil {
+		return nil, err
 	}
 	f, err := os.OpenFile(filepath.Join(dir, lockFile), lockFlags, 0)
 	if err != nil {
@@ -127,6 +125,14 @@ func privateDir(path string, seam *kernel.Seam) error {
 		}
 	}
 	return isPrivate(path)
+}
+
+// arePrivate is isPrivate for the directory of a host, and the one that it is in.
+func arePrivate(dir string) error {
+	if err := isPrivate(runDir); err != nil {
+		return err
+	}
+	return isPrivate(dir)
 }
 
 // isPrivate says what is wrong with a directory that root alone should be able to write to.

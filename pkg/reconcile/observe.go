@@ -211,24 +211,14 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 // read again; nil is nothing.
 func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, prefetched *kind.Section) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
 	s := prefetched
-	if s != nil && s.NS.Stands() {
-		s.NS.Through(r.Seam)
-	} else {
-		n, err := kernel.Named(t, name, r.Seam)
-		switch {
-		case kernel.Absent(err):
-			return nil, stamp, nil // listing the namespaces tells what to do about it
-		case err != nil:
-			return nil, stamp, err
-		}
-		s, prefetched = kind.NewSection(n), nil
+	if s == nil || !s.NS.Stands() {
+		s, err = r.openLinks(t, name, host)
 	}
+	if s == nil || err != nil {
+		return nil, stamp, err
+	}
+	s.NS.Through(r.Seam)
 	defer s.NS.Rest()
-	if prefetched == nil {
-		if err := r.env.ReadLinks(s, host); err != nil {
-			return s, stamp, fmt.Errorf("read namespace %s: %w", name, err)
-		}
-	}
 	stamp = kind.StampOf(r.topology, r.cookie, s.Links)
 	adopted := r.Adopt && !stamp.Final && r.env.Wanted(kind.NamespaceKey(name))
 	if s.Owned = stamp.Class == plan.Ours || adopted; !s.Owned {
@@ -238,6 +228,23 @@ func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, pr
 		return s, stamp, nil
 	}
 	return s, stamp, r.readWhole(t, s)
+}
+
+// openLinks opens a namespace, and reads its links. It gives nil when none has the name: listing the namespaces tells what to do about it.
+func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace) (*kind.Section, error) {
+	n, err := kernel.Named(t, name, r.Seam)
+	switch {
+	case kernel.Absent(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	s := kind.NewSection(n)
+	if err := r.env.ReadLinks(s, host); err != nil {
+		n.Close()
+		return nil, fmt.Errorf("read namespace %s: %w", name, err)
+	}
+	return s, nil
 }
 
 // readWhole reads all of a section but its links, as far as that is not known. The thread is in the namespace, unless that rests.

@@ -47,12 +47,10 @@ const maxRecord = 256 << 20
 // loadRecord reads the record in dir; without a file it is empty.
 func loadRecord(dir string) (*record, error) {
 	r := &record{Format: recordFormat, dir: dir}
-	for _, d := range []string{runDir, dir} {
-		if err := isPrivate(d); errors.Is(err, fs.ErrNotExist) {
-			return r, nil
-		} else if err != nil {
-			return nil, fmt.Errorf("host record: %w", err)
-		}
+	if err := arePrivate(dir); errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("host record: %w", err)
 	}
 	path := filepath.Join(dir, "host.json")
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
