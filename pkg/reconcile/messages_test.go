@@ -35,39 +35,37 @@ func TestQuestions(t *testing.T) {
 		{"line", line, map[string]int{"diff": 70, "apply": 70, "change": 70, "destroy": 120}},
 	} {
 		t.Run(c.shape, func(t *testing.T) {
-			counts := make(map[string][]int)
-			for _, n := range []int{few, more} {
-				text := c.file(n)
-				changed := strings.Replace(text, "10.0.2.1/24", "10.0.2.3/24", 1)
-				l.names = append(l.names, "x")
-				asked(t, bin, "apply", text, 1)
-				for _, op := range []struct{ name, verb, text string }{
-					{"diff", "diff", text}, {"apply", "apply", text}, {"change", "apply", changed}, {"destroy", "destroy", changed},
-				} {
-					counts[op.name] = append(counts[op.name], asked(t, bin, op.verb, op.text, 1))
-					if op.verb == "diff" {
-						counts["prefetched"] = append(counts["prefetched"], asked(t, bin, op.verb, op.text, 2))
-					}
-				}
-			}
-			t.Log(counts)
-			// Nobody knew where cables should lead: that takes another stay, and a question. One namespace may be read twice.
-			if n, alone := counts["prefetched"][1], counts["diff"][1]; n > alone+2*more+10 {
-				t.Errorf("diff: %d questions of %d namespaces, and %d if some are prefetched", alone, more, n)
-			}
+			l.names = append(l.names, "x")
+			fewer, alone, prefetched := questions(t, bin, c.file(few), 1), questions(t, bin, c.file(more), 1), questions(t, bin, c.file(more), 2)
+			t.Log(fewer, alone, prefetched)
 			for name, limit := range c.each {
-				if n := counts[name]; n[0] == 0 || n[1]-n[0] > limit {
-					t.Errorf("%s: %d questions of %d namespaces, and %d of %d: more than %d between them", name, n[0], few, n[1], more, limit)
+				if fewer[name] == 0 || alone[name]-fewer[name] > limit {
+					t.Errorf("%s: %d questions of %d namespaces, and %d of %d: more than %d between them", name, fewer[name], few, alone[name], more, limit)
+				}
+				// Nobody knew where cables should lead: that takes another stay, and a question. One namespace may be read twice.
+				if prefetched[name] > alone[name]+2*more+10 {
+					t.Errorf("%s: %d questions of %d namespaces, and %d if some are prefetched", name, alone[name], more, prefetched[name])
 				}
 			}
 		})
 	}
 }
 
-// asked counts the questions of a run on so many processors: on one nothing is prefetched.
-func asked(t *testing.T, bin, verb, text string, processors int) int {
+// questions counts those of each of the runs that a topology goes through, on so many processors: on one nothing is prefetched.
+func questions(t *testing.T, bin, text string, processors int) map[string]int {
 	t.Helper()
 	t.Setenv("GOMAXPROCS", strconv.Itoa(processors))
+	changed := strings.Replace(text, "10.0.2.1/24", "10.0.2.3/24", 1)
+	asked(t, bin, "apply", text)
+	return map[string]int{
+		"diff": asked(t, bin, "diff", text), "apply": asked(t, bin, "apply", text),
+		"change": asked(t, bin, "apply", changed), "destroy": asked(t, bin, "destroy", changed),
+	}
+}
+
+// asked counts the questions of a run.
+func asked(t *testing.T, bin, verb, text string) int {
+	t.Helper()
 	dir := t.TempDir()
 	file, out := filepath.Join(dir, "x.yaml"), filepath.Join(dir, "trace")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
