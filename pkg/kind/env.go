@@ -20,6 +20,8 @@ type Env struct {
 	Record Record
 	// Sections are the namespaces that the run looks into, by name; the host's own is "".
 	Sections map[string]*Section
+	// Prefetched are those that were read before it was known what is wanted.
+	Prefetched map[string]*Section
 	// Names are what is in /run/netns.
 	Names []string
 	// Foreign are the stamps of namespaces of a wanted name that the run does not look into.

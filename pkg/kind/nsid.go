@@ -2,6 +2,7 @@ package kind
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/vishvananda/netlink/nl"
@@ -67,20 +68,24 @@ func (e *Env) ask(list []asking) error {
 	for _, c := range slices.Concat(cables...) {
 		e.farEnds[c[0].LiveLink], e.farEnds[c[1].LiveLink] = c[1].section, c[0].section
 	}
+	for _, a := range list {
+		maps.Copy(a.nsids, a.learned)
+	}
 	return err
 }
 
 // asking is a section with ends whose other ends are to be found.
 type asking struct {
 	*Section
-	near []*LiveLink
-	far  [][]sectionLink // those that show the two indexes of each the other way round
+	near    []*LiveLink
+	far     [][]sectionLink   // those that show the two indexes of each the other way round
+	learned map[kernel.ID]int // beside nsids, which others read meanwhile
 }
 
 // asking lists the ends whose other ends are not known, and may be among those that others tells.
 func (e *Env) asking(others func(sectionLink) []sectionLink) (list []asking) {
 	for _, s := range e.Sections {
-		a := asking{Section: s}
+		a := asking{Section: s, learned: make(map[kernel.ID]int)}
 		for _, l := range s.betweenNamespaces() {
 			if e.farEnds[l] != nil {
 				continue
@@ -163,12 +168,17 @@ func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
 	return list, nil
 }
 
-// asks says whether the section asks whether another has the other end of a link. Of two sections one does; never the host, which
-// has a number for each namespace, and the kernel looks through all of them to find one. The host's own is known, mostly.
+// asks says whether the section asks whether another has the other end of a link. Of two sections one does, if it can the one that knows
+// already; never the host, which has a number for each namespace, and the kernel looks through all of them to find one. The host's
+// own is known, mostly.
 func (s *Section) asks(l *LiveLink, other *Section) bool {
 	host := other.NS.Name == ""
 	if s.NS.Name == "" || s.hostNSID >= 0 && host != (l.PeerNSID == s.hostNSID) {
 		return false
+	}
+	_, knows := s.nsids[other.NS.ID()]
+	if _, theOther := other.nsids[s.NS.ID()]; knows != theOther {
+		return knows
 	}
 	return host || s.NS.Name < other.NS.Name
 }
@@ -213,37 +223,39 @@ func findPeer(n *kernel.Namespace, l *LiveLink) (LiveLink, error) {
 
 // number asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose listing may
 // have given it one.
-func (s *Section) number(t kernel.Thread, other *Section) (int, error) {
-	if other.NS.Name == "" && s.hostNSID >= 0 {
-		return s.hostNSID, nil
+func (a asking) number(t kernel.Thread, other *Section) (number int, err error) {
+	if other.NS.Name == "" && a.hostNSID >= 0 {
+		return a.hostNSID, nil
 	}
-	if id, ok := s.nsids[other.NS.ID()]; ok {
-		return id, nil
+	for _, known := range []map[kernel.ID]int{a.nsids, a.learned} {
+		if number, ok := known[other.NS.ID()]; ok {
+			return number, nil
+		}
 	}
-	if err := s.NS.Wake(t); err != nil {
+	if err := a.NS.Wake(t); err != nil {
 		return 0, err
 	}
-	err := other.NS.Borrow(func(fd int) error {
+	err = other.NS.Borrow(func(fd int) error {
 		q := nsidQuery(fd)
-		msgs, err := s.NS.Read(q.Request, q.Answer)
-		number, err := nsid(kernel.Reply{Answers: msgs, Err: err})
-		if err == nil {
-			s.nsids[other.NS.ID()] = number
+		msgs, err := a.NS.Read(q.Request, q.Answer)
+		if number, err = nsid(kernel.Reply{Answers: msgs, Err: err}); err == nil {
+			a.learned[other.NS.ID()] = number
 		}
 		return err
 	})
-	return s.nsids[other.NS.ID()], err
+	return number, err
 }
 
 // openPeers opens the namespaces that the topology wants cables of another to lead to, as far as it is that one's to ask for them: see
-// asks. They are a few; what is not among them is asked for when it is needed.
+// asks. What was prefetched has not asked. They are a few; what is not among them is asked for when it is needed.
 func (e *Env) openPeers(ns string) (files []kernel.File) {
 	const few = 4 // descriptors at once, of each thread
 	var names []string
 	for _, o := range e.wantIn[section{ns, KindLink}] {
 		l, _ := o.(Link)
 		pair, ok := l.Pair()
-		if !ok || ns == "" || pair.NS <= ns || slices.Contains(names, pair.NS) || len(names) == few {
+		asks := ns < pair.NS || e.Prefetched[pair.NS] != nil && pair.NS != ""
+		if !ok || ns == "" || !asks || slices.Contains(names, pair.NS) || len(names) == few {
 			continue
 		}
 		names = append(names, pair.NS)

@@ -162,6 +162,7 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 	}
 	r.env.Names = names
 	prefetched := r.Prefetched.take()
+	r.env.Prefetched = prefetched
 	host := cmp.Or(before[""], prefetched[""])
 	if host == nil {
 		n, err := kernel.Current(r.Seam)
