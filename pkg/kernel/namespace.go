@@ -100,60 +100,42 @@ func stat(fd int) (st unix.Stat_t, err error) {
 // Request makes an empty rtnetlink request.
 func Request(proto, flags int) *nl.NetlinkRequest { return nl.NewNetlinkRequest(proto, flags) }
 
-// Read sends a request that changes nothing and returns the answers of the given type. An interrupted dump is
-// repeated.
-func (n *Namespace) Read(req *nl.NetlinkRequest, answer uint16) ([][]byte, error) {
-	replies, err := n.ReadAll(Query{req, answer})
-	if err != nil {
-		return nil, err
-	}
-	return replies[0].Answers, replies[0].Err
-}
-
-// Reply is what answers a [Query]: the payloads of the messages, or the kernel's refusal.
-type Reply struct {
-	Answers [][]byte
-	Err     error
+// Read sends a request that changes nothing, and hands the answers to use, unless it is refused. They are lent: when use returns, they
+// are written over. An interrupted dump is repeated before that.
+func (n *Namespace) Read(q Query, use func(msgs [][]byte)) error {
+	return n.ReadAll([]Query{q}, func(replies []Reply) error {
+		if replies[0].Err == nil {
+			use(replies[0].Answers)
+		}
+		return replies[0].Err
+	})
 }
 
 // ReadAll is Read for several requests that are sent in one go. Only the last may be a dump.
-func (n *Namespace) ReadAll(queries ...Query) ([]Reply, error) {
+func (n *Namespace) ReadAll(queries []Query, use func([]Reply) error) error {
 	if err := n.wake(); err != nil {
-		return nil, err
+		return err
 	}
-	replies, err := n.route.read(queries)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]Reply, len(replies))
-	for i, r := range replies {
-		list[i] = Reply{r.answers, r.err}
-	}
-	return list, nil
+	return n.route.read(queries, use)
 }
 
 // Write sends a request that changes the namespace and waits for its acknowledgement. The error carries the kernel's
 // extended text.
 func (n *Namespace) Write(what string, req *nl.NetlinkRequest) error {
-	_, err := n.WriteEcho(what, req, 0)
-	return err
+	return n.WriteEcho(what, req, 0, func([][]byte) {})
 }
 
-// WriteEcho is Write with what the kernel tells of the change to whoever asked for it: messages of the given type. Kernels
-// before 6.2 tell nothing of links.
-func (n *Namespace) WriteEcho(what string, req *nl.NetlinkRequest, echo uint16) (told [][]byte, err error) {
+// WriteEcho is Write with what the kernel tells of the change to whoever asked for it: messages of the given type, which told gets as use
+// of [Namespace.Read] does. Kernels before 6.2 tell nothing of links.
+func (n *Namespace) WriteEcho(what string, req *nl.NetlinkRequest, echo uint16, told func(msgs [][]byte)) error {
 	if err := n.wake(); err != nil {
-		return nil, err
+		return err
 	}
 	req.Flags |= unix.NLM_F_ACK
 	if echo != 0 {
 		req.Flags |= unix.NLM_F_ECHO
 	}
-	err = n.Do(what, func() (err error) {
-		told, err = n.route.ask(req, echo)
-		return err
-	})
-	return told, err
+	return n.Do(what, func() error { return n.route.ask(Query{req, echo}, told) })
 }
 
 // Do makes any other write to the namespace.

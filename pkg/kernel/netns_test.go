@@ -45,7 +45,7 @@ func TestClosed(t *testing.T) {
 	}
 	n.Close()
 	n.Close()
-	_, read := n.Read(Request(unix.RTM_GETLINK, unix.NLM_F_DUMP), unix.RTM_NEWLINK)
+	read := n.Read(Query{Request: Request(unix.RTM_GETLINK, unix.NLM_F_DUMP)}, func([][]byte) {})
 	_, fd := n.FD()
 	_, nft := n.NFT()
 	_, untouched := n.NFTUntouched()

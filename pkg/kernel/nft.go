@@ -80,16 +80,16 @@ func (n *Namespace) NFTUntouched() (bool, error) {
 	}
 	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|nftMsgGetGen, 0)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC})
-	msgs, err := n.nft.ask(req, 0)
+	untouched := false
+	err := n.nft.ask(Query{Request: req}, func(msgs [][]byte) {
+		for _, m := range msgs {
+			for t, value := range Attributes(m[min(nl.SizeofNfgenmsg, len(m)):]) {
+				untouched = untouched || t == nftaGenID && len(value) == 4 && binary.BigEndian.Uint32(value) == firstGen
+			}
+		}
+	})
 	if err != nil {
 		return false, fmt.Errorf("nftables: read the generation: %w", err)
 	}
-	for _, m := range msgs {
-		for t, value := range Attributes(m[min(nl.SizeofNfgenmsg, len(m)):]) {
-			if t == nftaGenID && len(value) == 4 {
-				return binary.BigEndian.Uint32(value) == firstGen, nil
-			}
-		}
-	}
-	return false, nil
+	return untouched, nil
 }

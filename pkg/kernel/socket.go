@@ -67,102 +67,148 @@ type Query struct {
 	Answer  uint16 // 0 for any
 }
 
-// ask is exchange for one query.
-func (s *socket) ask(req *nl.NetlinkRequest, answer uint16) ([][]byte, error) {
-	replies, err := s.exchange([]Query{{req, answer}}, nil)
-	if err != nil {
-		return nil, err
+// ask sends one request, and hands what answers it to use, if it is not refused. See read for how long that lasts.
+func (s *socket) ask(q Query, use func(msgs [][]byte)) error {
+	x := exchanges.Get().(*exchange)
+	defer x.release()
+	if err := s.exchange(x, []Query{q}); err != nil {
+		return err
 	}
-	return replies[0].answers, replies[0].err
+	r := x.replies[0]
+	if r.Err == nil {
+		use(r.Answers)
+	}
+	return r.Err
 }
 
-// read is exchange until nothing came between the parts of a dump.
-func (s *socket) read(queries []Query) (replies []reply, err error) {
+// read makes an exchange until nothing came between the parts of a dump, and hands the replies to use. When that returns, what it got
+// is used again.
+func (s *socket) read(queries []Query, use func([]Reply) error) error {
+	x := exchanges.Get().(*exchange)
+	defer x.release()
 	for range dumpTries {
-		replies, err = s.exchange(queries, nil)
+		err := s.exchange(x, queries)
 		if errors.Is(err, errCut) {
-			replies, err = s.exchange(queries, newPost(largeSize))
+			x.large = newPost(largeSize)
+			err = s.exchange(x, queries)
 		}
-		interrupted := slices.ContainsFunc(replies, func(r reply) bool { return errors.Is(r.err, errInterrupted) })
-		if err != nil || !interrupted {
-			return replies, err
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(x.replies, func(r Reply) bool { return errors.Is(r.Err, errInterrupted) }) {
+			return use(x.replies)
 		}
 	}
-	return nil, errInterrupted
+	return errInterrupted
 }
 
 // exchange sends requests in one go, of which only the last may be a dump, and gathers what answers them. An error of a
 // reply has the kernel's own words.
-func (s *socket) exchange(queries []Query, large *post) ([]reply, error) {
+func (s *socket) exchange(x *exchange, queries []Query) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := collector{fd: s.fd, first: s.seq + 1, replies: make([]reply, len(queries)), open: len(queries), large: large}
-	var out []byte
+	if err := s.send(x, queries); err != nil {
+		return err
+	}
+	for x.open > 0 {
+		if err := x.receive(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *socket) send(x *exchange, queries []Query) error {
+	x.begin(s, len(queries))
 	for i, q := range queries {
 		s.seq++
 		q.Request.Seq = s.seq
-		c.replies[i] = reply{answer: q.Answer, acknowledged: q.Request.Flags&unix.NLM_F_ACK != 0}
-		if c.replies[i].acknowledged {
+		r := &x.replies[i]
+		r.answer, r.acknowledged = q.Answer, q.Request.Flags&unix.NLM_F_ACK != 0
+		if r.acknowledged {
 			if err := s.askForWords(); err != nil {
-				return nil, err
+				return err
 			}
 		}
-		out = append(out, q.Request.Serialize()...)
+		x.out = append(x.out, q.Request.Serialize()...)
 	}
-	if err := unix.Sendto(s.fd, out, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return nil, err
-	}
-	for c.open > 0 {
-		if err := c.receive(); err != nil {
-			return nil, err
-		}
-	}
-	return c.replies, nil
+	return unix.Sendto(s.fd, x.out, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 }
 
-// reply is what answers one request.
-type reply struct {
+// Reply is what answers a [Query]: the payloads of the messages, or the kernel's refusal.
+type Reply struct {
+	Answers [][]byte
+	Err     error
+
 	answer       uint16
 	acknowledged bool // the last message is an acknowledgement
-	answers      [][]byte
 	interrupted  bool
 	done         bool
-	err          error // of the kernel
 }
 
-// collector gathers the replies to requests that were sent in one go.
-type collector struct {
+// exchange is what is sent in one go, and what has come of the replies to it.
+type exchange struct {
 	fd      int
+	out     []byte
 	first   uint32 // sequence number of the first request
-	replies []reply
-	open    int   // how many are not done
-	large   *post // nil for one of the usual size
-	cut     bool  // a message was larger than that
+	replies []Reply
+	open    int     // how many are not done
+	posts   []*post // what the answers lie in
+	large   *post   // nil for those of the usual size
+	cut     bool    // a message was larger than that
 }
 
-func (c *collector) receive() error {
-	p := c.large
+// exchanges are lent for a call, with all that they have grown to.
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+func (x *exchange) begin(s *socket, n int) {
+	x.reuse()
+	x.fd, x.first, x.open, x.cut, x.out = s.fd, s.seq+1, n, false, x.out[:0]
+	x.replies = slices.Grow(x.replies[:0], n)[:n]
+	for i, r := range x.replies {
+		x.replies[i] = Reply{Answers: r.Answers[:0]}
+	}
+}
+
+func (x *exchange) reuse() {
+	for _, p := range x.posts {
+		posts.Put(p)
+	}
+	x.posts = x.posts[:0]
+}
+
+func (x *exchange) release() {
+	x.reuse()
+	x.large = nil
+	exchanges.Put(x)
+}
+
+func (x *exchange) receive() error {
+	p := x.large
 	if p == nil {
 		p = posts.Get().(*post)
-		defer posts.Put(p)
+		x.posts = append(x.posts, p)
 	}
-	n, err := p.receive(c.fd)
+	n, err := p.receive(x.fd)
 	switch {
 	case errors.Is(err, unix.EINTR):
 		return nil
-	case errors.Is(err, unix.EAGAIN) && c.cut:
+	case errors.Is(err, unix.EAGAIN) && x.cut:
 		return errCut // the rest has been taken, so that another dump can begin
 	case errors.Is(err, unix.EAGAIN):
-		return c.await()
+		return x.await()
 	case err != nil:
 		return err
 	}
 	for i := range n {
 		b, cut := p.message(i)
-		if c.cut = c.cut || cut; c.cut {
+		if x.cut = x.cut || cut; x.cut {
 			continue
 		}
-		if err := c.take(bytes.Clone(b)); err != nil {
+		if x.large != nil {
+			b = bytes.Clone(b) // the next is received there too
+		}
+		if err := x.take(b); err != nil {
 			return err
 		}
 	}
@@ -170,8 +216,8 @@ func (c *collector) receive() error {
 }
 
 // await waits for an answer. Rtnetlink has given it by now; others, in kernels to come, may take their time.
-func (c *collector) await() error {
-	n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, int(socketTimeout.Milliseconds()))
+func (x *exchange) await() error {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(x.fd), Events: unix.POLLIN}}, int(socketTimeout.Milliseconds()))
 	switch {
 	case errors.Is(err, unix.EINTR):
 		return nil
@@ -184,7 +230,7 @@ func (c *collector) await() error {
 }
 
 // take reads a run of messages (struct nlmsghdr).
-func (c *collector) take(b []byte) error {
+func (x *exchange) take(b []byte) error {
 	for len(b) >= unix.SizeofNlMsghdr {
 		length := int(binary.NativeEndian.Uint32(b))
 		if length < unix.SizeofNlMsghdr || length > len(b) {
@@ -192,9 +238,9 @@ func (c *collector) take(b []byte) error {
 		}
 		kind, flags := binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint16(b[6:])
 		// What is out of range is late: the answer to one that timed out.
-		if i := binary.NativeEndian.Uint32(b[8:]) - c.first; i < uint32(len(c.replies)) && !c.replies[i].done {
-			if c.replies[i].message(kind, flags, b[unix.SizeofNlMsghdr:length]); c.replies[i].done {
-				c.open--
+		if i := binary.NativeEndian.Uint32(b[8:]) - x.first; i < uint32(len(x.replies)) && !x.replies[i].done {
+			if x.replies[i].message(kind, flags, b[unix.SizeofNlMsghdr:length]); x.replies[i].done {
+				x.open--
 			}
 		}
 		b = b[min((length+3)&^3, len(b)):]
@@ -202,17 +248,17 @@ func (c *collector) take(b []byte) error {
 	return nil
 }
 
-func (r *reply) message(kind, flags uint16, data []byte) {
+func (r *Reply) message(kind, flags uint16, data []byte) {
 	r.interrupted = r.interrupted || flags&unix.NLM_F_DUMP_INTR != 0
 	switch {
 	case kind == unix.NLMSG_DONE || kind == unix.NLMSG_ERROR:
-		r.done, r.err = true, answerError(kind, flags, data)
-		if r.err == nil && r.interrupted {
-			r.err = errInterrupted
+		r.done, r.Err = true, answerError(kind, flags, data)
+		if r.Err == nil && r.interrupted {
+			r.Err = errInterrupted
 		}
 		return
 	case kind == r.answer || r.answer == 0:
-		r.answers = append(r.answers, data)
+		r.Answers = append(r.Answers, data)
 	}
 	r.done = flags&unix.NLM_F_MULTI == 0 && !r.acknowledged
 }

@@ -50,10 +50,23 @@ func flicker(n *Namespace) error {
 		n.Write("delete", bridge(unix.RTM_DELLINK, 0, "flicker")))
 }
 
-func dumpLinks() *nl.NetlinkRequest {
+func dumpLinks() Query {
 	req := Request(unix.RTM_GETLINK, unix.NLM_F_DUMP)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
-	return req
+	return Query{req, unix.RTM_NEWLINK}
+}
+
+// linkNames counts the names in messages of RTM_NEWLINK.
+func linkNames(msgs [][]byte) map[string]int {
+	seen := make(map[string]int)
+	for _, m := range msgs {
+		for kind, value := range Attributes(m[unix.SizeofIfInfomsg:]) {
+			if kind == unix.IFLA_IFNAME {
+				seen[unix.ByteSliceToString(value)]++
+			}
+		}
+	}
+	return seen
 }
 
 // crowd makes more links than one answer to a dump holds.
@@ -73,19 +86,16 @@ func TestDumpInterrupted(t *testing.T) {
 	n := private(t)
 	crowd(t, n)
 	other := again(t, n)
-	req := dumpLinks()
-	n.route.seq++
-	req.Seq = n.route.seq
-	c := collector{fd: n.route.fd, first: req.Seq, replies: []reply{{answer: unix.RTM_NEWLINK}}, open: 1}
-	if err := unix.Sendto(n.route.fd, req.Serialize(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	var x exchange
+	if err := n.route.send(&x, []Query{dumpLinks()}); err != nil {
 		t.Fatal(err)
 	}
-	for parts := 0; c.open > 0; parts++ {
-		if err := c.receive(); err != nil {
+	for parts := 0; x.open > 0; parts++ {
+		if err := x.receive(); err != nil {
 			t.Fatal(err)
 		}
 		if parts == 0 {
-			if c.open == 0 {
+			if x.open == 0 {
 				t.Fatal("all links fit into one answer")
 			}
 			if err := flicker(other); err != nil {
@@ -93,8 +103,8 @@ func TestDumpInterrupted(t *testing.T) {
 			}
 		}
 	}
-	if !errors.Is(c.replies[0].err, errInterrupted) {
-		t.Errorf("the error is %v, want %v", c.replies[0].err, errInterrupted)
+	if err := x.replies[0].Err; !errors.Is(err, errInterrupted) {
+		t.Errorf("the error is %v, want %v", err, errInterrupted)
 	}
 }
 
@@ -127,17 +137,9 @@ func TestDumpMadeAgain(t *testing.T) {
 			}
 			done <- err
 		}()
-		msgs, err := n.Read(dumpLinks(), unix.RTM_NEWLINK)
-		if err != nil {
+		var seen map[string]int
+		if err := n.Read(dumpLinks(), func(msgs [][]byte) { seen = linkNames(msgs) }); err != nil {
 			t.Fatal(err)
-		}
-		seen := make(map[string]int)
-		for _, m := range msgs {
-			for kind, value := range Attributes(m[unix.SizeofIfInfomsg:]) {
-				if kind == unix.IFLA_IFNAME {
-					seen[unix.ByteSliceToString(value)]++
-				}
-			}
 		}
 		delete(seen, "flicker")
 		for name, times := range seen {
@@ -177,14 +179,35 @@ func TestLargeMessage(t *testing.T) {
 	if err := n.Write("create", bridge(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, "br0")); err != nil {
 		t.Fatal(err)
 	}
-	large := newPost(64)
-	queries := []Query{{dumpLinks(), unix.RTM_NEWLINK}}
-	if _, err := n.route.exchange(queries, large); !errors.Is(err, errCut) {
-		t.Errorf("with room for 64 bytes the error is %v, want %v", err, errCut)
+	for size, want := range map[int]error{64: errCut, largeSize: nil} {
+		x := exchange{large: newPost(size)}
+		if err := n.route.exchange(&x, []Query{dumpLinks()}); !errors.Is(err, want) {
+			t.Errorf("with room for %d bytes the error is %v, want %v", size, err, want)
+		}
 	}
-	replies, err := n.route.read(queries)
-	if err != nil || replies[0].err != nil || len(replies[0].answers) != 2 {
-		t.Errorf("afterwards %d links are read, %v: want lo and br0", len(replies[0].answers), err)
+	var seen map[string]int
+	if err := n.Read(dumpLinks(), func(msgs [][]byte) { seen = linkNames(msgs) }); err != nil || len(seen) != 2 {
+		t.Errorf("afterwards the links are %v, %v: want lo and br0", seen, err)
+	}
+}
+
+// What is lent stays as it is until it is given back, whatever else is read meanwhile.
+func TestLent(t *testing.T) {
+	n := private(t)
+	want := crowd(t, n)
+	other := again(t, private(t))
+	err := n.Read(dumpLinks(), func(msgs [][]byte) {
+		for range 3 {
+			if err := other.Read(dumpLinks(), func([][]byte) {}); err != nil {
+				t.Error(err)
+			}
+		}
+		if seen := linkNames(msgs); len(seen) != want {
+			t.Errorf("%d links are lent, want %d", len(seen), want)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -197,18 +220,20 @@ func TestSeveralQueries(t *testing.T) {
 		req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
 		return Query{req, unix.RTM_NEWLINK}
 	}
-	replies, err := n.ReadAll(one("lo"), one("none"), Query{dumpLinks(), unix.RTM_NEWLINK})
+	err := n.ReadAll([]Query{one("lo"), one("none"), dumpLinks()}, func(replies []Reply) error {
+		if replies[0].Err != nil || len(replies[0].Answers) != 1 {
+			t.Errorf("lo: %d answers, %v", len(replies[0].Answers), replies[0].Err)
+		}
+		if !errors.Is(replies[1].Err, unix.ENODEV) {
+			t.Errorf("a link that is not there: %v, want %v", replies[1].Err, unix.ENODEV)
+		}
+		if replies[2].Err != nil || len(replies[2].Answers) != 1 {
+			t.Errorf("all links: %d answers, %v", len(replies[2].Answers), replies[2].Err)
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if replies[0].Err != nil || len(replies[0].Answers) != 1 {
-		t.Errorf("lo: %d answers, %v", len(replies[0].Answers), replies[0].Err)
-	}
-	if !errors.Is(replies[1].Err, unix.ENODEV) {
-		t.Errorf("a link that is not there: %v, want %v", replies[1].Err, unix.ENODEV)
-	}
-	if replies[2].Err != nil || len(replies[2].Answers) != 1 {
-		t.Errorf("all links: %d answers, %v", len(replies[2].Answers), replies[2].Err)
 	}
 }
 

@@ -40,20 +40,24 @@ func (s *Section) Addresses() []LiveAddress { return s.addresses }
 
 // listLiveAddresses dumps the addresses of a namespace, in the order in which they were added to their links.
 func listLiveAddresses(n *kernel.Namespace) ([]LiveAddress, error) {
-	msgs, err := dumpFamilies(n, unix.RTM_GETADDR, unix.RTM_NEWADDR, func(family int) nl.NetlinkRequestData { return nl.NewIfAddrmsg(family) })
+	var list []LiveAddress // IPv4 first
+	four := 0
+	err := dumpFamilies(n, unix.RTM_GETADDR, unix.RTM_NEWADDR,
+		func(family int) nl.NetlinkRequestData { return nl.NewIfAddrmsg(family) },
+		func(msgs [][]byte) {
+			list = slices.Grow(list, len(msgs))
+			for _, m := range msgs {
+				a := parseAddress(m)
+				if !a.Prefix.IsValid() {
+					continue // no family that we know
+				}
+				if list = append(list, a); a.Prefix.Addr().Is4() {
+					four = len(list)
+				}
+			}
+		})
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
-	}
-	list := make([]LiveAddress, 0, len(msgs)) // IPv4 first
-	four := 0
-	for _, m := range msgs {
-		a := parseAddress(m)
-		if !a.Prefix.IsValid() {
-			continue // no family that we know
-		}
-		if list = append(list, a); a.Prefix.Addr().Is4() {
-			four = len(list)
-		}
 	}
 	slices.Reverse(list[four:]) // the kernel lists the newest first
 	return list, nil

@@ -72,16 +72,13 @@ func wrongType(kind string, o any) error { return fmt.Errorf("%s: unexpected obj
 
 // dumpFamilies dumps what the kernel has of IPv4, and then of IPv6. A dump of all families at once would wait for the
 // lock that links are changed under; of one family, since Linux 6.10, it does not.
-func dumpFamilies(n *kernel.Namespace, request int, answer uint16, head func(family int) nl.NetlinkRequestData) ([][]byte, error) {
-	var all [][]byte
+func dumpFamilies(n *kernel.Namespace, request int, answer uint16, head func(family int) nl.NetlinkRequestData, use func(msgs [][]byte)) error {
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		req := kernel.Request(request, unix.NLM_F_DUMP)
 		req.AddData(head(family))
-		msgs, err := n.Read(req, answer)
-		if err != nil {
-			return nil, err
+		if err := n.Read(kernel.Query{Request: req, Answer: answer}, use); err != nil {
+			return err
 		}
-		all = append(all, msgs...)
 	}
-	return all, nil
+	return nil
 }

@@ -186,13 +186,19 @@ func (e *Env) ReadLinks(s *Section, host *kernel.Namespace) error {
 	for _, p := range peers {
 		queries = append(queries, nsidQuery(p.FD))
 	}
-	last := len(queries)
-	replies, err := s.NS.ReadAll(append(queries, linksQuery())...)
-	if err == nil {
-		err = replies[last].Err
-	}
+	queries = append(queries, linksQuery())
+	err = s.NS.ReadAll(queries, func(replies []kernel.Reply) error { return s.linked(peers, replies) })
 	if err != nil {
 		return fmt.Errorf("list links: %w", err)
+	}
+	return nil
+}
+
+// linked takes the answers to what [Env.ReadLinks] asks.
+func (s *Section) linked(peers []kernel.File, replies []kernel.Reply) (err error) {
+	last := len(replies) - 1
+	if err := replies[last].Err; err != nil {
+		return err
 	}
 	if s.forwarding4, err = forwarding(replies[0]); err != nil {
 		return err

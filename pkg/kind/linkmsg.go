@@ -64,13 +64,11 @@ const loopback = "loopback"
 const skipStats = 1 << 3
 
 // ListLinks dumps the links of a namespace.
-func ListLinks(n *kernel.Namespace) ([]LiveLink, error) {
-	q := linksQuery()
-	msgs, err := n.Read(q.Request, q.Answer)
-	if err != nil {
+func ListLinks(n *kernel.Namespace) (links []LiveLink, err error) {
+	if err = n.Read(linksQuery(), func(msgs [][]byte) { links = parseLinks(msgs) }); err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}
-	return parseLinks(msgs), nil
+	return links, nil
 }
 
 func linksQuery() kernel.Query {
@@ -104,16 +102,17 @@ func FindLink(n *kernel.Namespace, name string) (LiveLink, error) {
 }
 
 // readLink reads the link that a request names.
-func readLink(n *kernel.Namespace, m message) (LiveLink, error) {
+func readLink(n *kernel.Namespace, m message) (l LiveLink, err error) {
 	m.u32(unix.IFLA_EXT_MASK, skipStats)
-	msgs, err := n.Read(m.req, unix.RTM_NEWLINK)
+	var links []LiveLink
+	err = n.Read(kernel.Query{Request: m.req, Answer: unix.RTM_NEWLINK}, func(msgs [][]byte) { links = parseLinks(msgs) })
 	switch {
-	case err == nil && len(msgs) == 0, errors.Is(err, unix.ENODEV):
-		return LiveLink{}, ErrNoLink
+	case err == nil && len(links) == 0, errors.Is(err, unix.ENODEV):
+		return l, ErrNoLink
 	case err != nil:
-		return LiveLink{}, fmt.Errorf("read: %w", err)
+		return l, fmt.Errorf("read: %w", err)
 	}
-	return parseLink(msgs[0]), nil
+	return links[0], nil
 }
 
 func parseLink(b []byte) LiveLink {

@@ -66,16 +66,14 @@ func (e *Env) createLinks(links []Link) (live LiveLink, err error) {
 		}
 		what, peer = what+" and "+links[0].Key().Place(), &links[0]
 	}
-	told, err := s.NS.WriteEcho(what, own.createMessage(master, peer, peerNS), unix.RTM_NEWLINK)
-	if err != nil {
-		return live, explain(own, err)
-	}
-	for _, m := range told {
-		if l := parseLink(m); l.Name == own.Name {
-			live = l
+	err = s.NS.WriteEcho(what, own.createMessage(master, peer, peerNS), unix.RTM_NEWLINK, func(msgs [][]byte) {
+		for _, l := range parseLinks(msgs) {
+			if l.Name == own.Name {
+				live = l
+			}
 		}
-	}
-	return live, nil
+	})
+	return live, explain(own, err)
 }
 
 // explain adds to an error what the kernel's own words leave out.

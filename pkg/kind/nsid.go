@@ -236,12 +236,12 @@ func (a asking) number(t kernel.Thread, other *Section) (number int, err error) 
 		return 0, err
 	}
 	err = other.NS.Borrow(func(fd int) error {
-		q := nsidQuery(fd)
-		msgs, err := a.NS.Read(q.Request, q.Answer)
-		if number, err = nsid(kernel.Reply{Answers: msgs, Err: err}); err == nil {
-			a.learned[other.NS.ID()] = number
-		}
-		return err
+		return a.NS.ReadAll([]kernel.Query{nsidQuery(fd)}, func(replies []kernel.Reply) (err error) {
+			if number, err = nsid(replies[0]); err == nil {
+				a.learned[other.NS.ID()] = number
+			}
+			return err
+		})
 	})
 	return number, err
 }

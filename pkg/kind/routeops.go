@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -28,15 +29,22 @@ type liveRoute struct {
 	signs
 }
 
-// dumpRoutes dumps the routes of both families and all tables of a namespace, as messages of RTM_NEWROUTE.
-func dumpRoutes(n *kernel.Namespace) ([][]byte, error) {
-	msgs, err := dumpFamilies(n, unix.RTM_GETROUTE, unix.RTM_NEWROUTE, func(family int) nl.NetlinkRequestData {
-		return &nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family)}}
-	})
+// dumpRoutes dumps the routes of both families and all tables of a namespace but the local one, which is the kernel's, as messages of
+// RTM_NEWROUTE.
+func dumpRoutes(n *kernel.Namespace) (routes [][]byte, err error) {
+	err = dumpFamilies(n, unix.RTM_GETROUTE, unix.RTM_NEWROUTE,
+		func(family int) nl.NetlinkRequestData { return &nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family)}} },
+		func(msgs [][]byte) {
+			for _, m := range msgs {
+				if nl.DeserializeRtMsg(m).Table != unix.RT_TABLE_LOCAL {
+					routes = append(routes, bytes.Clone(m))
+				}
+			}
+		})
 	if err != nil {
 		return nil, fmt.Errorf("list routes: %w", err)
 	}
-	return msgs, nil
+	return routes, nil
 }
 
 // listRoutes lists the routes over links that are ours, and those at a wanted key.
@@ -83,7 +91,7 @@ func oneMore(first, second plan.Have) plan.Have {
 func (e *Env) parseRoute(s *Section, b []byte) (liveRoute, bool) {
 	m := nl.DeserializeRtMsg(b)
 	a := attrs(b[m.Len():])
-	if int(m.Type) >= len(routeTypes) || routeTypes[m.Type] == "" || m.Table == unix.RT_TABLE_LOCAL || m.Flags&unix.RTM_F_CLONED != 0 ||
+	if int(m.Type) >= len(routeTypes) || routeTypes[m.Type] == "" || m.Flags&unix.RTM_F_CLONED != 0 ||
 		m.Family != unix.AF_INET && m.Family != unix.AF_INET6 {
 		return liveRoute{}, false
 	}
