@@ -16,6 +16,7 @@ type decoder struct {
 	spent bool
 	// merging holds the mappings whose merge keys are being followed: one that is met again contains itself.
 	merging map[*yaml.Node]bool
+	own     map[string]span // where the keys of the mapping stand that is being collected
 }
 
 // entry is a key of a mapping, and what it stands for.
@@ -93,7 +94,7 @@ func (d *decoder) entries(n *yaml.Node, what string) ([]entry, bool) {
 		d.errorf(spanOf(n), "%s must be a mapping, not %s", what, shape(n))
 		return nil, false
 	}
-	m := merged{seen: map[string]bool{}, ok: true}
+	m := merged{ok: true}
 	d.collect(n, &m)
 	return m.entries, m.ok
 }
@@ -101,9 +102,12 @@ func (d *decoder) entries(n *yaml.Node, what string) ([]entry, bool) {
 // merged is a mapping with its merge keys written out.
 type merged struct {
 	entries []entry
-	seen    map[string]bool
+	seen    map[string]bool // the keys of the entries, nil until something is merged
 	ok      bool
 }
+
+// few is how many keys leave a map small: one that has grown is not used again, because clearing it takes longer than a new one.
+const few = 8
 
 // collect adds the keys of a mapping to m, but those that m has: first come those of the mapping itself, so that they
 // win over what it merges.
@@ -112,7 +116,11 @@ func (d *decoder) collect(n *yaml.Node, m *merged) {
 		m.ok = false
 		return
 	}
-	own := map[string]span{}
+	if d.own == nil || len(d.own) > few {
+		d.own = make(map[string]span)
+	}
+	clear(d.own)
+	m.entries = slices.Grow(m.entries, len(n.Content)/2)
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := d.follow(n.Content[i])
@@ -126,23 +134,45 @@ func (d *decoder) collect(n *yaml.Node, m *merged) {
 			continue
 		}
 		at := spanOf(k)
-		if first, twice := own[k.Value]; twice {
+		if first, twice := d.own[k.Value]; twice {
 			d.errorf(at, "key %q is given twice, first on line %d", k.Value, first.line)
 			m.ok = false
 			continue
 		}
-		own[k.Value] = at
+		d.own[k.Value] = at
 		if k.ShortTag() == "!!merge" {
 			merges = append(merges, n.Content[i+1])
-		} else if !m.seen[k.Value] {
-			m.entries = append(m.entries, entry{k.Value, at, n.Content[i+1]})
+		} else {
+			m.add(entry{k.Value, at, n.Content[i+1]})
 		}
 	}
-	for k := range own {
-		m.seen[k] = true
+	if len(merges) > 0 {
+		m.remember()
 	}
 	for _, v := range merges {
 		d.merge(v, m, true)
+	}
+}
+
+// add adds an entry, unless its key is there.
+func (m *merged) add(e entry) {
+	if m.seen[e.key] {
+		return
+	}
+	m.entries = append(m.entries, e)
+	if m.seen != nil {
+		m.seen[e.key] = true
+	}
+}
+
+// remember makes seen.
+func (m *merged) remember() {
+	if m.seen != nil {
+		return
+	}
+	m.seen = make(map[string]bool)
+	for _, e := range m.entries {
+		m.seen[e.key] = true
 	}
 }
 
