@@ -135,7 +135,7 @@ func (n *Namespace) WriteEcho(what string, req *nl.NetlinkRequest, echo uint16, 
 	if echo != 0 {
 		req.Flags |= unix.NLM_F_ECHO
 	}
-	return n.Do(what, func() error { return n.route.ask(Query{req, echo}, told) })
+	return n.Do(what, func() error { return n.route.ask(NewQuery(req, echo), told) })
 }
 
 // Do makes any other write to the namespace.

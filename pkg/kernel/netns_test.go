@@ -45,7 +45,7 @@ func TestClosed(t *testing.T) {
 	}
 	n.Close()
 	n.Close()
-	read := n.Read(Query{Request: Request(unix.RTM_GETLINK, unix.NLM_F_DUMP)}, func([][]byte) {})
+	read := n.Read(NewQuery(Request(unix.RTM_GETLINK, unix.NLM_F_DUMP), 0), func([][]byte) {})
 	_, fd := n.FD()
 	_, nft := n.NFT()
 	_, untouched := n.NFTUntouched()

@@ -66,6 +66,13 @@ const (
 	firstGen     = 1
 )
 
+// generation asks for that of a namespace's ruleset.
+var generation = func() Query {
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|nftMsgGetGen, 0)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC})
+	return NewQuery(req, 0)
+}()
+
 // NFTUntouched says whether nobody has ever written a rule in the namespace: its ruleset is of the first generation.
 // This asks far less of the kernel than [Namespace.NFT].
 func (n *Namespace) NFTUntouched() (bool, error) {
@@ -78,10 +85,8 @@ func (n *Namespace) NFTUntouched() (bool, error) {
 			return false, err
 		}
 	}
-	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|nftMsgGetGen, 0)
-	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC})
 	untouched := false
-	err := n.nft.ask(Query{Request: req}, func(msgs [][]byte) {
+	err := n.nft.ask(generation, func(msgs [][]byte) {
 		for _, m := range msgs {
 			for t, value := range Attributes(m[min(nl.SizeofNfgenmsg, len(m)):]) {
 				untouched = untouched || t == nftaGenID && len(value) == 4 && binary.BigEndian.Uint32(value) == firstGen

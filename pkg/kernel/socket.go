@@ -61,10 +61,19 @@ var errCut = errors.New("a netlink message is too large")
 // dumpTries bounds how often an interrupted dump is made again.
 const dumpTries = 50
 
-// Query is a request, and the type of the messages that answer it.
+// Query is a request as it is sent, but for its sequence number, and the type of the messages that answer it. It can be sent any number of
+// times, and by several threads at once.
 type Query struct {
-	Request *nl.NetlinkRequest
-	Answer  uint16 // 0 for any
+	request []byte
+	answer  uint16 // 0 for any
+}
+
+// NewQuery makes a query. Answer is the type of the messages that answer it, 0 for any.
+func NewQuery(req *nl.NetlinkRequest, answer uint16) Query { return Query{req.Serialize(), answer} }
+
+// acknowledged says whether the last message that answers it is an acknowledgement.
+func (q Query) acknowledged() bool {
+	return binary.NativeEndian.Uint16(q.request[6:])&unix.NLM_F_ACK != 0
 }
 
 // ask sends one request, and hands what answers it to use, if it is not refused. See read for how long that lasts.
@@ -121,16 +130,17 @@ func (s *socket) exchange(x *exchange, queries []Query) error {
 func (s *socket) send(x *exchange, queries []Query) error {
 	x.begin(s, len(queries))
 	for i, q := range queries {
-		s.seq++
-		q.Request.Seq = s.seq
 		r := &x.replies[i]
-		r.answer, r.acknowledged = q.Answer, q.Request.Flags&unix.NLM_F_ACK != 0
+		r.answer, r.acknowledged = q.answer, q.acknowledged()
 		if r.acknowledged {
 			if err := s.askForWords(); err != nil {
 				return err
 			}
 		}
-		x.out = append(x.out, q.Request.Serialize()...)
+		s.seq++
+		number := len(x.out) + 8 // nlmsghdr.nlmsg_seq
+		x.out = append(x.out, q.request...)
+		binary.NativeEndian.PutUint32(x.out[number:], s.seq)
 	}
 	return unix.Sendto(s.fd, x.out, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 }

@@ -53,7 +53,7 @@ func flicker(n *Namespace) error {
 func dumpLinks() Query {
 	req := Request(unix.RTM_GETLINK, unix.NLM_F_DUMP)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
-	return Query{req, unix.RTM_NEWLINK}
+	return NewQuery(req, unix.RTM_NEWLINK)
 }
 
 // linkNames counts the names in messages of RTM_NEWLINK.
@@ -218,7 +218,7 @@ func TestSeveralQueries(t *testing.T) {
 		req := Request(unix.RTM_GETLINK, 0)
 		req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 		req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
-		return Query{req, unix.RTM_NEWLINK}
+		return NewQuery(req, unix.RTM_NEWLINK)
 	}
 	err := n.ReadAll([]Query{one("lo"), one("none"), dumpLinks()}, func(replies []Reply) error {
 		if replies[0].Err != nil || len(replies[0].Answers) != 1 {

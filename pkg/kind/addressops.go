@@ -38,24 +38,24 @@ const (
 // Addresses are those that the section was found with.
 func (s *Section) Addresses() []LiveAddress { return s.addresses }
 
+var addressDump = dumpOf(unix.RTM_GETADDR, unix.RTM_NEWADDR, func(family int) nl.NetlinkRequestData { return nl.NewIfAddrmsg(family) })
+
 // listLiveAddresses dumps the addresses of a namespace, in the order in which they were added to their links.
 func listLiveAddresses(n *kernel.Namespace) ([]LiveAddress, error) {
 	var list []LiveAddress // IPv4 first
 	four := 0
-	err := dumpFamilies(n, unix.RTM_GETADDR, unix.RTM_NEWADDR,
-		func(family int) nl.NetlinkRequestData { return nl.NewIfAddrmsg(family) },
-		func(msgs [][]byte) {
-			list = slices.Grow(list, len(msgs))
-			for _, m := range msgs {
-				a := parseAddress(m)
-				if !a.Prefix.IsValid() {
-					continue // no family that we know
-				}
-				if list = append(list, a); a.Prefix.Addr().Is4() {
-					four = len(list)
-				}
+	err := addressDump.read(n, func(msgs [][]byte) {
+		list = slices.Grow(list, len(msgs))
+		for _, m := range msgs {
+			a := parseAddress(m)
+			if !a.Prefix.IsValid() {
+				continue // no family that we know
 			}
-		})
+			if list = append(list, a); a.Prefix.Addr().Is4() {
+				four = len(list)
+			}
+		}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}

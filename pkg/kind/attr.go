@@ -70,13 +70,23 @@ func familyOf(a netip.Addr) uint8 {
 // wrongType is the error of an operation that was handed an object of another kind: a defect of plumb.
 func wrongType(kind string, o any) error { return fmt.Errorf("%s: unexpected object %T", kind, o) }
 
-// dumpFamilies dumps what the kernel has of IPv4, and then of IPv6. A dump of all families at once would wait for the
-// lock that links are changed under; of one family, since Linux 6.10, it does not.
-func dumpFamilies(n *kernel.Namespace, request int, answer uint16, head func(family int) nl.NetlinkRequestData, use func(msgs [][]byte)) error {
-	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+// dump asks for what the kernel has of IPv4, and then of IPv6. A dump of all families at once would wait for the lock that
+// links are changed under; of one family, since Linux 6.10, it does not.
+type dump [2]kernel.Query
+
+func dumpOf(request int, answer uint16, head func(family int) nl.NetlinkRequestData) (d dump) {
+	for i, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		req := kernel.Request(request, unix.NLM_F_DUMP)
 		req.AddData(head(family))
-		if err := n.Read(kernel.Query{Request: req, Answer: answer}, use); err != nil {
+		d[i] = kernel.NewQuery(req, answer)
+	}
+	return d
+}
+
+// read makes the dump, and hands what there is of each family to use.
+func (d dump) read(n *kernel.Namespace, use func(msgs [][]byte)) error {
+	for _, q := range d {
+		if err := n.Read(q, use); err != nil {
 			return err
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -182,11 +180,11 @@ func (e *Env) ReadLinks(s *Section, host *kernel.Namespace) error {
 	}
 	peers := e.openPeers(s.NS.Name)
 	defer closeFiles(peers)
-	queries := []kernel.Query{forwardingQuery(unix.AF_INET), forwardingQuery(unix.AF_INET6), nsidQuery(fd)}
+	queries := append(slices.Clip(forwardingQueries), nsidQuery(fd))
 	for _, p := range peers {
 		queries = append(queries, nsidQuery(p.FD))
 	}
-	queries = append(queries, linksQuery())
+	queries = append(queries, linksQuery)
 	err = s.NS.ReadAll(queries, func(replies []kernel.Reply) error { return s.linked(peers, replies) })
 	if err != nil {
 		return fmt.Errorf("list links: %w", err)

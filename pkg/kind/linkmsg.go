@@ -65,18 +65,18 @@ const skipStats = 1 << 3
 
 // ListLinks dumps the links of a namespace.
 func ListLinks(n *kernel.Namespace) (links []LiveLink, err error) {
-	if err = n.Read(linksQuery(), func(msgs [][]byte) { links = parseLinks(msgs) }); err != nil {
+	if err = n.Read(linksQuery, func(msgs [][]byte) { links = parseLinks(msgs) }); err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}
 	return links, nil
 }
 
-func linksQuery() kernel.Query {
+var linksQuery = func() kernel.Query {
 	req := kernel.Request(unix.RTM_GETLINK, unix.NLM_F_DUMP)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	message{req}.u32(unix.IFLA_EXT_MASK, skipStats)
-	return kernel.Query{Request: req, Answer: unix.RTM_NEWLINK}
-}
+	return kernel.NewQuery(req, unix.RTM_NEWLINK)
+}()
 
 func parseLinks(msgs [][]byte) []LiveLink {
 	links := make([]LiveLink, len(msgs))
@@ -105,7 +105,7 @@ func FindLink(n *kernel.Namespace, name string) (LiveLink, error) {
 func readLink(n *kernel.Namespace, m message) (l LiveLink, err error) {
 	m.u32(unix.IFLA_EXT_MASK, skipStats)
 	var links []LiveLink
-	err = n.Read(kernel.Query{Request: m.req, Answer: unix.RTM_NEWLINK}, func(msgs [][]byte) { links = parseLinks(msgs) })
+	err = n.Read(kernel.NewQuery(m.req, unix.RTM_NEWLINK), func(msgs [][]byte) { links = parseLinks(msgs) })
 	switch {
 	case err == nil && len(links) == 0, errors.Is(err, unix.ENODEV):
 		return l, ErrNoLink

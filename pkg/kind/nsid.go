@@ -290,7 +290,7 @@ func nsidQuery(fd int) kernel.Query {
 	req := kernel.Request(unix.RTM_GETNSID, 0)
 	req.AddData(nl.NewRtGenMsg())
 	message{req}.u32(netnsaFD, uint32(fd))
-	return kernel.Query{Request: req, Answer: unix.RTM_NEWNSID}
+	return kernel.NewQuery(req, unix.RTM_NEWNSID)
 }
 
 // nsid reads the answer, -1 for none.

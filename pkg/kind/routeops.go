@@ -29,18 +29,20 @@ type liveRoute struct {
 	signs
 }
 
+var routeDump = dumpOf(unix.RTM_GETROUTE, unix.RTM_NEWROUTE, func(family int) nl.NetlinkRequestData {
+	return &nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family)}}
+})
+
 // dumpRoutes dumps the routes of both families and all tables of a namespace but the local one, which is the kernel's, as messages of
 // RTM_NEWROUTE.
 func dumpRoutes(n *kernel.Namespace) (routes [][]byte, err error) {
-	err = dumpFamilies(n, unix.RTM_GETROUTE, unix.RTM_NEWROUTE,
-		func(family int) nl.NetlinkRequestData { return &nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family)}} },
-		func(msgs [][]byte) {
-			for _, m := range msgs {
-				if nl.DeserializeRtMsg(m).Table != unix.RT_TABLE_LOCAL {
-					routes = append(routes, bytes.Clone(m))
-				}
+	err = routeDump.read(n, func(msgs [][]byte) {
+		for _, m := range msgs {
+			if nl.DeserializeRtMsg(m).Table != unix.RT_TABLE_LOCAL {
+				routes = append(routes, bytes.Clone(m))
 			}
-		})
+		}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list routes: %w", err)
 	}

@@ -24,14 +24,16 @@ const (
 	netconfAll         = -1
 )
 
-// forwardingQuery asks for a global forwarding switch of a namespace.
+// forwardingQueries ask for the global forwarding switches of a namespace: those of IPv4 and of IPv6.
+var forwardingQueries = []kernel.Query{forwardingQuery(unix.AF_INET), forwardingQuery(unix.AF_INET6)}
+
 func forwardingQuery(family uint8) kernel.Query {
 	req := kernel.Request(unix.RTM_GETNETCONF, 0)
 	head := nl.NewRtGenMsg() // struct netconfmsg has the same form
 	head.Family = family
 	req.AddData(head)
 	message{req}.u32(netconfaIfindex, uint32(0xffffffff))
-	return kernel.Query{Request: req, Answer: unix.RTM_NEWNETCONF}
+	return kernel.NewQuery(req, unix.RTM_NEWNETCONF)
 }
 
 // forwarding reads the answer: the value that the parameter has too, empty without one, as of IPv6 in a kernel that has none.
