@@ -54,6 +54,11 @@ type Options struct {
 // Host is the machine that plumb runs on, as seen from the namespaces that the process is in.
 type Host struct {
 	Options
+	home
+}
+
+// home is where a process runs: the host's own namespace, and what belongs to that.
+type home struct {
 	cookie uint64
 	dir    string // of the record and the lock
 }
@@ -83,7 +88,8 @@ func Open(o Options) (*Host, error) {
 	if h.Warn == nil {
 		h.Warn = func(string) {}
 	}
-	if err := h.look(); err != nil {
+	var err error
+	if h.home, err = h.Prefetched.home(); err != nil {
 		return nil, ended(ErrNotRun, err)
 	}
 	return h, nil
@@ -99,30 +105,22 @@ func traced(seam *kernel.Seam, trace func(string, time.Duration, error)) *kernel
 	}}
 }
 
-func (h *Host) look() error {
+// findHome opens the host's own namespace, through which nothing is written, if plumb can work here.
+func findHome() (h home, host *kernel.Namespace, err error) {
 	if err := capable(); err != nil {
-		return err
+		return h, nil, err
 	}
 	slave, err := kernel.OnSlaveMount()
 	if err != nil {
-		return err
+		return h, nil, err
 	}
 	if slave {
-		return fmt.Errorf("%s lies on a slave mount, as inside `ip netns exec`: namespaces made here would vanish with this process; use `nsenter --net=%s/NAME plumb ...`", kernel.NetnsDir, kernel.NetnsDir)
+		return h, nil, fmt.Errorf("%s lies on a slave mount, as inside `ip netns exec`: namespaces made here would vanish with this process; use `nsenter --net=%s/NAME plumb ...`", kernel.NetnsDir, kernel.NetnsDir)
 	}
-	n, err := kernel.Current(h.Seam)
-	if err != nil {
-		return err
+	if host, err = kernel.Current(nil); err != nil {
+		return h, nil, err
 	}
-	defer n.Close()
-	h.cookie = n.Cookie()
-	h.dir = hostDir(n)
-	return nil
-}
-
-// hostDir is the directory of the record and the lock of a host, by its own namespace.
-func hostDir(n *kernel.Namespace) string {
-	return filepath.Join(runDir, strconv.FormatUint(n.Cookie(), 10))
+	return home{host.Cookie(), filepath.Join(runDir, strconv.FormatUint(host.Cookie(), 10))}, host, nil
 }
 
 // capable says which capability is missing, if one is.

@@ -12,8 +12,13 @@ import (
 // Prefetch is a look at the host and its namespaces that begins before it is known what is wanted, while the file is parsed: on the processor
 // that this leaves idle. The first look of a run takes what it has read by then. A nil Prefetch has read nothing.
 type Prefetch struct {
-	lock    *lock // nil for none
 	reading sync.WaitGroup
+
+	// begun is closed when it is known where the process runs, and the lock is had if it can be.
+	begun    chan struct{}
+	here     home
+	homeless error // why plumb can't run here
+	lock     *lock // nil for none
 
 	mu       sync.Mutex
 	stopped  bool
@@ -31,28 +36,49 @@ const (
 	ForDestroy                // of namespaces their links alone
 )
 
-// StartPrefetch begins to read, which writes nothing but the name of who has the lock. It gives nil when it can't, as when somebody else
-// has the lock, or nobody ever had. What goes wrong is left for the run to find out.
+// StartPrefetch begins to read, which writes nothing but the name of who has the lock. For a run that needs the lock nothing is read when
+// somebody else has it, or nobody ever had. What goes wrong is left for the run to find out.
 func StartPrefetch(why Purpose) *Prefetch {
 	if why == ForNothing || runtime.GOMAXPROCS(0) < 2 { // on one processor it would only be in the way
 		return nil
 	}
-	host, err := kernel.Current(nil) // nothing is written through it
-	if err != nil {
-		return nil
-	}
-	p := &Prefetch{sections: make(map[string]*kind.Section)}
-	if why != ForDiff {
-		if p.lock, err = freeLock(hostDir(host)); err != nil {
-			host.Close()
-			return nil
-		}
-	}
+	p := &Prefetch{begun: make(chan struct{}), sections: make(map[string]*kind.Section)}
 	p.reading.Go(func() {
+		host := p.begin(why)
+		close(p.begun)
+		if host == nil {
+			return
+		}
 		defer host.Close()
 		_ = kernel.OnThread(func(t kernel.Thread) error { return p.read(t, host, why) }) // which has read less than it could
 	})
 	return p
+}
+
+// begin finds out whether there is something to read, and gives the host then.
+func (p *Prefetch) begin(why Purpose) (host *kernel.Namespace) {
+	if p.here, host, p.homeless = findHome(); p.homeless != nil || why == ForDiff {
+		return host
+	}
+	var err error
+	if p.lock, err = freeLock(p.here.dir); err != nil {
+		host.Close()
+		return nil
+	}
+	return host
+}
+
+// home says where the process runs.
+func (p *Prefetch) home() (home, error) {
+	if p != nil {
+		<-p.begun
+		return p.here, p.homeless
+	}
+	here, host, err := findHome()
+	if err == nil {
+		host.Close()
+	}
+	return here, err
 }
 
 func (p *Prefetch) read(t kernel.Thread, host *kernel.Namespace, why Purpose) error {
@@ -147,6 +173,7 @@ func (p *Prefetch) takeLock() *lock {
 	if p == nil {
 		return nil
 	}
+	<-p.begun
 	l := p.lock
 	p.lock = nil
 	return l

@@ -116,8 +116,8 @@ func TestPrefetchLocked(t *testing.T) {
 	if err := run("rm", "-rf", runDir); err != nil {
 		t.Fatal(err)
 	}
-	if p := l.startPrefetch(reconcile.ForApply); p != nil {
-		t.Error("a prefetch reads though there is no lock")
+	if read := l.startPrefetch(reconcile.ForApply).Wait().Read(); len(read) > 0 {
+		t.Errorf("a prefetch reads though there is no lock: %v", read)
 	}
 	if made, _ := filepath.Glob(runDir + "*"); len(made) > 0 {
 		t.Errorf("a prefetch made %v", made)
@@ -130,8 +130,8 @@ func TestPrefetchLocked(t *testing.T) {
 	}
 	hasty := func(o *reconcile.Options) { o.LockTimeout = time.Millisecond }
 	holds := l.prefetched(reconcile.ForApply)
-	if p := reconcile.StartPrefetch(reconcile.ForApply); p != nil {
-		t.Error("a prefetch reads while another has the lock")
+	if read := l.startPrefetch(reconcile.ForApply).Wait().Read(); len(read) > 0 {
+		t.Errorf("a prefetch reads while another has the lock: %v", read)
 	}
 	if _, err := l.tryApply(topo, hasty); err == nil || !strings.Contains(err.Error(), "lock: held by") {
 		t.Errorf("apply beside a prefetch: %v, want that the lock is held", err)
