@@ -169,7 +169,8 @@ func putNamespace(e *Env, changes []plan.Change) error {
 		}
 		err := error(nil)
 		if c.Old == nil {
-			err = beginNamespaces(e, []plan.Object{n}, func() error { return nil })()
+			next, _ := beginNamespaces(e, []plan.Object{n}, func() error { return nil })
+			err = next()
 		} else {
 			err = e.updateNamespace(c.Old, n)
 		}
@@ -182,13 +183,14 @@ func putNamespace(e *Env, changes []plan.Change) error {
 
 // beginNamespaces makes namespaces beside what follows: most of a namespace's cost is not under the lock that links are
 // made under.
-func beginNamespaces(e *Env, objects []plan.Object, stop func() error) (next func() error) {
+func beginNamespaces(e *Env, objects []plan.Object, stop func() error) (next func() error, done <-chan struct{}) {
 	type result struct {
 		section *Section
 		err     error
 	}
-	made := make(chan result, len(objects)+1)
+	made, ended := make(chan result, len(objects)+1), make(chan struct{})
 	go func() {
+		defer close(ended)
 		err := kernel.OnThread(func(t kernel.Thread) error {
 			for _, o := range objects {
 				n, ok := o.(Namespace)
@@ -220,7 +222,7 @@ func beginNamespaces(e *Env, objects []plan.Object, stop func() error) (next fun
 			e.Sections[r.section.NS.Name] = r.section
 		}
 		return r.err
-	}
+	}, ended
 }
 
 func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {

@@ -24,6 +24,8 @@ type run struct {
 	want     []plan.Object
 	// env holds the namespaces as they were last observed.
 	env *kind.Env
+	// followed are sections that were read while others were still being changed: see [follower].
+	followed map[string]*kind.Section
 	// lists are the objects of each section as they were last observed.
 	lists  map[string][]plan.Have
 	report Report
@@ -161,9 +163,11 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		return err
 	}
 	r.env.Names = names
-	prefetched := r.Prefetched.take()
-	r.env.Prefetched = prefetched
-	host := cmp.Or(before[""], prefetched[""])
+	read := r.Prefetched.take()
+	if r.env.Prefetched = read; read == nil {
+		read, r.followed = r.followed, nil
+	}
+	host := cmp.Or(before[""], read[""])
 	if host == nil {
 		n, err := kernel.Current(r.Seam)
 		if err != nil {
@@ -183,11 +187,11 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		switch s := before[name]; {
 		case s != nil && !touched.has(name):
 			found[i] = s
-		case i == 0 && host == prefetched[""]:
+		case i == 0 && host == read[""]:
 		case i == 0:
 			err = errors.Join(r.env.ReadLinks(host, host.NS), host.Read())
 		default:
-			found[i], stamps[i], err = r.openNamed(t, name, host.NS, prefetched[name])
+			found[i], stamps[i], err = r.openNamed(t, name, host.NS, read[name])
 		}
 		return err
 	})
@@ -208,10 +212,10 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 	return err
 }
 
-// openNamed reads the section of a namespace, nil for one that is not the topology's, and lets it rest. What was prefetched of it is not
-// read again; nil is nothing.
-func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, prefetched *kind.Section) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
-	s := prefetched
+// openNamed reads the section of a namespace, nil for one that is not the topology's, and lets it rest. What is known of it, nil for
+// nothing, is not read again.
+func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, known *kind.Section) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
+	s := known
 	if s == nil || !s.NS.Stands() {
 		s, err = r.openLinks(t, name, host)
 	}

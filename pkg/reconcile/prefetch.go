@@ -92,9 +92,12 @@ func (p *Prefetch) read(t kernel.Thread, host *kernel.Namespace, why Purpose) er
 		s.NS.Close()
 		return nil
 	}
+	whole := func(s *kind.Section) bool {
+		return why != ForDestroy && kind.Stamped(host.Cookie(), s.Links) && p.wanted()
+	}
 	names, err := kernel.Names()
 	for _, name := range everyOther(names) {
-		if !p.keep(name, p.readNamed(t, env, name, host, why)) {
+		if !p.keep(name, readNamed(t, env, name, host, whole)) {
 			break
 		}
 	}
@@ -126,18 +129,16 @@ func readHost(env *kind.Env) (*kind.Section, error) {
 	return s, nil
 }
 
-// readNamed reads the section of a namespace, and lets it rest. It is nil when something went wrong.
-func (p *Prefetch) readNamed(t kernel.Thread, env *kind.Env, name string, host *kernel.Namespace, why Purpose) *kind.Section {
+// readNamed reads the section of a namespace, and lets it rest: its links, and all else if whole says so of those. It is nil when
+// something went wrong.
+func readNamed(t kernel.Thread, env *kind.Env, name string, host *kernel.Namespace, whole func(*kind.Section) bool) *kind.Section {
 	n, err := kernel.Named(t, name, nil)
 	if err != nil {
 		return nil
 	}
 	defer n.Rest()
 	s := kind.NewSection(n)
-	if env.ReadLinks(s, host) != nil {
-		return nil
-	}
-	if why != ForDestroy && kind.Stamped(host.Cookie(), s.Links) && (!p.wanted() || s.Read() != nil) {
+	if env.ReadLinks(s, host) != nil || whole(s) && s.Read() != nil {
 		return nil
 	}
 	return s
