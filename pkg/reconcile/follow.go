@@ -98,35 +98,33 @@ func (f *follower) finish(well bool) map[string]*kind.Section {
 // nor to those that new cables lead to from there. What the host still does at its ends, as bringing up bridges, changes nothing in them.
 func doneWith(list []batch) [][]string {
 	last := make(map[string]int)
+	everywhere := 0           // the last batch that can have changed all
+	bridged := make(sections) // where a bridge waits to be brought up: see finishLinks
 	neighbours := make(map[string][]string)
-	unfinished := make(map[string]bool) // links: see finishLinks
-	all := 0                            // the last batch that can have changed all
 	for i, b := range list {
 		touched := touchedBy(b)
 		if touched == nil {
-			all = i
+			everywhere = i
 		}
 		for name := range touched {
 			last[name] = i
 		}
 		if afterLinks(b) {
-			delete(unfinished, b[0].Key().NS)
-			continue
+			delete(bridged, b[0].Key().NS)
 		}
-		if b[0].Key().Kind == kind.KindLink {
-			for name := range touched {
-				unfinished[name] = true
+		maps.Copy(bridged, withNewBridges([]batch{b}))
+		for name := range touched {
+			if len(touched) > 1 {
 				neighbours[name] = slices.AppendSeq(neighbours[name], maps.Keys(touched))
 			}
 		}
 	}
 	done := make([][]string, len(list))
 	for name, i := range last {
-		i = max(i, all)
-		open := name == "" || unfinished[name]
+		i, open := max(i, everywhere), name == "" || bridged[name]
 		for _, n := range neighbours[name] {
 			if n != "" {
-				i, open = max(i, last[n]), open || unfinished[n]
+				i, open = max(i, last[n]), open || bridged[n]
 			}
 		}
 		if !open && i < len(list)-1 {

@@ -8,7 +8,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/kind"
 )
 
-// A run is done with a namespace when nothing more is written to it nor to its neighbours, and its links are finished; never with the host,
+// A run is done with a namespace when nothing more is written to it nor to its neighbours, and their bridges are up; never with the host,
 // which is one for all. What is as it will be at the end only is left for the look.
 func TestDoneWith(t *testing.T) {
 	at := func(ns string) batch { return create(address(ns, 1)) }
@@ -20,15 +20,16 @@ func TestDoneWith(t *testing.T) {
 		list []batch
 		want [][]string
 	}{
-		"ports of a bridge":           {[]batch{port, at("a"), host, at("")}, [][]string{{}, {"a"}, {}, {}}},
-		"a line":                      {[]batch{ab, bc, at("a"), at("b"), at("c"), host}, [][]string{{}, {}, {}, {"a"}, {"b", "c"}, {}}},
-		"an end that is not finished": {[]batch{ab, at("a"), host}, [][]string{{}, {}, {}}},
-		"a neighbour's end is not":    {[]batch{ab, at("b"), at("c"), host}, [][]string{{}, {}, {"c"}, {}}},
-		"a namespace with nothing":    {[]batch{create(kind.Namespace{Name: "a"}), host}, [][]string{{"a"}, {}}},
-		"a parameter after that":      {[]batch{at("a"), sysctl("a", "x"), host}, [][]string{{}, {"a"}, {}}},
-		"a namespace goes":            {[]batch{at("a"), gone, at("b"), host}, [][]string{{}, {"a"}, {"b"}, {}}},
-		"nothing comes after it":      {[]batch{at("a")}, [][]string{{}}},
-		"nothing":                     {nil, nil},
+		"ports of a bridge":            {[]batch{port, at("a"), host, at("")}, [][]string{{}, {"a"}, {}, {}}},
+		"a line":                       {[]batch{ab, bc, at("a"), at("b"), at("c"), host}, [][]string{{}, {}, {}, {"a"}, {"b", "c"}, {}}},
+		"ends without addresses":       {[]batch{ab, at("c"), host}, [][]string{{"a", "b"}, {"c"}, {}}},
+		"a bridge comes up":            {[]batch{bridge("b"), ab, at("a"), at("b"), host}, [][]string{{}, {}, {}, {"a", "b"}, {}}},
+		"a bridge comes up at the end": {[]batch{bridge("b"), ab, bc, at("a"), host}, [][]string{{}, {}, {}, {}, {}}},
+		"a namespace with nothing":     {[]batch{create(kind.Namespace{Name: "a"}), host}, [][]string{{"a"}, {}}},
+		"a parameter after that":       {[]batch{at("a"), sysctl("a", "x"), host}, [][]string{{}, {"a"}, {}}},
+		"a namespace goes":             {[]batch{at("a"), gone, at("b"), host}, [][]string{{}, {"a"}, {"b"}, {}}},
+		"nothing comes after it":       {[]batch{at("a")}, [][]string{{}}},
+		"nothing":                      {nil, nil},
 	} {
 		got := doneWith(c.list)
 		for _, names := range got {
