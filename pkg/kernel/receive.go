@@ -40,7 +40,7 @@ func newPost(size int) *post {
 	return p
 }
 
-// posts are lent for one call each.
+// posts are lent until what was received in them has been read: see [Namespace.Read].
 var posts = sync.Pool{New: func() any { return newPost(partSize) }}
 
 // receive takes what has come, without waiting. It returns how many messages that was.

@@ -80,7 +80,7 @@ func (q Query) acknowledged() bool {
 func (s *socket) ask(q Query, use func(msgs [][]byte)) error {
 	x := exchanges.Get().(*exchange)
 	defer x.release()
-	if err := s.exchange(x, []Query{q}); err != nil {
+	if err := s.do(x, []Query{q}); err != nil {
 		return err
 	}
 	r := x.replies[0]
@@ -96,10 +96,10 @@ func (s *socket) read(queries []Query, use func([]Reply) error) error {
 	x := exchanges.Get().(*exchange)
 	defer x.release()
 	for range dumpTries {
-		err := s.exchange(x, queries)
+		err := s.do(x, queries)
 		if errors.Is(err, errCut) {
 			x.large = newPost(largeSize)
-			err = s.exchange(x, queries)
+			err = s.do(x, queries)
 		}
 		if err != nil {
 			return err
@@ -111,9 +111,9 @@ func (s *socket) read(queries []Query, use func([]Reply) error) error {
 	return errInterrupted
 }
 
-// exchange sends requests in one go, of which only the last may be a dump, and gathers what answers them. An error of a
-// reply has the kernel's own words.
-func (s *socket) exchange(x *exchange, queries []Query) error {
+// do sends requests in one go, of which only the last may be a dump, and gathers what answers them. An error of a reply has the
+// kernel's own words.
+func (s *socket) do(x *exchange, queries []Query) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.send(x, queries); err != nil {
@@ -172,7 +172,7 @@ type exchange struct {
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 func (x *exchange) begin(s *socket, n int) {
-	x.reuse()
+	x.giveBack()
 	x.fd, x.first, x.open, x.cut, x.out = s.fd, s.seq+1, n, false, x.out[:0]
 	x.replies = slices.Grow(x.replies[:0], n)[:n]
 	for i, r := range x.replies {
@@ -180,7 +180,8 @@ func (x *exchange) begin(s *socket, n int) {
 	}
 }
 
-func (x *exchange) reuse() {
+// giveBack gives up what the answers lie in.
+func (x *exchange) giveBack() {
 	for _, p := range x.posts {
 		posts.Put(p)
 	}
@@ -188,7 +189,7 @@ func (x *exchange) reuse() {
 }
 
 func (x *exchange) release() {
-	x.reuse()
+	x.giveBack()
 	x.large = nil
 	exchanges.Put(x)
 }

@@ -181,7 +181,7 @@ func TestLargeMessage(t *testing.T) {
 	}
 	for size, want := range map[int]error{64: errCut, largeSize: nil} {
 		x := exchange{large: newPost(size)}
-		if err := n.route.exchange(&x, []Query{dumpLinks()}); !errors.Is(err, want) {
+		if err := n.route.do(&x, []Query{dumpLinks()}); !errors.Is(err, want) {
 			t.Errorf("with room for %d bytes the error is %v, want %v", size, err, want)
 		}
 	}

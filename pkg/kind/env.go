@@ -18,7 +18,7 @@ type Env struct {
 	Record Record
 	// Sections are the namespaces that the run looks into, by name; the host's own is "".
 	Sections map[string]*Section
-	// Prefetched are those that were read before it was known what is wanted.
+	// Prefetched are those that were read before it was known what is wanted, while others are being read.
 	Prefetched map[string]*Section
 	// Names are what is in /run/netns.
 	Names []string
@@ -185,18 +185,14 @@ func (e *Env) ReadLinks(s *Section, host *kernel.Namespace) error {
 		queries = append(queries, nsidQuery(p.FD))
 	}
 	queries = append(queries, linksQuery)
-	err = s.NS.ReadAll(queries, func(replies []kernel.Reply) error { return s.linked(peers, replies) })
-	if err != nil {
-		return fmt.Errorf("list links: %w", err)
-	}
-	return nil
+	return s.NS.ReadAll(queries, func(replies []kernel.Reply) error { return s.linked(peers, replies) })
 }
 
 // linked takes the answers to what [Env.ReadLinks] asks.
 func (s *Section) linked(peers []kernel.File, replies []kernel.Reply) (err error) {
 	last := len(replies) - 1
 	if err := replies[last].Err; err != nil {
-		return err
+		return fmt.Errorf("list links: %w", err)
 	}
 	if s.forwarding4, err = forwarding(replies[0]); err != nil {
 		return err

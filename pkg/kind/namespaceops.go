@@ -169,8 +169,7 @@ func putNamespace(e *Env, changes []plan.Change) error {
 		}
 		err := error(nil)
 		if c.Old == nil {
-			next, _ := beginNamespaces(e, []plan.Object{n}, func() error { return nil })
-			err = next()
+			err = beginNamespaces(e, []plan.Object{n}, func() error { return nil })()
 		} else {
 			err = e.updateNamespace(c.Old, n)
 		}
@@ -183,14 +182,13 @@ func putNamespace(e *Env, changes []plan.Change) error {
 
 // beginNamespaces makes namespaces beside what follows: most of a namespace's cost is not under the lock that links are
 // made under.
-func beginNamespaces(e *Env, objects []plan.Object, stop func() error) (next func() error, done <-chan struct{}) {
+func beginNamespaces(e *Env, objects []plan.Object, stop func() error) (next func() error) {
 	type result struct {
 		section *Section
 		err     error
 	}
-	made, ended := make(chan result, len(objects)+1), make(chan struct{})
+	made := make(chan result, len(objects)+1)
 	go func() {
-		defer close(ended)
 		err := kernel.OnThread(func(t kernel.Thread) error {
 			for _, o := range objects {
 				n, ok := o.(Namespace)
@@ -222,7 +220,7 @@ func beginNamespaces(e *Env, objects []plan.Object, stop func() error) (next fun
 			e.Sections[r.section.NS.Name] = r.section
 		}
 		return r.err
-	}, ended
+	}
 }
 
 func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {

@@ -1,7 +1,6 @@
 package kind
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -37,10 +36,11 @@ var routeDump = dumpOf(unix.RTM_GETROUTE, unix.RTM_NEWROUTE, func(family int) nl
 // RTM_NEWROUTE.
 func dumpRoutes(n *kernel.Namespace) (routes [][]byte, err error) {
 	err = routeDump.read(n, func(msgs [][]byte) {
+		msgs = slices.DeleteFunc(msgs, func(m []byte) bool { return nl.DeserializeRtMsg(m).Table == unix.RT_TABLE_LOCAL })
+		kept := slices.Concat(msgs...) // one copy of all: a host may have a million
 		for _, m := range msgs {
-			if nl.DeserializeRtMsg(m).Table != unix.RT_TABLE_LOCAL {
-				routes = append(routes, bytes.Clone(m))
-			}
+			routes = append(routes, kept[:len(m):len(m)])
+			kept = kept[len(m):]
 		}
 	})
 	if err != nil {

@@ -15,8 +15,8 @@ type Kind struct {
 	// Apart says that Del may run in several namespaces at once.
 	Apart bool
 	// Begin, if set, creates objects in their order, beside what comes after them in a plan, until stop returns an error.
-	// Next waits for one of them after another, and makes it known to the Env. Done is closed when no more are created.
-	Begin func(e *Env, objects []plan.Object, stop func() error) (next func() error, done <-chan struct{})
+	// Next waits for one of them after another, and makes it known to the Env.
+	Begin func(e *Env, objects []plan.Object, stop func() error) (next func() error)
 	// Beside, if set, says of an object whether Put may run while what it does not need is being created.
 	Beside func(plan.Object) bool
 	// AfterLinks says that Put wants the links of its section to be finished: see [Env.FinishLinks].

@@ -18,7 +18,6 @@ type ahead struct {
 	at      map[plan.Key]int
 	made    int
 	next    func() error
-	done    <-chan struct{}
 	stopped atomic.Bool
 }
 
@@ -46,7 +45,7 @@ func (r *run) lookAhead(list []batch, l *ledger, pastFailures bool) *ahead {
 	for i, s := range a.steps {
 		a.at[s.Key()], objects[i] = i, s.Changes[0].New
 	}
-	a.next, a.done = kindOf(a.steps[0]).Begin(r.env, objects, func() error {
+	a.next = kindOf(a.steps[0]).Begin(r.env, objects, func() error {
 		if a.stopped.Load() {
 			return errAbandoned
 		}
@@ -139,13 +138,6 @@ func (a *ahead) wait(n int) error {
 		a.made++
 	}
 	return nil
-}
-
-// ended waits until nothing is being created, whether or not that is noted.
-func (a *ahead) ended() {
-	if a != nil {
-		<-a.done
-	}
 }
 
 // end waits for all creations; when others failed, for those that can't be called back.

@@ -63,12 +63,12 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 		if err := r.prepare(p, want); err != nil {
 			return err
 		}
-		if err := r.execute(p.Steps, round > 0, false); err != nil {
+		early, err := r.execute(p.Steps, round > 0, false)
+		if err != nil {
 			return err
 		}
 		if round > 0 || len(p.Steps) > 0 {
-			var err error
-			if p, want, err = r.verify(touchedBy(p.Steps)); err != nil {
+			if p, want, err = r.verify(touchedBy(p.Steps), early); err != nil {
 				return err
 			}
 		}
@@ -79,10 +79,10 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 	return fmt.Errorf("not settled after %d rounds: %s", rounds, left(p))
 }
 
-// verify reads what steps can have changed, and plans anew if that is not as it is wanted.
-func (r *run) verify(touched sections) (p plan.Plan, want []plan.Object, err error) {
+// verify reads what steps can have changed, but for what was read early, and plans anew if that is not as it is wanted.
+func (r *run) verify(touched, early sections) (p plan.Plan, want []plan.Object, err error) {
 	open := len(r.env.Sections)
-	want, err = r.observeAgain(r.want, touched)
+	want, err = r.observeAgain(r.want, touched.but(early))
 	if err != nil {
 		return p, nil, err
 	}
@@ -220,7 +220,8 @@ func (r *run) destroy() error {
 			return ended(ErrPartial, fmt.Errorf("%w; left: %s", failed, left(p)))
 		}
 		failed = r.prepare(p, nil)
-		failed = errors.Join(failed, r.execute(p.Steps, round > 0, true))
+		_, err = r.execute(p.Steps, round > 0, true)
+		failed = errors.Join(failed, err)
 	}
 }
 

@@ -11,39 +11,26 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-func create(o plan.Object) batch {
-	return batch{{Action: plan.Create, Changes: []plan.Change{{New: o}}}}
-}
-
-func remove(o plan.Object) batch {
-	return batch{{Action: plan.Delete, Changes: []plan.Change{{Old: o}}}}
-}
-
-func alter(action plan.Action, o plan.Object) batch {
-	return batch{{Action: action, Changes: []plan.Change{{Old: o, New: o}}}}
-}
-
-func bridge(ns string) batch { return create(kind.Link{NS: ns, Name: "br0", Type: kind.Bridge}) }
-
-func address(ns string, n byte) kind.Address {
-	return kind.Address{NS: ns, Dev: "eth0", Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 24)}
-}
-
-func cable(ns1, ns2 string) batch {
-	return batch{{Action: plan.Create, Changes: []plan.Change{
-		{New: kind.Link{NS: ns1, Name: "eth0", Type: kind.Veth, Peer: ns2 + "/eth1"}},
-		{New: kind.Link{NS: ns2, Name: "eth1", Type: kind.Veth, Peer: ns1 + "/eth0"}},
-	}}}
-}
-
-func sysctl(ns, name string) batch {
-	return create(kind.Sysctl{NS: ns, Name: name, Value: "1"})
-}
-
 // What waits for namespaces comes when they are there, and not before what it needs; what wants a new bridge to be up comes last.
 // A changed address moves as a new one does. Nothing passes a deletion, a replacement, or what changes a link or a parameter, and where
 // nothing waits all stays.
 func TestArrange(t *testing.T) {
+	create := func(o plan.Object) batch { return batch{{Action: plan.Create, Changes: []plan.Change{{New: o}}}} }
+	remove := func(o plan.Object) batch { return batch{{Action: plan.Delete, Changes: []plan.Change{{Old: o}}}} }
+	alter := func(action plan.Action, o plan.Object) batch {
+		return batch{{Action: action, Changes: []plan.Change{{Old: o, New: o}}}}
+	}
+	bridge := func(ns string) batch { return create(kind.Link{NS: ns, Name: "br0", Type: kind.Bridge}) }
+	address := func(ns string, n byte) kind.Address {
+		return kind.Address{NS: ns, Dev: "eth0", Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 24)}
+	}
+	cable := func(ns1, ns2 string) batch {
+		return batch{{Action: plan.Create, Changes: []plan.Change{
+			{New: kind.Link{NS: ns1, Name: "eth0", Type: kind.Veth, Peer: ns2 + "/eth1"}},
+			{New: kind.Link{NS: ns2, Name: "eth1", Type: kind.Veth, Peer: ns1 + "/eth0"}},
+		}}}
+	}
+	sysctl := func(ns, name string) batch { return create(kind.Sysctl{NS: ns, Name: name, Value: "1"}) }
 	text := func(list []batch) string {
 		var words []string
 		for _, b := range list {

@@ -41,27 +41,23 @@ func kindOf(s plan.Step) kind.Kind {
 	return table[slices.IndexFunc(table, func(k kind.Kind) bool { return k.Name == s.Key().Kind })]
 }
 
-// execute takes the steps in the order of [arrange], up to the first that fails, or past failures.
-func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed error) {
+// execute takes the steps in the order of [arrange], up to the first that fails, or past failures. Early are the sections that were read
+// after the last write to them, while the rest was still to be made.
+func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (early sections, failed error) {
 	l := r.newLedger(steps, unplanned)
 	list := batches(steps)
 	ahead := r.lookAhead(list, l, pastFailures)
 	list, flooded := arrange(list, ahead.needed)
-	var f *follower
-	if !pastFailures {
-		f = r.follow(list, ahead)
-	}
 	for i, b := range list {
 		err := r.interrupted()
 		if err == nil && i == flooded && !pastFailures {
 			if err = ahead.end(true); err == nil {
-				f.finish(true)
+				early, err = r.readEarly(list[:i], list[i:])
 			}
 		}
 		if err == nil {
 			err = r.take(b, ahead, l, pastFailures)
 		}
-		f.after(i)
 		failed = errors.Join(failed, err)
 		pastFailures = pastFailures && r.interrupted() == nil
 		if err != nil && !pastFailures {
@@ -69,15 +65,14 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed e
 		}
 	}
 	failed = errors.Join(failed, ahead.end(failed == nil))
-	read := f.finish(failed == nil)
+	if failed == nil && !pastFailures && flooded == len(list) {
+		early, failed = r.readEarly(list, nil)
+	}
 	if failed == nil || pastFailures {
 		failed = errors.Join(failed, r.finishLinks(l, func(string) bool { return true }))
 	}
-	if failed == nil {
-		r.followed = read
-	}
 	l.close()
-	return failed
+	return early, failed
 }
 
 func (r *run) interrupted() error {

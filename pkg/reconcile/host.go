@@ -47,7 +47,8 @@ type Options struct {
 	// Workers is how many threads may read and write the kernel at once. 0 is one for each processor, but a single one
 	// when the writes are watched: they come in the order of the plan then.
 	Workers int
-	// Prefetched is what the first look need not read, nil for nothing, and it may have the lock. Who started it closes it.
+	// Prefetched is what the first look need not read, nil for nothing. It knows where the process runs, and may have the lock. Who
+	// started it closes it.
 	Prefetched *Prefetch
 }
 

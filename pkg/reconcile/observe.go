@@ -24,8 +24,6 @@ type run struct {
 	want     []plan.Object
 	// env holds the namespaces as they were last observed.
 	env *kind.Env
-	// followed are sections that were read while others were still being changed: see [follower].
-	followed map[string]*kind.Section
 	// lists are the objects of each section as they were last observed.
 	lists  map[string][]plan.Have
 	report Report
@@ -163,11 +161,9 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		return err
 	}
 	r.env.Names = names
-	read := r.Prefetched.take()
-	if r.env.Prefetched = read; read == nil {
-		read, r.followed = r.followed, nil
-	}
-	host := cmp.Or(before[""], read[""])
+	prefetched := r.Prefetched.take()
+	r.env.Prefetched = prefetched
+	host := cmp.Or(before[""], prefetched[""])
 	if host == nil {
 		n, err := kernel.Current(r.Seam)
 		if err != nil {
@@ -187,14 +183,15 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		switch s := before[name]; {
 		case s != nil && !touched.has(name):
 			found[i] = s
-		case i == 0 && host == read[""]:
+		case i == 0 && host == prefetched[""]:
 		case i == 0:
 			err = errors.Join(r.env.ReadLinks(host, host.NS), host.Read())
 		default:
-			found[i], stamps[i], err = r.openNamed(t, name, host.NS, read[name])
+			found[i], stamps[i], err = r.openNamed(t, name, host.NS, prefetched[name])
 		}
 		return err
 	})
+	r.env.Prefetched = nil
 	r.env.Sections = make(map[string]*kind.Section, len(found))
 	for i, s := range found {
 		switch {
@@ -212,10 +209,10 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 	return err
 }
 
-// openNamed reads the section of a namespace, nil for one that is not the topology's, and lets it rest. What is known of it, nil for
-// nothing, is not read again.
-func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, known *kind.Section) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
-	s := known
+// openNamed reads the section of a namespace, nil for one that is not the topology's, and lets it rest. What was prefetched of it is not
+// read again; nil is nothing.
+func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, prefetched *kind.Section) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
+	s := prefetched
 	if s == nil || !s.NS.Stands() {
 		s, err = r.openLinks(t, name, host)
 	}

@@ -14,11 +14,11 @@ import (
 type Prefetch struct {
 	reading sync.WaitGroup
 
-	// begun is closed when it is known where the process runs, and the lock is had if it can be.
-	begun    chan struct{}
-	here     home
-	homeless error // why plumb can't run here
-	lock     *lock // nil for none
+	// beginning ends when it is known where the process runs, and the lock is had if it can be.
+	beginning sync.WaitGroup
+	here      home
+	homeless  error // why plumb can't run here
+	lock      *lock // nil for none
 
 	mu       sync.Mutex
 	stopped  bool
@@ -42,10 +42,11 @@ func StartPrefetch(why Purpose) *Prefetch {
 	if why == ForNothing || runtime.GOMAXPROCS(0) < 2 { // on one processor it would only be in the way
 		return nil
 	}
-	p := &Prefetch{begun: make(chan struct{}), sections: make(map[string]*kind.Section)}
+	p := &Prefetch{sections: make(map[string]*kind.Section)}
+	p.beginning.Add(1)
 	p.reading.Go(func() {
 		host := p.begin(why)
-		close(p.begun)
+		p.beginning.Done()
 		if host == nil {
 			return
 		}
@@ -71,7 +72,7 @@ func (p *Prefetch) begin(why Purpose) (host *kernel.Namespace) {
 // home says where the process runs.
 func (p *Prefetch) home() (home, error) {
 	if p != nil {
-		<-p.begun
+		p.beginning.Wait()
 		return p.here, p.homeless
 	}
 	here, host, err := findHome()
@@ -92,12 +93,9 @@ func (p *Prefetch) read(t kernel.Thread, host *kernel.Namespace, why Purpose) er
 		s.NS.Close()
 		return nil
 	}
-	whole := func(s *kind.Section) bool {
-		return why != ForDestroy && kind.Stamped(host.Cookie(), s.Links) && p.wanted()
-	}
 	names, err := kernel.Names()
 	for _, name := range everyOther(names) {
-		if !p.keep(name, readNamed(t, env, name, host, whole)) {
+		if !p.keep(name, p.readNamed(t, env, name, host, why)) {
 			break
 		}
 	}
@@ -129,16 +127,18 @@ func readHost(env *kind.Env) (*kind.Section, error) {
 	return s, nil
 }
 
-// readNamed reads the section of a namespace, and lets it rest: its links, and all else if whole says so of those. It is nil when
-// something went wrong.
-func readNamed(t kernel.Thread, env *kind.Env, name string, host *kernel.Namespace, whole func(*kind.Section) bool) *kind.Section {
+// readNamed reads the section of a namespace, and lets it rest. It is nil when something went wrong.
+func (p *Prefetch) readNamed(t kernel.Thread, env *kind.Env, name string, host *kernel.Namespace, why Purpose) *kind.Section {
 	n, err := kernel.Named(t, name, nil)
 	if err != nil {
 		return nil
 	}
 	defer n.Rest()
 	s := kind.NewSection(n)
-	if env.ReadLinks(s, host) != nil || whole(s) && s.Read() != nil {
+	if env.ReadLinks(s, host) != nil {
+		return nil
+	}
+	if why != ForDestroy && kind.Stamped(host.Cookie(), s.Links) && (!p.wanted() || s.Read() != nil) {
 		return nil
 	}
 	return s
@@ -174,7 +174,7 @@ func (p *Prefetch) takeLock() *lock {
 	if p == nil {
 		return nil
 	}
-	<-p.begun
+	p.beginning.Wait()
 	l := p.lock
 	p.lock = nil
 	return l

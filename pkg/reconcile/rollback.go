@@ -72,7 +72,7 @@ func (r *run) rollBack(start []plan.Have, before *record) (rest plan.Plan, err e
 		// Should the process die on the way, the record must know what it was about to do; but the way back is worth
 		// trying without.
 		err = r.prepare(rest, nil)
-		failed := r.execute(rest.Steps, true, true)
+		_, failed := r.execute(rest.Steps, true, true)
 		if err = errors.Join(err, failed); errors.Is(err, errStopped) {
 			return rest, err
 		}

@@ -118,8 +118,9 @@ func (d *decoder) collect(n *yaml.Node, m *merged) {
 	}
 	if d.own == nil || len(d.own) > few {
 		d.own = make(map[string]span)
+	} else {
+		clear(d.own)
 	}
-	clear(d.own)
 	m.entries = slices.Grow(m.entries, len(n.Content)/2)
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -146,8 +147,11 @@ func (d *decoder) collect(n *yaml.Node, m *merged) {
 			m.add(entry{k.Value, at, n.Content[i+1]})
 		}
 	}
-	if len(merges) > 0 {
-		m.remember()
+	if len(merges) > 0 && m.seen == nil {
+		m.seen = make(map[string]bool)
+		for _, e := range m.entries {
+			m.seen[e.key] = true
+		}
 	}
 	for _, v := range merges {
 		d.merge(v, m, true)
@@ -161,17 +165,6 @@ func (m *merged) add(e entry) {
 	}
 	m.entries = append(m.entries, e)
 	if m.seen != nil {
-		m.seen[e.key] = true
-	}
-}
-
-// remember makes seen.
-func (m *merged) remember() {
-	if m.seen != nil {
-		return
-	}
-	m.seen = make(map[string]bool)
-	for _, e := range m.entries {
 		m.seen[e.key] = true
 	}
 }

@@ -118,6 +118,7 @@ func TestHostile(t *testing.T) {
 		"self":     {"&a [*a]", "must be a mapping, not a list"},
 		"self key": {"name: lab\nbridges: &a {*a : *a}", "a key must be a word"},
 		"merge":    {"&a {name: lab, <<: [*a, *a]}", "contains itself"},
+		"quoted":   {`{name: lab, x-a: &a {"<<": foo}, bridges: {br0: {<<: *a}}}`, `unknown key "<<" in bridge br0`},
 		"large":    {strings.Repeat("#", maxSize+1), "larger than 16 MiB"},
 		"nul":      {"name: lab\x00", "control characters"},
 		"utf-16":   {"\xff\xfen\x00", "not UTF-8"},
