@@ -84,14 +84,14 @@ func loadRecord(dir string) (*record, error) {
 
 // save writes the record, if it has changed, in the place of the old one; an empty one is removed.
 func (r *record) save(seam *kernel.Seam) error {
-	data, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return fmt.Errorf("host record: %w", err)
+	var data []byte
+	var err error
+	if !r.empty() {
+		if data, err = json.MarshalIndent(r, "", " "); err != nil {
+			return fmt.Errorf("host record: %w", err)
+		}
 	}
 	path := filepath.Join(r.dir, "host.json")
-	if r.empty() {
-		data = nil
-	}
 	if bytes.Equal(data, r.disk) {
 		return nil
 	}
