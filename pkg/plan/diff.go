@@ -34,7 +34,8 @@ func Diff(want []Object, have []Have, o Options) Plan {
 	for i := range have {
 		p.have[have[i].Object.Key()] = &have[i]
 	}
-	if p.same(want, have) {
+	equal, same := p.match(want, have)
+	if same {
 		return p.plan
 	}
 	p.want = make(map[Key]Object, len(want))
@@ -43,7 +44,7 @@ func Diff(want []Object, have []Have, o Options) Plan {
 	}
 	imagined := make(chan *world, 1)
 	go func() { imagined <- newWorld(have) }() // which takes as long as to sort what is wanted
-	p.units = units(want, o.Kinds)
+	p.units = units(want, equal, o.Kinds)
 	p.sequences = sequences(p.units)
 	p.world = <-imagined
 	p.refuse(have)
@@ -61,6 +62,7 @@ type planner struct {
 	Options
 	want  map[Key]Object
 	have  map[Key]*Have
+	found map[*Have]bool // at the key of something wanted
 	units []*unit
 	// sequences holds the wanted keys of each sequence in the wanted order.
 	sequences map[string][]Key
@@ -69,37 +71,45 @@ type planner struct {
 	plan      Plan
 }
 
-// same is the short way out: nothing differs, nothing is in a wrong place, nothing is ours and unwanted.
-func (p *planner) same(want []Object, have []Have) bool {
-	wanted := make(map[*Have]bool, len(want))
+// match finds what stands at the keys of what is wanted, and says which of that is equal. Same is the short way out: all is, nothing is in
+// a wrong place, nothing is ours and unwanted.
+func (p *planner) match(want []Object, have []Have) (equal []bool, same bool) {
+	equal, same = make([]bool, len(want)), true
+	p.found = make(map[*Have]bool, min(len(want), len(have)))
+	for i, w := range want {
+		if h := p.have[w.Key()]; h != nil {
+			p.found[h] = true
+			fields, _ := Compare(w, h.Object)
+			equal[i] = h.Class != Foreign && len(fields) == 0
+		}
+		same = same && equal[i]
+	}
+	for i := range have {
+		if h := &have[i]; !p.found[h] && (h.Class == Ours || h.Collides) {
+			same = false
+		}
+	}
+	return equal, same && p.inPlace(want, have)
+}
+
+// inPlace says whether what is wanted, and is there, is in the wanted order where that matters.
+func (p *planner) inPlace(want []Object, have []Have) bool {
 	next := make(map[string][]*Have)
 	for _, w := range want {
-		h := p.have[w.Key()]
-		if h == nil || h.Class == Foreign {
-			return false
-		}
-		if fields, _ := Compare(w, h.Object); len(fields) > 0 {
-			return false
-		}
-		wanted[h] = true
 		if s, ok := w.(Sequenced); ok {
-			next[s.Sequence()] = append(next[s.Sequence()], h)
+			next[s.Sequence()] = append(next[s.Sequence()], p.have[w.Key()])
 		}
 	}
 	for i := range have {
 		h := &have[i]
-		if !wanted[h] {
-			if h.Class == Ours || h.Collides {
-				return false
-			}
+		s, ok := h.Object.(Sequenced)
+		if !ok || !p.found[h] {
 			continue
 		}
-		if s, ok := h.Object.(Sequenced); ok {
-			if next[s.Sequence()][0] != h {
-				return false
-			}
-			next[s.Sequence()] = next[s.Sequence()][1:]
+		if next[s.Sequence()][0] != h {
+			return false
 		}
+		next[s.Sequence()] = next[s.Sequence()][1:]
 	}
 	return true
 }
@@ -202,7 +212,7 @@ func (p *planner) replaceAndPutBack() {
 				p.reorder(s.Sequence())
 			}
 		}
-		if u.waits || slices.ContainsFunc(u.objects, func(o Object) bool { return p.world.swayed[o.Key()] }) {
+		if u.waits || p.sways(u) {
 			p.settle(u, p.state(u))
 		}
 	}
@@ -221,6 +231,9 @@ const (
 )
 
 func (p *planner) state(u *unit) state {
+	if u.equal && !p.sways(u) {
+		return settled // as it was found
+	}
 	missing, differ, fixed := 0, false, false
 	for _, o := range u.objects {
 		h := p.world.object(o.Key())
@@ -241,6 +254,11 @@ func (p *planner) state(u *unit) state {
 		return needsUpdate
 	}
 	return settled
+}
+
+// sways says whether steps have changed a unit, or taken it away, beside what they were for.
+func (p *planner) sways(u *unit) bool {
+	return len(p.world.swayed) > 0 && slices.ContainsFunc(u.objects, func(o Object) bool { return p.world.swayed[o.Key()] })
 }
 
 // adopts says whether an object is still to be taken over.
@@ -370,8 +388,12 @@ func (p *planner) deleteYielding(have []Have) {
 // unwanted lists what is ours and not wanted, in the order of kinds, but for what falls with something else that goes.
 func (p *planner) unwanted(have []Have) []Key {
 	var gone []Key
-	for _, h := range have {
-		if k := h.Object.Key(); h.Class == Ours && p.want[k] == nil && p.world.object(k) != nil {
+	for i := range have {
+		h := &have[i]
+		if h.Class != Ours || p.found[h] {
+			continue
+		}
+		if k := h.Object.Key(); p.want[k] == nil && p.world.object(k) != nil {
 			gone = append(gone, k)
 		}
 	}

@@ -12,31 +12,34 @@ type unit struct {
 	rank    int  // of its kind
 	index   int  // of its first object among the wanted ones
 	waits   bool // for something that is replaced
+	equal   bool // to what was found
 
 	missing  int // how many of those that it needs are not sorted in yet
 	neededBy []*unit
 }
 
 // units groups the wanted objects and sorts them so that what an object needs comes before it; where that leaves a
-// choice, the order of kinds, then that of want, decides.
-func units(want []Object, kinds []string) []*unit {
+// choice, the order of kinds, then that of want, decides. Equal says which of them are as they were found.
+func units(want []Object, equal []bool, kinds []string) []*unit {
 	rank := make(map[string]int, len(kinds))
 	for i, k := range kinds {
 		rank[k] = i
 	}
 	of := make(map[Key]*unit, len(want))
 	all := make([]*unit, 0, len(want))
+	room := make([]unit, len(want))
 	for i, o := range want {
 		if p, ok := o.(Paired); ok {
 			if pair, ok := p.Pair(); ok && of[pair] != nil {
 				u := of[pair]
-				u.objects = append(u.objects, o)
+				u.objects, u.equal = append(u.objects, o), u.equal && equal[i]
 				slices.SortFunc(u.objects, func(a, b Object) int { return comparePair(a.Key(), b.Key()) })
 				of[o.Key()] = u
 				continue
 			}
 		}
-		u := &unit{objects: []Object{o}, rank: rank[o.Key().Kind], index: i}
+		u := &room[i]
+		*u = unit{objects: want[i : i+1 : i+1], rank: rank[o.Key().Kind], index: i, equal: equal[i]}
 		of[o.Key()] = u
 		all = append(all, u)
 	}
