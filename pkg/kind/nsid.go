@@ -85,7 +85,7 @@ type asking struct {
 // asking lists the ends whose other ends are not known, and may be among those that others tells.
 func (e *Env) asking(others func(sectionLink) []sectionLink) (list []asking) {
 	for _, s := range e.Sections {
-		a := asking{Section: s, learned: make(map[kernel.ID]int)}
+		a := asking{Section: s}
 		for _, l := range s.betweenNamespaces() {
 			if e.farEnds[l] != nil {
 				continue
@@ -95,6 +95,7 @@ func (e *Env) asking(others func(sectionLink) []sectionLink) (list []asking) {
 			}
 		}
 		if len(a.near) > 0 {
+			a.learned = make(map[kernel.ID]int)
 			list = append(list, a)
 		}
 	}
