@@ -103,12 +103,7 @@ func Request(proto, flags int) *nl.NetlinkRequest { return nl.NewNetlinkRequest(
 // Read sends a request that changes nothing, and hands the answers to use, unless it is refused. They are lent: when use returns, they
 // are written over. An interrupted dump is repeated before that.
 func (n *Namespace) Read(q Query, use func(msgs [][]byte)) error {
-	return n.ReadAll([]Query{q}, func(replies []Reply) error {
-		if replies[0].Err == nil {
-			use(replies[0].Answers)
-		}
-		return replies[0].Err
-	})
+	return n.ReadAll([]Query{q}, func(replies []Reply) error { return replies[0].hand(use) })
 }
 
 // ReadAll is Read for several requests that are sent in one go. Only the last may be a dump.

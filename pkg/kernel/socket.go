@@ -83,11 +83,7 @@ func (s *socket) ask(q Query, use func(msgs [][]byte)) error {
 	if err := s.do(x, []Query{q}); err != nil {
 		return err
 	}
-	r := x.replies[0]
-	if r.Err == nil {
-		use(r.Answers)
-	}
-	return r.Err
+	return x.replies[0].hand(use)
 }
 
 // read makes an exchange until nothing came between the parts of a dump, and hands the replies to use. When that returns, what it got
@@ -154,6 +150,14 @@ type Reply struct {
 	acknowledged bool // the last message is an acknowledgement
 	interrupted  bool
 	done         bool
+}
+
+// hand gives the answers to use, if there is no error.
+func (r *Reply) hand(use func(msgs [][]byte)) error {
+	if r.Err == nil {
+		use(r.Answers)
+	}
+	return r.Err
 }
 
 // exchange is what is sent in one go, and what has come of the replies to it.

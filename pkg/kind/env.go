@@ -185,7 +185,15 @@ func (e *Env) ReadLinks(s *Section, host *kernel.Namespace) error {
 		queries = append(queries, nsidQuery(p.FD))
 	}
 	queries = append(queries, linksQuery)
-	return s.NS.ReadAll(queries, func(replies []kernel.Reply) error { return s.linked(peers, replies) })
+	var refused error // of one of the questions
+	err = s.NS.ReadAll(queries, func(replies []kernel.Reply) error {
+		refused = s.linked(peers, replies)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("list links: %w", err)
+	}
+	return refused
 }
 
 // linked takes the answers to what [Env.ReadLinks] asks.

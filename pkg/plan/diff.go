@@ -393,6 +393,7 @@ func (p *planner) unwanted(have []Have) []Key {
 		if h.Class != Ours || p.found[h] {
 			continue
 		}
+		// Of two at one key one is found, and the other is wanted as well.
 		if k := h.Object.Key(); p.want[k] == nil && p.world.object(k) != nil {
 			gone = append(gone, k)
 		}

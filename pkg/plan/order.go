@@ -27,7 +27,7 @@ func units(want []Object, equal []bool, kinds []string) []*unit {
 	}
 	of := make(map[Key]*unit, len(want))
 	all := make([]*unit, 0, len(want))
-	room := make([]unit, len(want))
+	room := make([]unit, len(want)) // for all, at once
 	for i, o := range want {
 		if p, ok := o.(Paired); ok {
 			if pair, ok := p.Pair(); ok && of[pair] != nil {
