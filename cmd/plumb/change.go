@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -67,9 +69,13 @@ type change struct {
 
 // change does it to each target in turn, until one fails.
 func (e *env) change(ctx context.Context, c change, targets []target) error {
+	// A reader of the output that goes away must not leave a host half changed. It is so to the end: the exit code tells how that was.
+	signal.Ignore(syscall.SIGPIPE)
+	endings := hearEndings()
+	defer endings.release()
 	// What nobody has confirmed must not stay.
-	ctx, stop, release := e.interrupts(ctx, interruption{finish: c.finish, firm: c.options.ConfirmWithin > 0})
-	defer release()
+	ctx, stop, end := e.watch(ctx, endings.signals, interruption{finish: c.finish, firm: c.options.ConfirmWithin > 0})
+	defer end()
 
 	if !e.quiet && !e.verbose {
 		e.live = newLive(e.stderr)
@@ -77,7 +83,10 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	var now *progress
 	c.options.Stop, c.options.Warn, c.options.LockTimeout = stop, e.warn, e.lockTimeout
 	c.options.AllowDisconnect, c.options.Prefetched = e.allowDisconnect, e.prefetched
-	c.options.Planned = func(p plan.Plan) { now.begin(p) }
+	c.options.Planned = func(p plan.Plan) {
+		endings.heard.Wait()
+		now.begin(p)
+	}
 	c.options.Waiting = func(within time.Duration) {
 		e.say("roll back in %v unless confirmed: plumb confirm %s", within, now.text.Name)
 	}

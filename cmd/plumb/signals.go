@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -22,36 +23,39 @@ const finishStep = "finishing the step in hand"
 // some of those pass it on. Nobody presses twice as fast.
 const sameEvent = 100 * time.Millisecond
 
-// interrupts turns signals into the two ways to end a run: the first cancels the context, and a Ctrl-C after that closes
-// stop. SIGPIPE is ignored until release: a reader of the output that goes away must not leave a host half changed.
-func (e *env) interrupts(parent context.Context, i interruption) (ctx context.Context, stop <-chan struct{}, release func()) {
-	signals, unnotify := endSignals()
-	pipes := make(chan os.Signal, 1)
-	signal.Notify(pipes, syscall.SIGPIPE)
-	ctx, stop, end := e.watch(parent, signals, i)
-	return ctx, stop, func() {
-		unnotify()
-		signal.Stop(pipes)
-		end()
-	}
+// endings are the signals that ask a run to end, from when they are heard until they are released. Those that the process was started to
+// ignore, as by nohup, stay ignored.
+type endings struct {
+	signals chan os.Signal
+	heard   sync.WaitGroup
 }
 
-// endSignals are the signals that ask a run to end. Those that the process was started to ignore, as by nohup, stay
-// ignored.
-func endSignals() (signals chan os.Signal, stop func()) {
-	signals = make(chan os.Signal, 8)
-	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
-		if !signal.Ignored(s) {
-			signal.Notify(signals, s)
+// hearEndings begins to hear them, beside what the process does next: the runtime takes as long to arrange that as a small file to be
+// parsed. Until it has they end the process, so that whoever changes something waits for it.
+func hearEndings() *endings {
+	e := &endings{signals: make(chan os.Signal, 8)}
+	e.heard.Go(func() {
+		for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+			if !signal.Ignored(s) {
+				signal.Notify(e.signals, s)
+			}
 		}
-	}
-	return signals, func() { signal.Stop(signals) }
+	})
+	return e
 }
 
-// watch is interrupts on any channel of signals.
-func (e *env) watch(parent context.Context, signals <-chan os.Signal, i interruption) (context.Context, <-chan struct{}, func()) {
+// release lets them end the process again. It does not wait for that, because mostly the process ends first.
+func (e *endings) release() {
+	go func() {
+		e.heard.Wait()
+		signal.Stop(e.signals)
+	}()
+}
+
+// watch turns signals into the two ways to end a run: the first cancels the context, and a Ctrl-C after that closes stop.
+func (e *env) watch(parent context.Context, signals <-chan os.Signal, i interruption) (ctx context.Context, stop <-chan struct{}, end func()) {
 	ctx, cancel := context.WithCancel(parent)
-	stop, ended, gone := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	stopped, ended, gone := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(gone)
 		if !awaitSignal(signals, ended) {
@@ -65,10 +69,10 @@ func (e *env) watch(parent context.Context, signals <-chan os.Signal, i interrup
 		cancel()
 		if !i.firm && awaitCtrlC(signals, ended) {
 			e.say("stopping at once")
-			close(stop)
+			close(stopped)
 		}
 	}()
-	return ctx, stop, func() {
+	return ctx, stopped, func() {
 		close(ended)
 		<-gone
 		cancel()

@@ -102,13 +102,13 @@ func TestWatchEndsWithoutSignals(t *testing.T) {
 	}
 }
 
-// A signal to the process arrives, and one that it was started to ignore would not.
-func TestInterrupts(t *testing.T) {
-	e := &env{stderr: &bytes.Buffer{}}
-	ctx, _, release := e.interrupts(t.Context(), interruption{})
-	defer release()
+// A signal to the process arrives.
+func TestEndings(t *testing.T) {
+	e := hearEndings()
+	defer e.release()
+	e.heard.Wait()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	<-ctx.Done()
+	<-e.signals
 }

@@ -144,12 +144,15 @@ func (n *Namespace) Inside(f func() error) error {
 		return err
 	}
 	return OnThread(func(t Thread) error {
-		if err := t.enter(n.Name, n.fd); err != nil {
+		if err := n.Enter(t); err != nil {
 			return err
 		}
 		return f()
 	})
 }
+
+// Enter takes the thread into the namespace, which must not rest.
+func (n *Namespace) Enter(t Thread) error { return t.enter(n.Name, n.fd) }
 
 // enter takes the thread into a namespace.
 func (Thread) enter(name string, fd int) error {

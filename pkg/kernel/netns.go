@@ -46,9 +46,25 @@ func Names() ([]string, error) {
 func Named(t Thread, name string, seam *Seam) (*Namespace, error) {
 	n, err := open(t, name, seam)
 	if err == nil {
-		n.nft, _ = openSocket(unix.NETLINK_NETFILTER) // else NFTUntouched tries again, and says why not
+		n.openForLook()
 	}
 	return n, err
+}
+
+// Again is Named for a namespace that may still be open: it says whether that is so, and whether it has its name.
+func (n *Namespace) Again(t Thread) bool {
+	if n.route == nil || !n.Stands() || n.Enter(t) != nil {
+		return false
+	}
+	n.openForLook()
+	return true
+}
+
+// openForLook opens what only a look needs, on a thread in the namespace.
+func (n *Namespace) openForLook() {
+	if n.nft == nil {
+		n.nft, _ = openSocket(unix.NETLINK_NETFILTER) // else NFTUntouched tries again, and says why not
+	}
 }
 
 // Absent says whether an error of [Named] is that no namespace has the name.
@@ -89,10 +105,10 @@ func openFile(name string) (fd int, err error) {
 	return fd, nil
 }
 
-// Create takes the thread into a new namespace, and gives that its name. What the kernel copies into it comes from the host, and
-// not from where the thread has been: net.core.devconf_inherit_init_net may say that. Prepare runs before the name is visible; no one
-// else can be in the namespace then. It may call [Namespace.Do] and file operations on /proc/sys/net directly.
-func Create(t Thread, name string, seam *Seam, prepare func(*Namespace) error) (*Namespace, error) {
+// Create takes the thread into a new namespace. Nobody else can be in it, and it ends when it is closed, until [Namespace.Bind] has made
+// its name visible. What the kernel copies into it comes from the host, and not from where the thread has been:
+// net.core.devconf_inherit_init_net may say that.
+func Create(t Thread, name string, seam *Seam) (*Namespace, error) {
 	if err := t.enter("", t.home); err != nil {
 		return nil, err
 	}
@@ -105,22 +121,15 @@ func Create(t Thread, name string, seam *Seam, prepare func(*Namespace) error) (
 		return nil, err
 	}
 	n.Name = name
-	if err = prepare(n); err == nil {
-		err = bind(name, seam)
-	}
-	if err != nil {
-		n.Close()
-		return nil, err
-	}
 	return n, nil
 }
 
-// bind gives the calling thread's namespace a name. It mounts onto the very file that it made: where that is gone, the name
-// may be another's by now, whose namespace a second mount would hide.
-func bind(name string, seam *Seam) error {
-	path := filepath.Join(NetnsDir, name)
+// Bind makes the name of a namespace visible that the calling thread is in. It mounts onto the very file that it made: where that is
+// gone, the name may be another's by now, whose namespace a second mount would hide.
+func (n *Namespace) Bind() error {
+	path := filepath.Join(NetnsDir, n.Name)
 	var file *os.File
-	err := seam.Do(Write{NS: name, What: "create " + path}, func() (err error) {
+	err := n.Do("create "+path, func() (err error) {
 		file, err = os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o444)
 		return err
 	})
@@ -131,12 +140,12 @@ func bind(name string, seam *Seam) error {
 	if err != nil {
 		return err
 	}
-	err = seam.Do(Write{NS: name, What: "mount " + path}, func() error {
+	err = n.Do("mount "+path, func() error {
 		at := fmt.Sprintf("/proc/thread-self/fd/%d", file.Fd())
 		return unix.Mount("/proc/thread-self/ns/net", at, "none", unix.MS_BIND, "")
 	})
 	if err != nil && isAt(file, path) {
-		return errors.Join(err, Remove(name, seam))
+		return errors.Join(err, Remove(n.Name, n.seam))
 	}
 	return err
 }

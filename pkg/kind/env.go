@@ -20,6 +20,8 @@ type Env struct {
 	Sections map[string]*Section
 	// Prefetched are those that were read before it was known what is wanted, while others are being read.
 	Prefetched map[string]*Section
+	// Spare, unless nil, is for the first namespace that is made.
+	Spare *Spare
 	// Names are what is in /run/netns.
 	Names []string
 	// Foreign are the stamps of namespaces of a wanted name that the run does not look into.

@@ -230,18 +230,39 @@ func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {
 		}
 		e.prepared = true
 	}
-	opened, err := kernel.Create(t, n.Name, e.Seam, func(ns *kernel.Namespace) error {
-		if err := e.resetConf(ns); err != nil {
-			return err
-		}
-		return e.stampNamespace(ns, n)
-	})
+	ns, err := e.blank(t, n.Name)
 	if err != nil {
 		return nil, err
 	}
-	s := NewSection(opened)
+	err = e.resetConf(ns)
+	if err == nil {
+		err = e.stampNamespace(ns, n)
+	}
+	if err == nil {
+		err = ns.Bind()
+	}
+	if err != nil {
+		ns.Close()
+		return nil, err
+	}
+	s := NewSection(ns)
 	s.Owned = true
 	return s, nil
+}
+
+// blank takes the thread into a new namespace: the spare one, or one of its own.
+func (e *Env) blank(t kernel.Thread, name string) (*kernel.Namespace, error) {
+	spare, inherited := e.Spare.take()
+	if spare == nil {
+		return kernel.Create(t, name, e.Seam)
+	}
+	e.inherited = func() ([]setting, error) { return inherited, nil }
+	spare.Name = name
+	if err := spare.Enter(t); err != nil {
+		spare.Close()
+		return nil, err
+	}
+	return spare, nil
 }
 
 // stampNamespace stamps lo and brings it up, in one message. Without a stamp it takes one away. As every link of ours,

@@ -1,6 +1,10 @@
 package kind
 
-import "github.com/plumbnet/plumb/pkg/plan"
+import (
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+)
 
 // Kind is how the objects of one kind meet the kernel.
 type Kind struct {
@@ -29,19 +33,25 @@ type Kind struct {
 	Within bool
 }
 
+// table is made once: a run asks for a step's kind many times.
+var table = []Kind{
+	{Name: KindNamespace, List: listNamespaces, Put: putNamespace, Del: delNamespaces, Begin: beginNamespaces, Last: true},
+	// Defaults and global switches come before the links that take a copy of them; a link's own come after it, as its
+	// need says.
+	{Name: KindSysctl, List: listSysctls, Put: putSysctl, Del: delSysctls, Beside: insideNamespace, Within: true},
+	{Name: KindLink, List: listLinks, Put: putLinks, Del: delLinks, Apart: true, Beside: always},
+	{Name: KindAddress, List: listAddresses, Put: putAddress, Del: delAddresses, Beside: always, AfterLinks: true, Within: true},
+	// A gateway must be reachable when its route is made: after the addresses.
+	{Name: KindRoute, List: listRoutes, Put: putRoute, Del: delRoutes, Beside: always, AfterLinks: true, Within: true},
+	{Name: KindNAT, List: listNAT, Put: putNAT, Del: delNAT, Batch: true, AfterLinks: true, Within: true},
+}
+
 // Table lists the kinds in the order of creation.
-func Table() []Kind {
-	return []Kind{
-		{Name: KindNamespace, List: listNamespaces, Put: putNamespace, Del: delNamespaces, Begin: beginNamespaces, Last: true},
-		// Defaults and global switches come before the links that take a copy of them; a link's own come after it, as its
-		// need says.
-		{Name: KindSysctl, List: listSysctls, Put: putSysctl, Del: delSysctls, Beside: insideNamespace, Within: true},
-		{Name: KindLink, List: listLinks, Put: putLinks, Del: delLinks, Apart: true, Beside: always},
-		{Name: KindAddress, List: listAddresses, Put: putAddress, Del: delAddresses, Beside: always, AfterLinks: true, Within: true},
-		// A gateway must be reachable when its route is made: after the addresses.
-		{Name: KindRoute, List: listRoutes, Put: putRoute, Del: delRoutes, Beside: always, AfterLinks: true, Within: true},
-		{Name: KindNAT, List: listNAT, Put: putNAT, Del: delNAT, Batch: true, AfterLinks: true, Within: true},
-	}
+func Table() []Kind { return slices.Clone(table) }
+
+// Of gives the kind of what a key names.
+func Of(k plan.Key) *Kind {
+	return &table[slices.IndexFunc(table, func(row Kind) bool { return row.Name == k.Kind })]
 }
 
 func always(plan.Object) bool { return true }

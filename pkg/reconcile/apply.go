@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -21,6 +22,8 @@ var (
 
 // apply makes the host match r.want.
 func (r *run) apply() error {
+	r.makeSpare()
+	defer r.spare.Drop()
 	start, want, err := r.observe(r.want)
 	if err != nil {
 		return ended(ErrNotRun, err)
@@ -45,6 +48,14 @@ func (r *run) apply() error {
 		return r.fail(err, start, before)
 	}
 	return nil
+}
+
+// makeSpare has a namespace made beside the first look, if the first that is wanted is not there.
+func (r *run) makeSpare() {
+	i := slices.IndexFunc(r.want, func(o plan.Object) bool { return o.Key().Kind == kind.KindNamespace })
+	if i >= 0 && r.Workers > 1 && !kernel.IsMounted(r.want[i].Key().Name) {
+		r.spare = kind.NewSpare(r.Seam)
+	}
 }
 
 // refusal is the error of a plan that must not be applied; it tells the first reason.

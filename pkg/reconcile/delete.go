@@ -124,7 +124,7 @@ func (r *run) delete(b batch, l *ledger, pastFailures bool) error {
 var errFailed = errors.New("failed")
 
 // deleteIn deletes the objects of one place, and lets it rest. With a namespace that is gone they are too.
-func (r *run) deleteIn(p *place, k kind.Kind) error {
+func (r *run) deleteIn(p *place, k *kind.Kind) error {
 	err := k.Del(r.env, p.objects)
 	if errors.Is(err, kernel.ErrGone) && !k.Last {
 		err = nil

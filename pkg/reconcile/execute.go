@@ -36,10 +36,7 @@ func alone(s plan.Step) bool { return s.Action == plan.Replace || s.Action == pl
 
 func deletes(s plan.Step) bool { return s.Action == plan.Delete }
 
-func kindOf(s plan.Step) kind.Kind {
-	table := kind.Table()
-	return table[slices.IndexFunc(table, func(k kind.Kind) bool { return k.Name == s.Key().Kind })]
-}
+func kindOf(s plan.Step) *kind.Kind { return kind.Of(s.Key()) }
 
 // execute takes the steps in the order of [arrange], up to the first that fails, or past failures. Early are the sections that were read
 // after the last write to them, while the rest was still to be made.

@@ -24,7 +24,7 @@ func (r *run) readEarly(done, rest []batch) (early sections, err error) {
 	names = slices.DeleteFunc(names, func(name string) bool { return name == "" || again[name] || waiting[name] })
 	found := make([]*kind.Section, len(names))
 	err = kernel.Each(r.Workers, len(names), func(t kernel.Thread, i int) (err error) {
-		found[i], _, err = r.openNamed(t, names[i], r.env.Sections[""].NS, nil)
+		found[i], _, err = r.openNamed(t, names[i], r.env.Sections[""].NS, nil, r.env.Sections[names[i]])
 		return err
 	})
 	if err != nil {
@@ -35,7 +35,7 @@ func (r *run) readEarly(done, rest []batch) (early sections, err error) {
 		if s == nil {
 			continue // it is gone: the look will tell
 		}
-		if old := r.env.Sections[names[i]]; old != nil {
+		if old := r.env.Sections[names[i]]; old != nil && old.NS != s.NS {
 			old.NS.Close()
 		}
 		r.env.Sections[names[i]], early[names[i]] = s, true

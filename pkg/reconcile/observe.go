@@ -31,6 +31,7 @@ type run struct {
 	warned  map[string]bool
 	warning sync.Mutex
 	copies  map[kind.Place]string
+	spare   *kind.Spare
 	// refused are the keys at which somebody else's was found since the run began.
 	refused []plan.Key
 	// leaving says that the run takes all that is the topology's away.
@@ -68,7 +69,7 @@ func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, er
 	r.env = &kind.Env{
 		Topology: r.topology, Cookie: r.cookie, Seam: r.Seam, Record: r.record.view(r.topology), Adopt: r.Adopt,
 		Foreign: make(map[string]kind.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
-		Copies: r.copies,
+		Copies: r.copies, Spare: r.spare,
 	}
 	r.env.SetWant(want, last)
 	if err := r.openSections(before, touched); err != nil {
@@ -187,7 +188,7 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		case i == 0:
 			err = errors.Join(r.env.ReadLinks(host, host.NS), host.Read())
 		default:
-			found[i], stamps[i], err = r.openNamed(t, name, host.NS, prefetched[name])
+			found[i], stamps[i], err = r.openNamed(t, name, host.NS, prefetched[name], s)
 		}
 		return err
 	})
@@ -202,7 +203,7 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		}
 	}
 	for name, s := range before {
-		if r.env.Sections[name] != s {
+		if now := r.env.Sections[name]; now == nil || now.NS != s.NS {
 			s.NS.Close()
 		}
 	}
@@ -210,11 +211,11 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 }
 
 // openNamed reads the section of a namespace, nil for one that is not the topology's, and lets it rest. What was prefetched of it is not
-// read again; nil is nothing.
-func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, prefetched *kind.Section) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
+// read again; nil is nothing. Before is its section at the look before this one, nil for none.
+func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, prefetched, before *kind.Section) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
 	s := prefetched
 	if s == nil || !s.NS.Stands() {
-		s, err = r.openLinks(t, name, host)
+		s, err = r.openLinks(t, name, host, before)
 	}
 	if s == nil || err != nil {
 		return nil, stamp, err
@@ -233,13 +234,16 @@ func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, pr
 }
 
 // openLinks opens a namespace, and reads its links. It gives nil when none has the name: listing the namespaces tells what to do about it.
-func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace) (*kind.Section, error) {
-	n, err := kernel.Named(t, name, r.Seam)
-	switch {
-	case kernel.Absent(err):
+func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace, before *kind.Section) (*kind.Section, error) {
+	var n *kernel.Namespace
+	if before != nil && before.NS.Again(t) {
+		n = before.NS
+	} else if named, err := kernel.Named(t, name, r.Seam); kernel.Absent(err) {
 		return nil, nil
-	case err != nil:
+	} else if err != nil {
 		return nil, err
+	} else {
+		n = named
 	}
 	s := kind.NewSection(n)
 	if err := r.env.ReadLinks(s, host); err != nil {
