@@ -105,6 +105,14 @@ func (e *Env) WantedIn(has func(ns string) bool) (list []plan.Object) {
 	return list
 }
 
+// WantedOf lists what the topology wants in one section, and with it that.
+func (e *Env) WantedOf(ns string) (list []plan.Object) {
+	for _, k := range table {
+		list = append(list, e.wantIn[section{ns, k.Name}]...)
+	}
+	return list
+}
+
 // Compare looks for what only all sections together tell: which links bear the same stamp, and where cables end. The sections
 // can be listed then, those of namespaces beside each other. Before is the environment of the look before this one, nil for none,
 // for what it has found out about sections that both share.

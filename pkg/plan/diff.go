@@ -29,11 +29,8 @@ type Options struct {
 //
 // Each step is tried on an imagined kernel, so that what it takes down is planned for.
 func Diff(want []Object, have []Have, o Options) Plan {
-	p := &planner{Options: o, have: make(map[Key]*Have, len(have))}
+	p := newPlanner(have, o)
 	p.plan.Wanted = len(want)
-	for i := range have {
-		p.have[have[i].Object.Key()] = &have[i]
-	}
 	equal, same := p.match(want, have)
 	if same {
 		return p.plan
@@ -58,6 +55,26 @@ func Diff(want []Object, have []Have, o Options) Plan {
 	return p.plan
 }
 
+// Differing lists what [Diff] would plan for at first sight, and not what its steps would take down. Nil says that it would plan nothing.
+func Differing(want []Object, have []Have) (keys []Key) {
+	p := newPlanner(have, Options{})
+	equal, same := p.match(want, have)
+	if same {
+		return nil
+	}
+	for i, w := range want {
+		if _, ok := w.(Sequenced); ok || !equal[i] { // one in a wrong place is as equal as others
+			keys = append(keys, w.Key())
+		}
+	}
+	for i := range have {
+		if p.unplanned(&have[i]) {
+			keys = append(keys, have[i].Object.Key())
+		}
+	}
+	return keys
+}
+
 type planner struct {
 	Options
 	want  map[Key]Object
@@ -69,6 +86,14 @@ type planner struct {
 	refused   map[Key]bool
 	world     *world
 	plan      Plan
+}
+
+func newPlanner(have []Have, o Options) *planner {
+	p := &planner{Options: o, have: make(map[Key]*Have, len(have))}
+	for i := range have {
+		p.have[have[i].Object.Key()] = &have[i]
+	}
+	return p
 }
 
 // match finds what stands at the keys of what is wanted, and says which of that is equal. Same is the short way out: all is, nothing is in
@@ -85,12 +110,13 @@ func (p *planner) match(want []Object, have []Have) (equal []bool, same bool) {
 		same = same && equal[i]
 	}
 	for i := range have {
-		if h := &have[i]; !p.found[h] && (h.Class == Ours || h.Collides) {
-			same = false
-		}
+		same = same && !p.unplanned(&have[i])
 	}
 	return equal, same && p.inPlace(want, have)
 }
+
+// unplanned says whether something that is not wanted must not stay as it is.
+func (p *planner) unplanned(h *Have) bool { return !p.found[h] && (h.Class == Ours || h.Collides) }
 
 // inPlace says whether what is wanted, and is there, is in the wanted order where that matters.
 func (p *planner) inPlace(want []Object, have []Have) bool {

@@ -24,11 +24,11 @@ var (
 func (r *run) apply() error {
 	r.makeSpare()
 	defer r.spare.Drop()
-	start, want, err := r.observe(r.want)
+	want, err := r.observe(r.want, nil)
 	if err != nil {
 		return ended(ErrNotRun, err)
 	}
-	p := r.guard(r.diff(want, start))
+	start, p := r.lists, r.guard(r.compare(want))
 	r.report.Plan = p
 	r.warn()
 	if p.Refused() {
@@ -93,19 +93,19 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 // verify reads what steps can have changed, but for what was read early, and plans anew if that is not as it is wanted.
 func (r *run) verify(touched, early sections) (p plan.Plan, want []plan.Object, err error) {
 	open := len(r.env.Sections)
-	want, err = r.observeAgain(r.want, touched.but(early))
+	want, err = r.observe(r.want, touched.but(early))
 	if err != nil {
 		return p, nil, err
 	}
 	if vanished := len(r.env.Sections) < open; touched != nil && !vanished {
-		if p = r.diff(r.env.WantedIn(touched.has), r.listed(touched)); len(p.Steps) == 0 {
+		if p = r.diff(r.env.WantedIn(touched.has), r.lists.in(touched)); len(p.Steps) == 0 {
 			return p, want, nil
 		}
-		if want, err = r.observeAgain(r.want, nil); err != nil {
+		if want, err = r.observe(r.want, nil); err != nil {
 			return p, nil, err
 		}
 	}
-	return r.guard(r.diff(want, r.listed(nil))), want, nil
+	return r.guard(r.compare(want)), want, nil
 }
 
 // left names what a plan still has to do.

@@ -30,7 +30,7 @@ func (r *run) readEarly(done, rest []batch) (early sections, err error) {
 	if err != nil {
 		return nil, err
 	}
-	early = make(sections, len(found))
+	early, r.lists = make(sections, len(found)), maps.Clone(r.lists)
 	for i, s := range found {
 		if s == nil {
 			continue // it is gone: the look will tell

@@ -23,9 +23,8 @@ type run struct {
 	record   *record
 	want     []plan.Object
 	// env holds the namespaces as they were last observed.
-	env *kind.Env
-	// lists are the objects of each section as they were last observed.
-	lists  map[string][]plan.Have
+	env    *kind.Env
+	lists  lists
 	report Report
 	// warned has the warnings that were given, by one thread at a time.
 	warned  map[string]bool
@@ -40,17 +39,12 @@ type run struct {
 	undoing bool
 }
 
-// observe reads all live objects that are the topology's, or that stand where one of want shall.
-func (r *run) observe(want []plan.Object) (have []plan.Have, full []plan.Object, err error) {
-	full, err = r.observeAgain(want, nil)
-	return r.listed(nil), full, err
-}
-
 // looks bounds how often a host is looked at anew on which a namespace went during a look.
 const looks = 5
 
-// observeAgain is observe where only the given sections can have changed since the last time; nil for all. What is there is [run.listed].
-func (r *run) observeAgain(want []plan.Object, touched sections) (full []plan.Object, err error) {
+// observe reads all live objects that are the topology's, or that stand where one of want shall, in the sections that can have changed
+// since the last time; nil for all. What is there is [run.listed].
+func (r *run) observe(want []plan.Object, touched sections) (full []plan.Object, err error) {
 	for range looks {
 		if full, err = r.look(want, touched); !errors.Is(err, kernel.ErrGone) {
 			break
@@ -91,7 +85,7 @@ func (r *run) list(touched sections) error {
 	})
 	names := slices.Sorted(maps.Keys(r.env.Sections))
 	lists := make([][]plan.Have, len(names))
-	list := func(_ kernel.Thread, i int) (err error) {
+	list := func(i int) (err error) {
 		known := false
 		if lists[i], known = r.lists[names[i]]; !known || touched.has(names[i]) {
 			s := r.env.Sections[names[i]]
@@ -100,7 +94,7 @@ func (r *run) list(touched sections) error {
 		}
 		return err
 	}
-	if err := kernel.Each(r.Workers, len(names), list); err != nil {
+	if err := kernel.Share(r.Workers, len(names), list); err != nil {
 		return err
 	}
 	r.lists = make(map[string][]plan.Have, len(names))
@@ -111,17 +105,6 @@ func (r *run) list(touched sections) error {
 		}
 	}
 	return nil
-}
-
-// listed are the objects of the sections as they were last observed; nil for all.
-func (r *run) listed(in sections) []plan.Have {
-	var lists [][]plan.Have
-	for _, name := range slices.Sorted(maps.Keys(r.lists)) {
-		if in.has(name) {
-			lists = append(lists, r.lists[name])
-		}
-	}
-	return slices.Concat(lists...)
 }
 
 func (r *run) listSection(table []kind.Kind, s *kind.Section) (have []plan.Have, err error) {
@@ -313,40 +296,11 @@ func closeAll(sections map[string]*kind.Section) {
 
 // plan observes, and plans the way to what is wanted.
 func (r *run) plan() (plan.Plan, error) {
-	have, want, err := r.observe(r.want)
+	want, err := r.observe(r.want, nil)
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	return r.guard(r.diff(want, have)), nil
-}
-
-func (r *run) diff(want []plan.Object, have []plan.Have) plan.Plan {
-	o := plan.Options{Adopt: r.Adopt, Gone: "no longer in the file"}
-	if len(r.want) == 0 || r.undoing {
-		o.Gone = ""
-	}
-	if r.leaving || r.undoing {
-		have = r.passBy(have)
-	}
-	for _, k := range kind.Table() {
-		o.Kinds = append(o.Kinds, k.Name)
-		if k.Last {
-			o.Last = append(o.Last, k.Name)
-		}
-	}
-	return plan.Diff(want, have, o)
-}
-
-// passBy leaves out, with a warning, what only collides: it is in nobody's way when things go, or go back.
-func (r *run) passBy(have []plan.Have) (rest []plan.Have) {
-	for _, h := range have {
-		if h.Collides {
-			r.warnOnce(h.Object.Key().Label() + " is left alone: " + h.Why)
-		} else {
-			rest = append(rest, h)
-		}
-	}
-	return rest
+	return r.guard(r.compare(want)), nil
 }
 
 func (r *run) warnOnce(text string) {

@@ -13,7 +13,7 @@ import (
 
 // fail ends an apply that could not be carried through: it goes back to what was there, unless told to keep what was
 // done.
-func (r *run) fail(cause error, start []plan.Have, before *record) error {
+func (r *run) fail(cause error, start lists, before *record) error {
 	if r.keeps(cause) {
 		return ended(ErrPartial, cause)
 	}
@@ -53,19 +53,18 @@ var errNotBack = errors.New("not all went back")
 
 // rollBack is a plan like any other: from what is there now to what was there at the start. It returns what it could
 // not do.
-func (r *run) rollBack(start []plan.Have, before *record) (rest plan.Plan, err error) {
+func (r *run) rollBack(start lists, before *record) (rest plan.Plan, err error) {
 	r.undoing, r.ctx = true, context.WithoutCancel(r.ctx)
 	outcomes := r.report.Outcomes
 	defer func() { r.report.Outcomes = outcomes }()
 	rest = inverse(outcomes) // until the kernel has told
-	want := r.before(start, before)
+	want := r.before(start.in(nil), before)
 	r.record.recall(before, r.topology)
 	for range rounds {
-		have, _, err := r.observe(want)
-		if err != nil {
+		if _, err := r.observe(want, nil); err != nil {
 			return rest, err
 		}
-		if rest = r.diff(want, have); len(rest.Steps) == 0 {
+		if rest = r.diff(want, r.lists.in(nil)); len(rest.Steps) == 0 {
 			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
 			return rest, r.record.save(r.Seam)
 		}
@@ -77,11 +76,10 @@ func (r *run) rollBack(start []plan.Have, before *record) (rest plan.Plan, err e
 			return rest, err
 		}
 	}
-	have, _, err := r.observe(want)
-	if err != nil {
+	if _, err := r.observe(want, nil); err != nil {
 		return rest, err
 	}
-	return r.diff(want, have), nil
+	return r.diff(want, r.lists.in(nil)), nil
 }
 
 // inverse names what is to be undone of what a run did or tried, the last first.
