@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -47,11 +48,17 @@ type Env struct {
 // section and kind of objects. A namespace is in its own.
 type section struct{ ns, kind string }
 
+// wanted are the objects of a section and kind that the topology wants.
+type wanted struct {
+	at      int // the number of the first among all
+	objects []plan.Object
+}
+
 // wants are the objects that the topology wants, in the ways in which they are looked for.
 type wants struct {
 	objects  []plan.Object
 	want     map[plan.Key]plan.Object
-	wantIn   map[section][]plan.Object
+	wantIn   map[section]wanted
 	wantIPv6 map[plan.Key]bool // links that shall have IPv6 addresses
 }
 
@@ -62,7 +69,7 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 		return
 	}
 	e.wants = &wants{
-		objects: want, want: make(map[plan.Key]plan.Object, len(want)), wantIn: make(map[section][]plan.Object),
+		objects: want, want: make(map[plan.Key]plan.Object, len(want)), wantIn: make(map[section]wanted),
 		wantIPv6: make(map[plan.Key]bool),
 	}
 	first, last := 0, section{}
@@ -74,43 +81,58 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 			in.ns = k.Name
 		}
 		if in != last {
-			e.wantHere(last, want[first:i])
+			e.wantHere(last, wanted{first, want[first:i]})
 			first, last = i, in
 		}
 		if a, ok := o.(Address); ok && a.Prefix.Addr().Is6() {
 			e.wantIPv6[LinkKey(a.NS, a.Dev)] = true
 		}
 	}
-	e.wantHere(last, want[first:])
+	e.wantHere(last, wanted{first, want[first:]})
 }
 
 // wantHere notes a run of what is wanted. Mostly it is all of its section and kind.
-func (w *wants) wantHere(in section, run []plan.Object) {
-	if len(run) == 0 {
+func (w *wants) wantHere(in section, run wanted) {
+	if len(run.objects) == 0 {
 		return
 	}
-	if before := w.wantIn[in]; before != nil {
-		run = slices.Concat(before, run)
+	if before, ok := w.wantIn[in]; ok {
+		run = wanted{before.at, slices.Concat(before.objects, run.objects)}
 	}
 	w.wantIn[in] = run
 }
 
-// WantedIn lists what the topology wants in some sections: of each section and kind in its order, and with a section its namespace.
+// WantedIn lists what the topology wants in some sections, in its order, and with a section its namespace.
 func (e *Env) WantedIn(has func(ns string) bool) (list []plan.Object) {
-	for in, objects := range e.wantIn {
+	var runs []wanted
+	for in, run := range e.wantIn {
 		if has(in.ns) {
-			list = append(list, objects...)
+			runs = append(runs, run)
 		}
+	}
+	slices.SortFunc(runs, func(a, b wanted) int { return cmp.Compare(a.at, b.at) })
+	for _, run := range runs {
+		list = append(list, run.objects...)
 	}
 	return list
 }
 
-// WantedOf lists what the topology wants in one section, and with it that.
+// WantedOf is WantedIn for one section.
 func (e *Env) WantedOf(ns string) (list []plan.Object) {
 	for _, k := range table {
-		list = append(list, e.wantIn[section{ns, k.Name}]...)
+		list = append(list, e.wantIn[section{ns, k.Name}].objects...)
 	}
 	return list
+}
+
+// WantsElsewhere says whether the topology wants anything in other sections.
+func (e *Env) WantsElsewhere(has func(ns string) bool) bool {
+	for in := range e.wantIn {
+		if !has(in.ns) {
+			return true
+		}
+	}
+	return false
 }
 
 // Compare looks for what only all sections together tell: which links bear the same stamp, and where cables end. The sections

@@ -1,7 +1,6 @@
 package kind
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -17,23 +16,26 @@ func TestWantedIn(t *testing.T) {
 	ns1, ns2, bridge, end := Namespace{Name: "ns1"}, Namespace{Name: "ns2"}, Link{Name: "br0"}, Link{NS: "ns1", Name: "eth0"}
 	var e Env
 	e.SetWant([]plan.Object{ns1, ns2, bridge, end, address(2), address(1)}, nil)
-	for ns, want := range map[string][]plan.Object{
-		"": {bridge}, "ns1": {ns1, end, address(2), address(1)}, "ns2": {ns2}, "ns3": nil,
+	all := []string{"", "ns1", "ns2"}
+	for _, test := range []struct {
+		in   []string
+		want []plan.Object
+	}{
+		{[]string{""}, []plan.Object{bridge}},
+		{[]string{"ns1"}, []plan.Object{ns1, end, address(2), address(1)}},
+		{[]string{"ns2", ""}, []plan.Object{ns2, bridge}},
+		{[]string{"ns3"}, nil},
+		{all, []plan.Object{ns1, ns2, bridge, end, address(2), address(1)}},
 	} {
-		got := e.WantedIn(func(name string) bool { return name == ns })
-		if !maps.Equal(count(got), count(want)) {
-			t.Errorf("in %q are wanted %v, not %v", ns, got, want)
+		has := func(ns string) bool { return slices.Contains(test.in, ns) }
+		if got := e.WantedIn(has); !slices.Equal(got, test.want) {
+			t.Errorf("in %q are wanted %v, not %v", test.in, got, test.want)
 		}
-		if first := slices.Index(got, plan.Object(address(2))); ns == "ns1" && got[first+1] != plan.Object(address(1)) {
-			t.Errorf("the order of addresses is lost: %v", got)
+		if got := e.WantedOf(test.in[0]); len(test.in) == 1 && !slices.Equal(got, test.want) {
+			t.Errorf("of %q are wanted %v, not %v", test.in, got, test.want)
+		}
+		if got := e.WantsElsewhere(has); got == (len(test.in) == len(all)) {
+			t.Errorf("beside %q something is wanted: %v", test.in, got)
 		}
 	}
-}
-
-func count(list []plan.Object) map[plan.Object]int {
-	n := make(map[plan.Object]int)
-	for _, o := range list {
-		n[o]++
-	}
-	return n
 }

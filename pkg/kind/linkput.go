@@ -177,7 +177,7 @@ const crowd = 128
 // crowded says whether a bridge is to have a crowd of ports.
 func (e *Env) crowded(l Link) bool {
 	ports := 0
-	for _, o := range e.wantIn[section{l.NS, KindLink}] {
+	for _, o := range e.wantIn[section{l.NS, KindLink}].objects {
 		if port, ok := o.(Link); ok && port.Master == l.Name {
 			ports++
 		}

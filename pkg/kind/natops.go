@@ -27,7 +27,7 @@ func NATTable(topology string) string { return "plumb-" + topology }
 
 // listNAT reads the topology's table in a section: an object for each rule.
 func listNAT(e *Env, s *Section) ([]plan.Have, error) {
-	wanted := len(e.wantIn[section{s.NS.Name, KindNAT}]) > 0
+	wanted := len(e.wantIn[section{s.NS.Name, KindNAT}].objects) > 0
 	if s.untouched || unsupported(s.noNFT) && !wanted {
 		return nil, nil // a kernel without nf_tables has no table of ours either
 	}
@@ -92,7 +92,7 @@ func (e *Env) readTable(c *nftables.Conn, s *Section) ([]plan.Have, error) {
 	for _, o := range others {
 		have = append(have, plan.Have{Object: NAT{NS: s.NS.Name, Entry: o}, Why: "made by hand"})
 	}
-	if len(have) == 0 && len(e.wantIn[section{s.NS.Name, KindNAT}]) == 0 {
+	if len(have) == 0 && len(e.wantIn[section{s.NS.Name, KindNAT}].objects) == 0 {
 		have = append(have, plan.Have{Object: table, Why: "empty"})
 	}
 	return have, nil
@@ -195,7 +195,7 @@ const writeTries = 5
 
 func (e *Env) writeTable(s *Section) error {
 	var entries []NAT
-	for _, o := range e.wantIn[section{s.NS.Name, KindNAT}] {
+	for _, o := range e.wantIn[section{s.NS.Name, KindNAT}].objects {
 		if n, ok := o.(NAT); ok {
 			entries = append(entries, n)
 		}

@@ -252,7 +252,7 @@ func (a asking) number(t kernel.Thread, other *Section) (number int, err error) 
 func (e *Env) openPeers(ns string) (files []kernel.File) {
 	const few = 4 // descriptors at once, of each thread
 	var names []string
-	for _, o := range e.wantIn[section{ns, KindLink}] {
+	for _, o := range e.wantIn[section{ns, KindLink}].objects {
 		l, _ := o.(Link)
 		pair, ok := l.Pair()
 		asks := ns < pair.NS || e.Prefetched[pair.NS] != nil && pair.NS != ""

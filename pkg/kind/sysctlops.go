@@ -86,7 +86,7 @@ func (e *Env) ReadSysctls(t kernel.Thread, s *Section) error {
 // sysctlKeys lists the sysctls that the topology wants in a section, and those that it has claimed there.
 func (e *Env) sysctlKeys(s *Section) []plan.Key {
 	keys := e.Record.Sysctls(s.NS.Name)
-	for _, o := range e.wantIn[section{s.NS.Name, KindSysctl}] {
+	for _, o := range e.wantIn[section{s.NS.Name, KindSysctl}].objects {
 		keys = append(keys, o.Key())
 	}
 	slices.SortFunc(keys, plan.Key.Compare)

@@ -44,7 +44,7 @@ var errHeard = errors.New("heard of elsewhere")
 // differing tells in which sections anything is not as it is wanted. Enough says that nothing outside of them hears of that; if not, they
 // are not all that there are.
 func (r *run) differing() (some sections, enough bool) {
-	if len(r.env.WantedIn(func(ns string) bool { return r.lists[ns] == nil })) > 0 {
+	if r.env.WantsElsewhere(func(ns string) bool { return r.lists[ns] != nil }) {
 		return nil, false
 	}
 	names := slices.Sorted(maps.Keys(r.lists))
