@@ -252,8 +252,11 @@ func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {
 
 // blank takes the thread into a new namespace: the spare one, or one of its own.
 func (e *Env) blank(t kernel.Thread, name string) (*kernel.Namespace, error) {
-	spare, inherited := e.Spare.take()
-	if spare == nil {
+	spare, inherited, err := e.Spare.take()
+	switch {
+	case err != nil:
+		return nil, err
+	case spare == nil:
 		return kernel.Create(t, name, e.Seam)
 	}
 	e.inherited = func() ([]setting, error) { return inherited, nil }

@@ -12,13 +12,14 @@ type Spare struct {
 	making    sync.WaitGroup
 	ns        *kernel.Namespace // nil when it could not be made, or was taken
 	inherited []setting         // see deviations
+	err       error
 }
 
-// NewSpare begins to make one. What goes wrong is left for who makes a namespace in its place to find out.
+// NewSpare begins to make one.
 func NewSpare(seam *kernel.Seam) *Spare {
 	s := new(Spare)
 	s.making.Go(func() {
-		_ = kernel.OnThread(func(t kernel.Thread) error { // see above
+		s.err = kernel.OnThread(func(t kernel.Thread) error {
 			n, err := kernel.Create(t, "", seam)
 			if err != nil {
 				return err
@@ -34,19 +35,20 @@ func NewSpare(seam *kernel.Seam) *Spare {
 	return s
 }
 
-// take gives the namespace, and what it has inherited, to who makes the first; nil when there is none.
-func (s *Spare) take() (n *kernel.Namespace, inherited []setting) {
+// take gives the namespace, and what it has inherited, to who makes the first, or why it could not be made; nothing after that.
+func (s *Spare) take() (n *kernel.Namespace, inherited []setting, err error) {
 	if s == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	s.making.Wait()
-	n, s.ns = s.ns, nil
-	return n, s.inherited
+	n, err = s.ns, s.err
+	s.ns, s.err = nil, nil
+	return n, s.inherited, err
 }
 
-// Drop ends the namespace if it was not taken.
+// Drop ends the namespace if it was not taken. That it could not be made matters to nobody then.
 func (s *Spare) Drop() {
-	if n, _ := s.take(); n != nil {
+	if n, _, _ := s.take(); n != nil {
 		n.Close()
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 // TestForwardingHost makes the same namespaces on a host that routes as on one that does not: the kernel gives a new
@@ -29,9 +31,12 @@ func TestForwardingHost(t *testing.T) {
 		initNet(t, "sysctl", "-qw", s)
 		t.Cleanup(func() { initNet(t, "sysctl", "-qw", key+"="+old) })
 	}
-	l.apply(topo)
-	l.same("made on a host that forwards", calm, l.settle())
-	l.converged(topo)
+	for _, workers := range []int{1, besideWorkers} {
+		l.apply(topo, func(o *reconcile.Options) { o.Workers = workers })
+		l.same("made on a host that forwards", calm, l.settle())
+		l.converged(topo)
+		l.destroy(topo.Name)
+	}
 }
 
 // initNet runs a command in the initial network namespace.
