@@ -69,12 +69,13 @@ type change struct {
 
 // change does it to each target in turn, until one fails.
 func (e *env) change(ctx context.Context, c change, targets []target) error {
-	// A reader of the output that goes away must not leave a host half changed. It is so to the end: the exit code tells how that was.
+	// A reader of the output that goes away must not leave a host half changed. It stays ignored: to the process's end its exit code must
+	// tell how the run went.
 	signal.Ignore(syscall.SIGPIPE)
-	endings := hearEndings()
-	defer endings.release()
+	ends := hearEndings()
+	defer ends.release()
 	// What nobody has confirmed must not stay.
-	ctx, stop, end := e.watch(ctx, endings.signals, interruption{finish: c.finish, firm: c.options.ConfirmWithin > 0})
+	ctx, stop, end := e.watch(ctx, ends.signals, interruption{finish: c.finish, firm: c.options.ConfirmWithin > 0})
 	defer end()
 
 	if !e.quiet && !e.verbose {
@@ -84,7 +85,7 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	c.options.Stop, c.options.Warn, c.options.LockTimeout = stop, e.warn, e.lockTimeout
 	c.options.AllowDisconnect, c.options.Prefetched = e.allowDisconnect, e.prefetched
 	c.options.Planned = func(p plan.Plan) {
-		endings.heard.Wait()
+		ends.heard.Wait()
 		now.begin(p)
 	}
 	c.options.Waiting = func(within time.Duration) {

@@ -63,9 +63,9 @@ func (e *env) applyDetached(ctx context.Context) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.stdin, e.stdout, e.stderr
 	cmd.ExtraFiles = []*os.File{alive}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	endings := hearEndings()
-	defer endings.release()
-	endings.heard.Wait()
+	ends := hearEndings()
+	defer ends.release()
+	ends.heard.Wait()
 	if err := cmd.Start(); err != nil {
 		return &exitError{exitNotRun, fmt.Errorf("detach from the session: %w", err)}
 	}
@@ -74,7 +74,7 @@ func (e *env) applyDetached(ctx context.Context) error {
 	go func() { ended <- cmd.Wait() }()
 	for {
 		select {
-		case <-endings.signals:
+		case <-ends.signals:
 			_ = hold.Close() // all signals say the same: roll back
 		case err := <-ended:
 			return detachedEnd(err)

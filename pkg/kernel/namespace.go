@@ -22,7 +22,7 @@ var ErrOther = errors.New("is another namespace by now")
 // Namespace is a network namespace with its sockets. It may rest: see [Namespace.Rest]. One thread at a time uses it; beside that, others
 // may only ask for its [Namespace.ID], [Namespace.Cookie] and [Namespace.Borrow], and of one without a name for its FD.
 type Namespace struct {
-	// Name is that in /run/netns, empty for the host's own.
+	// Name is that in /run/netns, empty for the host's own and for one that has none yet.
 	Name string
 
 	seam   *Seam

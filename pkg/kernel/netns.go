@@ -51,13 +51,13 @@ func Named(t Thread, name string, seam *Seam) (*Namespace, error) {
 	return n, err
 }
 
-// Again is Named for a namespace that may still be open: it says whether that is so, and whether it has its name.
-func (n *Namespace) Again(t Thread) bool {
-	if n.route == nil || !n.Stands() || n.Enter(t) != nil {
-		return false
+// Again is [Named], but gives n itself where that is still open and has the name. A nil Namespace is not.
+func (n *Namespace) Again(t Thread, name string, seam *Seam) (*Namespace, error) {
+	if n == nil || n.Name != name || n.route == nil || !n.Stands() || n.Enter(t) != nil {
+		return Named(t, name, seam)
 	}
 	n.openForLook()
-	return true
+	return n, nil
 }
 
 // openForLook opens what only a look needs, on a thread in the namespace.

@@ -48,29 +48,26 @@ func Waiters(workers int) int {
 // Each calls f with the numbers below n, in their order, on so many threads at once. After an error no more calls
 // begin; the one returned is that of the lowest number.
 func Each(threads, n int, f func(Thread, int) error) error {
-	return share(threads, n, func(work func(func(int) error) error) error {
-		return OnThread(func(t Thread) error {
-			return work(func(i int) error { return f(t, i) })
-		})
-	})
+	return share(threads, n, OnThread, f)
 }
 
 // Share is Each for what goes into no namespace, and so needs no threads of its own.
 func Share(workers, n int, f func(int) error) error {
-	return share(workers, n, func(work func(func(int) error) error) error { return work(f) })
+	here := func(work func(Thread) error) error { return work(Thread{}) }
+	return share(workers, n, here, func(_ Thread, i int) error { return f(i) })
 }
 
-// share has so many workers call what they are to be called with, each time with the next number.
-func share(workers, n int, worker func(work func(func(int) error) error) error) error {
+// share has so many workers work, each where on takes it.
+func share(workers, n int, on func(func(Thread) error) error, f func(Thread, int) error) error {
 	var next, failed atomic.Int64
 	errs := make([]error, n)
-	work := func(f func(int) error) error {
+	work := func(t Thread) error {
 		for failed.Load() == 0 {
 			i := int(next.Add(1)) - 1
 			if i >= n {
 				break
 			}
-			if errs[i] = f(i); errs[i] != nil {
+			if errs[i] = f(t, i); errs[i] != nil {
 				failed.Store(1)
 				return errs[i]
 			}
@@ -80,7 +77,7 @@ func share(workers, n int, worker func(work func(func(int) error) error) error) 
 	started := make([]error, min(workers, n))
 	var wait sync.WaitGroup
 	for i := range started {
-		wait.Go(func() { started[i] = worker(work) })
+		wait.Go(func() { started[i] = on(work) })
 	}
 	wait.Wait()
 	for _, err := range append(errs, started...) {

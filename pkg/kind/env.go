@@ -21,7 +21,7 @@ type Env struct {
 	Sections map[string]*Section
 	// Prefetched are those that were read before it was known what is wanted, while others are being read.
 	Prefetched map[string]*Section
-	// Spare, unless nil, is for the first namespace that is made.
+	// Spare is for the first namespace that is made; nil for none.
 	Spare *Spare
 	// Names are what is in /run/netns.
 	Names []string
@@ -102,7 +102,8 @@ func (w *wants) wantHere(in section, run wanted) {
 	w.wantIn[in] = run
 }
 
-// WantedIn lists what the topology wants in some sections, in its order, and with a section its namespace.
+// WantedIn lists what the topology wants in some sections, and with a section its namespace. It is in the topology's order, but that what is
+// of one section and kind is together.
 func (e *Env) WantedIn(has func(ns string) bool) (list []plan.Object) {
 	var runs []wanted
 	for in, run := range e.wantIn {

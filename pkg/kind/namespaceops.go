@@ -250,17 +250,21 @@ func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {
 	return s, nil
 }
 
+// forgetInherited is for when namespaces may inherit something else from now on.
+func (e *Env) forgetInherited() {
+	e.Spare.Drop()
+	e.inherited = nil
+}
+
 // blank takes the thread into a new namespace: the spare one, or one of its own.
 func (e *Env) blank(t kernel.Thread, name string) (*kernel.Namespace, error) {
-	spare, inherited, err := e.Spare.take()
-	switch {
-	case err != nil:
-		return nil, err
-	case spare == nil:
+	spare, inherited := e.Spare.take()
+	if spare == nil {
 		return kernel.Create(t, name, e.Seam)
 	}
 	e.inherited = func() ([]setting, error) { return inherited, nil }
 	spare.Name = name
+	spare.Through(e.Seam)
 	if err := spare.Enter(t); err != nil {
 		spare.Close()
 		return nil, err
@@ -349,8 +353,8 @@ var conf4Defaults = map[string]map[string]string{
 type setting struct{ path, value string }
 
 // resetConf gives a new namespace the kernel's own IPv4 defaults. The kernel gives it those of the initial namespace,
-// so that on a host that routes every namespace would. What deviates is the same for all namespaces of a run, so it is
-// looked for in the first only. The calling thread is in the namespace.
+// so that on a host that routes every namespace would. What deviates is the same for all namespaces until the host's own parameters
+// change, so it is looked for in the first only. The calling thread is in the namespace.
 func (e *Env) resetConf(ns *kernel.Namespace) error {
 	if e.inherited == nil {
 		e.inherited = sync.OnceValues(func() ([]setting, error) { return deviations(ns) })

@@ -6,49 +6,51 @@ import (
 	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
-// Spare is a namespace without a name, made beside the first look of a run, for the first that the run will make: that one costs most,
-// for all others wait to hear what it has inherited. Nobody else can be in it, and it ends when it is dropped. A nil Spare is none.
+// Spare is a namespace without a name, for the first that a run will make: that one takes longest, for all others wait to hear what it has
+// inherited. Nobody else can be in it, and it ends when it is dropped. A nil Spare is none.
 type Spare struct {
 	making    sync.WaitGroup
 	ns        *kernel.Namespace // nil when it could not be made, or was taken
 	inherited []setting         // see deviations
-	err       error
 }
 
-// NewSpare begins to make one.
-func NewSpare(seam *kernel.Seam) *Spare {
+// NewSpare is one that is yet to be made.
+func NewSpare() *Spare {
 	s := new(Spare)
-	s.making.Go(func() {
-		s.err = kernel.OnThread(func(t kernel.Thread) error {
-			n, err := kernel.Create(t, "", seam)
-			if err != nil {
-				return err
-			}
-			if s.inherited, err = deviations(n); err != nil {
-				n.Close()
-				return err
-			}
-			s.ns = n
-			return nil
-		})
-	})
+	s.making.Add(1)
 	return s
 }
 
-// take gives the namespace, and what it has inherited, to who makes the first, or why it could not be made; nothing after that.
-func (s *Spare) take() (n *kernel.Namespace, inherited []setting, err error) {
-	if s == nil {
-		return nil, nil, nil
-	}
-	s.making.Wait()
-	n, err = s.ns, s.err
-	s.ns, s.err = nil, nil
-	return n, s.inherited, err
+// Make makes it, once. What goes wrong is for who makes a namespace in its place to find out.
+func (s *Spare) Make() error {
+	defer s.making.Done()
+	return kernel.OnThread(func(t kernel.Thread) error {
+		n, err := kernel.Create(t, "", new(kernel.Seam))
+		if err != nil {
+			return err
+		}
+		if s.inherited, err = deviations(n); err != nil {
+			n.Close()
+			return err
+		}
+		s.ns = n
+		return nil
+	})
 }
 
-// Drop ends the namespace if it was not taken. That it could not be made matters to nobody then.
+// take waits until it is made, and gives it with what it has inherited; nil when there is none, or not any more.
+func (s *Spare) take() (n *kernel.Namespace, inherited []setting) {
+	if s == nil {
+		return nil, nil
+	}
+	s.making.Wait()
+	n, s.ns = s.ns, nil
+	return n, s.inherited
+}
+
+// Drop ends the namespace if it was not taken.
 func (s *Spare) Drop() {
-	if n, _, _ := s.take(); n != nil {
+	if n, _ := s.take(); n != nil {
 		n.Close()
 	}
 }

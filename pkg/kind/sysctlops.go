@@ -325,6 +325,9 @@ func putSysctl(e *Env, changes []plan.Change) error {
 // claim says, interfaces born since get what a new one would have got then, and our own links keep what they have.
 func (e *Env) writeSysctl(s *Section, v Sysctl, restore *Claim) error {
 	path := SysctlPath(v.Name)
+	if v.NS == "" {
+		e.forgetInherited()
+	}
 	if v.NS != "" || v.Name != Forwarding4 && v.Name != Forwarding6 {
 		return s.NS.WriteSysctl(path, v.Value)
 	}

@@ -29,11 +29,12 @@ type Kind struct {
 	Batch bool
 	// Last says that a deletion can't be undone.
 	Last bool
-	// Within says that objects in a namespace end with it, and that nothing outside of it hears of that.
+	// Within says that objects in a namespace end with it, and that nothing outside of its section hears of it when one of them, or of
+	// the host's, changes or ends.
 	Within bool
 }
 
-// table is made once: a run asks for a step's kind many times.
+// table is made once: a run asks for a step's kind many times. It does not change.
 var table = []Kind{
 	{Name: KindNamespace, List: listNamespaces, Put: putNamespace, Del: delNamespaces, Begin: beginNamespaces, Last: true},
 	// Defaults and global switches come before the links that take a copy of them; a link's own come after it, as its

@@ -55,7 +55,8 @@ func Diff(want []Object, have []Have, o Options) Plan {
 	return p.plan
 }
 
-// Differing lists what [Diff] would plan for at first sight, and not what its steps would take down. Nil says that it would plan nothing.
+// Differing lists at least what [Diff] would plan for at first sight, but not what its steps would take down. Nil says that it would plan
+// nothing.
 func Differing(want []Object, have []Have) (keys []Key) {
 	p := newPlanner(have, Options{})
 	equal, same := p.match(want, have)

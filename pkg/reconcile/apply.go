@@ -3,7 +3,6 @@ package reconcile
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -22,8 +21,6 @@ var (
 
 // apply makes the host match r.want.
 func (r *run) apply() error {
-	r.makeSpare()
-	defer r.spare.Drop()
 	want, err := r.observe(r.want, nil)
 	if err != nil {
 		return ended(ErrNotRun, err)
@@ -48,14 +45,6 @@ func (r *run) apply() error {
 		return r.fail(err, start, before)
 	}
 	return nil
-}
-
-// makeSpare has a namespace made beside the first look, if the first that is wanted is not there.
-func (r *run) makeSpare() {
-	i := slices.IndexFunc(r.want, func(o plan.Object) bool { return o.Key().Kind == kind.KindNamespace })
-	if i >= 0 && r.Workers > 1 && !kernel.IsMounted(r.want[i].Key().Name) {
-		r.spare = kind.NewSpare(r.Seam)
-	}
 }
 
 // refusal is the error of a plan that must not be applied; it tells the first reason.

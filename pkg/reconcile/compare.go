@@ -28,7 +28,7 @@ func (l lists) in(in sections) []plan.Have {
 // outside of their section hears, the sections in which it is are planned, and no others.
 func (r *run) compare(want []plan.Object) plan.Plan {
 	if some, enough := r.differing(); enough {
-		if p := r.diff(r.env.WantedIn(some.has), r.lists.in(some)); !slices.ContainsFunc(p.Steps, heard) {
+		if p := r.diff(r.env.WantedIn(some.has), r.lists.in(some)); !slices.ContainsFunc(p.Steps, spreads) {
 			p.Wanted = len(want)
 			return p
 		}
@@ -36,13 +36,13 @@ func (r *run) compare(want []plan.Object) plan.Plan {
 	return r.diff(want, r.lists.in(nil))
 }
 
-// heard says whether outside of its section something is heard of what a step changes.
-func heard(s plan.Step) bool { return !kindOf(s).Within }
+// spreads says whether outside of its section something can hear of what a step changes.
+func spreads(s plan.Step) bool { return !kindOf(s).Within }
 
-var errHeard = errors.New("heard of elsewhere")
+var errSpreads = errors.New("spreads")
 
-// differing tells in which sections anything is not as it is wanted. Enough says that nothing outside of them hears of that; if not, they
-// are not all that there are.
+// differing tells in which sections anything is not as it is wanted. Enough says that nothing outside of them hears of that; if not, some is
+// nothing.
 func (r *run) differing() (some sections, enough bool) {
 	if r.env.WantsElsewhere(func(ns string) bool { return r.lists[ns] != nil }) {
 		return nil, false
@@ -52,7 +52,7 @@ func (r *run) differing() (some sections, enough bool) {
 	err := kernel.Share(r.Workers, len(names), func(i int) error {
 		keys := plan.Differing(r.env.WantedOf(names[i]), r.lists[names[i]])
 		if slices.ContainsFunc(keys, func(k plan.Key) bool { return !kind.Of(k).Within }) {
-			return errHeard
+			return errSpreads
 		}
 		differs[i] = keys != nil
 		return nil

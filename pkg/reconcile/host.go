@@ -32,7 +32,7 @@ type Options struct {
 	ConfirmWithin time.Duration
 	// Waiting is called when that wait begins.
 	Waiting func(time.Duration)
-	// Planned is called with what Apply and Destroy are about to do, before the first step.
+	// Planned is called with what Apply and Destroy are about to do, before the first write but that of the lock.
 	Planned func(plan.Plan)
 	// Progress is called with each step of Apply and Destroy as it ends.
 	Progress func(plan.Outcome)

@@ -43,7 +43,7 @@ type run struct {
 const looks = 5
 
 // observe reads all live objects that are the topology's, or that stand where one of want shall, in the sections that can have changed
-// since the last time; nil for all. What is there is [run.listed].
+// since the last time; nil for all. What is there is in r.lists.
 func (r *run) observe(want []plan.Object, touched sections) (full []plan.Object, err error) {
 	for range looks {
 		if full, err = r.look(want, touched); !errors.Is(err, kernel.ErrGone) {
@@ -63,7 +63,7 @@ func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, er
 	r.env = &kind.Env{
 		Topology: r.topology, Cookie: r.cookie, Seam: r.Seam, Record: r.record.view(r.topology), Adopt: r.Adopt,
 		Foreign: make(map[string]kind.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
-		Copies: r.copies, Spare: r.spare,
+		Copies: r.copies, Spare: r.Prefetched.forFirst(r.Workers),
 	}
 	r.env.SetWant(want, last)
 	if err := r.openSections(before, touched); err != nil {
@@ -84,12 +84,12 @@ func (r *run) list(touched sections) error {
 		return rankOfLink(a) - rankOfLink(b)
 	})
 	names := slices.Sorted(maps.Keys(r.env.Sections))
-	lists := make([][]plan.Have, len(names))
+	found := make([][]plan.Have, len(names))
 	list := func(i int) (err error) {
 		known := false
-		if lists[i], known = r.lists[names[i]]; !known || touched.has(names[i]) {
+		if found[i], known = r.lists[names[i]]; !known || touched.has(names[i]) {
 			s := r.env.Sections[names[i]]
-			lists[i], err = r.listSection(table, s)
+			found[i], err = r.listSection(table, s)
 			s.NS.Rest()
 		}
 		return err
@@ -97,9 +97,9 @@ func (r *run) list(touched sections) error {
 	if err := kernel.Share(r.Workers, len(names), list); err != nil {
 		return err
 	}
-	r.lists = make(map[string][]plan.Have, len(names))
+	r.lists = make(lists, len(names))
 	for i, name := range names {
-		r.lists[name] = lists[i]
+		r.lists[name] = found[i]
 		for _, text := range r.env.Sections[name].Warnings {
 			r.warnOnce(text)
 		}
@@ -218,15 +218,16 @@ func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, pr
 
 // openLinks opens a namespace, and reads its links. It gives nil when none has the name: listing the namespaces tells what to do about it.
 func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace, before *kind.Section) (*kind.Section, error) {
-	var n *kernel.Namespace
-	if before != nil && before.NS.Again(t) {
-		n = before.NS
-	} else if named, err := kernel.Named(t, name, r.Seam); kernel.Absent(err) {
+	var open *kernel.Namespace
+	if before != nil {
+		open = before.NS
+	}
+	n, err := open.Again(t, name, r.Seam)
+	switch {
+	case kernel.Absent(err):
 		return nil, nil
-	} else if err != nil {
+	case err != nil:
 		return nil, err
-	} else {
-		n = named
 	}
 	s := kind.NewSection(n)
 	if err := r.env.ReadLinks(s, host); err != nil {

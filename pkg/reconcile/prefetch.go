@@ -19,6 +19,7 @@ type Prefetch struct {
 	here      home
 	homeless  error // why plumb can't run here
 	lock      *lock // nil for none
+	spare     *kind.Spare
 
 	mu       sync.Mutex
 	stopped  bool
@@ -37,7 +38,8 @@ const (
 )
 
 // StartPrefetch begins to read, which writes nothing but the name of who has the lock. For a run that needs the lock nothing is read when
-// somebody else has it, or nobody ever had. What goes wrong is left for the run to find out.
+// somebody else has it, or nobody ever had. For an apply where no namespace has a name one is made that has none either: see [kind.Spare].
+// What goes wrong is left for the run to find out.
 func StartPrefetch(why Purpose) *Prefetch {
 	if why == ForNothing || runtime.GOMAXPROCS(0) < 2 { // on one processor it would only be in the way
 		return nil
@@ -47,6 +49,9 @@ func StartPrefetch(why Purpose) *Prefetch {
 	p.reading.Go(func() {
 		host := p.begin(why)
 		p.beginning.Done()
+		if p.spare != nil {
+			_ = p.spare.Make() // or there is none
+		}
 		if host == nil {
 			return
 		}
@@ -60,6 +65,9 @@ func StartPrefetch(why Purpose) *Prefetch {
 func (p *Prefetch) begin(why Purpose) (host *kernel.Namespace) {
 	if p.here, host, p.homeless = findHome(); p.homeless != nil || why == ForDiff {
 		return host
+	}
+	if names, err := kernel.Names(); why == ForApply && err == nil && len(names) == 0 {
+		p.spare = kind.NewSpare()
 	}
 	var err error
 	if p.lock, err = freeLock(p.here.dir); err != nil {
@@ -180,6 +188,15 @@ func (p *Prefetch) takeLock() *lock {
 	return l
 }
 
+// forFirst is what there is for the first namespace that a run makes: nothing for one that makes them in turn, each for all to see.
+func (p *Prefetch) forFirst(workers int) *kind.Spare {
+	if p == nil || workers < 2 {
+		return nil
+	}
+	p.beginning.Wait()
+	return p.spare
+}
+
 func (p *Prefetch) drop() {
 	if host := p.take()[""]; host != nil {
 		host.NS.Close() // others rest
@@ -189,6 +206,10 @@ func (p *Prefetch) drop() {
 // Close has no more read than what is being read, and releases the lock if no run has taken it. It can be called again.
 func (p *Prefetch) Close() error {
 	p.drop()
+	if p != nil {
+		p.beginning.Wait()
+		p.spare.Drop()
+	}
 	if l := p.takeLock(); l != nil {
 		return l.release()
 	}

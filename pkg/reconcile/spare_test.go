@@ -3,7 +3,7 @@ package reconcile_test
 import (
 	"errors"
 	"os"
-	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -11,51 +11,56 @@ import (
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
-// A namespace that is made before it is known which it shall be is one of those that are wanted. Where none is made after all, it is gone.
+// Where no namespace has a name, one is made while the file is parsed, and becomes the first that is wanted: a run makes one less. Where
+// nothing comes of it, it is gone.
 func TestSpare(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(besideNet())
 	before, open := l.settle(), descriptors(t)
-
-	l.sh("ip", "link", "add", "br0", "type", "bridge")
-	if made, err := l.creations(topo); !errors.Is(err, reconcile.ErrRefused) || !slices.Equal(made, []string{""}) {
-		t.Errorf("beside a foreign bridge %q were made, and the error is %v", made, err)
-	}
-	l.sh("ip", "link", "del", "br0")
-	l.same("after a refusal", before, l.settle())
-	if now := descriptors(t); now != open {
-		t.Errorf("%d descriptors are open after a refusal, %d were before", now, open)
-	}
-
-	made, err := l.creations(topo)
-	if err != nil || len(made) != besideHosts || made[0] != "" || slices.Contains(made[1:], "") {
-		t.Errorf("made were %q for %d hosts, and the error is %v", made, besideHosts, err)
-	}
-	l.converged(topo)
-	if made, err := l.creations(topo); err != nil || len(made) > 0 {
-		t.Errorf("where all is in place %q were made, and the error is %v", made, err)
-	}
-	l.destroy(topo.Name)
-	if now := descriptors(t); now != open {
-		t.Errorf("%d descriptors are open in the end, %d were before", now, open)
+	for _, test := range []struct {
+		when        string
+		begin, undo func()
+		made        int64
+		refused     bool
+	}{
+		{"beside a foreign bridge", func() { l.sh("ip", "link", "add", "br0", "type", "bridge") },
+			func() { l.sh("ip", "link", "del", "br0") }, 0, true},
+		{"on an empty host", func() {}, func() { l.destroy(topo.Name) }, besideHosts - 1, false},
+		// Which a namespace of the initial one's would have inherited.
+		{"after a parameter of the host was restored", func() { l.apply(l.load("{name: beside, sysctls: {net.ipv4.conf.default.rp_filter: 1}}")) },
+			func() { l.destroy(topo.Name) }, besideHosts, false},
+		{"beside another namespace", func() { l.sh("ip", "netns", "add", "other") },
+			func() { l.destroy(topo.Name); l.sh("ip", "netns", "del", "other") }, besideHosts, false},
+		{"where all is there", func() { l.apply(topo) }, func() { l.destroy(topo.Name) }, 0, false},
+	} {
+		test.begin()
+		made, err := l.creations(topo)
+		if made != test.made || errors.Is(err, reconcile.ErrRefused) != test.refused || err != nil && !test.refused {
+			t.Errorf("%s %d namespaces were made, not %d, and the error is %v", test.when, made, test.made, err)
+		}
+		if err == nil {
+			l.converged(topo)
+		}
+		test.undo()
+		l.same(test.when+", in the end,", before, l.settle())
+		if now := descriptors(t); now != open {
+			t.Errorf("%s %d descriptors are open in the end, %d were before", test.when, now, open)
+		}
 	}
 }
 
-// creations applies a network, and tells what namespaces were made for it: by name, "" for one that had none yet.
-func (l *lab) creations(topo *topology.Topology) (made []string, err error) {
+// creations applies a network, with what was prefetched, and counts the namespaces that it makes.
+func (l *lab) creations(topo *topology.Topology) (made int64, err error) {
 	l.Helper()
-	names := make(chan string, 2*besideHosts)
-	_, err = l.tryApply(topo, beside, through(&kernel.Seam{Around: func(w kernel.Write, write func() error) error {
+	var count atomic.Int64
+	seam := &kernel.Seam{Around: func(w kernel.Write, write func() error) error {
 		if w.What == "create namespace" {
-			names <- w.NS
+			count.Add(1)
 		}
 		return write()
-	}}))
-	close(names)
-	for n := range names {
-		made = append(made, n)
-	}
-	return made, err
+	}}
+	_, err = l.tryApply(topo, beside, through(seam), taking(reconcile.StartPrefetch(reconcile.ForApply)))
+	return count.Load(), err
 }
 
 // descriptors counts the files that the process has open.
