@@ -115,6 +115,19 @@ func TestSignals(t *testing.T) {
 	}
 }
 
+// A reader of the output that goes away halfway ends nothing.
+func TestReaderGone(t *testing.T) {
+	l := newLab(t)
+	l.names = append(l.names, "many")
+	topo := l.load(many())
+	cmd := halfwayThrough(t, plumb(t), "apply", "-f", topologyFile(t, many()))
+	if err := cmd.out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, cmd.Cmd, 0)
+	l.converged(topo)
+}
+
 // childOf is the process that an apply which waits for a confirmation has started.
 func childOf(t *testing.T, cmd *exec.Cmd) int {
 	t.Helper()

@@ -81,6 +81,43 @@ func TestRest(t *testing.T) {
 	expect("when it is closed", kernel.ErrClosed)
 }
 
+// A namespace that is still open is used again where its name is wanted, and another's is not taken for it.
+func TestAgain(t *testing.T) {
+	l := newLab(t)
+	l.script("ip netns add r0\nip netns add r1")
+	n, again := l.named("r0"), (*kernel.Namespace)(nil)
+	look := func(name string) (err error) {
+		err = kernel.OnThread(func(t kernel.Thread) (err error) {
+			again, err = n.Again(t, name, l.seam)
+			return err
+		})
+		if err == nil && again != n {
+			l.Cleanup(again.Close)
+		}
+		return err
+	}
+	if err := look("r0"); err != nil || again != n {
+		t.Errorf("open: it was opened anew, and the error is %v", err)
+	}
+	if err := look("r1"); err != nil || again == n || again.Name != "r1" {
+		t.Errorf("by another name it is the same, or the error is %v", err)
+	}
+	n.Rest()
+	if err := look("r0"); err != nil || again == n || again.Cookie() != n.Cookie() {
+		t.Errorf("at rest it was not opened anew, or the error is %v", err)
+	}
+	n = again
+	l.script("ip netns del r0")
+	if err := look("r0"); !kernel.Absent(err) {
+		t.Errorf("when it is gone the error is %v", err)
+	}
+	l.script("ip netns add r0")
+	if err := look("r0"); err != nil || again == n || again.Cookie() == n.Cookie() {
+		t.Errorf("when another has the name it is the same, or the error is %v", err)
+	}
+	l.script("ip netns del r0\nip netns del r1")
+}
+
 // A namespace that can't be opened for another reason is not taken for gone.
 func TestRestWithoutDescriptors(t *testing.T) {
 	l := newLab(t)
