@@ -310,14 +310,17 @@ func (e *Env) updateNamespace(old plan.Object, n Namespace) error {
 	return err
 }
 
-// delNamespaces takes the names away from the namespaces that were found to have them, and from no others. Each
-// unmount waits for all processors to have noticed, so that several at once take hardly longer than one.
-func delNamespaces(e *Env, objects []plan.Object) error {
+// delNamespaces takes the names away from the namespaces that were found to have them, and from no others.
+func delNamespaces(e *Env, objects []plan.Object) error { return beginDelNamespaces(e, objects)() }
+
+// beginDelNamespaces is delNamespaces beside something else. Each unmount waits for all processors to have noticed, so that several at
+// once take hardly longer than one.
+func beginDelNamespaces(e *Env, objects []plan.Object) (wait func() error) {
 	var tasks []func(kernel.Thread) error
 	for _, o := range objects {
 		n, ok := o.(Namespace)
 		if !ok {
-			return wrongType(KindNamespace, o)
+			return func() error { return wrongType(KindNamespace, o) }
 		}
 		s := e.Sections[n.Name]
 		switch {
@@ -328,7 +331,11 @@ func delNamespaces(e *Env, objects []plan.Object) error {
 			delete(e.Sections, n.Name)
 		}
 	}
-	return kernel.Each(e.Workers, len(tasks), func(t kernel.Thread, i int) error { return tasks[i](t) })
+	deleted := make(chan error, 1)
+	go func() {
+		deleted <- kernel.Each(e.Workers, len(tasks), func(t kernel.Thread, i int) error { return tasks[i](t) })
+	}()
+	return func() error { return <-deleted }
 }
 
 // conf4Defaults are the values of the IPv4 parameters in a new namespace of a host that nobody configured

@@ -21,6 +21,8 @@ type Kind struct {
 	// Begin, if set, creates objects in their order, beside what comes after them in a plan, until stop returns an error.
 	// Next waits for one of them after another, and makes it known to the Env.
 	Begin func(e *Env, objects []plan.Object, stop func() error) (next func() error)
+	// BeginDel, if set, begins what Del does, beside deletions of links; the caller goes on when wait has given Del's error.
+	BeginDel func(*Env, []plan.Object) (wait func() error)
 	// Beside, if set, says of an object whether Put may run while what it does not need is being created.
 	Beside func(plan.Object) bool
 	// AfterLinks says that Put wants the links of its section to be finished: see [Env.FinishLinks].
@@ -36,7 +38,8 @@ type Kind struct {
 
 // table is made once: a run asks for a step's kind many times. It does not change.
 var table = []Kind{
-	{Name: KindNamespace, List: listNamespaces, Put: putNamespace, Del: delNamespaces, Begin: beginNamespaces, Last: true},
+	{Name: KindNamespace, List: listNamespaces, Put: putNamespace, Del: delNamespaces, BeginDel: beginDelNamespaces,
+		Begin: beginNamespaces, Last: true},
 	// Defaults and global switches come before the links that take a copy of them; a link's own come after it, as its
 	// need says.
 	{Name: KindSysctl, List: listSysctls, Put: putSysctl, Del: delSysctls, Beside: insideNamespace, Within: true},

@@ -89,6 +89,46 @@ func objectIn(s plan.Step, ns string) (o plan.Object) {
 	return o
 }
 
+// withLinks takes the deletion of namespaces out of the batches of a destroy, to be made with that of links.
+func (r *run) withLinks(list []batch) (rest []batch, links int, namespaces batch) {
+	begins := func(b batch) bool { return deletes(b[0]) && kindOf(b[0]).BeginDel != nil }
+	links = slices.IndexFunc(list, func(b batch) bool { return deletes(b[0]) && b[0].Key().Kind == kind.KindLink })
+	last := slices.IndexFunc(list, begins)
+	if !r.leaving || r.Workers < 2 || links < 0 || last < links {
+		return list, -1, nil
+	}
+	return slices.Delete(slices.Clone(list), last, last+1), links, list[last]
+}
+
+// deleteWith deletes links, and beside them namespaces: while the kernel waits for all processors there is time to unmount. Where links are
+// deleted in namespaces those come after.
+func (r *run) deleteWith(links, namespaces batch, l *ledger) error {
+	var objects []plan.Object
+	for _, s := range namespaces {
+		objects = append(objects, s.Changes[0].Old)
+	}
+	begin := func() func() error { return kindOf(namespaces[0]).BeginDel(r.env, objects) }
+	var wait func() error
+	if list := places(links); len(list) == 1 && list[0].ns == "" {
+		wait = begin()
+	}
+	failed := r.delete(links, l, true)
+	if wait == nil {
+		if err := r.interrupted(); err != nil {
+			return errors.Join(failed, err)
+		}
+		wait = begin()
+	}
+	err := wait()
+	if err != nil {
+		err = fmt.Errorf("%s: %w", namespaces[0].Key().Label(), err)
+	}
+	for _, s := range namespaces {
+		l.note(s, err)
+	}
+	return errors.Join(failed, err)
+}
+
 // delete carries out deletions of one kind, those of several namespaces at once where they may be.
 func (r *run) delete(b batch, l *ledger, pastFailures bool) error {
 	k := kindOf(b[0])

@@ -45,6 +45,7 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (early se
 	list := batches(steps)
 	ahead := r.lookAhead(list, l, pastFailures)
 	list, flooded := arrange(list, ahead.needed)
+	list, links, namespaces := r.withLinks(list)
 	for i, b := range list {
 		err := r.interrupted()
 		if err == nil && i == flooded && !pastFailures {
@@ -52,7 +53,11 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (early se
 				early, err = r.readEarly(list[:i], list[i:])
 			}
 		}
-		if err == nil {
+		switch {
+		case err != nil:
+		case i == links:
+			err = r.deleteWith(b, namespaces, l)
+		default:
 			err = r.take(b, ahead, l, pastFailures)
 		}
 		failed = errors.Join(failed, err)

@@ -131,3 +131,73 @@ func TestBesideKilled(t *testing.T) {
 		l.same(fmt.Sprintf("killed at write %d, and then destroyed,", k), before, l.settle())
 	}
 }
+
+// starNet is a network of whose cables each has an end on the host: its namespaces go while its links do.
+func starNet() string {
+	var b strings.Builder
+	b.WriteString("name: star\nbridges: {br0: {addresses: [10.0.0.1/24]}}\nnamespaces:\n")
+	for i := range besideHosts {
+		fmt.Fprintf(&b, "  h%d: {interfaces: {eth0: {bridge: br0, addresses: [10.0.0.%d/24]}}}\n", i, i+10)
+	}
+	return b.String()
+}
+
+// Namespaces go while the links of the host do: these are held here until one has.
+func TestBesideGoing(t *testing.T) {
+	l := newLab(t)
+	topo := l.load(starNet())
+	l.apply(topo)
+	gone := make(chan struct{})
+	first := sync.OnceFunc(func() { close(gone) })
+	hold := &kernel.Seam{Around: func(w kernel.Write, write func() error) error {
+		switch {
+		case strings.Contains(w.What, "links of group"):
+			select {
+			case <-gone:
+			case <-time.After(time.Minute):
+				t.Error("no namespace went before the links")
+			}
+		case strings.HasPrefix(w.What, "unmount"):
+			first()
+		}
+		return write()
+	}}
+	if report, err := l.tryDestroy(topo.Name, beside, through(hold)); err != nil {
+		t.Errorf("%v\n%s", err, outcomes(report))
+	}
+}
+
+// A write of a destroy fails, or its process is killed, while several threads delete: the next destroy leaves nothing.
+func TestBesideDestroyed(t *testing.T) {
+	for _, text := range []string{starNet(), besideNet()} {
+		l := newLab(t)
+		topo := l.load(text)
+		before := l.settle()
+		l.apply(topo, beside)
+		count := l.seam.Count()
+		if report, err := l.tryDestroy(topo.Name, beside); err != nil {
+			t.Fatalf("%v\n%s", err, outcomes(report))
+		}
+		l.same("after a destroy", before, l.settle())
+		writes := l.seam.Count() - count
+		for k := int64(1); k <= writes && !t.Failed(); k += 3 {
+			for how, fault := range faults {
+				l.apply(topo, beside)
+				report, err := l.tryDestroy(topo.Name, beside, through(at(k, fault)))
+				if err != nil && !errors.Is(err, reconcile.ErrPartial) {
+					t.Errorf("%s: write %d: the error is %v\n%s", how, k, err, outcomes(report))
+				}
+				l.destroy(topo.Name)
+				l.same(fmt.Sprintf("%s: write %d failed, and then destroyed,", how, k), before, l.settle())
+			}
+			l.apply(topo, beside)
+			l.sacrifice(order{Name: topo.Name, Die: k, After: k%2 == 0, Workers: besideWorkers})
+			if k%3 != 0 {
+				l.apply(topo)
+				l.converged(topo)
+			}
+			l.destroy(topo.Name)
+			l.same(fmt.Sprintf("killed at write %d, and then destroyed,", k), before, l.settle())
+		}
+	}
+}
