@@ -285,10 +285,10 @@ func parseMount(list io.Reader, id uint64) (m mount, err error) {
 	return m, lines.Err()
 }
 
-// Processes lists the processes of each namespace: number and name, as "41 sleep". Hidden says that some could be
+// Processes lists the processes of the namespaces that are asked for: number and name, as "41 sleep". Hidden says that some could be
 // looked at with CAP_SYS_PTRACE, which is missing: those of others, and with more capabilities (ptrace(2), access mode
 // checking).
-func Processes() (in map[ID][]string, hidden bool, err error) {
+func Processes(of func(ID) bool) (in map[ID][]string, hidden bool, err error) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil, false, err
@@ -308,11 +308,14 @@ func Processes() (in map[ID][]string, hidden bool, err error) {
 			hidden = hidden || !sees && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM))
 			continue
 		}
+		id := ID{st.Dev, st.Ino}
+		if !of(id) {
+			continue
+		}
 		comm, err := os.ReadFile(dir + "/comm")
 		if err != nil {
 			continue
 		}
-		id := ID{st.Dev, st.Ino}
 		in[id] = append(in[id], filepath.Base(dir)+" "+strings.TrimSpace(string(comm)))
 	}
 	return in, hidden, nil

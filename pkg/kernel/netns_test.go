@@ -59,9 +59,12 @@ func TestClosed(t *testing.T) {
 
 // A process that looks does not count itself: its threads come and go.
 func TestProcessesOfOthers(t *testing.T) {
-	in, _, err := Processes()
+	in, _, err := Processes(func(ID) bool { return true })
 	if err != nil {
 		t.Fatal(err)
+	}
+	if none, _, err := Processes(func(ID) bool { return false }); err != nil || len(none) > 0 {
+		t.Errorf("of no namespace: %v, and the error is %v", none, err)
 	}
 	own, others := fmt.Sprintf("%d ", os.Getpid()), 0
 	for id, list := range in {

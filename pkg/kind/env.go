@@ -141,7 +141,7 @@ func (e *Env) WantsElsewhere(has func(ns string) bool) bool {
 // for what it has found out about sections that both share.
 func (e *Env) Compare(before *Env) error {
 	e.findCopies()
-	e.processes = sync.OnceValues(findProcesses)
+	e.processes = sync.OnceValues(e.findProcesses)
 	return e.findCables(before)
 }
 

@@ -115,14 +115,18 @@ func (e *Env) namespace(s *Section) (plan.Have, error) {
 	return h, err
 }
 
-// processes are those of all namespaces; hidden says that there may be more.
+// processes are those of the namespaces that the run looks into; hidden says that there may be more.
 type processes struct {
 	in     map[kernel.ID][]string
 	hidden bool
 }
 
-func findProcesses() (p processes, err error) {
-	p.in, p.hidden, err = kernel.Processes()
+func (e *Env) findProcesses() (p processes, err error) {
+	ours := make(map[kernel.ID]bool, len(e.Sections))
+	for name, s := range e.Sections {
+		ours[s.NS.ID()] = name != ""
+	}
+	p.in, p.hidden, err = kernel.Processes(func(id kernel.ID) bool { return ours[id] })
 	return p, err
 }
 
