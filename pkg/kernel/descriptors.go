@@ -1,6 +1,10 @@
 package kernel
 
-import "golang.org/x/sys/unix"
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+)
 
 // MakeRoom makes the process's table of descriptors large enough for so many open namespaces, beside the caller. The kernel
 // doubles it whenever it is full, and then lets a process of several threads wait for all processors (fs/file.c:
@@ -16,6 +20,16 @@ func MakeRoom(namespaces int) {
 	if each*namespaces+few > first {
 		go reserve(each*namespaces + many)
 	}
+}
+
+// Room is how many namespaces can be held open by one descriptor each, beside all else.
+func Room() int {
+	const others = 300
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < others {
+		return 0
+	}
+	return int(min(limit.Cur-others, math.MaxInt32))
 }
 
 func reserve(descriptors int) {

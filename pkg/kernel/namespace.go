@@ -70,15 +70,20 @@ func (n *Namespace) Close() {
 }
 
 func (n *Namespace) release() {
+	n.closeSockets()
+	if n.fd >= 0 {
+		unix.Close(n.fd) //nolint:errcheck // nothing was written through it
+	}
+	n.fd = -1
+}
+
+func (n *Namespace) closeSockets() {
 	for _, s := range []*socket{n.route, n.nft} {
 		if s != nil {
 			s.close()
 		}
 	}
-	if n.fd >= 0 {
-		unix.Close(n.fd) //nolint:errcheck // nothing was written through it
-	}
-	n.fd, n.route, n.nft = -1, nil, nil
+	n.route, n.nft = nil, nil
 }
 
 // ID identifies the namespace among those that exist: the device and inode of its file in nsfs.

@@ -178,10 +178,10 @@ func Remove(name string, seam *Seam) error {
 	})
 }
 
-// Delete takes the name of a namespace away, and closes it; not of another that has got the name meanwhile, and that it is gone
-// already is no error. The namespace ends when no process and no socket is in it.
+// Delete takes the name of a namespace away; not of another that has got the name meanwhile, and that it is gone already is no error. The
+// namespace ends when it is closed, and no process and no socket is in it.
 func (n *Namespace) Delete(t Thread) error {
-	defer n.Close()
+	defer n.closeSockets()
 	switch err := n.Wake(t); { // a number of a namespace that nobody has open could be another's by now
 	case errors.Is(err, fs.ErrNotExist):
 		return nil

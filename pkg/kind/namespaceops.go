@@ -317,10 +317,13 @@ func (e *Env) updateNamespace(old plan.Object, n Namespace) error {
 // delNamespaces takes the names away from the namespaces that were found to have them, and from no others.
 func delNamespaces(e *Env, objects []plan.Object) error { return beginDelNamespaces(e, objects)() }
 
-// beginDelNamespaces is delNamespaces beside something else. Each unmount waits for all processors to have noticed, so that several at
-// once take hardly longer than one.
+// beginDelNamespaces is delNamespaces beside deletions of links. Each unmount waits for all processors to have noticed, so that several
+// at once take hardly longer than one. The namespaces are held open to the end, where there is room for that: when one ends, the kernel
+// takes the lock for it that those deletions need.
 func beginDelNamespaces(e *Env, objects []plan.Object) (wait func() error) {
 	var tasks []func(kernel.Thread) error
+	var held []*kernel.Namespace
+	room := kernel.Room()
 	for _, o := range objects {
 		n, ok := o.(Namespace)
 		if !ok {
@@ -331,7 +334,17 @@ func beginDelNamespaces(e *Env, objects []plan.Object) (wait func() error) {
 		case n.Leftover:
 			tasks = append(tasks, func(kernel.Thread) error { return kernel.Remove(n.Name, e.Seam) })
 		case s != nil: // else it is gone already
-			tasks = append(tasks, s.NS.Delete)
+			hold := len(held) < room
+			if hold {
+				held = append(held, s.NS)
+			}
+			tasks = append(tasks, func(t kernel.Thread) error {
+				err := s.NS.Delete(t)
+				if !hold {
+					s.NS.Close()
+				}
+				return err
+			})
 			delete(e.Sections, n.Name)
 		}
 	}
@@ -339,7 +352,13 @@ func beginDelNamespaces(e *Env, objects []plan.Object) (wait func() error) {
 	go func() {
 		deleted <- kernel.Each(e.Workers, len(tasks), func(t kernel.Thread, i int) error { return tasks[i](t) })
 	}()
-	return func() error { return <-deleted }
+	return func() error {
+		err := <-deleted
+		for _, n := range held {
+			n.Close()
+		}
+		return err
+	}
 }
 
 // conf4Defaults are the values of the IPv4 parameters in a new namespace of a host that nobody configured

@@ -30,7 +30,6 @@ type run struct {
 	warned  map[string]bool
 	warning sync.Mutex
 	copies  map[kind.Place]string
-	spare   *kind.Spare
 	// refused are the keys at which somebody else's was found since the run began.
 	refused []plan.Key
 	// leaving says that the run takes all that is the topology's away.

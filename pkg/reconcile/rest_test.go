@@ -78,6 +78,7 @@ func TestRest(t *testing.T) {
 		t.Errorf("delete when another has the name: %v, want %v", err, kernel.ErrOther)
 	}
 	l.script("ip netns del r0") // which is still there
+	n.Close()
 	expect("when it is closed", kernel.ErrClosed)
 }
 
