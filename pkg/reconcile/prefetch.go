@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"errors"
+	"io/fs"
 	"runtime"
 	"sync"
 
@@ -17,9 +18,9 @@ type Prefetch struct {
 	// beginning ends when it is known where the process runs, and the lock is had if it can be.
 	beginning sync.WaitGroup
 	here      home
-	homeless  error // why plumb can't run here
-	lock      *lock // nil for none
-	spare     *kind.Spare
+	homeless  error       // why plumb can't run here
+	lock      *lock       // nil for none
+	spare     *kind.Spare // nil for none
 
 	mu       sync.Mutex
 	stopped  bool
@@ -38,8 +39,8 @@ const (
 )
 
 // StartPrefetch begins to read, which writes nothing but the name of who has the lock. For a run that needs the lock nothing is read when
-// somebody else has it, or nobody ever had. For an apply where no namespace has a name one is made that has none either: see [kind.Spare].
-// What goes wrong is left for the run to find out.
+// somebody else has it, or nobody ever had. For the first apply of a host where no namespace has a name one is made, which has none either:
+// see [kind.Spare]. What goes wrong is left for the run to find out.
 func StartPrefetch(why Purpose) *Prefetch {
 	if why == ForNothing || runtime.GOMAXPROCS(0) < 2 { // on one processor it would only be in the way
 		return nil
@@ -66,12 +67,13 @@ func (p *Prefetch) begin(why Purpose) (host *kernel.Namespace) {
 	if p.here, host, p.homeless = findHome(); p.homeless != nil || why == ForDiff {
 		return host
 	}
-	if names, err := kernel.Names(); why == ForApply && err == nil && len(names) == 0 {
-		p.spare = kind.NewSpare()
-	}
 	var err error
 	if p.lock, err = freeLock(p.here.dir); err != nil {
 		host.Close()
+		names, unknown := kernel.Names()
+		if first := errors.Is(err, fs.ErrNotExist) && why == ForApply; first && unknown == nil && len(names) == 0 {
+			p.spare = kind.NewSpare()
+		}
 		return nil
 	}
 	return host

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"sync/atomic"
@@ -11,37 +12,41 @@ import (
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
-// Where no namespace has a name, one is made while the file is parsed, and becomes the first that is wanted: a run makes one less. Where
-// nothing comes of it, it is gone.
+// At the first apply of a host a namespace is made while the file is parsed, and becomes the first that is wanted: the run makes one less.
+// Where nothing comes of it, it is gone.
 func TestSpare(t *testing.T) {
 	l := newLab(t)
-	topo := l.load(besideNet())
+	topo, other := l.load(besideNet()), l.load("{name: other, sysctls: {net.ipv4.conf.default.rp_filter: 1}}")
+	l.names = append(l.names, topo.Name, other.Name)
 	before, open := l.settle(), descriptors(t)
 	for _, test := range []struct {
 		when        string
-		begin, undo func()
+		begin, undo string
+		first       *topology.Topology // which the same process applies before
 		made        int64
 		refused     bool
 	}{
-		{"beside a foreign bridge", func() { l.sh("ip", "link", "add", "br0", "type", "bridge") },
-			func() { l.sh("ip", "link", "del", "br0") }, 0, true},
-		{"on an empty host", func() {}, func() { l.destroy(topo.Name) }, besideHosts - 1, false},
-		// Which a namespace of the initial one's would have inherited.
-		{"after a parameter of the host was restored", func() { l.apply(l.load("{name: beside, sysctls: {net.ipv4.conf.default.rp_filter: 1}}")) },
-			func() { l.destroy(topo.Name) }, besideHosts, false},
-		{"beside another namespace", func() { l.sh("ip", "netns", "add", "other") },
-			func() { l.destroy(topo.Name); l.sh("ip", "netns", "del", "other") }, besideHosts, false},
-		{"where all is there", func() { l.apply(topo) }, func() { l.destroy(topo.Name) }, 0, false},
+		{when: "on an empty host", made: besideHosts - 1},
+		{when: "beside a foreign bridge", begin: "ip link add br0 type bridge", undo: "ip link del br0", refused: true},
+		{when: "beside another namespace", begin: "ip netns add another", undo: "ip netns del another", made: besideHosts},
+		// Of which a namespace may have inherited what it was before.
+		{when: "after a parameter of the host has changed", first: other, made: besideHosts},
 	} {
-		test.begin()
-		made, err := l.creations(topo)
+		l.script(test.begin)
+		l.sh("rm", "-rf", runDir)
+		made, err := l.creations(test.first, topo)
 		if made != test.made || errors.Is(err, reconcile.ErrRefused) != test.refused || err != nil && !test.refused {
 			t.Errorf("%s %d namespaces were made, not %d, and the error is %v", test.when, made, test.made, err)
 		}
 		if err == nil {
 			l.converged(topo)
 		}
-		test.undo()
+		if made, err := l.creations(topo); made > 0 || !errors.Is(err, reconcile.ErrRefused) && err != nil {
+			t.Errorf("%s, and again, %d namespaces were made, and the error is %v", test.when, made, err)
+		}
+		l.destroy(topo.Name)
+		l.destroy(other.Name)
+		l.script(test.undo)
 		l.same(test.when+", in the end,", before, l.settle())
 		if now := descriptors(t); now != open {
 			t.Errorf("%s %d descriptors are open in the end, %d were before", test.when, now, open)
@@ -49,8 +54,8 @@ func TestSpare(t *testing.T) {
 	}
 }
 
-// creations applies a network, with what was prefetched, and counts the namespaces that it makes.
-func (l *lab) creations(topo *topology.Topology) (made int64, err error) {
+// creations applies topologies in one process, with what was prefetched, and counts the namespaces that it makes.
+func (l *lab) creations(topologies ...*topology.Topology) (made int64, err error) {
 	l.Helper()
 	var count atomic.Int64
 	seam := &kernel.Seam{Around: func(w kernel.Write, write func() error) error {
@@ -59,7 +64,16 @@ func (l *lab) creations(topo *topology.Topology) (made int64, err error) {
 		}
 		return write()
 	}}
-	_, err = l.tryApply(topo, beside, through(seam), taking(reconcile.StartPrefetch(reconcile.ForApply)))
+	p := reconcile.StartPrefetch(reconcile.ForApply)
+	h := l.open(beside, through(seam), taking(p))
+	for _, topo := range topologies {
+		if topo != nil {
+			_, failed := h.Apply(context.Background(), topo)
+			err = errors.Join(err, failed)
+		}
+	}
+	err = errors.Join(err, h.Close(), p.Close())
+	p.Wait()
 	return count.Load(), err
 }
 
