@@ -179,7 +179,7 @@ func Remove(name string, seam *Seam) error {
 }
 
 // Delete takes the name of a namespace away; not of another that has got the name meanwhile, and that it is gone already is no error. The
-// namespace ends when it is closed, and no process and no socket is in it.
+// namespace ends when it is closed, which is all that may follow, and no process and no socket is in it.
 func (n *Namespace) Delete(t Thread) error {
 	defer n.closeSockets()
 	switch err := n.Wake(t); { // a number of a namespace that nobody has open could be another's by now

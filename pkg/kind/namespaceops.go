@@ -124,7 +124,9 @@ type processes struct {
 func (e *Env) findProcesses() (p processes, err error) {
 	ours := make(map[kernel.ID]bool, len(e.Sections))
 	for name, s := range e.Sections {
-		ours[s.NS.ID()] = name != ""
+		if name != "" { // which the host's own can have too
+			ours[s.NS.ID()] = true
+		}
 	}
 	p.in, p.hidden, err = kernel.Processes(func(id kernel.ID) bool { return ours[id] })
 	return p, err

@@ -21,7 +21,8 @@ func NewSpare() *Spare {
 	return s
 }
 
-// Make makes it, once. What goes wrong is for who makes a namespace in its place to find out.
+// Make makes it, once. It passes no seam: until it has a name it is of this process alone. What goes wrong is for who makes a namespace in
+// its place to find out.
 func (s *Spare) Make() error {
 	defer s.making.Done()
 	return kernel.OnThread(func(t kernel.Thread) error {

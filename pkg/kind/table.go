@@ -21,7 +21,8 @@ type Kind struct {
 	// Begin, if set, creates objects in their order, beside what comes after them in a plan, until stop returns an error.
 	// Next waits for one of them after another, and makes it known to the Env.
 	Begin func(e *Env, objects []plan.Object, stop func() error) (next func() error)
-	// BeginDel, if set, begins what Del does, beside deletions of links; the caller goes on when wait has given Del's error.
+	// BeginDel, if set, begins what Del does, beside deletions of links, and is one step in hand; the caller goes on when wait has given
+	// Del's error.
 	BeginDel func(*Env, []plan.Object) (wait func() error)
 	// Beside, if set, says of an object whether Put may run while what it does not need is being created.
 	Beside func(plan.Object) bool

@@ -92,12 +92,12 @@ func objectIn(s plan.Step, ns string) (o plan.Object) {
 // many is from how many namespaces on it is worth it to delete them beside links: a few are unmounted sooner than both hinder each other.
 const many = 50
 
-// withLinks takes the deletion of many namespaces out of the batches of a destroy, to be made with that of links.
+// withLinks takes the deletion of many namespaces out of the batches of a destroy, to be made with that of links, if nothing is between.
 func (r *run) withLinks(list []batch) (rest []batch, links int, namespaces batch) {
 	begins := func(b batch) bool { return deletes(b[0]) && kindOf(b[0]).BeginDel != nil }
 	links = slices.IndexFunc(list, func(b batch) bool { return deletes(b[0]) && b[0].Key().Kind == kind.KindLink })
 	last := slices.IndexFunc(list, begins)
-	if !r.leaving || r.Workers < 2 || links < 0 || last < links || len(list[last]) < many {
+	if !r.leaving || r.Workers < 2 || links < 0 || last != links+1 || len(list[last]) < many {
 		return list, -1, nil
 	}
 	return slices.Delete(slices.Clone(list), last, last+1), links, list[last]
@@ -117,10 +117,14 @@ func (r *run) deleteWith(links, namespaces batch, l *ledger) error {
 	}
 	failed := r.delete(links, l, true)
 	if wait == nil {
-		if err := r.interrupted(); err != nil {
+		switch err := r.interrupted(); {
+		case err == nil:
+			wait = begin()
+		case errors.Is(failed, err):
+			return failed
+		default:
 			return errors.Join(failed, err)
 		}
-		wait = begin()
 	}
 	err := wait()
 	if err != nil {

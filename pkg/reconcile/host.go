@@ -32,7 +32,7 @@ type Options struct {
 	ConfirmWithin time.Duration
 	// Waiting is called when that wait begins.
 	Waiting func(time.Duration)
-	// Planned is called with what Apply and Destroy are about to do, before the first write but that of the lock.
+	// Planned is called with what Apply and Destroy are about to do, before the first write that outlives the process, but that of the lock.
 	Planned func(plan.Plan)
 	// Progress is called with each step of Apply and Destroy as it ends.
 	Progress func(plan.Outcome)
@@ -213,6 +213,11 @@ func (h *Host) locked(ctx context.Context, verb, name string, f func(*run) error
 	if err != nil {
 		return Report{}, ended(ErrNotRun, err)
 	}
+	// What a namespace inherits can have changed while another run had the lock, and will while nobody has.
+	if l.waited || !rec.empty() {
+		h.Prefetched.dropSpare()
+	}
+	defer h.Prefetched.dropSpare()
 	r := &run{Host: h, ctx: ctx, topology: name, record: rec}
 	defer r.close()
 	err = f(r)

@@ -23,7 +23,10 @@ const lockFile = "lock"
 const lockFlags = os.O_RDWR | unix.O_NOFOLLOW
 
 // lock is held by the one run that may change the host.
-type lock struct{ file *os.File }
+type lock struct {
+	file   *os.File
+	waited bool // for another run
+}
 
 // takeLock waits for the lock in dir.
 func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kernel.Seam) (*lock, error) {
@@ -37,11 +40,12 @@ func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kern
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	if err := waitLock(ctx, f, timeout); err != nil {
+	waited, err := waitLock(ctx, f, timeout)
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	sign(f)
-	return &lock{f}, nil
+	return &lock{f, waited}, nil
 }
 
 // freeLock takes the lock in dir if it is there, and nobody has it.
@@ -57,7 +61,7 @@ func freeLock(dir string) (*lock, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	sign(f)
-	return &lock{f}, nil
+	return &lock{file: f}, nil
 }
 
 func flock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
@@ -86,19 +90,19 @@ func sign(f *os.File) {
 // lockPoll is how often a lock that is taken is tried again.
 const lockPoll = 20 * time.Millisecond
 
-func waitLock(ctx context.Context, f *os.File, timeout time.Duration) error {
+func waitLock(ctx context.Context, f *os.File, timeout time.Duration) (waited bool, err error) {
 	deadline := time.Now().Add(timeout)
-	for {
+	for ; ; waited = true {
 		err := flock(f)
 		switch {
 		case err == nil:
-			return nil
+			return waited, nil
 		case !errors.Is(err, unix.EWOULDBLOCK):
-			return fmt.Errorf("lock %s: %w", f.Name(), err)
+			return waited, fmt.Errorf("lock %s: %w", f.Name(), err)
 		case ctx.Err() != nil:
-			return fmt.Errorf("lock: %w", context.Cause(ctx))
+			return waited, fmt.Errorf("lock: %w", context.Cause(ctx))
 		case time.Now().After(deadline):
-			return fmt.Errorf("lock: held by %s for longer than %s (see --lock-timeout)", holder(f), timeout)
+			return waited, fmt.Errorf("lock: held by %s for longer than %s (see --lock-timeout)", holder(f), timeout)
 		}
 		time.Sleep(lockPoll)
 	}

@@ -199,6 +199,13 @@ func (p *Prefetch) forFirst(workers int) *kind.Spare {
 	return p.spare
 }
 
+func (p *Prefetch) dropSpare() {
+	if p != nil {
+		p.beginning.Wait()
+		p.spare.Drop()
+	}
+}
+
 func (p *Prefetch) drop() {
 	if host := p.take()[""]; host != nil {
 		host.NS.Close() // others rest
@@ -208,10 +215,7 @@ func (p *Prefetch) drop() {
 // Close has no more read than what is being read, and releases the lock if no run has taken it. It can be called again.
 func (p *Prefetch) Close() error {
 	p.drop()
-	if p != nil {
-		p.beginning.Wait()
-		p.spare.Drop()
-	}
+	p.dropSpare()
 	if l := p.takeLock(); l != nil {
 		return l.release()
 	}
