@@ -184,7 +184,7 @@ func TestBesideDestroyed(t *testing.T) {
 		l.same("after a destroy", before, l.settle())
 		// Which of two threads deletes what both could, and with how many writes, is not the same each time.
 		writes := (l.seam.Count() - count) * 3 / 4
-		for k := int64(1); k <= writes && !t.Failed(); k += max(1, writes/8) | 1 {
+		for k := int64(1); k <= writes && !t.Failed(); k += max(1, writes/5) | 1 {
 			for how, fault := range faults {
 				l.apply(topo, beside)
 				report, err := l.tryDestroy(topo.Name, beside, through(at(k, fault)))
