@@ -102,13 +102,15 @@ func TestWatchEndsWithoutSignals(t *testing.T) {
 	}
 }
 
-// A signal to the process arrives.
+// A signal to the process arrives, and ends a run.
 func TestEndings(t *testing.T) {
-	e := hearEndings()
-	defer e.release()
-	e.heard.Wait()
+	e, ends := &env{stderr: &bytes.Buffer{}}, hearEndings()
+	defer ends.release()
+	ctx, _, end := e.watch(t.Context(), ends.signals, interruption{})
+	defer end()
+	ends.heard.Wait()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	<-e.signals
+	<-ctx.Done()
 }
