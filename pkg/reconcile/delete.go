@@ -21,6 +21,13 @@ type place struct {
 	err     error
 }
 
+// fail notes the error of deleting steps of a batch here, nil for none.
+func (p *place) fail(b batch, err error) {
+	if err != nil {
+		p.err = fmt.Errorf("%s: %w", b[p.steps[0]].Key().Label(), err)
+	}
+}
+
 // places chooses where to delete. Of a cable's two ends either will do, and as few namespaces as may be are wanted: the kernel waits
 // for all processors in each of them. So the one in which most is left to delete is taken, time after time. A place deletes all
 // that is in it, also what another has deleted already: a group of links can go as a whole then, and what has gone is no
@@ -106,11 +113,11 @@ func (r *run) withLinks(list []batch) (rest []batch, links int, namespaces batch
 // deleteWith deletes links, and beside them namespaces: while the kernel waits for all processors there is time to unmount. Where links are
 // deleted in namespaces those come after.
 func (r *run) deleteWith(links, namespaces batch, l *ledger) error {
-	var objects []plan.Object
-	for _, s := range namespaces {
-		objects = append(objects, s.Changes[0].Old)
+	names := places(namespaces)[0] // all are on the host
+	begin := func() (wait func() error) {
+		names.begun = true
+		return kindOf(namespaces[0]).BeginDel(r.env, names.objects)
 	}
-	begin := func() func() error { return kindOf(namespaces[0]).BeginDel(r.env, objects) }
 	var wait func() error
 	if list := places(links); len(list) == 1 && list[0].ns == "" {
 		wait = begin()
@@ -126,14 +133,9 @@ func (r *run) deleteWith(links, namespaces batch, l *ledger) error {
 			return errors.Join(failed, err)
 		}
 	}
-	err := wait()
-	if err != nil {
-		err = fmt.Errorf("%s: %w", namespaces[0].Key().Label(), err)
-	}
-	for _, s := range namespaces {
-		l.note(s, err)
-	}
-	return errors.Join(failed, err)
+	names.fail(namespaces, wait())
+	noteDeletions(namespaces, []*place{names}, l)
+	return errors.Join(failed, names.err)
 }
 
 // delete carries out deletions of one kind, those of several namespaces at once where they may be.
@@ -150,9 +152,7 @@ func (r *run) delete(b batch, l *ledger, pastFailures bool) error {
 		}
 		p := list[i]
 		p.begun = true
-		if p.err = r.deleteIn(p, k); p.err != nil {
-			p.err = fmt.Errorf("%s: %w", b[p.steps[0]].Key().Label(), p.err)
-		}
+		p.fail(b, r.deleteIn(p, k))
 		if p.err != nil && !pastFailures {
 			return errFailed
 		}

@@ -1,0 +1,66 @@
+package plan
+
+// Differing lists at least what [Diff] would plan for at first sight, but not what its steps would take down. Nil says that it would plan
+// nothing.
+func Differing(want []Object, have []Have) (keys []Key) {
+	p := newPlanner(have, Options{})
+	equal, same := p.match(want, have)
+	if same {
+		return nil
+	}
+	for i, w := range want {
+		if _, ok := w.(Sequenced); ok || !equal[i] { // one in a wrong place is as equal as others
+			keys = append(keys, w.Key())
+		}
+	}
+	for i := range have {
+		if p.unplanned(&have[i]) {
+			keys = append(keys, have[i].Object.Key())
+		}
+	}
+	return keys
+}
+
+// match finds what stands at the keys of what is wanted, and says which of that is equal. Same is the short way out: all is, nothing is in
+// a wrong place, nothing is ours and unwanted.
+func (p *planner) match(want []Object, have []Have) (equal []bool, same bool) {
+	equal, same = make([]bool, len(want)), true
+	p.found = make(map[*Have]bool, min(len(want), len(have)))
+	for i, w := range want {
+		if h := p.have[w.Key()]; h != nil {
+			p.found[h] = true
+			fields, _ := Compare(w, h.Object)
+			equal[i] = h.Class != Foreign && len(fields) == 0
+		}
+		same = same && equal[i]
+	}
+	for i := range have {
+		same = same && !p.unplanned(&have[i])
+	}
+	return equal, same && p.inPlace(want, have)
+}
+
+// unplanned says whether something that is not wanted must not stay as it is.
+func (p *planner) unplanned(h *Have) bool { return !p.found[h] && (h.Class == Ours || h.Collides) }
+
+// inPlace says whether what is wanted, and is there, is in the wanted order where that matters.
+func (p *planner) inPlace(want []Object, have []Have) bool {
+	next := make(map[string][]*Have)
+	for _, w := range want {
+		if s, ok := w.(Sequenced); ok {
+			next[s.Sequence()] = append(next[s.Sequence()], p.have[w.Key()])
+		}
+	}
+	for i := range have {
+		h := &have[i]
+		s, ok := h.Object.(Sequenced)
+		if !ok || !p.found[h] {
+			continue
+		}
+		if next[s.Sequence()][0] != h {
+			return false
+		}
+		next[s.Sequence()] = next[s.Sequence()][1:]
+	}
+	return true
+}
