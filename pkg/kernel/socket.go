@@ -20,6 +20,7 @@ type socket struct {
 	mu    sync.Mutex
 	seq   uint32
 	wordy bool // refusals come with the kernel's own words
+	to    unix.SockaddrNetlink
 }
 
 // socketTimeout bounds every wait for the kernel: deleting thousands of links in one message takes seconds.
@@ -31,7 +32,7 @@ func openSocket(protocol int) (*socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	return &socket{fd: fd}, nil
+	return &socket{fd: fd, to: unix.SockaddrNetlink{Family: unix.AF_NETLINK}}, nil
 }
 
 // askForWords has the kernel say why it refuses something, and send no more than the header of the request back with
@@ -138,7 +139,7 @@ func (s *socket) send(x *exchange, queries []Query) error {
 		x.out = append(x.out, q.request...)
 		binary.NativeEndian.PutUint32(x.out[number:], s.seq)
 	}
-	return unix.Sendto(s.fd, x.out, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	return unix.Sendto(s.fd, x.out, 0, &s.to)
 }
 
 // Reply is what answers a [Query]: the payloads of the messages, or the kernel's refusal.

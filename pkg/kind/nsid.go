@@ -2,6 +2,7 @@ package kind
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -38,7 +39,7 @@ func (e *Env) findCables(before *Env) error {
 // keepCables takes over the cables of links that were not read again, if the other end still shows that it is one.
 func (e *Env) keepCables(before *Env) {
 	for _, s := range e.Sections {
-		for _, l := range s.betweenNamespaces() {
+		for l := range s.betweenNamespaces() {
 			other := before.farEnds[l]
 			if other == nil || e.Sections[other.NS.Name] != other {
 				continue
@@ -86,7 +87,7 @@ type asking struct {
 func (e *Env) asking(others func(sectionLink) []sectionLink) (list []asking) {
 	for _, s := range e.Sections {
 		a := asking{Section: s}
-		for _, l := range s.betweenNamespaces() {
+		for l := range s.betweenNamespaces() {
 			if e.farEnds[l] != nil {
 				continue
 			}
@@ -95,7 +96,6 @@ func (e *Env) asking(others func(sectionLink) []sectionLink) (list []asking) {
 			}
 		}
 		if len(a.near) > 0 {
-			a.learned = make(map[kernel.ID]int)
 			list = append(list, a)
 		}
 	}
@@ -123,7 +123,7 @@ func (e *Env) declared() []asking {
 func (e *Env) candidates() []asking {
 	shown := make(map[ends][]sectionLink)
 	for _, s := range e.Sections {
-		for _, l := range s.betweenNamespaces() {
+		for l := range s.betweenNamespaces() {
 			if e.farEnds[l] == nil {
 				k := ends{l.Index, l.Peer}
 				shown[k] = append(shown[k], sectionLink{s, l})
@@ -134,17 +134,18 @@ func (e *Env) candidates() []asking {
 }
 
 // betweenNamespaces lists the ends of cables whose other ends are in other namespaces.
-func (s *Section) betweenNamespaces() (list []*LiveLink) {
-	for i := range s.Links {
-		if l := &s.Links[i]; l.Type == Veth && l.PeerNSID >= 0 {
-			list = append(list, l)
+func (s *Section) betweenNamespaces() iter.Seq[*LiveLink] {
+	return func(yield func(*LiveLink) bool) {
+		for i := range s.Links {
+			if l := &s.Links[i]; l.Type == Veth && l.PeerNSID >= 0 && !yield(l) {
+				return
+			}
 		}
 	}
-	return list
 }
 
 // cables finds the other ends, and lets the section rest again. Of two sections one asks for the cables between them.
-func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
+func (a *asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
 	defer a.NS.Rest()
 	for i, l := range a.near {
 		near := sectionLink{a.Section, l}
@@ -224,7 +225,7 @@ func findPeer(n *kernel.Namespace, l *LiveLink) (LiveLink, error) {
 
 // number asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose listing may
 // have given it one.
-func (a asking) number(t kernel.Thread, other *Section) (number int, err error) {
+func (a *asking) number(t kernel.Thread, other *Section) (number int, err error) {
 	if other.NS.Name == "" && a.hostNSID >= 0 {
 		return a.hostNSID, nil
 	}
@@ -238,10 +239,14 @@ func (a asking) number(t kernel.Thread, other *Section) (number int, err error) 
 	}
 	err = other.NS.Borrow(func(fd int) error {
 		return a.NS.ReadAll([]kernel.Query{nsidQuery(fd)}, func(replies []kernel.Reply) (err error) {
-			if number, err = nsid(replies[0]); err == nil {
-				a.learned[other.NS.ID()] = number
+			if number, err = nsid(replies[0]); err != nil {
+				return err
 			}
-			return err
+			if a.learned == nil {
+				a.learned = make(map[kernel.ID]int)
+			}
+			a.learned[other.NS.ID()] = number
+			return nil
 		})
 	})
 	return number, err

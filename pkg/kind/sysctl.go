@@ -42,12 +42,12 @@ func SysctlPath(name string) string {
 // SysctlOfLink gives the interface that a sysctl is of: eth0 for net.ipv4.conf.eth0.rp_filter and
 // net.ipv6.neigh.eth0.mcast_solicit, none for "all" and "default".
 func SysctlOfLink(name string) (link string, ok bool) {
-	part := strings.Split(SysctlPath(name), "/")
+	part := strings.SplitN(name, ".", 5)
 	if len(part) < 5 || part[0] != "net" || part[1] != "ipv4" && part[1] != "ipv6" && part[1] != "mpls" ||
 		part[2] != "conf" && part[2] != "neigh" || part[3] == "all" || part[3] == "default" {
 		return "", false
 	}
-	return part[3], true
+	return strings.ReplaceAll(part[3], "/", "."), true
 }
 
 // Key implements [plan.Object].

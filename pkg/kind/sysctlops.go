@@ -47,6 +47,8 @@ func forwarding(r kernel.Reply) (value string, err error) {
 	return value, nil
 }
 
+var forwardingPaths = [2]string{SysctlPath(Forwarding4), SysctlPath(Forwarding6)}
+
 // forwards says whether a switch is on.
 func forwards(value string) bool { return value != "" && value != "0" }
 
@@ -65,9 +67,9 @@ func (e *Env) ReadSysctls(t kernel.Thread, s *Section) error {
 		return nil
 	}
 	byPath := make(map[string]string, len(paths))
-	for path, value := range map[string]string{SysctlPath(Forwarding4): s.forwarding4, SysctlPath(Forwarding6): s.forwarding6} {
+	for i, value := range []string{s.forwarding4, s.forwarding6} {
 		if value != "" {
-			byPath[path] = value
+			byPath[forwardingPaths[i]] = value
 		}
 	}
 	s.sysctls = values{paths, byPath}

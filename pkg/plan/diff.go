@@ -59,7 +59,7 @@ type planner struct {
 	Options
 	want  map[Key]Object
 	have  map[Key]*Have
-	found map[*Have]bool // at the key of something wanted
+	found map[*Have]int // at the key of something wanted: its number, from 1
 	units []*unit
 	// sequences holds the wanted keys of each sequence in the wanted order.
 	sequences map[string][]Key
@@ -352,7 +352,7 @@ func (p *planner) unwanted(have []Have) []Key {
 	var gone []Key
 	for i := range have {
 		h := &have[i]
-		if h.Class != Ours || p.found[h] {
+		if h.Class != Ours || p.found[h] != 0 {
 			continue
 		}
 		// Of two at one key one is found, and the other is wanted as well.

@@ -25,10 +25,10 @@ func Differing(want []Object, have []Have) (keys []Key) {
 // a wrong place, nothing is ours and unwanted.
 func (p *planner) match(want []Object, have []Have) (equal []bool, same bool) {
 	equal, same = make([]bool, len(want)), true
-	p.found = make(map[*Have]bool, min(len(want), len(have)))
+	p.found = make(map[*Have]int, min(len(want), len(have)))
 	for i, w := range want {
 		if h := p.have[w.Key()]; h != nil {
-			p.found[h] = true
+			p.found[h] = i + 1
 			fields, _ := Compare(w, h.Object)
 			equal[i] = h.Class != Foreign && len(fields) == 0
 		}
@@ -37,30 +37,26 @@ func (p *planner) match(want []Object, have []Have) (equal []bool, same bool) {
 	for i := range have {
 		same = same && !p.unplanned(&have[i])
 	}
-	return equal, same && p.inPlace(want, have)
+	return equal, same && p.inPlace(have)
 }
 
 // unplanned says whether something that is not wanted must not stay as it is.
-func (p *planner) unplanned(h *Have) bool { return !p.found[h] && (h.Class == Ours || h.Collides) }
+func (p *planner) unplanned(h *Have) bool { return p.found[h] == 0 && (h.Class == Ours || h.Collides) }
 
 // inPlace says whether what is wanted, and is there, is in the wanted order where that matters.
-func (p *planner) inPlace(want []Object, have []Have) bool {
-	next := make(map[string][]*Have)
-	for _, w := range want {
-		if s, ok := w.(Sequenced); ok {
-			next[s.Sequence()] = append(next[s.Sequence()], p.have[w.Key()])
-		}
-	}
+func (p *planner) inPlace(have []Have) bool {
+	last := make(map[string]int)
 	for i := range have {
-		h := &have[i]
-		s, ok := h.Object.(Sequenced)
-		if !ok || !p.found[h] {
+		number := p.found[&have[i]]
+		s, ok := have[i].Object.(Sequenced)
+		if !ok || number == 0 {
 			continue
 		}
-		if next[s.Sequence()][0] != h {
+		sequence := s.Sequence()
+		if number < last[sequence] {
 			return false
 		}
-		next[s.Sequence()] = next[s.Sequence()][1:]
+		last[sequence] = number
 	}
 	return true
 }

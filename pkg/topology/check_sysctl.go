@@ -19,19 +19,27 @@ func confName(family, link, key string) string {
 	return "net." + family + ".conf." + strings.ReplaceAll(link, ".", "/") + "." + key
 }
 
+// conf finds the sysctl of a link, of "all" or of "default"; nil is none.
+func (s *section) conf(family, link, key string) *Sysctl {
+	if !s.confs { // as mostly
+		return nil
+	}
+	return s.sysctls[confName(family, link, key)]
+}
+
 // setting finds the sysctl that gives a link its parameter: the link's own, or that for new links.
 func (s *section) setting(family, key string, l *link) *Sysctl {
-	if v := s.sysctls[confName(family, l.name, key)]; v != nil || l.kind == "" {
+	if v := s.conf(family, l.name, key); v != nil || l.kind == "" {
 		return v
 	}
-	return s.sysctls[confName(family, "default", key)]
+	return s.conf(family, "default", key)
 }
 
 // disabled finds the sysctl that switches IPv6 off on a link; nil is none.
 func (s *section) disabled(l *link) *Sysctl {
 	v := s.setting(ipv6, "disable_ipv6", l)
 	if v == nil {
-		v = s.sysctls[confName(ipv6, "all", "disable_ipv6")]
+		v = s.conf(ipv6, "all", "disable_ipv6")
 	}
 	if v == nil || !v.Value.OK() || v.Value.V == "0" {
 		return nil

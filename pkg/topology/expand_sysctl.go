@@ -28,7 +28,7 @@ func (s *section) defaults() []perLink {
 		}
 	}
 	const disable = "disable_ipv6"
-	if v := s.sysctls[confName(ipv6, "all", disable)]; v != nil && s.sysctls[confName(ipv6, "default", disable)] == nil {
+	if v := s.conf(ipv6, "all", disable); v != nil && s.conf(ipv6, "default", disable) == nil {
 		list = append(list, perLink{ipv6, disable, v})
 	}
 	return list

@@ -3,6 +3,7 @@ package topology
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/plumbnet/plumb/pkg/kind"
 )
@@ -14,6 +15,8 @@ type section struct {
 	// list has the links in the order in which they were found.
 	list    []*link
 	sysctls map[string]*Sysctl
+	// confs says that some of them are of a link, of "all" or of "default".
+	confs   bool
 	subnets subnets
 	// own are the section's addresses, with the first place of each.
 	own    map[netip.Addr]Value[netip.Prefix]
@@ -97,7 +100,9 @@ func newChecker(r *reporter, t *Topology) *checker {
 	for _, n := range nodes {
 		s := &section{Node: n, links: map[string]*link{}, sysctls: map[string]*Sysctl{}, own: map[netip.Addr]Value[netip.Prefix]{}}
 		for i := range n.Sysctls {
-			s.sysctls[n.Sysctls[i].Name] = &n.Sysctls[i]
+			name := n.Sysctls[i].Name
+			s.sysctls[name] = &n.Sysctls[i]
+			s.confs = s.confs || strings.Contains(name, ".conf.")
 		}
 		c.sections = append(c.sections, s)
 		c.byName[n.Name] = s
