@@ -79,7 +79,8 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	defer end()
 
 	if !e.quiet && !e.verbose {
-		e.live = newLive(e.stderr)
+		e.live = newLive(e.stdout, e.stderr)
+		defer e.live.end()
 	}
 	var now *progress
 	c.options.Stop, c.options.Warn, c.options.LockTimeout = stop, e.warn, e.lockTimeout
@@ -89,12 +90,14 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 		now.begin(p)
 	}
 	c.options.Waiting = func(within time.Duration) {
+		e.live.clear()
 		e.say("roll back in %v unless confirmed: plumb confirm %s", within, now.text.Name)
 	}
 	if e.verbose {
 		c.options.Trace = e.trace
 	}
 	c.options.Progress = func(o plan.Outcome) { now.step(o) }
+	c.options.Working = e.live.work
 	h, err := e.open(c.options)
 	if err != nil {
 		return hostError(err)
@@ -169,25 +172,20 @@ func (p *progress) note(err error) {
 
 // begin prints the head of the steps, and makes room for those that are planned.
 func (p *progress) begin(planned plan.Plan) {
-	if !p.begun {
-		p.live.expect(len(planned.Steps))
-	}
 	if p.silent() || p.begun || len(planned.Steps) == 0 {
 		return
 	}
 	p.begun = true
 	p.text.Fit(planned)
-	p.note(p.text.WriteHead(p.stdout))
+	p.live.over(func() { p.note(p.text.WriteHead(p.stdout)) })
 }
 
 // step prints a step as it ends.
 func (p *progress) step(o plan.Outcome) {
-	p.live.clear()
 	if !p.silent() {
 		p.begin(plan.Plan{Steps: []plan.Step{o.Step}})
-		p.note(p.text.WriteLine(p.stdout, o))
+		p.live.over(func() { p.note(p.text.WriteLine(p.stdout, o)) })
 	}
-	p.live.step(o.Step.Key())
 }
 
 // end prints the sum of the steps. The error, if there is one, is printed when the command ends.

@@ -4,67 +4,130 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
 
 	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
-// liveAfter is how long a run is too short for a live line.
-const liveAfter = time.Second
+const (
+	// liveAfter is how long a run is too short for a live line.
+	liveAfter = time.Second
+	// liveEvery is how often it is drawn anew: what changes faster nobody can read.
+	liveEvery = 100 * time.Millisecond
+)
 
-// live is the last line of a terminal while a long run goes on: how many of its steps are done, and the one that was
-// done last. Nil is none: where stderr is no terminal.
+// live is the last line of a terminal while a long run goes on: how many of its steps are done, and the one that it is at. Nil is none:
+// where nobody looks.
 type live struct {
-	w           io.Writer
-	width       func() int // of the terminal, in characters
-	since       func() time.Duration
-	done, total int
-	shown       bool
+	w     io.Writer
+	width func() int // of the terminal, in characters
+
+	mu          sync.Mutex
+	text, shown string
+
+	ended   chan struct{}
+	drawing sync.WaitGroup
 }
 
-// newLive begins a live line for a run, if there is a terminal to show it on.
-func newLive(stderr io.Writer) *live {
-	f, ok := stderr.(*os.File)
-	if !ok || os.Getenv("TERM") == "dumb" || !term.IsTerminal(int(f.Fd())) {
+// newLive begins a live line for a run, if all that it prints goes to a terminal.
+func newLive(stdout, stderr io.Writer) *live {
+	f := terminal(stderr)
+	if f == nil || terminal(stdout) == nil || os.Getenv("TERM") == "dumb" {
 		return nil
 	}
-	start := time.Now()
-	return &live{w: f, since: func() time.Duration { return time.Since(start) }, width: func() int {
+	l := &live{w: f, ended: make(chan struct{}), width: func() int {
 		const usual = 80
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 			return width
 		}
 		return usual
 	}}
+	l.drawing.Go(func() { l.keep(time.After(liveAfter), time.Tick(liveEvery)) })
+	return l
 }
 
-// expect says how many steps there will be.
-func (l *live) expect(steps int) {
+// terminal is the file that a writer writes to a terminal with, nil for none.
+func terminal(w io.Writer) *os.File {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
+}
+
+// keep draws the line again and again, from the time on that is too long for none.
+func (l *live) keep(from, again <-chan time.Time) {
+	for {
+		select {
+		case <-l.ended:
+			return
+		case <-from:
+			from = nil
+		case <-again:
+		}
+		if from == nil {
+			l.draw()
+		}
+	}
+}
+
+// work says what the run is at.
+func (l *live) work(w reconcile.Working) {
+	if l == nil {
+		return
+	}
+	back := ""
+	if w.Undoing {
+		back = "rolling back "
+	}
+	text := fmt.Sprintf("%s%d/%d  %s", back, w.Done, w.Total, w.At.Key().Label())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = text
+}
+
+func (l *live) draw() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := []rune(plan.Printable(l.text))
+	if now := string(text[:min(len(text), max(l.width()-1, 0))]); now != l.shown {
+		_, _ = io.WriteString(l.w, "\r\x1b[K"+now) // it is no loss
+		l.shown = now
+	}
+}
+
+// over calls f, which prints other lines where the live one stands.
+func (l *live) over(f func()) {
 	if l != nil {
-		l.done, l.total = 0, steps
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.erase()
+	}
+	f()
+}
+
+func (l *live) erase() {
+	if l.shown != "" {
+		_, _ = io.WriteString(l.w, "\r\x1b[K") // as draw
+		l.shown = ""
 	}
 }
 
-// step shows that a step has ended. What was planned alone is counted: a rollback has steps of its own.
-func (l *live) step(k plan.Key) {
-	if l == nil || l.done >= l.total {
-		return
-	}
-	l.done++
-	if l.done == l.total || l.since() < liveAfter {
-		return
-	}
-	text := []rune(plan.Printable(fmt.Sprintf("%d/%d  %s", l.done, l.total, k.Label())))
-	_, _ = fmt.Fprintf(l.w, "\r\x1b[K%s", string(text[:min(len(text), max(l.width()-1, 0))])) // it is no loss
-	l.shown = true
-}
-
-// clear takes the line away, so that another can be printed in its place.
+// clear takes the line away, until there is work again.
 func (l *live) clear() {
-	if l != nil && l.shown {
-		_, _ = io.WriteString(l.w, "\r\x1b[K") // as step
-		l.shown = false
+	if l != nil {
+		l.over(func() { l.text = "" })
+	}
+}
+
+// end takes it away for good.
+func (l *live) end() {
+	if l != nil {
+		close(l.ended)
+		l.drawing.Wait()
+		l.clear()
 	}
 }

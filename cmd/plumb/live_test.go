@@ -6,36 +6,61 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbnet/plumb/pkg/kind"
 	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/reconcile"
 )
+
+func at(done int, name string, undoing bool) reconcile.Working {
+	s := plan.Step{Action: plan.Create, Changes: []plan.Change{{New: kind.Namespace{Name: name}}}}
+	return reconcile.Working{Done: done, Total: 4, At: s, Undoing: undoing}
+}
 
 // A live line shows how far a long run is, and leaves nothing behind.
 func TestLive(t *testing.T) {
 	var b bytes.Buffer
-	var since time.Duration
-	l := &live{w: &b, width: func() int { return 20 }, since: func() time.Duration { return since }}
-	l.expect(4)
-	step := func(name string) string {
+	l := &live{w: &b, width: func() int { return 20 }}
+	for _, c := range []struct {
+		what string
+		do   func()
+		want string
+	}{
+		{"before there is work", l.draw, ""},
+		{"at a step", func() { l.work(at(1, "a\x1b", false)); l.draw() }, "\r\x1b[K1/4  namespace a\\x1"},
+		{"at the same step", l.draw, ""},
+		{"when another line is printed", func() { l.over(func() { b.WriteString("line\n") }) }, "\r\x1b[Kline\n"},
+		{"when one more is printed", func() { l.over(func() { b.WriteString("line\n") }) }, "line\n"},
+		{"after that", l.draw, "\r\x1b[K1/4  namespace a\\x1"},
+		{"on the way back", func() { l.work(at(2, "b", true)); l.draw() }, "\r\x1b[Krolling back 2/4  n"},
+		{"at the end", l.clear, "\r\x1b[K"},
+		{"after the end", l.draw, ""},
+	} {
 		b.Reset()
-		l.clear()
-		l.step(plan.Key{Kind: "link", Name: name})
-		return b.String()
+		if c.do(); b.String() != c.want {
+			t.Errorf("%s it prints %q, want %q", c.what, b.String(), c.want)
+		}
 	}
-	if got := step("short"); got != "" {
-		t.Errorf("within %v it shows %q", liveAfter, got)
-	}
-	since = liveAfter
-	if got, want := step("a\x1b"), "\r\x1b[K2/4  link a\\x1b"; got != want {
+}
+
+// A run that is over before the line is due has none; one that is not has it, and none after its end.
+func TestLiveAfter(t *testing.T) {
+	var b bytes.Buffer
+	l := &live{w: &b, width: func() int { return 80 }, ended: make(chan struct{})}
+	from, again := make(chan time.Time), make(chan time.Time)
+	l.drawing.Go(func() { l.keep(from, again) })
+	l.work(at(1, "a", false))
+	again <- time.Time{}
+	again <- time.Time{} // the first has been seen
+	l.over(func() {
+		if b.Len() > 0 {
+			t.Errorf("at once it shows %q", b.String())
+		}
+	})
+	from <- time.Time{}
+	again <- time.Time{}
+	l.end()
+	if got, want := b.String(), "\r\x1b[K1/4  namespace a\r\x1b[K"; got != want {
 		t.Errorf("it shows %q, want %q", got, want)
-	}
-	if got, want := step("a-name-that-is-too-long"), "\r\x1b[K\r\x1b[K3/4  link a-name-th"; got != want {
-		t.Errorf("it shows %q, want %q", got, want)
-	}
-	if got, want := step("last"), "\r\x1b[K"; got != want {
-		t.Errorf("at the end it shows %q, want %q", got, want)
-	}
-	if got := step("of a rollback"); got != "" {
-		t.Errorf("after the last it shows %q", got)
 	}
 }
 
@@ -47,10 +72,15 @@ func TestNoLive(t *testing.T) {
 	}
 	defer f.Close() //nolint:errcheck // nothing is written
 	var none *live
-	none.expect(1)
-	none.step(plan.Key{})
+	none.work(reconcile.Working{})
 	none.clear()
-	if newLive(f) != nil || newLive(&bytes.Buffer{}) != nil {
+	printed := false
+	none.over(func() { printed = true })
+	none.end()
+	if !printed {
+		t.Error("without a live line nothing is printed")
+	}
+	if newLive(f, f) != nil || newLive(&bytes.Buffer{}, &bytes.Buffer{}) != nil {
 		t.Error("a file has a live line")
 	}
 }

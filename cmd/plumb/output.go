@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -47,8 +46,9 @@ func (e *env) printDocuments(docs []plan.Document, n int) error {
 
 // say writes a line for people to stderr.
 func (e *env) say(format string, args ...any) {
-	e.live.clear()
-	_, _ = io.WriteString(e.stderr, "plumb: "+plan.Printable(fmt.Sprintf(format, args...))+"\n") // nowhere else to say it
+	e.live.over(func() {
+		_, _ = io.WriteString(e.stderr, "plumb: "+plan.Printable(fmt.Sprintf(format, args...))+"\n") // nowhere else to say it
+	})
 }
 
 func (e *env) hint(command string) {
@@ -86,8 +86,7 @@ func (e *env) colored(w io.Writer) bool {
 	case "never":
 		return false
 	}
-	f, ok := w.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && terminal(w) != nil
 }
 
 // text prepares the printing of a target's steps.

@@ -17,10 +17,11 @@ import (
 // for: the library's own socket asks a poller first, and takes 64 KiB anew for each answer.
 type socket struct {
 	fd    int
-	mu    sync.Mutex
-	seq   uint32
 	wordy bool // refusals come with the kernel's own words
-	to    unix.SockaddrNetlink
+
+	mu  sync.Mutex
+	seq uint32
+	to  unix.SockaddrNetlink // the kernel; the library writes into it when something is sent
 }
 
 // socketTimeout bounds every wait for the kernel: deleting thousands of links in one message takes seconds.
@@ -32,7 +33,7 @@ func openSocket(protocol int) (*socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	return &socket{fd: fd, to: unix.SockaddrNetlink{Family: unix.AF_NETLINK}}, nil
+	return &socket{fd: fd}, nil
 }
 
 // askForWords has the kernel say why it refuses something, and send no more than the header of the request back with

@@ -27,6 +27,9 @@ const (
 // forwardingQueries ask for the global forwarding switches of a namespace: those of IPv4 and of IPv6.
 var forwardingQueries = []kernel.Query{forwardingQuery(unix.AF_INET), forwardingQuery(unix.AF_INET6)}
 
+// forwardingPaths are the paths of the parameters that say the same.
+var forwardingPaths = []string{SysctlPath(Forwarding4), SysctlPath(Forwarding6)}
+
 func forwardingQuery(family uint8) kernel.Query {
 	req := kernel.Request(unix.RTM_GETNETCONF, 0)
 	head := nl.NewRtGenMsg() // struct netconfmsg has the same form
@@ -46,8 +49,6 @@ func forwarding(r kernel.Reply) (value string, err error) {
 	}
 	return value, nil
 }
-
-var forwardingPaths = [2]string{SysctlPath(Forwarding4), SysctlPath(Forwarding6)}
 
 // forwards says whether a switch is on.
 func forwards(value string) bool { return value != "" && value != "0" }

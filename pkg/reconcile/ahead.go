@@ -122,6 +122,7 @@ func (a *ahead) wait(n int) error {
 	}
 	for a.made < n {
 		s := a.steps[a.made]
+		a.begin(s)
 		err := a.next()
 		if errors.Is(err, errAbandoned) || errors.Is(err, errInterrupted) || errors.Is(err, errStopped) {
 			a.steps = nil

@@ -56,22 +56,23 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (early se
 		switch {
 		case err != nil:
 		case i == links:
+			l.begin(b[0])
 			err = r.deleteWith(b, namespaces, l)
 		default:
 			err = r.take(b, ahead, l, pastFailures)
 		}
-		failed = errors.Join(failed, err)
+		failed = also(failed, err)
 		pastFailures = pastFailures && r.interrupted() == nil
 		if err != nil && !pastFailures {
 			break
 		}
 	}
-	failed = errors.Join(failed, ahead.end(failed == nil))
+	failed = also(failed, ahead.end(failed == nil))
 	if failed == nil && !pastFailures && flooded == len(list) {
 		early, failed = r.readEarly(list, nil)
 	}
 	if failed == nil || pastFailures {
-		failed = errors.Join(failed, r.finishLinks(l, func(string) bool { return true }))
+		failed = also(failed, r.finishLinks(l, func(string) bool { return true }))
 	}
 	l.close()
 	return early, failed
@@ -94,6 +95,7 @@ func (r *run) take(b batch, ahead *ahead, l *ledger, pastFailures bool) error {
 	if err := ahead.wait(ahead.needed(b)); err != nil || ahead.has(b) {
 		return err
 	}
+	l.begin(b[0])
 	if deletes(b[0]) {
 		return r.delete(b, l, pastFailures)
 	}

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,13 +39,22 @@ func besideNet() string {
 	return b.String()
 }
 
-// With several threads the steps end in another order, and are told in that of the plan.
+// With several threads the steps end in another order, and are told in that of the plan; what the run is at is told as it is.
 func TestBesideOrder(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(besideNet())
 	var told []plan.Key
+	var last reconcile.Working
+	early := 0
 	report, err := l.tryApply(topo, beside, func(o *reconcile.Options) {
 		o.Progress = func(o plan.Outcome) { told = append(told, o.Step.Key()) }
+		o.Working = func(w reconcile.Working) {
+			if w.Done < last.Done || w.Done < len(told) || w.Done >= w.Total || w.Undoing || w.At.Changes == nil {
+				t.Errorf("the run is at %+v after %+v, and %d steps were told", w, last, len(told))
+			}
+			last = w
+			early = max(early, w.Done-len(told))
+		}
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +63,9 @@ func TestBesideOrder(t *testing.T) {
 		if i >= len(told) || told[i] != s.Key() || report.Outcomes[i].Step.Key() != s.Key() {
 			t.Fatalf("step %d is %s; told was %v", i, s.Key().Label(), told)
 		}
+	}
+	if last.Total != len(told) || early == 0 {
+		t.Errorf("of %d steps the run was last at %+v, and at most %d had ended before their turn", len(told), last, early)
 	}
 	l.converged(topo)
 	l.destroy(topo.Name)
@@ -95,6 +108,36 @@ func (l *lab) besideWrites(topo *topology.Topology) int64 {
 	writes := l.seam.Count() - count
 	l.destroy(topo.Name)
 	return writes
+}
+
+// What is interrupted in several threads at once says so once, in one line.
+func TestBesideInterrupted(t *testing.T) {
+	l := newLab(t)
+	topo := l.load(besideNet())
+	before := l.settle()
+	for n := range int64(3 * besideHosts) {
+		ctx, interrupt := context.WithCancel(context.Background())
+		var writes atomic.Int64
+		report, err := l.applyIn(ctx, topo, beside, through(&kernel.Seam{Around: func(_ kernel.Write, write func() error) error {
+			if writes.Add(1) == 4*n+1 {
+				interrupt()
+			}
+			return write()
+		}}))
+		interrupt()
+		if err == nil {
+			l.destroy(topo.Name)
+			break
+		}
+		how := reconcile.ErrRolledBack
+		if errors.Is(err, reconcile.ErrNotRun) {
+			how = reconcile.ErrNotRun // nothing was written yet but what a run needs for itself
+		}
+		if want := "apply beside: interrupted; " + how.Error(); err.Error() != want {
+			t.Errorf("at write %d the error is %q, want %q\n%s", 4*n+1, err, want, outcomes(report))
+		}
+		l.restored(fmt.Sprintf("write %d was interrupted, and then", 4*n+1), before)
+	}
 }
 
 // A write fails while others are made beside it: all goes back.

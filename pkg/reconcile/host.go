@@ -34,8 +34,10 @@ type Options struct {
 	Waiting func(time.Duration)
 	// Planned is called with what Apply and Destroy are about to do, before the first write that outlives the process, but that of the lock.
 	Planned func(plan.Plan)
-	// Progress is called with each step of Apply and Destroy as it ends.
+	// Progress is called with each step of Apply and Destroy when it has ended, and all before it.
 	Progress func(plan.Outcome)
+	// Working is called with what Apply and Destroy are at.
+	Working func(Working)
 	// Warn is called with each warning, without a trailing newline.
 	Warn func(string)
 	// Trace is called after each write to the kernel, with how long it took.
@@ -85,6 +87,9 @@ func Open(o Options) (*Host, error) {
 	}
 	if h.Progress == nil {
 		h.Progress = func(plan.Outcome) {}
+	}
+	if h.Working == nil {
+		h.Working = func(Working) {}
 	}
 	if h.Warn == nil {
 		h.Warn = func(string) {}

@@ -8,6 +8,7 @@ type ledger struct {
 	outcomes []plan.Outcome // of the steps; without a result those that have not ended
 	at       map[plan.Key][]int
 	told     int
+	ended    int
 }
 
 func (r *run) newLedger(steps []plan.Step, unplanned bool) *ledger {
@@ -19,6 +20,11 @@ func (r *run) newLedger(steps []plan.Step, unplanned bool) *ledger {
 	return l
 }
 
+// begin says which step the run is at.
+func (l *ledger) begin(s plan.Step) {
+	l.Working(Working{Done: l.ended, Total: len(l.outcomes), At: s, Undoing: l.undoing})
+}
+
 // note says that a step has ended. A key that several steps have, as when an address is deleted and put back, is theirs
 // in their order.
 func (l *ledger) note(s plan.Step, err error) {
@@ -27,6 +33,7 @@ func (l *ledger) note(s plan.Step, err error) {
 		l.at[s.Key()] = rest
 	}
 	o := &l.outcomes[i]
+	l.ended++
 	switch {
 	case err != nil:
 		o.Result, o.Err = plan.Failed, err

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -21,8 +22,32 @@ var (
 	ErrRollback = errors.New("rollback failed")
 )
 
-// ended says how a run ended, and before that why.
-func ended(how, why error) error { return fmt.Errorf("%w; %w", why, how) }
+// ended says how a run ended, and before that why, in one line.
+func ended(how, why error) error { return fmt.Errorf("%w; %w", line{why}, how) }
+
+// line is an error that may join several, whose text is one line.
+type line struct{ error }
+
+func (l line) Error() string { return strings.ReplaceAll(l.error.Error(), "\n", "; ") }
+func (l line) Unwrap() error { return l.error }
+
+// also joins an error to others, unless they say it already.
+func also(err, more error) error {
+	if errors.Is(err, more) {
+		return err
+	}
+	return errors.Join(err, more)
+}
+
+// Working is what a run is at: one of the steps of its plan, or of the way back.
+type Working struct {
+	// Done of Total steps have ended.
+	Done, Total int
+	// At is the step that the run is at, or the first of several that are taken together.
+	At plan.Step
+	// Undoing says that the run is on the way back.
+	Undoing bool
+}
 
 // Report is what a run set out to do and what it did.
 type Report struct {

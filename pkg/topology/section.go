@@ -15,7 +15,7 @@ type section struct {
 	// list has the links in the order in which they were found.
 	list    []*link
 	sysctls map[string]*Sysctl
-	// confs says that some of them are of a link, of "all" or of "default".
+	// confs says that one of them is below conf: of a link, of "all" or of "default".
 	confs   bool
 	subnets subnets
 	// own are the section's addresses, with the first place of each.
