@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kind"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -62,6 +66,49 @@ func TestLiveAfter(t *testing.T) {
 	if got, want := b.String(), "\r\x1b[K1/4  namespace a\r\x1b[K"; got != want {
 		t.Errorf("it shows %q, want %q", got, want)
 	}
+}
+
+// There is one where all goes to a terminal alone: what passes through a pipe would be printed into it.
+func TestLiveTerminal(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	terminal := openTerminal(t)
+	l := newLive(terminal, terminal)
+	if l == nil {
+		t.Fatal("on a terminal there is no live line")
+	}
+	l.end()
+	reader, pipe, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close() //nolint:errcheck // nothing is written
+	defer pipe.Close()   //nolint:errcheck // as above
+	if newLive(pipe, terminal) != nil || newLive(terminal, pipe) != nil {
+		t.Error("beside a pipe there is a live line")
+	}
+	t.Setenv("TERM", "dumb")
+	if newLive(terminal, terminal) != nil {
+		t.Error("on a dumb terminal there is a live line")
+	}
+}
+
+// openTerminal opens a terminal that nobody sits at: pty(7).
+func openTerminal(t *testing.T) *os.File {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no terminal can be had: %v", err)
+	}
+	number, err := unix.IoctlGetUint32(int(master.Fd()), unix.TIOCGPTN)
+	if err = errors.Join(err, unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = errors.Join(f.Close(), master.Close()) }) // nothing is written
+	return f
 }
 
 // There is none where nobody looks.
