@@ -74,14 +74,14 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	signal.Ignore(syscall.SIGPIPE)
 	ends := hearEndings()
 	defer ends.release()
-	// What nobody has confirmed must not stay.
-	ctx, stop, end := e.watch(ctx, ends.signals, interruption{finish: c.finish, firm: c.options.ConfirmWithin > 0})
-	defer end()
-
 	if !e.quiet && !e.verbose {
 		e.live = newLive(e.stdout, e.stderr)
 		defer e.live.end()
 	}
+	// What nobody has confirmed must not stay.
+	ctx, stop, end := e.watch(ctx, ends.signals, interruption{finish: c.finish, firm: c.options.ConfirmWithin > 0})
+	defer end()
+
 	var now *progress
 	c.options.Stop, c.options.Warn, c.options.LockTimeout = stop, e.warn, e.lockTimeout
 	c.options.AllowDisconnect, c.options.Prefetched = e.allowDisconnect, e.prefetched

@@ -79,11 +79,13 @@ func (l *live) work(w reconcile.Working) {
 	if l == nil {
 		return
 	}
-	back := ""
-	if w.Undoing {
-		back = "rolling back "
+	text := "reading the kernel"
+	if len(w.At.Changes) > 0 {
+		text = fmt.Sprintf("%d/%d  %s", w.Done, w.Total, w.At.Key().Label())
 	}
-	text := fmt.Sprintf("%s%d/%d  %s", back, w.Done, w.Total, w.At.Key().Label())
+	if w.Undoing {
+		text = "rolling back: " + text
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text = text

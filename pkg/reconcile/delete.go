@@ -124,15 +124,12 @@ func (r *run) deleteWith(links, namespaces batch, l *ledger) error {
 	}
 	failed := r.delete(links, l, true)
 	if wait == nil {
-		switch err := r.interrupted(); {
-		case err == nil:
-			wait = begin()
-		case errors.Is(failed, err):
-			return failed
-		default:
-			return errors.Join(failed, err)
+		if err := r.interrupted(); err != nil {
+			return also(failed, err)
 		}
+		wait = begin()
 	}
+	l.begin(namespaces[0])
 	names.fail(namespaces, wait())
 	noteDeletions(namespaces, []*place{names}, l)
 	return errors.Join(failed, names.err)

@@ -34,9 +34,9 @@ type Options struct {
 	Waiting func(time.Duration)
 	// Planned is called with what Apply and Destroy are about to do, before the first write that outlives the process, but that of the lock.
 	Planned func(plan.Plan)
-	// Progress is called with each step of Apply and Destroy when it has ended, and all before it.
+	// Progress is called with what became of each step of Apply and Destroy, in their order, and again with one that fails after all.
 	Progress func(plan.Outcome)
-	// Working is called with what Apply and Destroy are at.
+	// Working is called with what Apply and Destroy are at, by the thread that called them.
 	Working func(Working)
 	// Warn is called with each warning, without a trailing newline.
 	Warn func(string)

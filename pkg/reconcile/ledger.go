@@ -36,7 +36,7 @@ func (l *ledger) note(s plan.Step, err error) {
 	l.ended++
 	switch {
 	case err != nil:
-		o.Result, o.Err = plan.Failed, err
+		o.Result, o.Err = plan.Failed, line{err}
 	case l.undoing:
 		o.Result, o.Unplanned = plan.Undoing, false
 	default:

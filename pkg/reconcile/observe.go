@@ -55,6 +55,7 @@ func (r *run) observe(want []plan.Object, touched sections) (full []plan.Object,
 
 func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, err error) {
 	r.refused = nil
+	r.Working(Working{Undoing: r.undoing})
 	last, before := r.env, r.sections()
 	if r.copies == nil {
 		r.copies = make(map[kind.Place]string)
