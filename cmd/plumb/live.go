@@ -26,8 +26,9 @@ type live struct {
 	w     io.Writer
 	width func() int // of the terminal, in characters
 
-	mu          sync.Mutex
-	text, shown string
+	mu    sync.Mutex
+	now   *reconcile.Working // nil for nothing
+	shown string
 
 	ended   chan struct{}
 	drawing sync.WaitGroup
@@ -36,7 +37,7 @@ type live struct {
 // newLive begins a live line for a run, if all that it prints goes to a terminal.
 func newLive(stdout, stderr io.Writer) *live {
 	f := terminal(stderr)
-	if f == nil || terminal(stdout) == nil || os.Getenv("TERM") == "dumb" {
+	if f == nil || terminal(stdout) == nil {
 		return nil
 	}
 	l := &live{w: f, ended: make(chan struct{}), width: func() int {
@@ -50,9 +51,9 @@ func newLive(stdout, stderr io.Writer) *live {
 	return l
 }
 
-// terminal is the file that a writer writes to a terminal with, nil for none.
+// terminal is the file that a writer writes to a terminal with which can do more than print, nil for none.
 func terminal(w io.Writer) *os.File {
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := w.(*os.File); ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd())) {
 		return f
 	}
 	return nil
@@ -79,25 +80,33 @@ func (l *live) work(w reconcile.Working) {
 	if l == nil {
 		return
 	}
-	text := "reading the kernel"
-	if len(w.At.Changes) > 0 {
-		text = fmt.Sprintf("%d/%d  %s", w.Done, w.Total, w.At.Key().Label())
-	}
-	if w.Undoing {
-		text = "rolling back: " + text
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.text = text
+	l.now = &w
+}
+
+// text is what the line says, empty for nothing.
+func (l *live) text() string {
+	if l.now == nil {
+		return ""
+	}
+	text := "reading the kernel"
+	if len(l.now.At.Changes) > 0 {
+		text = fmt.Sprintf("%d/%d  %s", l.now.Done, l.now.Total, l.now.At.Key().Label())
+	}
+	if l.now.Undoing {
+		text = "rolling back: " + text
+	}
+	return plan.Printable(text)
 }
 
 func (l *live) draw() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	text := []rune(plan.Printable(l.text))
-	if now := string(text[:min(len(text), max(l.width()-1, 0))]); now != l.shown {
-		_, _ = io.WriteString(l.w, "\r\x1b[K"+now) // it is no loss
-		l.shown = now
+	text := []rune(l.text())
+	if fits := string(text[:min(len(text), max(l.width()-1, 0))]); fits != l.shown {
+		_, _ = io.WriteString(l.w, "\r\x1b[K"+fits) // it is no loss
+		l.shown = fits
 	}
 }
 
@@ -106,22 +115,18 @@ func (l *live) over(f func()) {
 	if l != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.erase()
+		if l.shown != "" {
+			_, _ = io.WriteString(l.w, "\r\x1b[K") // as draw
+			l.shown = ""
+		}
 	}
 	f()
-}
-
-func (l *live) erase() {
-	if l.shown != "" {
-		_, _ = io.WriteString(l.w, "\r\x1b[K") // as draw
-		l.shown = ""
-	}
 }
 
 // clear takes the line away, until there is work again.
 func (l *live) clear() {
 	if l != nil {
-		l.over(func() { l.text = "" })
+		l.over(func() { l.now = nil })
 	}
 }
 

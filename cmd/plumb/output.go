@@ -86,7 +86,7 @@ func (e *env) colored(w io.Writer) bool {
 	case "never":
 		return false
 	}
-	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && terminal(w) != nil
+	return os.Getenv("NO_COLOR") == "" && terminal(w) != nil
 }
 
 // text prepares the printing of a target's steps.

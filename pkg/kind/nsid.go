@@ -96,6 +96,7 @@ func (e *Env) asking(others func(sectionLink) []sectionLink) (list []asking) {
 			}
 		}
 		if len(a.near) > 0 {
+			a.learned = make(map[kernel.ID]int)
 			list = append(list, a)
 		}
 	}
@@ -145,7 +146,7 @@ func (s *Section) betweenNamespaces() iter.Seq[*LiveLink] {
 }
 
 // cables finds the other ends, and lets the section rest again. Of two sections one asks for the cables between them.
-func (a *asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
+func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
 	defer a.NS.Rest()
 	for i, l := range a.near {
 		near := sectionLink{a.Section, l}
@@ -225,7 +226,7 @@ func findPeer(n *kernel.Namespace, l *LiveLink) (LiveLink, error) {
 
 // number asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose listing may
 // have given it one.
-func (a *asking) number(t kernel.Thread, other *Section) (number int, err error) {
+func (a asking) number(t kernel.Thread, other *Section) (number int, err error) {
 	if other.NS.Name == "" && a.hostNSID >= 0 {
 		return a.hostNSID, nil
 	}
@@ -239,14 +240,10 @@ func (a *asking) number(t kernel.Thread, other *Section) (number int, err error)
 	}
 	err = other.NS.Borrow(func(fd int) error {
 		return a.NS.ReadAll([]kernel.Query{nsidQuery(fd)}, func(replies []kernel.Reply) (err error) {
-			if number, err = nsid(replies[0]); err != nil {
-				return err
+			if number, err = nsid(replies[0]); err == nil {
+				a.learned[other.NS.ID()] = number
 			}
-			if a.learned == nil {
-				a.learned = make(map[kernel.ID]int)
-			}
-			a.learned[other.NS.ID()] = number
-			return nil
+			return err
 		})
 	})
 	return number, err

@@ -113,6 +113,7 @@ func (r *run) withLinks(list []batch) (rest []batch, links int, namespaces batch
 // deleteWith deletes links, and beside them namespaces: while the kernel waits for all processors there is time to unmount. Where links are
 // deleted in namespaces those come after.
 func (r *run) deleteWith(links, namespaces batch, l *ledger) error {
+	l.begin(links[0])
 	names := places(namespaces)[0] // all are on the host
 	begin := func() (wait func() error) {
 		names.begun = true

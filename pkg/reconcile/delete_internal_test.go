@@ -40,7 +40,7 @@ func TestNoteDeletions(t *testing.T) {
 	list := places(b) // b, d, and one for the last
 	list[0].begun, list[0].err = true, errInterrupted
 	list[1].begun = true
-	r := &run{Host: &Host{Options: Options{Progress: func(plan.Outcome) {}, Working: func(Working) {}}}}
+	r := &run{Host: &Host{Options: Options{Progress: func(plan.Outcome) {}}}}
 	l := r.newLedger(b, false)
 	noteDeletions(b, list, l)
 	for i, want := range []plan.Result{plan.Failed, plan.Failed, plan.Done, plan.Done, ""} {

@@ -56,7 +56,6 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (early se
 		switch {
 		case err != nil:
 		case i == links:
-			l.begin(b[0])
 			err = r.deleteWith(b, namespaces, l)
 		default:
 			err = r.take(b, ahead, l, pastFailures)

@@ -51,7 +51,7 @@ func (l *ledger) note(s plan.Step, err error) {
 func (l *ledger) fail(k plan.Key, err error) {
 	for _, i := range l.at[k] {
 		o := &l.outcomes[i]
-		if o.Result, o.Err = plan.Failed, err; i < l.told {
+		if o.Result, o.Err = plan.Failed, (line{err}); i < l.told {
 			l.Progress(*o)
 		}
 	}

@@ -3,9 +3,12 @@ package reconcile
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // However many errors a run ends with, its own is one line, and wraps them all.
@@ -24,5 +27,24 @@ func TestEnded(t *testing.T) {
 	}
 	if also(nil, nil) != nil {
 		t.Error("no errors are one")
+	}
+}
+
+// So is that of a step that fails, when it ends or after all.
+func TestFailedStep(t *testing.T) {
+	b := cables("a", "b", "c")
+	var told []string
+	r := &run{Host: &Host{Options: Options{Progress: func(o plan.Outcome) {
+		if o.Err != nil {
+			told = append(told, o.Err.Error())
+		}
+	}}}}
+	l := r.newLedger(b, false)
+	l.note(b[0], errors.Join(unix.EIO, unix.ENODEV))
+	l.note(b[1], nil)
+	l.fail(b[1].Key(), errors.Join(unix.ENODEV, unix.EIO))
+	want := []string{"input/output error; no such device", "no such device; input/output error"}
+	if !slices.Equal(told, want) {
+		t.Errorf("the steps failed with %q, want %q", told, want)
 	}
 }

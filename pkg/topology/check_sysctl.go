@@ -21,7 +21,7 @@ func confName(family, link, key string) string {
 
 // conf finds the sysctl of a link, of "all" or of "default"; nil is none.
 func (s *section) conf(family, link, key string) *Sysctl {
-	if !s.confs { // as mostly
+	if len(s.sysctls) == 0 { // as mostly, and the name need not be made
 		return nil
 	}
 	return s.sysctls[confName(family, link, key)]

@@ -3,7 +3,6 @@ package topology
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/plumbnet/plumb/pkg/kind"
 )
@@ -15,8 +14,6 @@ type section struct {
 	// list has the links in the order in which they were found.
 	list    []*link
 	sysctls map[string]*Sysctl
-	// confs says that one of them is below conf: of a link, of "all" or of "default".
-	confs   bool
 	subnets subnets
 	// own are the section's addresses, with the first place of each.
 	own    map[netip.Addr]Value[netip.Prefix]
@@ -100,9 +97,7 @@ func newChecker(r *reporter, t *Topology) *checker {
 	for _, n := range nodes {
 		s := &section{Node: n, links: map[string]*link{}, sysctls: map[string]*Sysctl{}, own: map[netip.Addr]Value[netip.Prefix]{}}
 		for i := range n.Sysctls {
-			name := n.Sysctls[i].Name
-			s.sysctls[name] = &n.Sysctls[i]
-			s.confs = s.confs || strings.Contains(name, ".conf.")
+			s.sysctls[n.Sysctls[i].Name] = &n.Sysctls[i]
 		}
 		c.sections = append(c.sections, s)
 		c.byName[n.Name] = s
