@@ -38,8 +38,8 @@ type Env struct {
 	Warn func(string)
 
 	*wants
-	inherited func() ([]setting, error) // see resetConf
-	prepared  bool                      // /run/netns is ready for namespaces
+	inherited func() (inheritance, error) // see resetConf
+	prepared  bool                        // /run/netns is ready for namespaces
 	processes func() (processes, error)
 	farEnds   map[*LiveLink]*Section // where the other ends of cables are
 	down      []Link                 // bridges that wait for their ports, see FinishLinks
@@ -192,6 +192,9 @@ type Section struct {
 	hostNSID                 int                 // see number
 	nsids                    map[kernel.ID]int   // of others
 	uppers                   map[int][]*LiveLink // see stackedOn
+
+	// newLink is what a link has that is made in a new namespace, beside what is asked for; nil where that is not known.
+	newLink *LiveLink
 
 	byIndex map[int]*LiveLink
 	index   map[string]int

@@ -91,21 +91,30 @@ var ErrNoLink = errors.New("no such link")
 
 // FindLink reads one link by name.
 func FindLink(n *kernel.Namespace, name string) (LiveLink, error) {
-	req := kernel.Request(unix.RTM_GETLINK, 0)
-	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
-	message{req}.name(name)
-	l, err := readLink(n, message{req})
+	l, err := readLink(n, linkQuery(name))
 	if err != nil {
 		return l, fmt.Errorf("link %s: %w", name, err)
 	}
 	return l, nil
 }
 
-// readLink reads the link that a request names.
-func readLink(n *kernel.Namespace, m message) (l LiveLink, err error) {
+// linkQuery asks for one link by name.
+func linkQuery(name string) kernel.Query {
+	m := linkRequest(unix.RTM_GETLINK, 0, false)
+	m.name(name)
+	return m.query()
+}
+
+// query asks for the link that a request names.
+func (m message) query() kernel.Query {
 	m.u32(unix.IFLA_EXT_MASK, skipStats)
+	return kernel.NewQuery(m.req, unix.RTM_NEWLINK)
+}
+
+// readLink reads the link that is asked for.
+func readLink(n *kernel.Namespace, q kernel.Query) (l LiveLink, err error) {
 	var links []LiveLink
-	err = n.Read(kernel.NewQuery(m.req, unix.RTM_NEWLINK), func(msgs [][]byte) { links = parseLinks(msgs) })
+	err = n.Read(q, func(msgs [][]byte) { links = parseLinks(msgs) })
 	switch {
 	case err == nil && len(links) == 0, errors.Is(err, unix.ENODEV):
 		return l, ErrNoLink
@@ -113,6 +122,11 @@ func readLink(n *kernel.Namespace, m message) (l LiveLink, err error) {
 		return l, fmt.Errorf("read: %w", err)
 	}
 	return links[0], nil
+}
+
+// confOf are a link's own sysctls in its message.
+func confOf(b []byte) attrs {
+	return attrs(b[unix.SizeofIfInfomsg:]).nested(unix.IFLA_AF_SPEC)
 }
 
 func parseLink(b []byte) LiveLink {

@@ -28,11 +28,23 @@ func putLinks(e *Env, changes []plan.Change) error {
 		return err
 	}
 	if len(links) == 2 {
-		if err := e.finishLink(links[0], LiveLink{}, false); err != nil {
+		if err := e.finishLink(links[0], e.otherEnd(links[0], own), false); err != nil {
 			return err
 		}
 	}
 	return e.finishLink(links[len(links)-1], own, len(links) == 2)
+}
+
+// otherEnd is what is known of a cable's other end from what the kernel has told of its own one: without an index, if that is not all that
+// must be.
+func (e *Env) otherEnd(l Link, own LiveLink) LiveLink {
+	s := e.Sections[l.NS]
+	if s == nil || s.newLink == nil {
+		return LiveLink{}
+	}
+	other := *s.newLink
+	other.Index, other.Group = own.Peer, l.Group
+	return other
 }
 
 // createLinks sends the message that makes a link, or both ends of a cable. The end that is a port is the one that the

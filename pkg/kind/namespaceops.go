@@ -1,16 +1,12 @@
 package kind
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -240,7 +236,7 @@ func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = e.resetConf(ns)
+	got, err := e.resetConf(ns)
 	if err == nil {
 		err = e.stampNamespace(ns, n)
 	}
@@ -252,14 +248,8 @@ func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {
 		return nil, err
 	}
 	s := NewSection(ns)
-	s.Owned = true
+	s.Owned, s.newLink = true, &got.link
 	return s, nil
-}
-
-// forgetInherited is for when namespaces may inherit something else from now on.
-func (e *Env) forgetInherited() {
-	e.Spare.Drop()
-	e.inherited = nil
 }
 
 // blank takes the thread into a new namespace: the spare one, or one of its own.
@@ -268,7 +258,7 @@ func (e *Env) blank(t kernel.Thread, name string) (*kernel.Namespace, error) {
 	if spare == nil {
 		return kernel.Create(t, name, e.Seam)
 	}
-	e.inherited = func() ([]setting, error) { return inherited, nil }
+	e.inherited = func() (inheritance, error) { return inherited, nil }
 	spare.Name = name
 	spare.Through(e.Seam)
 	if err := spare.Enter(t); err != nil {
@@ -361,94 +351,4 @@ func beginDelNamespaces(e *Env, objects []plan.Object) (wait func() error) {
 		}
 		return err
 	}
-}
-
-// conf4Defaults are the values of the IPv4 parameters in a new namespace of a host that nobody configured
-// (net/ipv4/devinet.c: ipv4_devconf and ipv4_devconf_dflt), by the directory that they are in, "" for all.
-// Parameters that are not here, of kernels to come, are left as they are.
-var conf4Defaults = map[string]map[string]string{
-	"": {
-		"accept_local": "0", "accept_redirects": "1", "accept_source_route": "0", "arp_accept": "0", "arp_announce": "0",
-		"arp_evict_nocarrier": "1", "arp_filter": "0", "arp_ignore": "0", "arp_notify": "0", "bc_forwarding": "0",
-		"bootp_relay": "0", "disable_policy": "0", "disable_xfrm": "0", "drop_gratuitous_arp": "0",
-		"drop_unicast_in_l2_multicast": "0", "force_igmp_version": "0", "forwarding": "0",
-		"igmpv2_unsolicited_report_interval": "10000", "igmpv3_unsolicited_report_interval": "1000",
-		"ignore_routes_with_linkdown": "0", "log_martians": "0", "medium_id": "0", "promote_secondaries": "0",
-		"proxy_arp": "0", "proxy_arp_pvlan": "0", "route_localnet": "0", "rp_filter": "0", "secure_redirects": "1",
-		"send_redirects": "1", "shared_media": "1", "src_valid_mark": "0", "tag": "0",
-	},
-	"default": {"accept_source_route": "1"},
-	"lo":      {"accept_source_route": "1", "disable_policy": "1", "disable_xfrm": "1"},
-}
-
-// setting is a value for a path below /proc/sys.
-type setting struct{ path, value string }
-
-// resetConf gives a new namespace the kernel's own IPv4 defaults. The kernel gives it those of the initial namespace,
-// so that on a host that routes every namespace would. What deviates is the same for all namespaces until the host's own parameters
-// change, so it is looked for in the first only. The calling thread is in the namespace.
-func (e *Env) resetConf(ns *kernel.Namespace) error {
-	if e.inherited == nil {
-		e.inherited = sync.OnceValues(func() ([]setting, error) { return deviations(ns) })
-	}
-	list, err := e.inherited()
-	if err != nil {
-		return err
-	}
-	for _, s := range list {
-		if err := ns.WriteSysctlHere(s.path, s.value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// deviations lists what must be written in the calling thread's namespace to give it the kernel's defaults. What lo has it took
-// from the default (inetdev_init), so that it is only looked at where that deviates.
-func deviations(ns *kernel.Namespace) ([]setting, error) {
-	leaves := slices.Sorted(maps.Keys(conf4Defaults[""]))
-	var all []setting
-	read := make(chan error, 1)
-	go func() { // on another processor, if there is one: what is made beside namespaces waits for the first of them
-		read <- ns.Inside(func() (err error) {
-			all, err = deviating("all", leaves)
-			return err
-		})
-	}()
-	def, err := deviating("default", leaves)
-	if err = cmp.Or(err, <-read); err != nil {
-		return nil, err
-	}
-	var odd []string
-	for _, s := range def {
-		odd = append(odd, path.Base(s.path))
-	}
-	lo, err := deviating("lo", odd)
-	if err != nil {
-		return nil, err
-	}
-	list := append(all, append(def, lo...)...)
-	// With net.core.devconf_inherit_init_net set, IPv6 is copied too.
-	six := SysctlPath(Forwarding6)
-	values, err := kernel.ReadSysctlsHere([]string{six})
-	if have, there := values[six]; err == nil && there && have != "0" {
-		list = append(list, setting{six, "0"})
-	}
-	return list, err
-}
-
-// deviating lists the IPv4 parameters of a directory that have not the kernel's default, of those that this kernel has.
-func deviating(dir string, leaves []string) (list []setting, err error) {
-	paths := make([]string, len(leaves))
-	for i, leaf := range leaves {
-		paths[i] = "net/ipv4/conf/" + dir + "/" + leaf
-	}
-	values, err := kernel.ReadSysctlsHere(paths)
-	for i, leaf := range leaves {
-		want := cmp.Or(conf4Defaults[dir][leaf], conf4Defaults[""][leaf])
-		if have, there := values[paths[i]]; there && have != want {
-			list = append(list, setting{paths[i], want})
-		}
-	}
-	return list, err
 }

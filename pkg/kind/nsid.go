@@ -221,7 +221,7 @@ func findPeer(n *kernel.Namespace, l *LiveLink) (LiveLink, error) {
 	m := indexRequest(l.Peer, 0, 0)
 	m.req.Type = unix.RTM_GETLINK
 	m.u32(unix.IFLA_TARGET_NETNSID, uint32(l.PeerNSID))
-	return readLink(n, m)
+	return readLink(n, m.query())
 }
 
 // number asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose listing may

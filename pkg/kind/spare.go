@@ -11,7 +11,7 @@ import (
 type Spare struct {
 	making    sync.WaitGroup
 	ns        *kernel.Namespace // nil when it could not be made, or was taken
-	inherited []setting         // see deviations
+	inherited inheritance
 }
 
 // NewSpare is one that is yet to be made.
@@ -30,7 +30,7 @@ func (s *Spare) Make() error {
 		if err != nil {
 			return err
 		}
-		if s.inherited, err = deviations(n); err != nil {
+		if s.inherited, err = inherit(n); err != nil {
 			n.Close()
 			return err
 		}
@@ -40,9 +40,9 @@ func (s *Spare) Make() error {
 }
 
 // take waits until it is made, and gives it with what it has inherited; nil when there is none, or not any more.
-func (s *Spare) take() (n *kernel.Namespace, inherited []setting) {
+func (s *Spare) take() (n *kernel.Namespace, inherited inheritance) {
 	if s == nil {
-		return nil, nil
+		return nil, inheritance{}
 	}
 	s.making.Wait()
 	n, s.ns = s.ns, nil

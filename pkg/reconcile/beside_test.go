@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
@@ -51,6 +52,29 @@ func TestHostWithoutIPv6(t *testing.T) {
 		l.apply(topo)
 		l.converged(topo)
 		l.destroy(topo.Name)
+	}
+}
+
+// TestNamespaceDefaults makes links in new namespaces whose own parameters tell new links to be otherwise, and writes none that they have.
+func TestNamespaceDefaults(t *testing.T) {
+	for _, sysctl := range []string{"net.ipv6.conf.default.forwarding", "net.ipv6.conf.all.forwarding"} {
+		for _, ns := range []string{"ns1", "ns2"} { // at each end of the cable
+			l := newLab(t)
+			topo := l.load(strings.Replace(`
+name: two
+namespaces:
+  ns1: {sysctls: {}, interfaces: {eth0: {peer: ns2/eth0, addresses: ["fd00::1/64"]}}}
+  ns2: {sysctls: {}, interfaces: {eth0: {addresses: ["fd00::2/64"]}}}
+`, ns+": {sysctls: {", ns+": {sysctls: {"+sysctl+": 1", 1))
+			l.apply(topo, through(&kernel.Seam{Around: func(w kernel.Write, write func() error) error {
+				if strings.Contains(w.What, "/conf/eth0/") {
+					t.Errorf("with %s in %s: %v", sysctl, ns, w)
+				}
+				return write()
+			}}))
+			l.converged(topo)
+			l.destroy(topo.Name)
+		}
 	}
 }
 
