@@ -5,6 +5,7 @@ package main
 import (
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/plumbnet/plumb/pkg/reconcile"
@@ -14,6 +15,11 @@ func main() {
 	// A run is short, and most of what it reads it needs to its end: collecting garbage half as often as usual, for each
 	// byte that is live, saves more than the memory is worth.
 	debug.SetGCPercent(gcPercent)
+	// Threads wait in the kernel. Where there are more than the runtime counts processors, its monitor takes theirs away from them and starts
+	// others to look for work, of which there is none (runtime/proc.go: retake, handoffp): those only get in the way. One more prevents that.
+	if processors := runtime.GOMAXPROCS(0); processors > 1 {
+		runtime.GOMAXPROCS(processors + 1)
+	}
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
