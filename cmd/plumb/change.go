@@ -93,8 +93,10 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 		e.live.clear()
 		e.say("roll back in %v unless confirmed: plumb confirm %s", within, now.text.Name)
 	}
-	if e.verbose {
+	if e.verbose { // which tells of one write after the other
 		c.options.Trace = e.trace
+	} else {
+		c.options.Workers = e.workers
 	}
 	c.options.Progress = func(o plan.Outcome) { now.step(o) }
 	c.options.Working = e.live.work

@@ -42,6 +42,7 @@ host matches the file, 1 when it does not, and 4 when apply would refuse.`,
 func (e *env) showDiff(ctx context.Context, targets []target, adopt bool) error {
 	h, err := e.open(reconcile.Options{
 		LockTimeout: e.lockTimeout, AllowDisconnect: e.allowDisconnect, Adopt: adopt, Warn: e.warn, Prefetched: e.prefetched,
+		Workers: e.workers,
 	})
 	if err != nil {
 		return hostError(err)

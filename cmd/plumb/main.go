@@ -15,18 +15,24 @@ func main() {
 	// A run is short, and most of what it reads it needs to its end: collecting garbage half as often as usual, for each
 	// byte that is live, saves more than the memory is worth.
 	debug.SetGCPercent(gcPercent)
-	// Threads wait in the kernel. Where there are more than the runtime counts processors, its monitor takes theirs away from them and starts
-	// others to look for work, of which there is none (runtime/proc.go: retake, handoffp): those only get in the way. One more prevents that.
-	if processors := runtime.GOMAXPROCS(0); processors > 1 {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// countWorkers is how many threads are to work at once: one for each processor. The runtime gets to count one processor more than there are.
+// The workers mostly wait in the kernel: if none were idle then, the runtime's monitor would hand on what they hold, and start threads that
+// look for other work (runtime/proc.go: retake, handoffp). There is none, and they would take time from the workers.
+func countWorkers() int {
+	processors := runtime.GOMAXPROCS(0)
+	if processors > 1 {
 		runtime.GOMAXPROCS(processors + 1)
 	}
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	return processors
 }
 
 const gcPercent = 300
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, open: openHost, prefetch: reconcile.StartPrefetch}
+	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, open: openHost, prefetch: reconcile.StartPrefetch, workers: countWorkers()}
 	return e.run(args)
 }
 

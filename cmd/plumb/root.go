@@ -23,6 +23,8 @@ type env struct {
 	prefetch   func(reconcile.Purpose) *reconcile.Prefetch
 	prefetched *reconcile.Prefetch // for the command that goes on
 
+	workers int // threads that read and write the kernel at once; 0 is for the host to choose
+
 	live *live // of the command that goes on; nil for none
 
 	output, color  choice

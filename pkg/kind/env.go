@@ -193,8 +193,8 @@ type Section struct {
 	nsids                    map[kernel.ID]int   // of others
 	uppers                   map[int][]*LiveLink // see stackedOn
 
-	// newLink is what a link has that is made in a new namespace, beside what is asked for; nil where that is not known.
-	newLink *LiveLink
+	// plain says of a new namespace that a link which is made in it has of IPv6 what the kernel gives by default.
+	plain bool
 
 	byIndex map[int]*LiveLink
 	index   map[string]int

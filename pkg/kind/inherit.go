@@ -14,7 +14,7 @@ import (
 // inheritance is what new namespaces get from the host: the same for all of them, until the host's own parameters change.
 type inheritance struct {
 	deviations []setting // what must be written to give a namespace the kernel's own defaults
-	link       LiveLink  // what the kernel gives a link that is made in it, beside what is asked for
+	plain      bool      // a link that is made in one has of IPv6 what it would have on a host that nobody configured
 }
 
 // setting is a value for a path below /proc/sys.
@@ -82,7 +82,8 @@ func (e *Env) forgetInherited() {
 }
 
 // inherit finds out what a namespace has inherited that is new, and that the calling thread is in. What lo has it took from the default, as
-// other links will: one message tells that, so that of the default's own files only those are read that it leaves open.
+// other links will, but for what it always has. One message tells that, so that of the default's files only those are read of which lo has
+// another value, or would have in any case.
 func inherit(ns *kernel.Namespace) (inheritance, error) {
 	var got inheritance
 	var lo LiveLink
@@ -95,8 +96,7 @@ func inherit(ns *kernel.Namespace) (inheritance, error) {
 	if err != nil {
 		return got, fmt.Errorf("read lo of a new namespace: %w", err)
 	}
-	six := setting{SysctlPath(Forwarding6), "0"} // which is copied too with net.core.devconf_inherit_init_net set
-	asked := []setting{six}
+	asked := []setting{{SysctlPath(Forwarding6), "0"}} // which is copied too with net.core.devconf_inherit_init_net set
 	for i, p := range conf4 {
 		if p.name == "" {
 			continue
@@ -112,8 +112,7 @@ func inherit(ns *kernel.Namespace) (inheritance, error) {
 		}
 	}
 	got.deviations, err = deviating(asked)
-	got.link = LiveLink{NoLinkLocal: lo.NoLinkLocal, Disabled6: lo.Disabled6}
-	got.link.Forwarding6 = lo.Forwarding6 && !slices.Contains(got.deviations, six) // that is written for all links
+	got.plain = !lo.NoLinkLocal && !lo.Disabled6 && !lo.Forwarding6
 	return got, err
 }
 

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -26,11 +25,13 @@ func TestInherit(t *testing.T) {
 		if _, err := mend(n); err != nil { // what this machine's own namespaces inherit
 			return err
 		}
-		for _, dirs := range [][]string{{"all"}, {"default", "lo"}} {
-			for _, p := range conf4 {
-				if p.name != "" {
-					err = errors.Join(err, inherits(t, n, p, dirs))
-				}
+		for _, p := range conf4 {
+			if p.name == "" {
+				continue
+			}
+			err = errors.Join(err, inherits(t, n, p, []string{"all"}), inherits(t, n, p, []string{"default", "lo"}))
+			if p.in("lo") != p.in("default") { // which lo has anyway
+				err = errors.Join(err, inherits(t, n, p, []string{"default"}))
 			}
 		}
 		return err
@@ -75,51 +76,53 @@ func mend(n *kernel.Namespace) ([]setting, error) {
 	return got.deviations, err
 }
 
-// A link that is made in a new namespace has at first what was found there, and in the end what is wanted.
+// The other end of a cable is known where it has nothing that a host has configured, and becomes what is wanted where it has.
 func TestInheritLink(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	for _, inherited := range []LiveLink{{}, {NoLinkLocal: true}, {Disabled6: true}, {Forwarding6: true}} {
-		err := kernel.OnThread(func(thread kernel.Thread) error {
-			far, err := inheritor(thread, inherited)
+	for _, parameters := range [][]string{
+		nil, {"default/addr_gen_mode", "lo/addr_gen_mode"}, {"default/disable_ipv6", "lo/disable_ipv6"},
+		{"default/forwarding", "lo/forwarding"}, {"all/forwarding", "default/forwarding", "lo/forwarding"},
+	} {
+		for _, mtu := range []uint32{1500, 1000} { // too small for IPv6
+			err := kernel.OnThread(func(thread kernel.Thread) error {
+				far, err := inheritor(thread, parameters)
+				if err != nil {
+					return err
+				}
+				defer far.NS.Close()
+				if far.plain != (parameters == nil) {
+					t.Errorf("a namespace that has inherited %v gives its links what the kernel does by default: %v", parameters, far.plain)
+				}
+				near, err := kernel.Create(thread, "near", new(kernel.Seam))
+				if err != nil {
+					return err
+				}
+				defer near.Close()
+				return makesCable(t, far, NewSection(near), mtu)
+			})
 			if err != nil {
-				return err
+				t.Errorf("where %v is inherited, with an MTU of %d: %v", parameters, mtu, err)
 			}
-			defer far.NS.Close()
-			if *far.newLink != inherited {
-				t.Errorf("found is %+v, not %+v", *far.newLink, inherited)
-			}
-			near, err := kernel.Create(thread, "near", new(kernel.Seam))
-			if err != nil {
-				return err
-			}
-			defer near.Close()
-			return makesCable(t, far, NewSection(near))
-		})
-		if err != nil {
-			t.Errorf("where %+v is inherited: %v", inherited, err)
 		}
 	}
 }
 
-// inheritor makes a namespace as if it had inherited what its links get.
-func inheritor(thread kernel.Thread, links LiveLink) (*Section, error) {
+// inheritor makes a namespace as if it had inherited 1 for some parameters of IPv6.
+func inheritor(thread kernel.Thread, parameters []string) (*Section, error) {
 	n, err := kernel.Create(thread, "far", new(kernel.Seam))
 	if err != nil {
 		return nil, err
 	}
-	s := NewSection(n)
-	parameters := map[string]bool{"addr_gen_mode": links.NoLinkLocal, "disable_ipv6": links.Disabled6, "forwarding": links.Forwarding6}
-	for name, on := range parameters {
-		for _, dir := range []string{"default", "lo"} {
-			err = errors.Join(err, n.WriteSysctlHere("net/ipv6/conf/"+dir+"/"+name, strconv.Itoa(int(bit(on)))))
-		}
+	for _, p := range parameters {
+		err = errors.Join(err, n.WriteSysctlHere("net/ipv6/conf/"+p, "1"))
 	}
+	s := NewSection(n)
 	if err == nil {
 		var got inheritance
-		got, err = inherit(n)
-		s.newLink = &got.link
+		got, err = new(Env).resetConf(n)
+		s.plain = got.plain
 	}
 	if err != nil {
 		n.Close()
@@ -127,14 +130,18 @@ func inheritor(thread kernel.Thread, links LiveLink) (*Section, error) {
 	return s, err
 }
 
-// makesCable tests that what is found beforehand is what the end of a cable has, and that the cable becomes what is wanted.
-func makesCable(t *testing.T, far, near *Section) error {
-	l := Link{NS: "far", Name: "eth0", Ifname: "eth0", Type: Veth, MTU: 1500, MAC: MAC{0x02, 5: 1}, Up: true, Group: Group("test")}
-	l.LinkLocal = plan.Some(netip.MustParseAddr("fe80::1"))
+// makesCable tests that what is told beforehand of the end of a cable is so, and that the end becomes what is wanted.
+func makesCable(t *testing.T, far, near *Section, mtu uint32) error {
+	l := Link{NS: "far", Name: "eth0", Ifname: "eth0", Type: Veth, MTU: mtu, MAC: MAC{0x02, 5: 1}, Up: true, Group: Group("test")}
 	other := l
 	other.NS, other.MAC = "near", MAC{0x02, 5: 2}
+	want := []plan.Object{l, other}
+	if mtu >= MinIPv6MTU {
+		l.LinkLocal = plan.Some(netip.MustParseAddr("fe80::1"))
+		want = []plan.Object{l, other, Address{NS: "far", Dev: "eth0", Prefix: netip.MustParsePrefix("fd00::1/64")}}
+	}
 	e := Env{Topology: "test", Sections: map[string]*Section{"far": far, "near": near}}
-	e.SetWant([]plan.Object{l, other, Address{NS: "far", Dev: "eth0", Prefix: netip.MustParsePrefix("fd00::1/64")}}, nil)
+	e.SetWant(want, nil)
 	own, err := e.createLinks([]Link{l, other})
 	if err != nil {
 		return err
@@ -143,15 +150,18 @@ func makesCable(t *testing.T, far, near *Section) error {
 	if err != nil {
 		return err
 	}
-	known := e.otherEnd(l, own)
-	want := LiveLink{Index: made.Index, Group: made.Group, NoLinkLocal: made.NoLinkLocal, Disabled6: made.Disabled6, Forwarding6: made.Forwarding6}
-	if known != want && own.Index != 0 { // which kernels before 6.2 do not tell
-		t.Errorf("known is %+v, and the other end has %+v", known, want)
+	told := e.otherEnd(l, own)
+	if (told.Index != 0) != (far.plain && own.Index != 0) { // of which kernels before 6.2 tell nothing
+		t.Errorf("index %d is told of the other end, where the own is %d, and what it has is known: %v", told.Index, own.Index, far.plain)
 	}
-	if err := e.finishLink(l, known, false); err != nil {
+	live := LiveLink{Index: made.Index, Group: made.Group, NoLinkLocal: made.NoLinkLocal, Disabled6: made.Disabled6, Forwarding6: made.Forwarding6}
+	if told.Index != 0 && told != live {
+		t.Errorf("told is %+v of the other end, which has %+v", told, live)
+	}
+	if err := e.finishLink(l, told, false); err != nil {
 		return err
 	}
-	if made, err = FindLink(far.NS, "eth0"); made.NoLinkLocal || made.Disabled6 || made.Forwarding6 {
+	if made, err = FindLink(far.NS, "eth0"); made.NoLinkLocal || made.Disabled6 || made.Forwarding6 || !made.Up() {
 		t.Errorf("in the end it has %+v", made)
 	}
 	return err

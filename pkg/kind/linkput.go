@@ -35,16 +35,13 @@ func putLinks(e *Env, changes []plan.Change) error {
 	return e.finishLink(links[len(links)-1], own, len(links) == 2)
 }
 
-// otherEnd is what is known of a cable's other end from what the kernel has told of its own one: without an index, if that is not all that
-// must be.
+// otherEnd is a new cable's other end, as far as it follows from what the kernel has told of this one: with no index where it must be asked
+// for, because it may have something else of IPv6, or the kernel did not tell.
 func (e *Env) otherEnd(l Link, own LiveLink) LiveLink {
-	s := e.Sections[l.NS]
-	if s == nil || s.newLink == nil {
+	if s := e.Sections[l.NS]; s == nil || !s.plain {
 		return LiveLink{}
 	}
-	other := *s.newLink
-	other.Index, other.Group = own.Peer, l.Group
-	return other
+	return LiveLink{Index: own.Peer, Group: l.Group}
 }
 
 // createLinks sends the message that makes a link, or both ends of a cable. The end that is a port is the one that the

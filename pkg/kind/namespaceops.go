@@ -248,7 +248,7 @@ func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {
 		return nil, err
 	}
 	s := NewSection(ns)
-	s.Owned, s.newLink = true, &got.link
+	s.Owned, s.plain = true, got.plain
 	return s, nil
 }
 

@@ -328,7 +328,7 @@ func putSysctl(e *Env, changes []plan.Change) error {
 // claim says, interfaces born since get what a new one would have got then, and our own links keep what they have.
 func (e *Env) writeSysctl(s *Section, v Sysctl, restore *Claim) error {
 	path := SysctlPath(v.Name)
-	s.newLink = nil
+	s.plain = false
 	if v.NS == "" {
 		e.forgetInherited()
 	}

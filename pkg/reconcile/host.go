@@ -76,7 +76,7 @@ func Open(o Options) (*Host, error) {
 		h.Seam = traced(h.Seam, h.Trace)
 	}
 	if h.Workers == 0 && h.Seam.Around == nil {
-		h.Workers = min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
+		h.Workers = runtime.GOMAXPROCS(0)
 	}
 	h.Workers = max(h.Workers, 1)
 	if h.Waiting == nil {
