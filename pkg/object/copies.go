@@ -1,4 +1,4 @@
-package kind
+package object
 
 import (
 	"fmt"
@@ -18,16 +18,10 @@ type sectionLink struct {
 	*LiveLink
 }
 
-// stamped says whether a link has a group of the topology. Physical links and lo never bear a link's stamp: plumb can
-// neither make nor delete them.
-func (e *Env) stamped(l *LiveLink) bool {
-	return (l.Group == Group(e.Topology) || l.Group == Doomed(e.Topology)) && l.Type != loopback && l.Type != ""
-}
-
-// copied says, of a link whose stamp others bear too, why it is left alone; of all others it says nothing. The stamp was
+// Copied says, of a link whose stamp others bear too, why it is left alone; of all others it says nothing. The stamp was
 // made for the bearer that has the name and the MAC that plumb gave it. Without such a one nothing tells which it is, and
 // all are left alone.
-func (e *Env) copied(s *Section, index int) string {
+func (e *Env) Copied(s *Section, index int) string {
 	return e.Copies[Place{s.NS.Name, index}]
 }
 
@@ -57,8 +51,9 @@ func (e *Env) findCopies() {
 // genuine says whether a link that bears a stamp is as plumb made it: only one can have the name.
 func (e *Env) genuine(b sectionLink) bool {
 	_, ns, name, _ := ParseAlias(b.Alias)
-	declared, _ := e.want[LinkKey(ns, name)].(Link)
-	return b.section.NS.Name == ns && b.Name == name && (b.MAC == DerivedMAC(e.Topology, ns, name) || b.MAC == declared.MAC)
+	declared, isLink := e.Want(LinkKey(ns, name)).(interface{ HardwareAddress() MAC })
+	return b.section.NS.Name == ns && b.Name == name &&
+		(b.MAC == DerivedMAC(e.Topology, ns, name) || isLink && b.MAC == declared.HardwareAddress())
 }
 
 // places lists where links are, in words: "br0 and ns1/eth0".

@@ -1,4 +1,4 @@
-package kind
+package object
 
 import (
 	"crypto/sha256"

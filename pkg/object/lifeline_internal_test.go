@@ -1,13 +1,9 @@
-package reconcile
+package object
 
 import (
 	"io/fs"
 	"net/netip"
-	"strings"
 	"testing"
-
-	"github.com/plumbnet/plumb/pkg/kind"
-	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // TestSSHAddress finds the session in the environment, or in that of an ancestor, as sudo takes it away.
@@ -46,31 +42,6 @@ func TestSSHAddress(t *testing.T) {
 		want, _ := netip.ParseAddr(test.want)
 		if got := sshAddress(getenv, readFile, test.pid); got != want {
 			t.Errorf("%s: %v, want %v", test.name, got, want)
-		}
-	}
-}
-
-// TestCutByLink: what stops an uplink's traffic is told from what does not.
-func TestCutByLink(t *testing.T) {
-	lines := lifelines{links: map[string]*lifeline{"br0": {uplink: true}}}
-	old := kind.Link{Name: "br0", Ifname: "br0", Up: true, MTU: 1500, MAC: kind.MAC{2, 1}}
-	for name, test := range map[string]struct {
-		change func(*kind.Link)
-		cut    bool
-	}{
-		"mac":       {func(l *kind.Link) { l.MAC = kind.MAC{2, 2} }, true},
-		"name":      {func(l *kind.Link) { l.Ifname = "br1" }, true},
-		"bridge":    {func(l *kind.Link) { l.Master = "br9" }, true},
-		"down":      {func(l *kind.Link) { l.Up = false }, true},
-		"mtu":       {func(l *kind.Link) { l.MTU = 1400 }, false},
-		"elsewhere": {func(l *kind.Link) { l.NS = "ns1"; l.MAC = kind.MAC{2, 2} }, false},
-	} {
-		now, was := old, old
-		test.change(&now)
-		was.NS = now.NS
-		why := lines.cutBy(plan.Step{Action: plan.Update}, plan.Change{Old: was, New: now})
-		if (why != "") != test.cut || test.cut && !strings.Contains(why, "br0, the host's uplink") {
-			t.Errorf("%s: %q, want it to be refused: %v", name, why, test.cut)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package reconcile
+package object
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,39 +15,50 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
-	"github.com/plumbnet/plumb/pkg/kind"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // recordFormat names the form of the host record.
 const recordFormat = "plumb/host/v1"
 
-// record is the host record: what the kernel has no room for. It is one file per host, written before the change that
+// Record is the host record: what the kernel has no room for. It is one file per host, written before the change that
 // it tells of, and dies at reboot as kernel state does.
-type record struct {
+type Record struct {
 	Format string `json:"format"`
 	// Pending lists, by topology, what a run is about to make or to remove.
 	Pending map[string][]plan.Key `json:"pending,omitempty"`
 	// Held lists, by topology, objects of the host which can't carry a stamp.
 	Held map[string][]plan.Key `json:"held,omitempty"`
 	// Claims tells of sysctls that topologies want.
-	Claims []claimEntry `json:"sysctls,omitempty"`
+	Claims []ClaimEntry `json:"sysctls,omitempty"`
 
 	dir  string
 	disk []byte // what the file holds
 }
 
-type claimEntry struct {
+// ClaimEntry is what topologies want of the object at a key that is not plumb's.
+type ClaimEntry struct {
 	plan.Key
-	kind.Claim
+	Claim
+}
+
+// Claim is who wants what of something that is not plumb's, and what it was.
+type Claim struct {
+	// Original is the value before the first topology wrote it; empty when it stands on a link of ours, which takes its
+	// value from the section's default.
+	Original string `json:"original"`
+	// Wants maps topologies to the values that they want.
+	Wants map[string]string `json:"wants"`
+	// Beside holds, by path, what a global switch writes beside itself.
+	Beside map[string]string `json:"beside,omitempty"`
 }
 
 // maxRecord bounds what is read: far above what 100,000 objects take.
 const maxRecord = 256 << 20
 
-// loadRecord reads the record in dir; without a file it is empty.
-func loadRecord(dir string) (*record, error) {
-	r := &record{Format: recordFormat, dir: dir}
+// LoadRecord reads the record in dir; without a file it is empty.
+func LoadRecord(dir string) (*Record, error) {
+	r := &Record{Format: recordFormat, dir: dir}
 	if err := arePrivate(dir); errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	} else if err != nil {
@@ -82,11 +94,11 @@ func loadRecord(dir string) (*record, error) {
 	return r, nil
 }
 
-// save writes the record, if it has changed, in the place of the old one; an empty one is removed.
-func (r *record) save(seam *kernel.Seam) error {
+// Save writes the record, if it has changed, in the place of the old one; an empty one is removed.
+func (r *Record) Save(seam *kernel.Seam) error {
 	var data []byte
 	var err error
-	if !r.empty() {
+	if !r.Empty() {
 		if data, err = json.MarshalIndent(r, "", " "); err != nil {
 			return fmt.Errorf("host record: %w", err)
 		}
@@ -111,7 +123,8 @@ func (r *record) save(seam *kernel.Seam) error {
 	return err
 }
 
-func (r *record) empty() bool { return len(r.Pending) == 0 && len(r.Held) == 0 && len(r.Claims) == 0 }
+// Empty says whether there is nothing to tell.
+func (r *Record) Empty() bool { return len(r.Pending) == 0 && len(r.Held) == 0 && len(r.Claims) == 0 }
 
 // replaceFile writes a file beside path and renames it: a reader sees the old or the new, whole.
 func replaceFile(path string, data []byte) error {
@@ -136,6 +149,12 @@ func replaceFile(path string, data []byte) error {
 	return nil
 }
 
+// SetPending says what a run of a topology is about to make or to remove.
+func (r *Record) SetPending(topology string, keys []plan.Key) { setList(&r.Pending, topology, keys) }
+
+// SetHeld says which objects of the host are a topology's, and can't carry a stamp.
+func (r *Record) SetHeld(topology string, keys []plan.Key) { setList(&r.Held, topology, keys) }
+
 // setList sets the list of a topology in a map that has no empty lists.
 func setList(m *map[string][]plan.Key, topology string, keys []plan.Key) {
 	if len(keys) == 0 {
@@ -149,17 +168,18 @@ func setList(m *map[string][]plan.Key, topology string, keys []plan.Key) {
 	(*m)[topology] = slices.Compact(keys)
 }
 
-func (r *record) claim(k plan.Key) *claimEntry {
-	i := slices.IndexFunc(r.Claims, func(c claimEntry) bool { return c.Key == k })
+// At finds the claims on an object, nil for none.
+func (r *Record) At(k plan.Key) *ClaimEntry {
+	i := slices.IndexFunc(r.Claims, func(c ClaimEntry) bool { return c.Key == k })
 	if i < 0 {
 		return nil
 	}
 	return &r.Claims[i]
 }
 
-// leave takes the topology's wish out of all claims but those that keep says, and forgets claims that nobody has.
-func (r *record) leave(topology string, keep func(plan.Key) bool) {
-	r.Claims = slices.DeleteFunc(r.Claims, func(c claimEntry) bool {
+// Leave takes the topology's wish out of all claims but those that keep says, and forgets claims that nobody has.
+func (r *Record) Leave(topology string, keep func(plan.Key) bool) {
+	r.Claims = slices.DeleteFunc(r.Claims, func(c ClaimEntry) bool {
 		if !keep(c.Key) {
 			delete(c.Wants, topology)
 		}
@@ -167,34 +187,68 @@ func (r *record) leave(topology string, keep func(plan.Key) bool) {
 	})
 }
 
-// forgetNamespace drops what is known about sysctls of a namespace that is new.
-func (r *record) forgetNamespace(name string) {
-	r.Claims = slices.DeleteFunc(r.Claims, func(c claimEntry) bool { return c.NS == name })
+// ForgetNamespace drops what is known about sysctls of a namespace that is new.
+func (r *Record) ForgetNamespace(name string) {
+	r.Claims = slices.DeleteFunc(r.Claims, func(c ClaimEntry) bool { return c.NS == name })
 }
 
-// view is the record as one topology's kinds see it. It implements [kind.Record].
-type view struct {
-	*record
+// Recall adds what an earlier record knew of the topology's, and this one forgot.
+func (r *Record) Recall(before *Record, topology string) {
+	setList(&r.Held, topology, slices.Concat(r.Held[topology], before.Held[topology]))
+	for _, c := range before.Clone().Claims {
+		was, mine := c.Wants[topology]
+		switch now := r.At(c.Key); {
+		case now == nil:
+			r.Claims = append(r.Claims, c)
+		case mine:
+			now.Wants[topology] = was
+		}
+	}
+}
+
+// Clone is a copy that later changes don't reach.
+func (r *Record) Clone() *Record {
+	c := *r
+	c.Pending, c.Held = cloneLists(r.Pending), cloneLists(r.Held)
+	c.Claims = slices.Clone(r.Claims)
+	for i, e := range c.Claims {
+		c.Claims[i].Wants = maps.Clone(e.Wants)
+	}
+	return &c
+}
+
+func cloneLists(m map[string][]plan.Key) map[string][]plan.Key {
+	c := make(map[string][]plan.Key, len(m))
+	for t, keys := range m {
+		c[t] = slices.Clone(keys)
+	}
+	return c
+}
+
+// View is the record as the kinds see it for one topology.
+type View struct {
+	*Record
 	topology string
 	pending  map[plan.Key]bool
 }
 
-func (r *record) view(topology string) view {
-	v := view{record: r, topology: topology, pending: make(map[plan.Key]bool)}
+// View is the record as a topology sees it.
+func (r *Record) View(topology string) View {
+	v := View{Record: r, topology: topology, pending: make(map[plan.Key]bool)}
 	for _, k := range r.Pending[topology] {
 		v.pending[k] = true
 	}
 	return v
 }
 
-// Pending implements [kind.Record].
-func (v view) Pending(k plan.Key) bool { return v.pending[k] }
+// Pending says that a run that has not ended made, or was about to make, the object.
+func (v View) Pending(k plan.Key) bool { return v.pending[k] }
 
-// Holds implements [kind.Record].
-func (v view) Holds(k plan.Key) bool { return slices.Contains(v.Held[v.topology], k) }
+// Holds says that an object of the host which can't carry a stamp is the topology's.
+func (v View) Holds(k plan.Key) bool { return slices.Contains(v.Held[v.topology], k) }
 
-// HeldByOther implements [kind.Record].
-func (v view) HeldByOther(k plan.Key) bool {
+// HeldByOther says that it is another topology's.
+func (v View) HeldByOther(k plan.Key) bool {
 	for topology, keys := range v.Held {
 		if topology != v.topology && slices.Contains(keys, k) {
 			return true
@@ -203,16 +257,16 @@ func (v view) HeldByOther(k plan.Key) bool {
 	return false
 }
 
-// Sysctl implements [kind.Record].
-func (v view) Sysctl(k plan.Key) (kind.Claim, bool) {
-	if c := v.claim(k); c != nil {
+// Claim tells what is known about an object that some topology claims.
+func (v View) Claim(k plan.Key) (Claim, bool) {
+	if c := v.At(k); c != nil {
 		return c.Claim, true
 	}
-	return kind.Claim{}, false
+	return Claim{}, false
 }
 
-// Sysctls implements [kind.Record].
-func (v view) Sysctls(ns string) []plan.Key {
+// Claimed lists what the topology has claimed in a section.
+func (v View) Claimed(ns string) []plan.Key {
 	var keys []plan.Key
 	for _, c := range v.Claims {
 		if _, mine := c.Wants[v.topology]; mine && c.NS == ns {

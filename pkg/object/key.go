@@ -1,0 +1,48 @@
+package object
+
+import (
+	"strings"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// The kinds that others stand on.
+const (
+	// KindNamespace is a network namespace with a name in /run/netns.
+	KindNamespace = "namespace"
+	// KindLink is a network interface.
+	KindLink = "link"
+)
+
+// NamespaceKey is the key of a namespace; that of the host's own, named "", is of no object.
+func NamespaceKey(name string) plan.Key { return plan.Key{Kind: KindNamespace, Name: name} }
+
+// LinkKey is the key of a link.
+func LinkKey(ns, name string) plan.Key { return plan.Key{NS: ns, Kind: KindLink, Name: name} }
+
+// ParsePlace is the reverse of [plan.Key.Place] for links.
+func ParsePlace(place string) plan.Key {
+	if ns, name, ok := strings.Cut(place, "/"); ok {
+		return LinkKey(ns, name)
+	}
+	return LinkKey("", place)
+}
+
+// LinkNeed is what anything on a link needs: the link, or for lo, which comes with its namespace, that.
+func LinkNeed(ns, dev string) plan.Key {
+	if dev == Lo && ns != "" {
+		return NamespaceKey(ns)
+	}
+	return LinkKey(ns, dev)
+}
+
+// SectionNeed is what anything else in a section needs: its namespace, or nothing on the host.
+func SectionNeed(ns string) []plan.Key {
+	if ns == "" {
+		return nil
+	}
+	return []plan.Key{NamespaceKey(ns)}
+}
+
+// Lo is the name of the loopback interface, which the kernel makes with each namespace.
+const Lo = "lo"

@@ -1,0 +1,77 @@
+package object
+
+import (
+	"iter"
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Kind is how the objects of one kind meet the kernel: a row of the table. What a row leaves nil, the kind does not need.
+type Kind struct {
+	Name string
+
+	// First asks small questions of any section, in one go with the dump of its links. Done is called when they are answered.
+	First func(e *Env, s *Section, host *kernel.Namespace) (list []Question, done func(), err error)
+	// Ask lists the dumps of a section that Read needs. A dump that several kinds ask for is made once.
+	Ask func(*Env, *Section) []*Dump
+	// Fetch reads what no dump tells. The thread is in the section's namespace, unless that rests.
+	Fetch func(*Env, kernel.Thread, *Section) error
+	// Join looks for what only all sections together tell, before any is listed. Before is the look before this one, nil for none.
+	Join func(e, before *Env) error
+	// Read streams the live objects of a section, whosever they are, from what was read of it. It asks the kernel nothing.
+	Read func(*Env, *Section) iter.Seq[Live]
+	// Owner says whose they are, and leaves out what is nobody's concern.
+	Owner Owner
+
+	// Put makes objects as they are wanted: creates where Old is nil, else changes in place. All changes of one call are
+	// in one namespace, or the two ends of a cable.
+	Put func(*Env, []plan.Change) error
+	// Del deletes objects of one namespace. What is gone already is no error.
+	Del func(*Env, []plan.Object) error
+
+	// Pending says whether the host record must tell, before a step of such an action, what the step is about.
+	Pending func(plan.Action) bool
+	// Claim says what value an object gives to something that is not plumb's, and how to read what the record must remember of
+	// that before the first write. Ok is false for an object that claims nothing.
+	Claim func(e *Env, o plan.Object) (value string, original func() (Claim, error), ok bool)
+	// Undo is what a rollback wants back of what was there before; ok is false for nothing. Nil is the object as it was.
+	Undo func(plan.Have) (o plan.Object, ok bool)
+	// Cuts says which lifeline of the host a change cuts, empty for none.
+	Cuts func(*Lifelines, plan.Step, plan.Change) string
+	// Also lists what is wanted beside a wanted object, as only the live host can tell.
+	Also func(*Env, plan.Object) []plan.Object
+	// Warn tells what no plan can mend about a wanted object.
+	Warn func(*Env, plan.Object) ([]string, error)
+
+	Schedule
+}
+
+// Schedule is what the executor needs to know of a kind.
+type Schedule struct {
+	// Apart says that Del may run in several namespaces at once.
+	Apart bool
+	// Begin, if set, creates objects in their order, beside what comes after them in a plan, until stop returns an error.
+	// Next waits for one of them after another, and makes it known to the Env.
+	Begin func(e *Env, objects []plan.Object, stop func() error) (next func() error)
+	// BeginDel, if set, begins what Del does, beside deletions of links, and is one step in hand; the caller goes on when wait has given
+	// Del's error.
+	BeginDel func(*Env, []plan.Object) (wait func() error)
+	// Beside, if set, says of an object whether Put may run while what it does not need is being created.
+	Beside func(plan.Object) bool
+	// AfterLinks says that Put wants the links of its section to be finished.
+	AfterLinks bool
+	// Batch says that Put takes the changes of several steps at once; Del always does.
+	Batch bool
+	// Last says that a deletion can't be undone.
+	Last bool
+	// Within says that objects in a namespace end with it, and that nothing outside of its section hears of it when one of them, or of
+	// the host's, changes or ends.
+	Within bool
+}
+
+// Of gives the row of the kind that a key names.
+func (e *Env) Of(k plan.Key) *Kind {
+	return &e.Table[slices.IndexFunc(e.Table, func(row Kind) bool { return row.Name == k.Kind })]
+}
