@@ -1,7 +1,6 @@
 package kind
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -19,10 +18,6 @@ type Env struct {
 	Record Record
 	// Sections are the namespaces that the run looks into, by name; the host's own is "".
 	Sections map[string]*Section
-	// Prefetched are those that were read before it was known what is wanted, while others are being read.
-	Prefetched map[string]*Section
-	// Spare is for the first namespace that is made; nil for none.
-	Spare *Spare
 	// Names are what is in /run/netns.
 	Names []string
 	// Foreign are the stamps of namespaces of a wanted name that the run does not look into.
@@ -49,10 +44,7 @@ type Env struct {
 type section struct{ ns, kind string }
 
 // wanted are the objects of a section and kind that the topology wants.
-type wanted struct {
-	at      int // the number of the first among all
-	objects []plan.Object
-}
+type wanted struct{ objects []plan.Object }
 
 // wants are the objects that the topology wants, in the ways in which they are looked for.
 type wants struct {
@@ -81,14 +73,14 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 			in.ns = k.Name
 		}
 		if in != last {
-			e.wantHere(last, wanted{first, want[first:i]})
+			e.wantHere(last, wanted{want[first:i]})
 			first, last = i, in
 		}
 		if a, ok := o.(Address); ok && a.Prefix.Addr().Is6() {
 			e.wantIPv6[LinkKey(a.NS, a.Dev)] = true
 		}
 	}
-	e.wantHere(last, wanted{first, want[first:]})
+	e.wantHere(last, wanted{want[first:]})
 }
 
 // wantHere notes a run of what is wanted. Mostly it is all of its section and kind.
@@ -97,43 +89,9 @@ func (w *wants) wantHere(in section, run wanted) {
 		return
 	}
 	if before, ok := w.wantIn[in]; ok {
-		run = wanted{before.at, slices.Concat(before.objects, run.objects)}
+		run = wanted{slices.Concat(before.objects, run.objects)}
 	}
 	w.wantIn[in] = run
-}
-
-// WantedIn lists what the topology wants in some sections, and with a section its namespace. It is in the topology's order, but that what is
-// of one section and kind is together.
-func (e *Env) WantedIn(has func(ns string) bool) (list []plan.Object) {
-	var runs []wanted
-	for in, run := range e.wantIn {
-		if has(in.ns) {
-			runs = append(runs, run)
-		}
-	}
-	slices.SortFunc(runs, func(a, b wanted) int { return cmp.Compare(a.at, b.at) })
-	for _, run := range runs {
-		list = append(list, run.objects...)
-	}
-	return list
-}
-
-// WantedOf is WantedIn for one section.
-func (e *Env) WantedOf(ns string) (list []plan.Object) {
-	for _, k := range table {
-		list = append(list, e.wantIn[section{ns, k.Name}].objects...)
-	}
-	return list
-}
-
-// WantsElsewhere says whether the topology wants anything in other sections.
-func (e *Env) WantsElsewhere(has func(ns string) bool) bool {
-	for in := range e.wantIn {
-		if !has(in.ns) {
-			return true
-		}
-	}
-	return false
 }
 
 // Compare looks for what only all sections together tell: which links bear the same stamp, and where cables end. The sections
@@ -178,8 +136,6 @@ type Section struct {
 	// Ending says that the namespace is about to be removed, and was not read for what is [Kind.Within] it.
 	Ending bool
 	Links  []LiveLink
-	// Whole says that more than its links was read.
-	Whole bool
 	// Warnings are what listing the section has to tell beside its objects.
 	Warnings []string
 
@@ -275,7 +231,6 @@ func (s *Section) Read() (err error) {
 		return err
 	}
 	s.untouched, s.noNFT = s.NS.NFTUntouched()
-	s.Whole = true
 	return nil
 }
 
