@@ -47,7 +47,7 @@ also with --keep, which then is only for steps that fail.`,
 			if c.options.ConfirmWithin > 0 && session == 0 {
 				return e.applyDetached(cmd.Context())
 			}
-			topologies, err := e.load(cmd, *files, reconcile.ForApply)
+			topologies, err := e.load(cmd, *files, false)
 			if err != nil {
 				return err
 			}

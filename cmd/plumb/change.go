@@ -84,7 +84,7 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 
 	var now *progress
 	c.options.Stop, c.options.Warn, c.options.LockTimeout = stop, e.warn, e.lockTimeout
-	c.options.AllowDisconnect, c.options.Prefetched = e.allowDisconnect, e.prefetched
+	c.options.AllowDisconnect = e.allowDisconnect
 	c.options.Planned = func(p plan.Plan) {
 		ends.heard.Wait()
 		now.begin(p)
@@ -136,12 +136,6 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 
 func (e *env) closeHost(h host) {
 	if err := h.Close(); err != nil {
-		e.warn(err.Error())
-	}
-}
-
-func (e *env) closePrefetched() {
-	if err := e.prefetched.Close(); err != nil {
 		e.warn(err.Error())
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,22 +21,16 @@ import (
 
 // fakeHost answers as it is told, by the name of the topology.
 type fakeHost struct {
-	openErr    error
-	plans      map[string]plan.Plan
-	errs       map[string]error
-	options    reconcile.Options
-	asked      []string
-	prefetched []reconcile.Purpose
+	openErr error
+	plans   map[string]plan.Plan
+	errs    map[string]error
+	options reconcile.Options
+	asked   []string
 }
 
 func (f *fakeHost) open(o reconcile.Options) (host, error) {
 	f.options = o
 	return f, f.openErr
-}
-
-func (f *fakeHost) prefetch(why reconcile.Purpose) *reconcile.Prefetch {
-	f.prefetched = append(f.prefetched, why)
-	return new(reconcile.Prefetch)
 }
 
 func (f *fakeHost) Confirm(string) error { return reconcile.ErrNothingToConfirm }
@@ -100,7 +93,7 @@ func plumb(t *testing.T, h *fakeHost, stdout io.Writer, args ...string) (code in
 		}
 	}
 	var b bytes.Buffer
-	e := &env{stdin: strings.NewReader(""), stdout: stdout, stderr: &b, open: h.open, prefetch: h.prefetch}
+	e := &env{stdin: strings.NewReader(""), stdout: stdout, stderr: &b, open: h.open}
 	code = e.run(args)
 	return code, strings.ReplaceAll(b.String(), dir+"/", "")
 }
@@ -325,22 +318,6 @@ func TestColor(t *testing.T) {
 		plumb(t, &h, &b, "diff", "-f", "a.yaml", "--color", mode)
 		if got := strings.Contains(b.String(), "\x1b[32m"); got != want {
 			t.Errorf("--color %s: colored is %v", mode, got)
-		}
-	}
-}
-
-// A look at the host begins ahead of a command that will look at it in the same way.
-func TestPrefetched(t *testing.T) {
-	for args, want := range map[string][]reconcile.Purpose{
-		"validate -f a.yaml": {reconcile.ForNothing}, "diff -f a.yaml": {reconcile.ForDiff}, "apply -f a.yaml": {reconcile.ForApply},
-		"destroy -f a.yaml": {reconcile.ForDestroy}, "destroy a": nil, "diff -f missing": nil,
-	} {
-		var h fakeHost
-		if plumb(t, &h, io.Discard, strings.Fields(args)...); !slices.Equal(h.prefetched, want) {
-			t.Errorf("plumb %s: prefetched for %v, want %v", args, h.prefetched, want)
-		}
-		if h.asked != nil && want != nil && h.options.Prefetched == nil {
-			t.Errorf("plumb %s: the host does not get what was prefetched", args)
 		}
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-
-	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 func main() {
@@ -32,7 +30,7 @@ func countWorkers() int {
 const gcPercent = 300
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, open: openHost, prefetch: reconcile.StartPrefetch, workers: countWorkers()}
+	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, open: openHost, workers: countWorkers()}
 	return e.run(args)
 }
 
@@ -42,6 +40,5 @@ func (e *env) run(args []string) int {
 	completion(root)
 	root.SetArgs(args)
 	err := root.Execute()
-	e.closePrefetched()
 	return e.exit(root, err)
 }

@@ -19,9 +19,6 @@ type env struct {
 	stdout, stderr io.Writer
 	// open gives the host that the commands look at and change.
 	open func(reconcile.Options) (host, error)
-	// prefetch begins to look at the host.
-	prefetch   func(reconcile.Purpose) *reconcile.Prefetch
-	prefetched *reconcile.Prefetch // for the command that goes on
 
 	workers int // threads that read and write the kernel at once; 0 is for the host to choose
 

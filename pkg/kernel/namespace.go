@@ -19,7 +19,7 @@ var ErrGone = errors.New("namespace is gone")
 // ErrOther says that another namespace has got the name.
 var ErrOther = errors.New("is another namespace by now")
 
-// Namespace is a network namespace with its sockets. It may rest: see [Namespace.Rest]. One thread at a time uses it; beside that, others
+// Namespace is a network namespace with its sockets. It may rest, with all closed: see [Namespace.Use]. One thread at a time uses it; beside that, others
 // may only ask for its [Namespace.ID], [Namespace.Cookie] and [Namespace.Borrow], and of one without a name for its FD.
 type Namespace struct {
 	// Name is that in /run/netns, empty for the host's own and for one that has none yet.
@@ -34,6 +34,7 @@ type Namespace struct {
 	fd     int
 	route  *socket // nil while it rests
 	nft    *socket // nil while it rests, or before something is asked of it that is no look
+	user   Thread  // that opens it and closes it; zero for none
 }
 
 // Current opens the namespace that the calling thread is in: the host's own, but on a [Thread] that has left it.

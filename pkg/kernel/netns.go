@@ -182,7 +182,7 @@ func Remove(name string, seam *Seam) error {
 // namespace ends when it is closed, which is all that may follow, and no process and no socket is in it.
 func (n *Namespace) Delete(t Thread) error {
 	defer n.closeSockets()
-	switch err := n.Wake(t); { // a number of a namespace that nobody has open could be another's by now
+	switch err := n.wakeOn(t); { // a number of a namespace that nobody has open could be another's by now
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil && !errors.Is(err, ErrNotNamespace):

@@ -7,9 +7,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Rest closes the sockets until the namespace is used again, so that a thousand that are looked at need few descriptors: room for
-// more has its price, see [MakeRoom]. Those of one without a name stay open, because it could not be found again.
-func (n *Namespace) Rest() {
+// Use has a thread open the namespace when something needs that which was closed, and closes it when f of [OnThread] or [Each] returns: a
+// thousand that are looked at one after the other need few descriptors, and room for more has its price, see [MakeRoom].
+func (n *Namespace) Use(t Thread) {
+	n.user, t.using = t, append(t.using, n)
+}
+
+// rest closes the sockets until the namespace is used again. Those of one without a name stay open, because it could not be found again.
+func (n *Namespace) rest() {
+	n.user = Thread{}
 	if n.Name != "" {
 		n.release()
 	}
@@ -22,12 +28,8 @@ func (n *Namespace) Stands() bool {
 	return err == nil && (ID{st.Dev, st.Ino}) == n.id && st.Ctim == n.born
 }
 
-// Through has writes leave through another seam from now on.
-func (n *Namespace) Through(seam *Seam) { n.seam = seam }
-
-// Wake ends a rest; without that the next use does, on a thread of its own. By the name another may be found meanwhile, which has
-// another cookie. Errors wrap [ErrClosed] or [ErrGone].
-func (n *Namespace) Wake(t Thread) error {
+// wakeOn ends a rest. By the name another may be found meanwhile, which has another cookie. Errors wrap [ErrClosed] or [ErrGone].
+func (n *Namespace) wakeOn(t Thread) error {
 	switch {
 	case n.closed:
 		return ErrClosed
@@ -46,11 +48,15 @@ func (n *Namespace) Wake(t Thread) error {
 	return nil
 }
 
+// wake ends a rest, on a thread of its own unless one uses the namespace.
 func (n *Namespace) wake() error {
-	if n.route != nil {
+	switch {
+	case n.route != nil:
 		return nil
+	case n.user.thread != nil:
+		return n.wakeOn(n.user)
 	}
-	return OnThread(n.Wake)
+	return OnThread(n.wakeOn)
 }
 
 // gone adds [ErrGone] to the errors that say so; others, as of too many open files, stay what they are.

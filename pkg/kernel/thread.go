@@ -11,7 +11,20 @@ import (
 
 // Thread stands for an OS thread that its goroutine has for itself, and may take from namespace to namespace. F of
 // [OnThread] must not start goroutines that depend on where it is.
-type Thread struct{ home int }
+type Thread struct{ *thread }
+
+type thread struct {
+	home  int
+	using []*Namespace // see Use
+}
+
+// rest closes the sockets of what the thread has used.
+func (t *thread) rest() {
+	for _, n := range t.using {
+		n.rest()
+	}
+	t.using = t.using[:0]
+}
 
 // OnThread runs f on a thread of its own, and puts the thread back into the namespace that it came from. When that fails
 // the thread is never used again: it ends with its goroutine.
@@ -25,7 +38,9 @@ func OnThread(f func(Thread) error) error {
 			done <- fmt.Errorf("open the current network namespace: %w", err)
 			return
 		}
-		err = f(Thread{home})
+		t := Thread{&thread{home: home}}
+		err = f(t)
+		t.rest()
 		if back := unix.Setns(home, unix.CLONE_NEWNET); back == nil {
 			runtime.UnlockOSThread()
 		}
@@ -48,17 +63,6 @@ func Waiters(workers int) int {
 // Each calls f with the numbers below n, in their order, on so many threads at once. After an error no more calls
 // begin; the one returned is that of the lowest number.
 func Each(threads, n int, f func(Thread, int) error) error {
-	return share(threads, n, OnThread, f)
-}
-
-// Share is Each for what goes into no namespace, and so needs no threads of its own.
-func Share(workers, n int, f func(int) error) error {
-	here := func(work func(Thread) error) error { return work(Thread{}) }
-	return share(workers, n, here, func(_ Thread, i int) error { return f(i) })
-}
-
-// share has so many workers work, each where on takes it.
-func share(workers, n int, on func(func(Thread) error) error, f func(Thread, int) error) error {
 	var next, failed atomic.Int64
 	errs := make([]error, n)
 	work := func(t Thread) error {
@@ -67,17 +71,19 @@ func share(workers, n int, on func(func(Thread) error) error, f func(Thread, int
 			if i >= n {
 				break
 			}
-			if errs[i] = f(t, i); errs[i] != nil {
+			errs[i] = f(t, i)
+			t.rest()
+			if errs[i] != nil {
 				failed.Store(1)
 				return errs[i]
 			}
 		}
 		return nil
 	}
-	started := make([]error, min(workers, n))
+	started := make([]error, min(threads, n))
 	var wait sync.WaitGroup
 	for i := range started {
-		wait.Go(func() { started[i] = on(work) })
+		wait.Go(func() { started[i] = OnThread(work) })
 	}
 	wait.Wait()
 	for _, err := range append(errs, started...) {

@@ -76,10 +76,7 @@ func (e *Env) resetConf(ns *kernel.Namespace) (inheritance, error) {
 }
 
 // forgetInherited is for when namespaces may inherit something else from now on.
-func (e *Env) forgetInherited() {
-	e.Spare.Drop()
-	e.inherited = nil
-}
+func (e *Env) forgetInherited() { e.inherited = nil }
 
 // inherit finds out what a namespace has inherited that is new, and that the calling thread is in. What lo has it took from the default, as
 // other links will, but for what it always has. One message tells that, so that of the default's files only those are read of which lo has

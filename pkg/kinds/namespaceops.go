@@ -40,16 +40,6 @@ func StampOf(topology string, cookie uint64, links []LiveLink) NamespaceStamp {
 	return NamespaceStamp{Class: plan.Foreign, Why: notOurs}
 }
 
-// Stamped says whether a namespace is some topology's, on the host with the given cookie.
-func Stamped(cookie uint64, links []LiveLink) bool {
-	lo := loopbackOf(links)
-	if lo == nil {
-		return false
-	}
-	_, home, marked := ParseNamespaceAlias(lo.Alias)
-	return marked && home == cookie
-}
-
 // loopbackOf finds lo among the links of a namespace; nil for none.
 func loopbackOf(links []LiveLink) *LiveLink {
 	i := slices.IndexFunc(links, func(l LiveLink) bool { return l.Type == loopback })
@@ -232,7 +222,7 @@ func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {
 		}
 		e.prepared = true
 	}
-	ns, err := e.blank(t, n.Name)
+	ns, err := kernel.Create(t, n.Name, e.Seam)
 	if err != nil {
 		return nil, err
 	}
@@ -250,22 +240,6 @@ func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {
 	s := NewSection(ns)
 	s.Owned, s.plain = true, got.plain
 	return s, nil
-}
-
-// blank takes the thread into a new namespace: the spare one, or one of its own.
-func (e *Env) blank(t kernel.Thread, name string) (*kernel.Namespace, error) {
-	spare, inherited := e.Spare.take()
-	if spare == nil {
-		return kernel.Create(t, name, e.Seam)
-	}
-	e.inherited = func() (inheritance, error) { return inherited, nil }
-	spare.Name = name
-	spare.Through(e.Seam)
-	if err := spare.Enter(t); err != nil {
-		spare.Close()
-		return nil, err
-	}
-	return spare, nil
 }
 
 // stampNamespace stamps lo and brings it up, in one message. Without a stamp it takes one away. As every link of ours,

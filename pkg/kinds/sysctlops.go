@@ -60,8 +60,8 @@ type values struct {
 }
 
 // ReadSysctls reads what listing the sysctls of a section will ask for, if its links have the names that they should, but for the
-// switches, which came with the links. The thread is in the namespace, unless that rests.
-func (e *Env) ReadSysctls(t kernel.Thread, s *Section) error {
+// switches, which came with the links. The calling thread is in the namespace.
+func (e *Env) ReadSysctls(s *Section) error {
 	paths := e.sysctlPaths(s, e.sysctlKeys(s))
 	if len(paths) == 0 {
 		s.sysctls = values{}
@@ -77,9 +77,6 @@ func (e *Env) ReadSysctls(t kernel.Thread, s *Section) error {
 	rest := slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return byPath[path] != "" })
 	if len(rest) == 0 {
 		return nil
-	}
-	if err := s.NS.Wake(t); err != nil {
-		return err
 	}
 	others, err := kernel.ReadSysctlsHere(rest)
 	maps.Copy(byPath, others)

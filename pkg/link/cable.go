@@ -145,12 +145,12 @@ func (s *Section) betweenNamespaces() iter.Seq[*LiveLink] {
 	}
 }
 
-// cables finds the other ends, and lets the section rest again. Of two sections one asks for the cables between them.
+// cables finds the other ends. Of two sections one asks for the cables between them.
 func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
-	defer a.NS.Rest()
+	a.NS.Use(t)
 	for i, l := range a.near {
 		near := sectionLink{a.Section, l}
-		likely, err := near.likely(t, a.far[i])
+		likely, err := near.likely(a.far[i])
 		if err != nil {
 			return nil, err
 		}
@@ -158,7 +158,7 @@ func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
 			if !a.asks(l, far.section) {
 				continue
 			}
-			number, err := a.number(t, far.section)
+			number, err := a.number(far.section)
 			if err != nil {
 				return nil, err
 			}
@@ -188,13 +188,10 @@ func (s *Section) asks(l *LiveLink, other *Section) bool {
 
 // likely are those of the ends that can be the other one. Of many, as in a line of routers that all have the same indexes, the
 // kernel is asked for the link that the other end is; it does not tell where that is.
-func (near sectionLink) likely(t kernel.Thread, far []sectionLink) ([]sectionLink, error) {
+func (near sectionLink) likely(far []sectionLink) ([]sectionLink, error) {
 	const few = 2
 	if len(far) <= few || near.PeerNSID == near.section.hostNSID {
 		return far, nil
-	}
-	if err := near.section.NS.Wake(t); err != nil {
-		return nil, err
 	}
 	peer, err := findPeer(near.section.NS, near.LiveLink)
 	if err != nil { // it may have changed meanwhile
@@ -226,7 +223,7 @@ func findPeer(n *kernel.Namespace, l *LiveLink) (LiveLink, error) {
 
 // number asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose listing may
 // have given it one.
-func (a asking) number(t kernel.Thread, other *Section) (number int, err error) {
+func (a asking) number(other *Section) (number int, err error) {
 	if other.NS.Name == "" && a.hostNSID >= 0 {
 		return a.hostNSID, nil
 	}
@@ -234,9 +231,6 @@ func (a asking) number(t kernel.Thread, other *Section) (number int, err error) 
 		if number, ok := known[other.NS.ID()]; ok {
 			return number, nil
 		}
-	}
-	if err := a.NS.Wake(t); err != nil {
-		return 0, err
 	}
 	err = other.NS.Borrow(func(fd int) error {
 		return a.NS.ReadAll([]kernel.Query{nsidQuery(fd)}, func(replies []kernel.Reply) (err error) {
@@ -250,15 +244,14 @@ func (a asking) number(t kernel.Thread, other *Section) (number int, err error) 
 }
 
 // openPeers opens the namespaces that the topology wants cables of another to lead to, as far as it is that one's to ask for them: see
-// asks. What was prefetched has not asked. They are a few; what is not among them is asked for when it is needed.
+// asks. They are a few; what is not among them is asked for when it is needed.
 func (e *Env) openPeers(ns string) (files []kernel.File) {
 	const few = 4 // descriptors at once, of each thread
 	var names []string
 	for _, o := range e.wantIn[section{ns, KindLink}].objects {
 		l, _ := o.(Link)
 		pair, ok := l.Pair()
-		asks := ns < pair.NS || e.Prefetched[pair.NS] != nil && pair.NS != ""
-		if !ok || ns == "" || !asks || slices.Contains(names, pair.NS) || len(names) == few {
+		if !ok || ns == "" || ns >= pair.NS || slices.Contains(names, pair.NS) || len(names) == few {
 			continue
 		}
 		names = append(names, pair.NS)

@@ -3,7 +3,6 @@ package kind
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -192,18 +191,6 @@ func (e *Env) crowded(l Link) bool {
 		}
 	}
 	return ports >= crowd
-}
-
-// WithCrowd tells in which sections bridges wait to be brought up, if one of them is to have a crowd of ports; else nil.
-func (e *Env) WithCrowd() map[string]bool {
-	if !slices.ContainsFunc(e.down, e.crowded) {
-		return nil
-	}
-	in := make(map[string]bool)
-	for _, l := range e.down {
-		in[l.NS] = true
-	}
-	return in
 }
 
 func (s *Section) writeForwarding6(l Link) error {

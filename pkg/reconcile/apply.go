@@ -25,7 +25,7 @@ func (r *run) apply() error {
 	if err != nil {
 		return ended(ErrNotRun, err)
 	}
-	start, p := r.lists, r.guard(r.compare(want))
+	start, p := r.lists, r.guard(r.diff(want))
 	r.report.Plan = p
 	r.warn()
 	if p.Refused() {
@@ -63,12 +63,12 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 		if err := r.prepare(p, want); err != nil {
 			return err
 		}
-		early, err := r.execute(p.Steps, round > 0, false)
-		if err != nil {
+		if err := r.execute(p.Steps, round > 0, false); err != nil {
 			return err
 		}
 		if round > 0 || len(p.Steps) > 0 {
-			if p, want, err = r.verify(touchedBy(p.Steps), early); err != nil {
+			var err error
+			if p, want, err = r.verify(touchedBy(p.Steps)); err != nil {
 				return err
 			}
 		}
@@ -79,22 +79,16 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 	return fmt.Errorf("not settled after %d rounds: %s", rounds, left(p))
 }
 
-// verify reads what steps can have changed, but for what was read early, and plans anew if that is not as it is wanted.
-func (r *run) verify(touched, early sections) (p plan.Plan, want []plan.Object, err error) {
-	open := len(r.env.Sections)
-	want, err = r.observe(r.want, touched.but(early))
-	if err != nil {
-		return p, nil, err
-	}
-	if vanished := len(r.env.Sections) < open; touched != nil && !vanished {
-		if p = r.diff(r.env.WantedIn(touched.has), r.lists.in(touched)); len(p.Steps) == 0 {
-			return p, want, nil
-		}
-		if want, err = r.observe(r.want, nil); err != nil {
+// verify reads what steps can have changed. If that is not as it is wanted it reads all, and plans anew.
+func (r *run) verify(touched sections) (p plan.Plan, want []plan.Object, err error) {
+	for ; ; touched = nil {
+		if want, err = r.observe(r.want, touched); err != nil {
 			return p, nil, err
 		}
+		if p = r.diff(want); len(p.Steps) == 0 || touched == nil {
+			return r.guard(p), want, nil
+		}
 	}
-	return r.guard(r.compare(want)), want, nil
 }
 
 // left names what a plan still has to do.
@@ -220,7 +214,7 @@ func (r *run) destroy() error {
 			return ended(ErrPartial, fmt.Errorf("%w; left: %s", failed, left(p)))
 		}
 		failed = r.prepare(p, nil)
-		_, err = r.execute(p.Steps, round > 0, true)
+		err = r.execute(p.Steps, round > 0, true)
 		failed = errors.Join(failed, err)
 	}
 }

@@ -144,13 +144,13 @@ func (r *run) delete(b batch, l *ledger, pastFailures bool) error {
 		workers = kernel.Waiters(r.Workers)
 	}
 	list := places(b)
-	stopped := kernel.Each(workers, len(list), func(_ kernel.Thread, i int) error {
+	stopped := kernel.Each(workers, len(list), func(t kernel.Thread, i int) error {
 		if err := r.interrupted(); err != nil {
 			return err
 		}
 		p := list[i]
 		p.begun = true
-		p.fail(b, r.deleteIn(p, k))
+		p.fail(b, r.deleteIn(t, p, k))
 		if p.err != nil && !pastFailures {
 			return errFailed
 		}
@@ -168,14 +168,14 @@ func (r *run) delete(b batch, l *ledger, pastFailures bool) error {
 
 var errFailed = errors.New("failed")
 
-// deleteIn deletes the objects of one place, and lets it rest. With a namespace that is gone they are too.
-func (r *run) deleteIn(p *place, k *kind.Kind) error {
+// deleteIn deletes the objects of one place. With a namespace that is gone they are too.
+func (r *run) deleteIn(t kernel.Thread, p *place, k *kind.Kind) error {
+	if s := r.env.Sections[p.ns]; s != nil {
+		s.NS.Use(t)
+	}
 	err := k.Del(r.env, p.objects)
 	if errors.Is(err, kernel.ErrGone) && !k.Last {
 		err = nil
-	}
-	if s := r.env.Sections[p.ns]; s != nil {
-		s.NS.Rest()
 	}
 	return err
 }

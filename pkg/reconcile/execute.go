@@ -38,9 +38,8 @@ func deletes(s plan.Step) bool { return s.Action == plan.Delete }
 
 func kindOf(s plan.Step) *kind.Kind { return kind.Of(s.Key()) }
 
-// execute takes the steps in the order of [arrange], up to the first that fails, or past failures. Early are the sections that were read
-// after the last write to them, while the rest was still to be made.
-func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (early sections, failed error) {
+// execute takes the steps in the order of [arrange], up to the first that fails, or past failures.
+func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed error) {
 	l := r.newLedger(steps, unplanned)
 	list := batches(steps)
 	ahead := r.lookAhead(list, l, pastFailures)
@@ -49,9 +48,7 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (early se
 	for i, b := range list {
 		err := r.interrupted()
 		if err == nil && i == flooded && !pastFailures {
-			if err = ahead.end(true); err == nil {
-				early, err = r.readEarly(list[:i], list[i:])
-			}
+			err = ahead.end(true)
 		}
 		switch {
 		case err != nil:
@@ -67,14 +64,11 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (early se
 		}
 	}
 	failed = also(failed, ahead.end(failed == nil))
-	if failed == nil && !pastFailures && flooded == len(list) {
-		early, failed = r.readEarly(list, nil)
-	}
 	if failed == nil || pastFailures {
 		failed = also(failed, r.finishLinks(l, func(string) bool { return true }))
 	}
 	l.close()
-	return early, failed
+	return failed
 }
 
 func (r *run) interrupted() error {

@@ -49,9 +49,6 @@ type Options struct {
 	// Workers is how many threads may read and write the kernel at once. 0 is one for each processor, but a single one
 	// when the writes are watched: they come in the order of the plan then.
 	Workers int
-	// Prefetched is what the first look need not read, nil for nothing. It knows where the process runs, and may have the lock. Who
-	// started it closes it.
-	Prefetched *Prefetch
 }
 
 // Host is the machine that plumb runs on, as seen from the namespaces that the process is in.
@@ -95,7 +92,7 @@ func Open(o Options) (*Host, error) {
 		h.Warn = func(string) {}
 	}
 	var err error
-	if h.home, err = h.Prefetched.home(); err != nil {
+	if h.home, err = findHome(); err != nil {
 		return nil, ended(ErrNotRun, err)
 	}
 	return h, nil
@@ -111,22 +108,24 @@ func traced(seam *kernel.Seam, trace func(string, time.Duration, error)) *kernel
 	}}
 }
 
-// findHome opens the host's own namespace, through which nothing is written, if plumb can work here.
-func findHome() (h home, host *kernel.Namespace, err error) {
+// findHome says where the process runs, if plumb can work there.
+func findHome() (h home, err error) {
 	if err := capable(); err != nil {
-		return h, nil, err
+		return h, err
 	}
 	slave, err := kernel.OnSlaveMount()
 	if err != nil {
-		return h, nil, err
+		return h, err
 	}
 	if slave {
-		return h, nil, fmt.Errorf("%s lies on a slave mount, as inside `ip netns exec`: namespaces made here would vanish with this process; use `nsenter --net=%s/NAME plumb ...`", kernel.NetnsDir, kernel.NetnsDir)
+		return h, fmt.Errorf("%s lies on a slave mount, as inside `ip netns exec`: namespaces made here would vanish with this process; use `nsenter --net=%s/NAME plumb ...`", kernel.NetnsDir, kernel.NetnsDir)
 	}
-	if host, err = kernel.Current(nil); err != nil {
-		return h, nil, err
+	host, err := kernel.Current(nil)
+	if err != nil {
+		return h, err
 	}
-	return home{host.Cookie(), filepath.Join(runDir, strconv.FormatUint(host.Cookie(), 10))}, host, nil
+	defer host.Close()
+	return home{host.Cookie(), filepath.Join(runDir, strconv.FormatUint(host.Cookie(), 10))}, nil
 }
 
 // capable says which capability is missing, if one is.
@@ -202,15 +201,12 @@ func (h *Host) locked(ctx context.Context, verb, name string, f func(*run) error
 			err = fmt.Errorf("%s %s: %w", verb, name, err)
 		}
 	}()
-	l := h.Prefetched.takeLock()
-	if l == nil {
-		if l, err = takeLock(ctx, h.dir, h.LockTimeout, h.Seam); err != nil {
-			return Report{}, ended(ErrNotRun, err)
-		}
-		h.Prefetched.drop() // somebody can have changed what was read without this lock
+	lock, err := takeLock(ctx, h.dir, h.LockTimeout, h.Seam)
+	if err != nil {
+		return Report{}, ended(ErrNotRun, err)
 	}
 	defer func() {
-		if err := l.release(); err != nil { // how the run ended stands
+		if err := lock.Close(); err != nil { // how the run ended stands
 			h.Warn(err.Error())
 		}
 	}()
@@ -218,11 +214,6 @@ func (h *Host) locked(ctx context.Context, verb, name string, f func(*run) error
 	if err != nil {
 		return Report{}, ended(ErrNotRun, err)
 	}
-	// What a namespace inherits can have changed while another run had the lock, and will while nobody has.
-	if l.waited || !rec.empty() {
-		h.Prefetched.dropSpare()
-	}
-	defer h.Prefetched.dropSpare()
 	r := &run{Host: h, ctx: ctx, topology: name, record: rec}
 	defer r.close()
 	err = f(r)

@@ -81,7 +81,6 @@ type lab struct {
 	warnings []string
 
 	names    []string // of topologies that were applied
-	runs     int
 	start    *state
 	base     *state
 	fixtures []func()
@@ -180,36 +179,9 @@ func (l *lab) applyIn(ctx context.Context, topo *topology.Topology, change ...fu
 	if !slices.Contains(l.names, topo.Name) {
 		l.names = append(l.names, topo.Name)
 	}
-	p := l.prefetchNow(reconcile.ForApply, change)
-	h := l.open(append(slices.Clip(change), taking(p))...)
+	h := l.open(change...)
 	report, err := h.Apply(ctx, topo)
-	err = errors.Join(err, h.Close(), p.Close())
-	p.Wait()
-	return report, err
-}
-
-// prefetchNow reads ahead of a run, in turn nothing, all, or as much as may be: that is to make no difference. A run that has
-// what was prefetched keeps it.
-func (l *lab) prefetchNow(why reconcile.Purpose, change []func(*reconcile.Options)) *reconcile.Prefetch {
-	var o reconcile.Options
-	for _, f := range change {
-		f(&o)
-	}
-	if o.Prefetched != nil {
-		return o.Prefetched
-	}
-	l.runs++
-	switch l.runs % 3 {
-	case 1:
-		return nil
-	case 2:
-		return reconcile.StartPrefetch(why).Wait()
-	}
-	return reconcile.StartPrefetch(why)
-}
-
-func taking(p *reconcile.Prefetch) func(*reconcile.Options) {
-	return func(o *reconcile.Options) { o.Prefetched = p }
+	return report, errors.Join(err, h.Close())
 }
 
 // apply applies a topology; it must succeed by what it planned alone.
@@ -249,31 +221,21 @@ func (l *lab) converged(topo *topology.Topology) {
 	}
 }
 
-// diff plans, which comes to the same with what was prefetched and without.
-func (l *lab) diff(topo *topology.Topology, change ...func(*reconcile.Options)) (p plan.Plan) {
+func (l *lab) diff(topo *topology.Topology, change ...func(*reconcile.Options)) plan.Plan {
 	l.Helper()
-	var texts []string
-	for _, prefetched := range []*reconcile.Prefetch{reconcile.StartPrefetch(reconcile.ForDiff).Wait(), nil} {
-		h := l.open(append(slices.Clip(change), taking(prefetched))...)
-		var err error
-		p, err = h.Diff(context.Background(), topo)
-		if err = errors.Join(err, h.Close(), prefetched.Close()); err != nil {
-			l.Fatalf("diff %s: %v\n%s", topo.Name, err, planText(p))
-		}
-		texts = append(texts, planText(p))
+	h := l.open(change...)
+	p, err := h.Diff(context.Background(), topo)
+	if err = errors.Join(err, h.Close()); err != nil {
+		l.Fatalf("diff %s: %v\n%s", topo.Name, err, planText(p))
 	}
-	l.same("with what was prefetched", texts[1], texts[0])
 	return p
 }
 
 func (l *lab) tryDestroy(name string, change ...func(*reconcile.Options)) (reconcile.Report, error) {
 	l.Helper()
-	p := l.prefetchNow(reconcile.ForDestroy, change)
-	h := l.open(append(slices.Clip(change), taking(p))...)
+	h := l.open(change...)
 	report, err := h.Destroy(context.Background(), name)
-	err = errors.Join(err, h.Close(), p.Close())
-	p.Wait()
-	return report, err
+	return report, errors.Join(err, h.Close())
 }
 
 // destroy destroys a topology; it must succeed by what it planned alone.

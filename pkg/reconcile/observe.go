@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +62,7 @@ func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, er
 	r.env = &kind.Env{
 		Topology: r.topology, Cookie: r.cookie, Seam: r.Seam, Record: r.record.view(r.topology), Adopt: r.Adopt,
 		Foreign: make(map[string]kind.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
-		Copies: r.copies, Spare: r.Prefetched.forFirst(r.Workers),
+		Copies: r.copies,
 	}
 	r.env.SetWant(want, last)
 	if err := r.openSections(before, touched); err != nil {
@@ -85,16 +84,16 @@ func (r *run) list(touched sections) error {
 	})
 	names := slices.Sorted(maps.Keys(r.env.Sections))
 	found := make([][]plan.Have, len(names))
-	list := func(i int) (err error) {
+	list := func(t kernel.Thread, i int) (err error) {
 		known := false
 		if found[i], known = r.lists[names[i]]; !known || touched.has(names[i]) {
 			s := r.env.Sections[names[i]]
+			s.NS.Use(t)
 			found[i], err = r.listSection(table, s)
-			s.NS.Rest()
 		}
 		return err
 	}
-	if err := kernel.Share(r.Workers, len(names), list); err != nil {
+	if err := kernel.Each(r.Workers, len(names), list); err != nil {
 		return err
 	}
 	r.lists = make(lists, len(names))
@@ -145,9 +144,7 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		return err
 	}
 	r.env.Names = names
-	prefetched := r.Prefetched.take()
-	r.env.Prefetched = prefetched
-	host := cmp.Or(before[""], prefetched[""])
+	host := before[""]
 	if host == nil {
 		n, err := kernel.Current(r.Seam)
 		if err != nil {
@@ -155,7 +152,6 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		}
 		host = kind.NewSection(n)
 	}
-	host.NS.Through(r.Seam)
 	found := make([]*kind.Section, len(names)+1)
 	found[0] = host
 	stamps := make([]kind.NamespaceStamp, len(names)+1)
@@ -167,15 +163,13 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		switch s := before[name]; {
 		case s != nil && !touched.has(name):
 			found[i] = s
-		case i == 0 && host == prefetched[""]:
 		case i == 0:
 			err = errors.Join(r.env.ReadLinks(host, host.NS), host.Read())
 		default:
-			found[i], stamps[i], err = r.openNamed(t, name, host.NS, prefetched[name], s)
+			found[i], stamps[i], err = r.openNamed(t, name, host.NS, s)
 		}
 		return err
 	})
-	r.env.Prefetched = nil
 	r.env.Sections = make(map[string]*kind.Section, len(found))
 	for i, s := range found {
 		switch {
@@ -193,18 +187,15 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 	return err
 }
 
-// openNamed reads the section of a namespace, nil for one that is not the topology's, and lets it rest. What was prefetched of it is not
-// read again; nil is nothing. Before is its section at the look before this one, nil for none.
-func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, prefetched, before *kind.Section) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
-	s := prefetched
-	if s == nil || !s.NS.Stands() {
-		s, err = r.openLinks(t, name, host, before)
-	}
+// openNamed reads the section of a namespace, nil for one that is not the topology's. Before is its section at the look
+// before this one, nil for none.
+func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, before *kind.Section) (
+	_ *kind.Section, stamp kind.NamespaceStamp, err error,
+) {
+	s, err := r.openLinks(t, name, host, before)
 	if s == nil || err != nil {
 		return nil, stamp, err
 	}
-	s.NS.Through(r.Seam)
-	defer s.NS.Rest()
 	stamp = kind.StampOf(r.topology, r.cookie, s.Links)
 	adopted := r.Adopt && !stamp.Final && r.env.Wanted(kind.NamespaceKey(name))
 	if s.Owned = stamp.Class == plan.Ours || adopted; !s.Owned {
@@ -213,7 +204,10 @@ func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, pr
 	if s.Ending = r.leaving && stamp.Class == plan.Ours; s.Ending {
 		return s, stamp, nil
 	}
-	return s, stamp, r.readWhole(t, s)
+	if err = s.Read(); err == nil {
+		err = r.env.ReadSysctls(s)
+	}
+	return s, stamp, err
 }
 
 // openLinks opens a namespace, and reads its links. It gives nil when none has the name: listing the namespaces tells what to do about it.
@@ -229,25 +223,13 @@ func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace, be
 	case err != nil:
 		return nil, err
 	}
+	n.Use(t)
 	s := kind.NewSection(n)
 	if err := r.env.ReadLinks(s, host); err != nil {
 		n.Close()
 		return nil, fmt.Errorf("read namespace %s: %w", name, err)
 	}
 	return s, nil
-}
-
-// readWhole reads all of a section but its links, as far as that is not known. The thread is in the namespace, unless that rests.
-func (r *run) readWhole(t kernel.Thread, s *kind.Section) error {
-	if !s.Whole {
-		if err := s.NS.Wake(t); err != nil {
-			return err
-		}
-		if err := s.Read(); err != nil {
-			return err
-		}
-	}
-	return r.env.ReadSysctls(t, s)
 }
 
 // wanted is what a topology wants, with the stamps that its namespaces get.
@@ -301,7 +283,7 @@ func (r *run) plan() (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	return r.guard(r.compare(want)), nil
+	return r.guard(r.diff(want)), nil
 }
 
 func (r *run) warnOnce(text string) {

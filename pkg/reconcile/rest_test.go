@@ -27,6 +27,14 @@ func (l *lab) named(name string) (n *kernel.Namespace) {
 	return n
 }
 
+// rest has all closed that is open of a namespace.
+func rest(n *kernel.Namespace) {
+	_ = kernel.OnThread(func(t kernel.Thread) error {
+		n.Use(t)
+		return nil
+	})
+}
+
 // lastDescriptor is the highest of this process.
 func (l *lab) lastDescriptor() (last int) {
 	l.Helper()
@@ -52,16 +60,16 @@ func TestRest(t *testing.T) {
 	n := l.named("r0")
 	uses := func() map[string]error {
 		_, read := kind.ListLinks(n)
-		n.Rest()
+		rest(n)
 		_, fd := n.FD()
-		n.Rest()
+		rest(n)
 		_, nft := n.NFTUntouched()
-		n.Rest()
+		rest(n)
 		return map[string]error{"read": read, "descriptor": fd, "nftables": nft, "inside": n.Inside(func() error { return nil })}
 	}
 	expect := func(when string, want error) {
 		t.Helper()
-		n.Rest()
+		rest(n)
 		for use, err := range uses() {
 			if !errors.Is(err, want) {
 				t.Errorf("%s: %s: %v, want %v", when, use, err, want)
@@ -69,7 +77,7 @@ func TestRest(t *testing.T) {
 		}
 	}
 	expect("at rest", nil)
-	n.Rest()
+	rest(n)
 	l.script("ip netns del r0")
 	expect("when it is gone", fs.ErrNotExist)
 	l.script("ip netns add r0")
@@ -103,7 +111,7 @@ func TestAgain(t *testing.T) {
 	if err := look("r1"); err != nil || again == n || again.Name != "r1" {
 		t.Errorf("by another name it is the same, or the error is %v", err)
 	}
-	n.Rest()
+	rest(n)
 	if err := look("r0"); err != nil || again == n || again.Cookie() != n.Cookie() {
 		t.Errorf("at rest it was not opened anew, or the error is %v", err)
 	}
@@ -124,7 +132,7 @@ func TestRestWithoutDescriptors(t *testing.T) {
 	l := newLab(t)
 	l.script("ip netns add r0")
 	n := l.named("r0")
-	n.Rest()
+	rest(n)
 	err := kernel.OnThread(func(t kernel.Thread) error {
 		var before unix.Rlimit
 		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
@@ -135,7 +143,8 @@ func TestRestWithoutDescriptors(t *testing.T) {
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
 			return err
 		}
-		err := n.Wake(t)
+		n.Use(t)
+		_, err := n.FD()
 		return errors.Join(err, unix.Setrlimit(unix.RLIMIT_NOFILE, &before))
 	})
 	if !errors.Is(err, unix.EMFILE) || errors.Is(err, kernel.ErrGone) {

@@ -58,20 +58,20 @@ func (r *run) rollBack(start lists, before *record) (rest plan.Plan, err error) 
 	outcomes := r.report.Outcomes
 	defer func() { r.report.Outcomes = outcomes }()
 	rest = inverse(outcomes) // until the kernel has told
-	want := r.before(start.in(nil), before)
+	want := r.before(start.all(), before)
 	r.record.recall(before, r.topology)
 	for range rounds {
 		if _, err := r.observe(want, nil); err != nil {
 			return rest, err
 		}
-		if rest = r.diff(want, r.lists.in(nil)); len(rest.Steps) == 0 {
+		if rest = r.diff(want); len(rest.Steps) == 0 {
 			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
 			return rest, r.record.save(r.Seam)
 		}
 		// Should the process die on the way, the record must know what it was about to do; but the way back is worth
 		// trying without.
 		err = r.prepare(rest, nil)
-		_, failed := r.execute(rest.Steps, true, true)
+		failed := r.execute(rest.Steps, true, true)
 		if err = errors.Join(err, failed); errors.Is(err, errStopped) {
 			return rest, err
 		}
@@ -79,7 +79,7 @@ func (r *run) rollBack(start lists, before *record) (rest plan.Plan, err error) 
 	if _, err := r.observe(want, nil); err != nil {
 		return rest, err
 	}
-	return r.diff(want, r.lists.in(nil)), nil
+	return r.diff(want), nil
 }
 
 // inverse names what is to be undone of what a run did or tried, the last first.

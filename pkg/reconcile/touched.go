@@ -43,17 +43,3 @@ func touchedBy(steps []plan.Step) sections {
 	}
 	return touched
 }
-
-// but leaves out others. Of all it leaves out none.
-func (s sections) but(others sections) sections {
-	if s == nil {
-		return nil
-	}
-	rest := make(sections, len(s))
-	for name := range s {
-		if !others[name] {
-			rest[name] = true
-		}
-	}
-	return rest
-}
