@@ -1,9 +1,12 @@
-package kind
+package kinds
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -43,7 +46,7 @@ func AddressKey(ns, dev string, p netip.Prefix) plan.Key {
 
 // NewAddress is an address as plumb makes it.
 func NewAddress(ns, dev string, p netip.Prefix) Address {
-	a := Address{NS: ns, Dev: dev, Prefix: p, Connected: true, Proto: Protocol}
+	a := Address{NS: ns, Dev: dev, Prefix: p, Connected: true, Proto: object.Protocol}
 	if p.Addr().Is4() && p.Addr().IsLoopback() {
 		a.Scope = scopeHost // as ip-address(8) does
 	}
@@ -57,15 +60,7 @@ const scopeHost = 254
 func (a Address) Key() plan.Key { return AddressKey(a.NS, a.Dev, a.Prefix) }
 
 // Needs implements [plan.Object].
-func (a Address) Needs() []plan.Key { return []plan.Key{linkNeed(a.NS, a.Dev)} }
-
-// linkNeed is what anything on a link needs: the link, or for lo, which comes with its namespace, that.
-func linkNeed(ns, dev string) plan.Key {
-	if dev == "lo" && ns != "" {
-		return NamespaceKey(ns)
-	}
-	return LinkKey(ns, dev)
-}
+func (a Address) Needs() []plan.Key { return []plan.Key{object.LinkNeed(a.NS, a.Dev)} }
 
 // Describe implements [plan.Object].
 func (a Address) Describe() string { return "" }
@@ -143,31 +138,42 @@ func sameSubnet(a, b plan.Object) bool {
 
 // On implements [plan.Dependent]. A source address is there as long as one link has it.
 func (a Address) On() []plan.Key {
-	return []plan.Key{linkNeed(a.NS, a.Dev), sourceKey(a.NS, a.Prefix.Addr())}
+	return []plan.Key{object.LinkNeed(a.NS, a.Dev), sourceKey(a.NS, a.Prefix.Addr())}
 }
 
 // After implements [plan.Dependent]: an address goes with its link, IPv6 goes when the MTU is too small for it, and what is declared
 // beside the link-local address that the kernel derives is made anew after that.
 func (a Address) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	if now == nil {
-		return a, old.Key() != LinkKey(a.NS, a.Dev) && old.Key() != NamespaceKey(a.NS)
+		return a, old.Key() != object.LinkKey(a.NS, a.Dev) && old.Key() != object.NamespaceKey(a.NS)
 	}
-	l, ok := now.(Link)
+	l, ok := now.(link.Link)
 	if !ok || a.Prefix.Addr().Is4() {
 		return a, true
 	}
-	was, changed := old.(Link)
-	anew := changed && l.LinkLocal.Set && l.LinkLocal != was.LinkLocal && a.besideDerived()
-	return a, l.MTU >= MinIPv6MTU && l.Up && !anew
-}
-
-// besideDerived says whether an address is one of ours that the kernel sorts by age with the one that it derives.
-func (a Address) besideDerived() bool {
-	return a.Proto == Protocol && a.Prefix.Addr().Is6() && a.Prefix.Addr().IsLinkLocalUnicast()
+	was, changed := old.(link.Link)
+	derivesAnew := changed && l.LinkLocal.Set && l.LinkLocal != was.LinkLocal
+	return a, l.CarriesIPv6() && !(derivesAnew && object.BesideDerived(a.Prefix.Addr(), a.Proto))
 }
 
 // Bears implements [plan.Bearer]: with the last IPv4 address of a link go its routes, and with any address those that
 // have it as source.
 func (a Address) Bears() []plan.Key {
-	return []plan.Key{LinkKey(a.NS, a.Dev), sourceKey(a.NS, a.Prefix.Addr())}
+	return []plan.Key{object.LinkKey(a.NS, a.Dev), sourceKey(a.NS, a.Prefix.Addr())}
+}
+
+// Gives implements [object.Addressed].
+func (a Address) Gives() (plan.Key, netip.Addr) { return object.LinkKey(a.NS, a.Dev), a.Prefix.Addr() }
+
+// cutsAddress says whether a change takes an address that the host is reached by.
+func cutsAddress(l *object.Lifelines, s plan.Step, c plan.Change) string {
+	old, existed := c.Old.(Address)
+	switch {
+	case !existed || old.NS != "" || s.Action == plan.Update || s.Action == plan.Adopt:
+	case old.Prefix.Addr() == l.SSH:
+		return "would take the address of the current SSH session"
+	case l.Links[old.Dev] != nil && l.Links[old.Dev].Uplink:
+		return fmt.Sprintf("would take an address of %s, the host's uplink", old.Dev)
+	}
+	return ""
 }

@@ -1,4 +1,4 @@
-package kind
+package kinds
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // inheritance is what new namespaces get from the host: the same for all of them, until the host's own parameters change.
@@ -59,11 +60,12 @@ func (p parameter) setting(dir string) setting {
 // resetConf gives a new namespace the kernel's own IPv4 defaults. The kernel gives it those of the initial namespace,
 // so that on a host that routes every namespace would. What it has inherited is looked for in the first only. The calling thread is in the
 // namespace.
-func (e *Env) resetConf(ns *kernel.Namespace) (inheritance, error) {
-	if e.inherited == nil {
-		e.inherited = sync.OnceValues(func() (inheritance, error) { return inherit(ns) })
+func resetConf(e *object.Env, ns *kernel.Namespace) (inheritance, error) {
+	all := object.In[namespaces](e)
+	if all.inherited == nil {
+		all.inherited = sync.OnceValues(func() (inheritance, error) { return inherit(ns) })
 	}
-	got, err := e.inherited()
+	got, err := all.inherited()
 	if err != nil {
 		return got, err
 	}
@@ -76,31 +78,32 @@ func (e *Env) resetConf(ns *kernel.Namespace) (inheritance, error) {
 }
 
 // forgetInherited is for when namespaces may inherit something else from now on.
-func (e *Env) forgetInherited() { e.inherited = nil }
+func forgetInherited(e *object.Env) { object.In[namespaces](e).inherited = nil }
 
 // inherit finds out what a namespace has inherited that is new, and that the calling thread is in. What lo has it took from the default, as
 // other links will, but for what it always has. One message tells that, so that of the default's files only those are read of which lo has
 // another value, or would have in any case.
 func inherit(ns *kernel.Namespace) (inheritance, error) {
 	var got inheritance
-	var lo LiveLink
+	var lo object.LiveLink
 	var four []byte
-	err := ns.Read(linkQuery("lo"), func(msgs [][]byte) {
+	err := ns.Read(object.LinkNamed(object.Lo), func(msgs [][]byte) {
 		for _, m := range msgs {
-			lo, four = parseLink(m), slices.Clone(confOf(m).nested(unix.AF_INET).get(iflaInetConf))
+			lo = object.ParseLink(m)
+			four = slices.Clone(object.LinkConf(m).Nested(unix.AF_INET).Get(object.IflaInetConf))
 		}
 	})
 	if err != nil {
 		return got, fmt.Errorf("read lo of a new namespace: %w", err)
 	}
-	asked := []setting{{SysctlPath(Forwarding6), "0"}} // which is copied too with net.core.devconf_inherit_init_net set
+	asked := []setting{{object.SysctlPath(object.Forwarding6), "0"}} // which is copied too with net.core.devconf_inherit_init_net set
 	for i, p := range conf4 {
 		if p.name == "" {
 			continue
 		}
 		asked = append(asked, p.setting("all"))
 		want := p.in("lo")
-		odd := len(four) > 4*i && u32At(four, i) != want.value
+		odd := len(four) > 4*i && kernel.U32At(four, i) != want.value
 		if odd || want != p.in("default") {
 			asked = append(asked, p.in("default").setting("default"))
 		}

@@ -1,4 +1,4 @@
-package kind
+package kinds
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -76,7 +78,7 @@ func mend(n *kernel.Namespace) ([]setting, error) {
 	return got.deviations, err
 }
 
-// The other end of a cable is known where it has nothing that a host has configured, and becomes what is wanted where it has.
+// A link becomes what is wanted in a namespace that has inherited what a host has configured, and in one that has not.
 func TestInheritLink(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
@@ -92,15 +94,15 @@ func TestInheritLink(t *testing.T) {
 					return err
 				}
 				defer far.NS.Close()
-				if far.plain != (parameters == nil) {
-					t.Errorf("a namespace that has inherited %v gives its links what the kernel does by default: %v", parameters, far.plain)
+				if far.Plain != (parameters == nil) {
+					t.Errorf("a namespace that has inherited %v gives its links what the kernel does by default: %v", parameters, far.Plain)
 				}
 				near, err := kernel.Create(thread, "near", new(kernel.Seam))
 				if err != nil {
 					return err
 				}
 				defer near.Close()
-				return makesCable(t, far, NewSection(near), mtu)
+				return makesCable(t, far, object.NewSection(near), mtu)
 			})
 			if err != nil {
 				t.Errorf("where %v is inherited, with an MTU of %d: %v", parameters, mtu, err)
@@ -110,7 +112,7 @@ func TestInheritLink(t *testing.T) {
 }
 
 // inheritor makes a namespace as if it had inherited 1 for some parameters of IPv6.
-func inheritor(thread kernel.Thread, parameters []string) (*Section, error) {
+func inheritor(thread kernel.Thread, parameters []string) (*object.Section, error) {
 	n, err := kernel.Create(thread, "far", new(kernel.Seam))
 	if err != nil {
 		return nil, err
@@ -118,11 +120,11 @@ func inheritor(thread kernel.Thread, parameters []string) (*Section, error) {
 	for _, p := range parameters {
 		err = errors.Join(err, n.WriteSysctlHere("net/ipv6/conf/"+p, "1"))
 	}
-	s := NewSection(n)
+	s := object.NewSection(n)
 	if err == nil {
 		var got inheritance
-		got, err = new(Env).resetConf(n)
-		s.plain = got.plain
+		got, err = resetConf(new(object.Env), n)
+		s.Plain = got.plain
 	}
 	if err != nil {
 		n.Close()
@@ -130,38 +132,26 @@ func inheritor(thread kernel.Thread, parameters []string) (*Section, error) {
 	return s, err
 }
 
-// makesCable tests that what is told beforehand of the end of a cable is so, and that the end becomes what is wanted.
-func makesCable(t *testing.T, far, near *Section, mtu uint32) error {
-	l := Link{NS: "far", Name: "eth0", Ifname: "eth0", Type: Veth, MTU: mtu, MAC: MAC{0x02, 5: 1}, Up: true, Group: Group("test")}
+// makesCable tests that the ends of a cable become what is wanted.
+func makesCable(t *testing.T, far, near *object.Section, mtu uint32) error {
+	l := link.Link{
+		NS: "far", Name: "eth0", Ifname: "eth0", Type: link.TypeVeth, MTU: mtu, MAC: object.MAC{0x02, 5: 1}, Up: true,
+		Group: object.Group("test"), Spec: link.Veth{}, Peer: "near/eth0",
+	}
 	other := l
-	other.NS, other.MAC = "near", MAC{0x02, 5: 2}
+	other.NS, other.MAC, other.Peer = "near", object.MAC{0x02, 5: 2}, "far/eth0"
 	want := []plan.Object{l, other}
-	if mtu >= MinIPv6MTU {
+	if mtu >= object.MinIPv6MTU {
 		l.LinkLocal = plan.Some(netip.MustParseAddr("fe80::1"))
 		want = []plan.Object{l, other, Address{NS: "far", Dev: "eth0", Prefix: netip.MustParsePrefix("fd00::1/64")}}
 	}
-	e := Env{Topology: "test", Sections: map[string]*Section{"far": far, "near": near}}
+	e := object.Env{Topology: "test", Sections: map[string]*object.Section{"far": far, "near": near}}
 	e.SetWant(want, nil)
-	own, err := e.createLinks([]Link{l, other})
-	if err != nil {
+	if err := link.Put(&e, []plan.Change{{New: l}, {New: other}}); err != nil {
 		return err
 	}
-	made, err := FindLink(far.NS, "eth0")
-	if err != nil {
-		return err
-	}
-	told := e.otherEnd(l, own)
-	if (told.Index != 0) != (far.plain && own.Index != 0) { // of which kernels before 6.2 tell nothing
-		t.Errorf("index %d is told of the other end, where the own is %d, and what it has is known: %v", told.Index, own.Index, far.plain)
-	}
-	live := LiveLink{Index: made.Index, Group: made.Group, NoLinkLocal: made.NoLinkLocal, Disabled6: made.Disabled6, Forwarding6: made.Forwarding6}
-	if told.Index != 0 && told != live {
-		t.Errorf("told is %+v of the other end, which has %+v", told, live)
-	}
-	if err := e.finishLink(l, told, false); err != nil {
-		return err
-	}
-	if made, err = FindLink(far.NS, "eth0"); made.NoLinkLocal || made.Disabled6 || made.Forwarding6 || !made.Up() {
+	made, err := object.FindLink(far.NS, "eth0")
+	if made.NoLinkLocal || made.Disabled6 || made.Forwarding6 || !made.Up() {
 		t.Errorf("in the end it has %+v", made)
 	}
 	return err

@@ -1,79 +1,94 @@
-package kind
+package kinds
 
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+	"sync"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// NamespaceStamp tells by the stamp on its lo whose a namespace is.
-type NamespaceStamp struct {
-	Class plan.Class
-	Why   string
-	Final bool
-}
-
-// StampOf reads a namespace's stamp, as seen by a topology on the host with the given cookie.
-func StampOf(topology string, cookie uint64, links []LiveLink) NamespaceStamp {
-	lo := loopbackOf(links)
-	if lo == nil {
-		return NamespaceStamp{Class: plan.Foreign, Why: notOurs, Final: true}
-	}
-	owner, home, marked := ParseNamespaceAlias(lo.Alias)
-	switch {
-	case marked && owner != topology:
-		return NamespaceStamp{Class: plan.Foreign, Why: belongsTo(owner), Final: true}
-	case marked && home != cookie:
-		return NamespaceStamp{Class: plan.Foreign, Why: "belongs to topology " + owner + " of another host", Final: true}
-	case marked && lo.Group == Group(topology):
-		return NamespaceStamp{Class: plan.Ours}
-	}
-	return NamespaceStamp{Class: plan.Foreign, Why: notOurs}
-}
-
-// loopbackOf finds lo among the links of a namespace; nil for none.
-func loopbackOf(links []LiveLink) *LiveLink {
-	i := slices.IndexFunc(links, func(l LiveLink) bool { return l.Type == loopback })
-	if i < 0 {
-		return nil
-	}
-	return &links[i]
-}
-
-// listNamespaces lists a section's own namespace. With the host's section come those of a wanted name that the run does
-// not look into.
-func listNamespaces(e *Env, s *Section) (have []plan.Have, err error) {
-	if s.NS.Name != "" {
-		h, err := e.namespace(s)
-		if err != nil || h.Class != plan.Ours && !e.Wanted(h.Object.Key()) {
-			return nil, err
+// readNamespaces streams a section's own namespace. With the host's section come names that no section has.
+func readNamespaces(e *object.Env, s *object.Section) iter.Seq[object.Live] {
+	return func(yield func(object.Live) bool) {
+		if s.NS.Name != "" {
+			yield(object.Live{Object: liveNamespace(e, s)})
+			return
 		}
-		return []plan.Have{h}, nil
-	}
-	for _, name := range e.Names {
-		key := NamespaceKey(name)
-		switch {
-		case e.Sections[name] != nil:
-		case e.Record.Pending(key) && isPlainFile(name):
-			have = append(have, plan.Have{Object: Namespace{Name: name, Leftover: true}, Why: "left over from a crash"})
-		case e.Foreign[name].Class == plan.Foreign:
-			stamp := e.Foreign[name]
-			have = append(have, plan.Have{Object: Namespace{Name: name}, Class: plan.Foreign, Final: stamp.Final, Why: stamp.Why})
-		case e.Wanted(key):
-			have = append(have, plan.Have{Object: Namespace{Name: name}, Class: plan.Foreign, Final: true,
-				Why: kernel.NetnsDir + "/" + name + " is there, and is no network namespace: remove it"})
+		for _, name := range e.Names {
+			if e.Sections[name] != nil {
+				continue
+			}
+			leftover := e.Record.Pending(object.NamespaceKey(name)) && isPlainFile(name)
+			if !yield(object.Live{Object: Namespace{Name: name, Leftover: leftover}}) {
+				return
+			}
 		}
+	}
+}
+
+func liveNamespace(e *object.Env, s *object.Section) Namespace {
+	n := Namespace{Name: s.NS.Name}
+	if lo := object.LoopbackOf(s.Links); lo != nil {
+		n.LoUp = lo.Up()
+		if _, _, marked := object.ParseNamespaceAlias(lo.Alias); marked && lo.Group == object.Group(e.Topology) {
+			n.Stamp = lo.Alias
+		}
+	}
+	switches := object.In[switches](s)
+	n.Forwarding4, n.Forwarding6 = plan.Some(object.IsOn(switches.four)), plan.Some(object.IsOn(switches.six))
+	return n
+}
+
+// stampedNamespaces is the [object.Owner] of namespaces.
+func stampedNamespaces(e *object.Env, s *object.Section, live iter.Seq[object.Live]) (have []plan.Have, err error) {
+	for l := range live {
+		n, ok := l.Object.(Namespace)
+		if !ok {
+			return nil, object.WrongType(object.KindNamespace, l.Object)
+		}
+		h, ok := stampedNamespace(e, s, n)
+		if !ok {
+			continue
+		}
+		if h.Class == plan.Ours && !n.Leftover && !e.Wanted(n.Key()) {
+			if h.Note, err = goesWith(e, s); err != nil {
+				return nil, err
+			}
+		}
+		have = append(have, h)
 	}
 	return have, nil
+}
+
+// stampedNamespace tells whose a namespace is; ok is false for one that is nobody's concern.
+func stampedNamespace(e *object.Env, s *object.Section, n Namespace) (h plan.Have, ok bool) {
+	k, stamp := n.Key(), e.Foreign[n.Name]
+	h = plan.Have{Object: n}
+	switch {
+	case s.NS.Name != "":
+		stamp = object.StampOf(e.Topology, e.Cookie, s.Links)
+		h.Class, h.Why, h.Final = stamp.Class, stamp.Why, stamp.Final
+		return h, h.Class == plan.Ours || e.Wanted(k)
+	case n.Leftover:
+		h.Why = "left over from a crash"
+	case stamp.Class == plan.Foreign:
+		h.Class, h.Final, h.Why = plan.Foreign, stamp.Final, stamp.Why
+	default:
+		h.Class, h.Final = plan.Foreign, true
+		h.Why = kernel.NetnsDir + "/" + n.Name + " is there, and is no network namespace: remove it"
+		return h, e.Wanted(k)
+	}
+	return h, true
 }
 
 // isPlainFile says whether the name is that of an empty file, as the mount point of a namespace is.
@@ -82,23 +97,13 @@ func isPlainFile(name string) bool {
 	return err == nil && st.Mode().IsRegular() && st.Size() == 0 && !kernel.IsMounted(name)
 }
 
-func (e *Env) namespace(s *Section) (plan.Have, error) {
-	stamp := StampOf(e.Topology, e.Cookie, s.Links)
-	n := Namespace{Name: s.NS.Name}
-	if lo := loopbackOf(s.Links); lo != nil {
-		n.LoUp = lo.Up()
-		if _, _, marked := ParseNamespaceAlias(lo.Alias); marked && lo.Group == Group(e.Topology) {
-			n.Stamp = lo.Alias
-		}
-	}
-	n.Forwarding4, n.Forwarding6 = plan.Some(forwards(s.forwarding4)), plan.Some(forwards(s.forwarding6))
-	h := plan.Have{Object: n, Class: stamp.Class, Why: stamp.Why, Final: stamp.Final}
-	if e.Wanted(n.Key()) || stamp.Class != plan.Ours {
-		return h, nil
-	}
-	var err error
-	h.Note, err = e.goesWith(s)
-	return h, err
+// namespaces is what a run keeps of namespaces.
+type namespaces struct {
+	prepared  bool // /run/netns is ready for them
+	inherited func() (inheritance, error)
+
+	mu        sync.Mutex
+	processes func() (processes, error)
 }
 
 // processes are those of the namespaces that the run looks into; hidden says that there may be more.
@@ -107,7 +112,19 @@ type processes struct {
 	hidden bool
 }
 
-func (e *Env) findProcesses() (p processes, err error) {
+// processesOf finds them once for all namespaces.
+func processesOf(e *object.Env) (processes, error) {
+	all := object.In[namespaces](e)
+	all.mu.Lock()
+	if all.processes == nil {
+		all.processes = sync.OnceValues(func() (processes, error) { return findProcesses(e) })
+	}
+	find := all.processes
+	all.mu.Unlock()
+	return find()
+}
+
+func findProcesses(e *object.Env) (p processes, err error) {
 	ours := make(map[kernel.ID]bool, len(e.Sections))
 	for name, s := range e.Sections {
 		if name != "" { // which the host's own can have too
@@ -119,20 +136,20 @@ func (e *Env) findProcesses() (p processes, err error) {
 }
 
 // goesWith tells what goes with a namespace and is not plumb's: links, and what processes have for a network. They live on.
-func (e *Env) goesWith(s *Section) (string, error) {
+func goesWith(e *object.Env, s *object.Section) (string, error) {
 	var words []string
 	for i := range s.Links {
 		l := &s.Links[i]
-		if e.stamp(s, l).class != plan.Ours && l.Type != loopback && !fallback(l) {
+		if l.Class != plan.Ours && l.Type != object.Loopback && !fallback(l) {
 			words = append(words, "link "+l.Name)
 		}
 	}
-	processes, err := e.processes()
+	processes, err := processesOf(e)
 	if err != nil {
 		return "", err
 	}
 	if processes.hidden {
-		s.warn("CAP_SYS_PTRACE is missing: processes that go with a namespace are not all named")
+		s.Warnf("CAP_SYS_PTRACE is missing: processes that go with a namespace are not all named")
 	}
 	for _, p := range processes.in[s.NS.ID()] {
 		words = append(words, "the network of process "+p)
@@ -144,7 +161,7 @@ func (e *Env) goesWith(s *Section) (string, error) {
 }
 
 // fallback says whether a link is one that tunnel modules put into every namespace: tunl0, gre0, sit0 and their like.
-func fallback(l *LiveLink) bool {
+func fallback(l *object.LiveLink) bool {
 	switch l.Name {
 	case "tunl0", "gre0", "gretap0", "erspan0", "sit0", "ip6tnl0", "ip6gre0", "ip_vti0", "ip6_vti0":
 		return true
@@ -153,17 +170,17 @@ func fallback(l *LiveLink) bool {
 }
 
 // putNamespace makes a namespace, or puts right what a namespace that is there should be.
-func putNamespace(e *Env, changes []plan.Change) error {
+func putNamespace(e *object.Env, changes []plan.Change) error {
 	for _, c := range changes {
 		n, ok := c.New.(Namespace)
 		if !ok {
-			return wrongType(KindNamespace, c.New)
+			return object.WrongType(object.KindNamespace, c.New)
 		}
 		err := error(nil)
 		if c.Old == nil {
 			err = beginNamespaces(e, []plan.Object{n}, func() error { return nil })()
 		} else {
-			err = e.updateNamespace(c.Old, n)
+			err = updateNamespace(e, c.Old, n)
 		}
 		if err != nil {
 			return err
@@ -174,9 +191,9 @@ func putNamespace(e *Env, changes []plan.Change) error {
 
 // beginNamespaces makes namespaces beside what follows: most of a namespace's cost is not under the lock that links are
 // made under.
-func beginNamespaces(e *Env, objects []plan.Object, stop func() error) (next func() error) {
+func beginNamespaces(e *object.Env, objects []plan.Object, stop func() error) (next func() error) {
 	type result struct {
-		section *Section
+		section *object.Section
 		err     error
 	}
 	made := make(chan result, len(objects)+1)
@@ -185,12 +202,12 @@ func beginNamespaces(e *Env, objects []plan.Object, stop func() error) (next fun
 			for _, o := range objects {
 				n, ok := o.(Namespace)
 				if !ok {
-					return wrongType(KindNamespace, o)
+					return object.WrongType(object.KindNamespace, o)
 				}
 				if err := stop(); err != nil {
 					return err
 				}
-				s, err := e.createNamespace(t, n)
+				s, err := createNamespace(e, t, n)
 				if err != nil {
 					return err
 				}
@@ -215,20 +232,20 @@ func beginNamespaces(e *Env, objects []plan.Object, stop func() error) (next fun
 	}
 }
 
-func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {
-	if !e.prepared {
+func createNamespace(e *object.Env, t kernel.Thread, n Namespace) (*object.Section, error) {
+	if all := object.In[namespaces](e); !all.prepared {
 		if err := kernel.PrepareNetnsDir(e.Seam); err != nil {
 			return nil, err
 		}
-		e.prepared = true
+		all.prepared = true
 	}
 	ns, err := kernel.Create(t, n.Name, e.Seam)
 	if err != nil {
 		return nil, err
 	}
-	got, err := e.resetConf(ns)
+	got, err := resetConf(e, ns)
 	if err == nil {
-		err = e.stampNamespace(ns, n)
+		err = stampNamespace(e, ns, n)
 	}
 	if err == nil {
 		err = ns.Bind()
@@ -237,63 +254,69 @@ func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {
 		ns.Close()
 		return nil, err
 	}
-	s := NewSection(ns)
-	s.Owned, s.plain = true, got.plain
+	s := object.NewSection(ns)
+	s.Owned, s.Plain = true, got.plain
 	return s, nil
 }
 
 // stampNamespace stamps lo and brings it up, in one message. Without a stamp it takes one away. As every link of ours,
 // lo promotes: a primary address of it must not take the others of its subnet with it.
-func (e *Env) stampNamespace(ns *kernel.Namespace, n Namespace) error {
-	m := linkRequest(unix.RTM_NEWLINK, 0, n.LoUp)
-	m.name("lo")
+func stampNamespace(e *object.Env, ns *kernel.Namespace, n Namespace) error {
+	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	if n.LoUp {
+		info.Flags, info.Change = unix.IFF_UP, unix.IFF_UP
+	}
+	m := kernel.NewMessage(unix.RTM_NEWLINK, 0, info)
+	m.Text(unix.IFLA_IFNAME, object.Lo)
 	group := uint32(0)
 	if n.Stamp != "" {
-		group = Group(e.Topology)
+		group = object.Group(e.Topology)
 	}
-	m.u32(unix.IFLA_GROUP, group)
-	m.raw(unix.IFLA_IFALIAS, []byte(n.Stamp))
-	m.conf4().AddRtAttr(devconf4Promote, nl.Uint32Attr(bit(n.Stamp != "")))
-	return ns.Write("stamp namespace "+n.Name, m.req)
+	m.U32(unix.IFLA_GROUP, group)
+	m.Add(unix.IFLA_IFALIAS, []byte(n.Stamp))
+	object.Conf4(m).AddRtAttr(object.Devconf4Promote, nl.Uint32Attr(kernel.Bit(n.Stamp != "")))
+	return ns.Write("stamp namespace "+n.Name, m.NetlinkRequest)
 }
 
-func (e *Env) updateNamespace(old plan.Object, n Namespace) error {
-	s, err := e.section(n.Name)
+func updateNamespace(e *object.Env, old plan.Object, n Namespace) error {
+	s, err := e.Section(n.Name)
 	if err != nil {
 		return err
 	}
 	was, ok := old.(Namespace)
 	if !ok {
-		return wrongType(KindNamespace, old)
+		return object.WrongType(object.KindNamespace, old)
 	}
 	if was.Stamp != n.Stamp || was.LoUp != n.LoUp {
-		if err := e.stampNamespace(s.NS, n); err != nil {
+		if err := stampNamespace(e, s.NS, n); err != nil {
 			return err
 		}
 	}
 	if n.Forwarding4.Set && n.Forwarding4 != was.Forwarding4 {
-		err = errors.Join(err, s.NS.WriteSysctl(SysctlPath(Forwarding4), fmt.Sprint(bit(n.Forwarding4.V))))
+		err = errors.Join(err, s.NS.WriteSysctl(object.SysctlPath(object.Forwarding4), fmt.Sprint(kernel.Bit(n.Forwarding4.V))))
 	}
 	if n.Forwarding6.Set && n.Forwarding6 != was.Forwarding6 {
-		err = errors.Join(err, s.NS.WriteSysctl(SysctlPath(Forwarding6), fmt.Sprint(bit(n.Forwarding6.V))))
+		err = errors.Join(err, s.NS.WriteSysctl(object.SysctlPath(object.Forwarding6), fmt.Sprint(kernel.Bit(n.Forwarding6.V))))
 	}
 	return err
 }
 
 // delNamespaces takes the names away from the namespaces that were found to have them, and from no others.
-func delNamespaces(e *Env, objects []plan.Object) error { return beginDelNamespaces(e, objects)() }
+func delNamespaces(e *object.Env, objects []plan.Object) error {
+	return beginDelNamespaces(e, objects)()
+}
 
 // beginDelNamespaces is delNamespaces beside deletions of links. Each unmount waits for all processors to have noticed, so that several
 // at once take hardly longer than one. The namespaces are held open to the end, where there is room for that: when one ends, the kernel
 // takes the lock for it that those deletions need.
-func beginDelNamespaces(e *Env, objects []plan.Object) (wait func() error) {
+func beginDelNamespaces(e *object.Env, objects []plan.Object) (wait func() error) {
 	var tasks []func(kernel.Thread) error
 	var held []*kernel.Namespace
 	room := kernel.Room()
 	for _, o := range objects {
 		n, ok := o.(Namespace)
 		if !ok {
-			return func() error { return wrongType(KindNamespace, o) }
+			return func() error { return object.WrongType(object.KindNamespace, o) }
 		}
 		s := e.Sections[n.Name]
 		switch {
@@ -325,4 +348,10 @@ func beginDelNamespaces(e *Env, objects []plan.Object) (wait func() error) {
 		}
 		return err
 	}
+}
+
+// undoNamespace wants back what a rollback can bring back: not what a crash has left.
+func undoNamespace(h plan.Have) (plan.Object, bool) {
+	n, ok := h.Object.(Namespace)
+	return h.Object, !ok || !n.Leftover
 }

@@ -1,9 +1,10 @@
-package kind
+package kinds
 
 import (
 	"net/netip"
 	"strings"
 
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -45,12 +46,7 @@ func NATKey(ns, entry string) plan.Key { return plan.Key{NS: ns, Kind: KindNAT, 
 func (n NAT) Key() plan.Key { return NATKey(n.NS, n.Entry) }
 
 // Needs implements [plan.Object].
-func (n NAT) Needs() []plan.Key {
-	if n.NS == "" {
-		return nil
-	}
-	return []plan.Key{NamespaceKey(n.NS)}
-}
+func (n NAT) Needs() []plan.Key { return object.SectionNeed(n.NS) }
 
 // On implements [plan.Dependent].
 func (n NAT) On() []plan.Key { return n.Needs() }
@@ -61,8 +57,13 @@ func (n NAT) After(_, now plan.Object, _ plan.World) (plan.Object, bool) { retur
 // Describe implements [plan.Object].
 func (n NAT) Describe() string { return "" }
 
-// Declared is the entry as the file would declare it, whatever its rule is now.
-func (n NAT) Declared() NAT {
+// undoNAT wants back the entry as the file would declare it, whatever its rule was; not a rule made by hand, whose words alone are
+// known.
+func undoNAT(h plan.Have) (plan.Object, bool) {
+	n, ok := h.Object.(NAT)
+	if !ok || !n.Subnet.IsValid() {
+		return nil, false
+	}
 	n.Rule = ruleText(n.encode())
-	return n
+	return n, true
 }

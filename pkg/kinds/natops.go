@@ -1,9 +1,10 @@
-package kind
+package kinds
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -25,16 +27,32 @@ const natChain = "masquerade-out"
 // NATTable is the name of a topology's table in the inet family of every section.
 func NATTable(topology string) string { return "plumb-" + topology }
 
-// listNAT reads the topology's table in a section: an object for each rule.
-func listNAT(e *Env, s *Section) ([]plan.Have, error) {
-	wanted := len(e.wantIn[section{s.NS.Name, KindNAT}].objects) > 0
-	if s.untouched || unsupported(s.noNFT) && !wanted {
-		return nil, nil // a kernel without nf_tables has no table of ours either
+// liveTable is the topology's table in a section, once it is known.
+type liveTable struct {
+	known   bool
+	entries []object.Live
+}
+
+// fetchNAT reads the table, where somebody has ever written an nftables rule.
+func fetchNAT(e *object.Env, s *object.Section, _ func(func() error) error) error {
+	table := object.In[liveTable](s)
+	if table.known {
+		return nil
 	}
-	if s.noNFT != nil {
-		return nil, s.noNFT
+	untouched, err := s.NS.NFTUntouched()
+	switch {
+	case untouched, unsupported(err) && len(e.WantedHere(s.NS.Name, KindNAT)) == 0:
+		err = nil // a kernel without nf_tables has no table of ours either
+	case err == nil:
+		table.entries, err = readNAT(e, s)
 	}
-	return e.readNAT(s)
+	table.known = err == nil
+	return err
+}
+
+// listNAT streams the table's rules, and what else is in it.
+func listNAT(_ *object.Env, s *object.Section) iter.Seq[object.Live] {
+	return slices.Values(object.In[liveTable](s).entries)
 }
 
 // unsupported says whether an error is that of a kernel which lacks what was asked for.
@@ -42,20 +60,20 @@ func unsupported(err error) bool {
 	return errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL)
 }
 
-func (e *Env) readNAT(s *Section) (have []plan.Have, err error) {
+func readNAT(e *object.Env, s *object.Section) (live []object.Live, err error) {
 	c, err := s.NS.NFT()
 	if err != nil {
 		return nil, err
 	}
 	defer c.CloseLasting() //nolint:errcheck // only read
 	err = kernel.Snapshot(c, func() (err error) {
-		have, err = e.readTable(c, s)
+		live, err = readTable(e, c, s)
 		return err
 	})
-	return have, err
+	return live, err
 }
 
-func (e *Env) readTable(c *nftables.Conn, s *Section) ([]plan.Have, error) {
+func readTable(e *object.Env, c *nftables.Conn, s *object.Section) (live []object.Live, err error) {
 	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
 	if err != nil {
 		return nil, fmt.Errorf("nftables: list tables: %w", err)
@@ -74,7 +92,6 @@ func (e *Env) readTable(c *nftables.Conn, s *Section) ([]plan.Have, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nftables: list chains: %w", err)
 	}
-	var have []plan.Have
 	for _, chain := range chains {
 		if chain.Table.Name != t.Name {
 			continue
@@ -83,47 +100,44 @@ func (e *Env) readTable(c *nftables.Conn, s *Section) ([]plan.Have, error) {
 		if err != nil {
 			return nil, fmt.Errorf("nftables: list rules: %w", err)
 		}
-		have = append(have, readChain(s.NS.Name, odd, chain, rules)...)
+		live = append(live, readChain(s.NS.Name, odd, chain, rules)...)
 	}
 	others, err := otherMembers(c, t)
 	if err != nil {
 		return nil, err
 	}
 	for _, o := range others {
-		have = append(have, plan.Have{Object: NAT{NS: s.NS.Name, Entry: o}, Why: "made by hand"})
+		live = append(live, object.Live{Object: NAT{NS: s.NS.Name, Entry: o}, ByHand: true})
 	}
-	if len(have) == 0 && len(e.wantIn[section{s.NS.Name, KindNAT}].objects) == 0 {
-		have = append(have, plan.Have{Object: table, Why: "empty"})
+	if len(live) == 0 && len(e.WantedHere(s.NS.Name, KindNAT)) == 0 {
+		live = append(live, object.Live{Object: table, Why: "empty"})
 	}
-	return have, nil
+	return live, nil
 }
 
-func readChain(ns, odd string, chain *nftables.Chain, rules []*nftables.Rule) []plan.Have {
+func readChain(ns, odd string, chain *nftables.Chain, rules []*nftables.Rule) (list []object.Live) {
 	if text := chainText(chain); text != "" {
 		odd += "in a chain with " + text + ": "
 	}
-	var have []plan.Have
 	seen := make(map[string]bool)
 	for _, r := range rules {
 		text := ruleText(r.Exprs)
-		h := plan.Have{}
 		comment, _ := userdata.GetString(r.UserData, userdata.TypeComment)
 		n, declared := parseEntry(ns, comment, text)
 		if !declared {
-			n.Entry, h.Why = "rule "+text, "made by hand"
+			n.Entry = "rule " + text
 		}
 		n.Rule = odd + text
 		for seen[n.Entry] {
-			n.Entry, h.Why = n.Entry+" again", "made by hand"
+			n.Entry, declared = n.Entry+" again", false
 		}
 		seen[n.Entry] = true
-		h.Object = n
-		have = append(have, h)
+		list = append(list, object.Live{Object: n, ByHand: !declared})
 	}
 	if len(rules) == 0 && chain.Name != natChain {
-		have = append(have, plan.Have{Object: NAT{NS: ns, Entry: "chain " + chain.Name}, Why: "made by hand"})
+		list = append(list, object.Live{Object: NAT{NS: ns, Entry: "chain " + chain.Name}, ByHand: true})
 	}
-	return have
+	return list
 }
 
 // otherMembers lists what else stands in the table: sets, maps, named objects.
@@ -149,43 +163,43 @@ func otherMembers(c *nftables.Conn, t *nftables.Table) ([]string, error) {
 }
 
 // putNAT makes the table of a section as it is wanted, in one transaction.
-func putNAT(e *Env, changes []plan.Change) error {
-	s, err := e.section(changes[0].Key().NS)
+func putNAT(e *object.Env, changes []plan.Change) error {
+	s, err := e.Section(changes[0].Key().NS)
 	if err != nil {
 		return err
 	}
-	if err := e.writeTable(s); err != nil {
+	if err := writeTable(e, s); err != nil {
 		return err
 	}
 	for _, c := range changes {
 		if c.Old != nil {
-			e.forgetFlows(s, c.Old)
+			forgetFlows(e, s, c.Old)
 		}
 	}
 	return nil
 }
 
 // delNAT takes entries out of the table, and the table away with the last.
-func delNAT(e *Env, objects []plan.Object) error {
-	s, err := e.section(objects[0].Key().NS)
+func delNAT(e *object.Env, objects []plan.Object) error {
+	s, err := e.Section(objects[0].Key().NS)
 	if err != nil {
 		return nil // the namespace is gone, and its tables
 	}
-	live, err := e.readNAT(s)
+	live, err := readNAT(e, s)
 	if err != nil {
 		return err
 	}
-	still := slices.ContainsFunc(live, func(h plan.Have) bool {
-		return slices.ContainsFunc(objects, func(o plan.Object) bool { return o.Key() == h.Object.Key() })
+	still := slices.ContainsFunc(live, func(h object.Live) bool {
+		return slices.ContainsFunc(objects, func(o plan.Object) bool { return o.Key() == h.Key() })
 	})
 	if !still {
 		return nil
 	}
-	if err := e.writeTable(s); err != nil {
+	if err := writeTable(e, s); err != nil {
 		return err
 	}
 	for _, o := range objects {
-		e.forgetFlows(s, o)
+		forgetFlows(e, s, o)
 	}
 	return nil
 }
@@ -193,9 +207,9 @@ func delNAT(e *Env, objects []plan.Object) error {
 // writeTries bounds how often a transaction is tried again because somebody else's came between.
 const writeTries = 5
 
-func (e *Env) writeTable(s *Section) error {
+func writeTable(e *object.Env, s *object.Section) error {
 	var entries []NAT
-	for _, o := range e.wantIn[section{s.NS.Name, KindNAT}].objects {
+	for _, o := range e.WantedHere(s.NS.Name, KindNAT) {
 		if n, ok := o.(NAT); ok {
 			entries = append(entries, n)
 		}
@@ -243,7 +257,7 @@ func buildTable(c *nftables.Conn, name string, entries []NAT) {
 
 // forgetFlows drops the connections that a rule which went or changed has translated: they would go on as before. A
 // kernel without connection tracking over netlink has none to be told of.
-func (e *Env) forgetFlows(s *Section, o plan.Object) {
+func forgetFlows(e *object.Env, s *object.Section, o plan.Object) {
 	n, ok := o.(NAT)
 	if !ok {
 		return
@@ -252,7 +266,7 @@ func (e *Env) forgetFlows(s *Section, o plan.Object) {
 	if !subnet.IsValid() {
 		return // a rule made by hand: its connections are not ours
 	}
-	family := netlink.InetFamily(familyOf(subnet.Addr()))
+	family := netlink.InetFamily(kernel.Family(subnet.Addr()))
 	err := s.NS.Do("forget translated connections of "+subnet.String(), func() error {
 		fd, err := s.NS.FD()
 		if err != nil {

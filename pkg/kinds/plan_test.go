@@ -1,4 +1,4 @@
-package kind_test
+package kinds_test
 
 import (
 	"fmt"
@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -67,7 +69,7 @@ func newTrial(seed uint64) *trial {
 
 func options(adopt bool) plan.Options {
 	o := plan.Options{Gone: "no longer in the file", Adopt: adopt}
-	for _, k := range kind.Table() {
+	for _, k := range kinds.Table() {
 		o.Kinds = append(o.Kinds, k.Name)
 		if k.Last {
 			o.Last = append(o.Last, k.Name)
@@ -212,7 +214,7 @@ func (c *trial) ordered() error {
 	touched := c.touched()
 	deleted, last := false, false
 	for _, s := range c.plan.Steps {
-		final := s.Action == plan.Delete && s.Key().Kind == kind.KindNamespace
+		final := s.Action == plan.Delete && s.Key().Kind == object.KindNamespace
 		if last && !final {
 			return fmt.Errorf("%s comes after the removal of a namespace", keysOf(s))
 		}
@@ -261,13 +263,13 @@ func (c *trial) touched() map[plan.Key]bool {
 func (c *trial) needs(o plan.Object) []plan.Key {
 	needs := o.Needs()
 	switch o := o.(type) {
-	case kind.Link:
+	case link.Link:
 		if pair, ok := o.Pair(); ok {
 			needs = append(needs, pair)
 		}
-	case kind.Route:
+	case kinds.Route:
 		for k, w := range c.wanted {
-			if a, ok := w.(kind.Address); ok && a.NS == o.NS && a.Prefix.Addr() == o.Src {
+			if a, ok := w.(kinds.Address); ok && a.NS == o.NS && a.Prefix.Addr() == o.Src {
 				needs = append(needs, k)
 			}
 		}

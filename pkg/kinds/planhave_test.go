@@ -1,11 +1,13 @@
-package kind_test
+package kinds_test
 
 import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -35,10 +37,10 @@ func machineFor(r *rand.Rand, want []plan.Object) *machine {
 // parameters adds the sysctls that are wanted, and that are there, with the kernel's default, unless they are known.
 func (m *machine) parameters(want []plan.Object) {
 	for _, o := range want {
-		if v, ok := o.(kind.Sysctl); ok && m.find(v.Key()) == nil && m.check(v) == nil {
+		if v, ok := o.(kinds.Sysctl); ok && m.find(v.Key()) == nil && m.check(v) == nil {
 			v.Value = "0"
-			if n, ok := m.find(kind.NamespaceKey(v.NS)).(kind.Namespace); ok &&
-				(v.Name == kind.Forwarding4 && n.Forwarding4.V || v.Name == kind.Forwarding6 && n.Forwarding6.V) {
+			if n, ok := m.find(object.NamespaceKey(v.NS)).(kinds.Namespace); ok &&
+				(v.Name == object.Forwarding4 && n.Forwarding4.V || v.Name == object.Forwarding6 && n.Forwarding6.V) {
 				v.Value = "1"
 			}
 			m.add(v)
@@ -49,9 +51,9 @@ func (m *machine) parameters(want []plan.Object) {
 // reveal fills in what a file leaves open and a kernel never does.
 func (m *machine) reveal() {
 	for i, o := range m.objects {
-		if n, ok := o.(kind.Namespace); ok {
-			n.Forwarding4 = plan.Some(m.find(kind.SysctlKey(n.Name, kind.Forwarding4)) != nil)
-			n.Forwarding6 = plan.Some(m.find(kind.SysctlKey(n.Name, kind.Forwarding6)) != nil)
+		if n, ok := o.(kinds.Namespace); ok {
+			n.Forwarding4 = plan.Some(m.find(object.SysctlKey(n.Name, object.Forwarding4)) != nil)
+			n.Forwarding6 = plan.Some(m.find(object.SysctlKey(n.Name, object.Forwarding6)) != nil)
 			m.objects[i] = n
 		}
 	}
@@ -72,26 +74,26 @@ func (m *machine) drift(r *rand.Rand) {
 
 func (m *machine) alter(r *rand.Rand, o plan.Object) {
 	switch o := o.(type) {
-	case kind.Namespace:
+	case kinds.Namespace:
 		m.alterNamespace(r, o)
-	case kind.Sysctl:
-		if o.Name != kind.Forwarding4 && o.Name != kind.Forwarding6 {
+	case kinds.Sysctl:
+		if o.Name != object.Forwarding4 && o.Name != object.Forwarding6 {
 			o.Value = "0"
 			m.put(o)
 		}
-	case kind.Link:
+	case link.Link:
 		m.alterLink(r, o)
-	case kind.Address:
+	case kinds.Address:
 		m.alterAddress(r, o)
-	case kind.Route:
+	case kinds.Route:
 		m.alterRoute(r, o)
-	case kind.NAT:
+	case kinds.NAT:
 		o.Rule += " log"
 		m.put(o)
 	}
 }
 
-func (m *machine) alterNamespace(r *rand.Rand, n kind.Namespace) {
+func (m *machine) alterNamespace(r *rand.Rand, n kinds.Namespace) {
 	switch r.IntN(3) {
 	case 0:
 		n.LoUp = !n.LoUp
@@ -101,15 +103,15 @@ func (m *machine) alterNamespace(r *rand.Rand, n kind.Namespace) {
 		n.Forwarding6.V = !n.Forwarding6.V
 	}
 	m.put(n)
-	for key, on := range map[string]bool{kind.Forwarding4: n.Forwarding4.V, kind.Forwarding6: n.Forwarding6.V} {
-		if v, ok := m.find(kind.SysctlKey(n.Name, key)).(kind.Sysctl); ok {
+	for key, on := range map[string]bool{object.Forwarding4: n.Forwarding4.V, object.Forwarding6: n.Forwarding6.V} {
+		if v, ok := m.find(object.SysctlKey(n.Name, key)).(kinds.Sysctl); ok {
 			v.Value = map[bool]string{true: "1", false: "0"}[on]
 			m.put(v)
 		}
 	}
 }
 
-func (m *machine) alterLink(r *rand.Rand, l kind.Link) {
+func (m *machine) alterLink(r *rand.Rand, l link.Link) {
 	switch r.IntN(14) {
 	case 0:
 		l.MTU = pick(r, []uint32{1000, 1400, 1500})
@@ -118,7 +120,7 @@ func (m *machine) alterLink(r *rand.Rand, l kind.Link) {
 	case 2:
 		l.Master = ""
 	case 3:
-		if b, ok := m.find(kind.LinkKey(l.NS, "br1")).(kind.Link); ok && l.Type == kind.Veth && b.Type == kind.Bridge {
+		if b, ok := m.find(object.LinkKey(l.NS, "br1")).(link.Link); ok && l.Type == link.TypeVeth && b.Type == link.TypeBridge {
 			l.Master = "br1"
 		}
 	case 4:
@@ -134,17 +136,21 @@ func (m *machine) alterLink(r *rand.Rand, l kind.Link) {
 	case 9:
 		l.Promote = false
 	case 10:
-		l.STP.V, l.Snooping.V = l.STP.Set && !l.STP.V, l.Snooping.Set && !l.Snooping.V
+		if b, ok := l.Spec.(link.Bridge); ok {
+			b.STP, b.Snooping = !b.STP, !b.Snooping
+			l.Spec = b
+		}
 	case 11:
 		l.LinkLocal = plan.Some(netip.MustParseAddr("fe80::1234"))
 	case 12:
 		m.retype(l)
 		return
 	case 13:
-		if l.Type == kind.Veth { // the far end was moved to a namespace without a name
-			m.remove(kind.ParsePlace(l.Peer))
+		if l.Type == link.TypeVeth { // the far end was moved to a namespace without a name
+			far, _ := l.Pair()
+			m.remove(far)
 			m.fell = nil
-			l.Peer = kind.Unknown
+			l.Peer = object.Unknown
 			if m.find(l.Key()) == nil {
 				m.add(l)
 				return
@@ -155,15 +161,15 @@ func (m *machine) alterLink(r *rand.Rand, l kind.Link) {
 }
 
 // retype puts a link of another type in a bridge's place.
-func (m *machine) retype(l kind.Link) {
-	if l.Type == kind.Bridge {
+func (m *machine) retype(l link.Link) {
+	if l.Type == link.TypeBridge {
 		m.remove(l.Key())
-		l.Type, l.STP, l.VLANFiltering, l.Snooping = "dummy", plan.Opt[bool]{}, plan.Opt[bool]{}, plan.Opt[bool]{}
+		l.Type, l.Spec = "dummy", nil
 		m.put(l)
 	}
 }
 
-func (m *machine) alterAddress(r *rand.Rand, a kind.Address) {
+func (m *machine) alterAddress(r *rand.Rand, a kinds.Address) {
 	switch r.IntN(5) {
 	case 0:
 		a.Broadcast = netip.MustParseAddr("10.0.0.99")
@@ -181,10 +187,10 @@ func (m *machine) alterAddress(r *rand.Rand, a kind.Address) {
 	m.put(a)
 }
 
-func (m *machine) alterRoute(r *rand.Rand, o kind.Route) {
+func (m *machine) alterRoute(r *rand.Rand, o kinds.Route) {
 	switch r.IntN(4) {
 	case 0:
-		o.Type, o.Via, o.Dev, o.NextHops, o.Src = kind.Blackhole, netip.Addr{}, plan.Some(""), "", netip.Addr{}
+		o.Type, o.Via, o.Dev, o.NextHops, o.Src = kinds.Blackhole, netip.Addr{}, plan.Some(""), "", netip.Addr{}
 	case 1:
 		o.MTU = 1300
 	case 2:
@@ -199,16 +205,16 @@ func (m *machine) alterRoute(r *rand.Rand, o kind.Route) {
 func (m *machine) extra(r *rand.Rand, near plan.Object) {
 	var o plan.Object
 	switch l := near.(type) {
-	case kind.Link:
-		o = kind.NewAddress(l.NS, l.Name, prefix("172.16.0.%d/24", 1+r.IntN(3)))
+	case link.Link:
+		o = kinds.NewAddress(l.NS, l.Name, prefix("172.16.0.%d/24", 1+r.IntN(3)))
 		if chance(r, 2) {
-			o = kind.Route{NS: l.NS, Dst: prefix("172.20.0.0/16"), Table: kind.MainTable, Type: kind.Unicast, Dev: plan.Some(l.Name)}
+			o = kinds.Route{NS: l.NS, Dst: prefix("172.20.0.0/16"), Table: kinds.MainTable, Type: kinds.Unicast, Dev: plan.Some(l.Name)}
 		}
-	case kind.NAT:
-		o = kind.NAT{NS: l.NS, Entry: "rule by hand", Rule: "accept"}
+	case kinds.NAT:
+		o = kinds.NAT{NS: l.NS, Entry: "rule by hand", Rule: "accept"}
 	default:
-		hand := kind.Link{NS: near.Key().NS, Name: "hand0", Ifname: "hand0", Type: "dummy", Up: true, MTU: 1500}
-		if hand.NS == "" || m.find(kind.NamespaceKey(hand.NS)) != nil {
+		hand := link.Link{NS: near.Key().NS, Name: "hand0", Ifname: "hand0", Type: "dummy", Up: true, MTU: 1500}
+		if hand.NS == "" || m.find(object.NamespaceKey(hand.NS)) != nil {
 			o = hand
 		}
 	}
@@ -225,32 +231,32 @@ func haves(r *rand.Rand, m *machine, want map[plan.Key]plan.Object, adopt bool) 
 	for i, o := range m.objects {
 		h, k := plan.Have{Object: o}, m.keys[i]
 		switch v := o.(type) {
-		case kind.Namespace, kind.Link:
+		case kinds.Namespace, link.Link:
 			if k.NS == "" && wanted(k) && chance(r, 25) {
 				h.Class, h.Why, h.Final = plan.Foreign, "not ours", chance(r, 3)
 				foreign[k] = true
 			}
-		case kind.Sysctl:
-			if k.NS != "" && !wanted(k) && (v.Name == kind.Forwarding4 || v.Name == kind.Forwarding6) {
+		case kinds.Sysctl:
+			if k.NS != "" && !wanted(k) && (v.Name == object.Forwarding4 || v.Name == object.Forwarding6) {
 				continue // it is the namespace's attribute then
 			}
 			if wanted(k) && chance(r, 30) {
 				h.Class, h.Why, h.Final = plan.Foreign, "another topology's", true
 			}
-		case kind.Address:
-			if foreign[kind.LinkKey(v.NS, v.Dev)] {
+		case kinds.Address:
+			if foreign[object.LinkKey(v.NS, v.Dev)] {
 				h.Class = plan.Foreign
 			} else if !wanted(k) && chance(r, 2) {
 				h.Class = plan.Loose
 			}
-		case kind.Route:
-			if slices.ContainsFunc(hopsOf(v), func(n kind.NextHop) bool { return foreign[kind.LinkKey(v.NS, n.Dev)] }) {
+		case kinds.Route:
+			if slices.ContainsFunc(hopsOf(v), func(n kinds.NextHop) bool { return foreign[object.LinkKey(v.NS, n.Dev)] }) {
 				h.Class = plan.Foreign
 			} else if !wanted(k) && chance(r, 2) {
 				h.Class = plan.Loose
 			}
 		}
-		hidden := h.Class == plan.Foreign && !wanted(k) || foreign[kind.NamespaceKey(k.NS)] && k.NS != "" && !adopt
+		hidden := h.Class == plan.Foreign && !wanted(k) || foreign[object.NamespaceKey(k.NS)] && k.NS != "" && !adopt
 		if !hidden {
 			list = append(list, h)
 		}

@@ -1,4 +1,4 @@
-package kind_test
+package kinds_test
 
 import (
 	"fmt"
@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -80,13 +82,13 @@ func (m *machine) take(s plan.Step) error {
 
 func (m *machine) create(changes []plan.Change) error {
 	for _, c := range changes {
-		if _, ok := c.New.(kind.Sysctl); !ok && m.find(c.Key()) != nil {
+		if _, ok := c.New.(kinds.Sysctl); !ok && m.find(c.Key()) != nil {
 			return fmt.Errorf("%v exists", c.Key())
 		}
-		if l, ok := c.New.(kind.Link); ok && (l.Type == kind.Veth) != (len(changes) == 2) {
+		if l, ok := c.New.(link.Link); ok && (l.Type == link.TypeVeth) != (len(changes) == 2) {
 			return fmt.Errorf("%v needs both ends", c.Key())
 		}
-		if l, ok := c.New.(kind.Link); ok && m.named(l.NS, l.Ifname) != nil {
+		if l, ok := c.New.(link.Link); ok && m.named(l.NS, l.Ifname) != nil {
 			return fmt.Errorf("%v: the name is taken", c.Key())
 		}
 	}
@@ -101,7 +103,7 @@ func (m *machine) create(changes []plan.Change) error {
 
 func (m *machine) named(ns, ifname string) plan.Object {
 	for _, o := range m.objects {
-		if l, ok := o.(kind.Link); ok && l.NS == ns && l.Ifname == ifname {
+		if l, ok := o.(link.Link); ok && l.NS == ns && l.Ifname == ifname {
 			return l
 		}
 	}
@@ -128,64 +130,64 @@ func (m *machine) change(old, now plan.Object) error {
 
 // check says what is missing for an object.
 func (m *machine) check(o plan.Object) error {
-	if ns := o.Key().NS; ns != "" && m.find(kind.NamespaceKey(ns)) == nil {
+	if ns := o.Key().NS; ns != "" && m.find(object.NamespaceKey(ns)) == nil {
 		return fmt.Errorf("no namespace %s", ns)
 	}
 	switch o := o.(type) {
-	case kind.Link:
-		if b, ok := m.find(kind.LinkKey(o.NS, o.Master)).(kind.Link); o.Master != "" && (!ok || b.Type != kind.Bridge) {
+	case link.Link:
+		if b, ok := m.find(object.LinkKey(o.NS, o.Master)).(link.Link); o.Master != "" && (!ok || b.Type != link.TypeBridge) {
 			return fmt.Errorf("no bridge %s", o.Master)
 		}
-	case kind.Address:
-		l, ok := m.find(kind.LinkKey(o.NS, o.Dev)).(kind.Link)
-		if o.Dev != "lo" && (!ok || !o.Prefix.Addr().Is4() && l.MTU < kind.MinIPv6MTU) {
+	case kinds.Address:
+		l, ok := m.find(object.LinkKey(o.NS, o.Dev)).(link.Link)
+		if o.Dev != "lo" && (!ok || !o.Prefix.Addr().Is4() && l.MTU < object.MinIPv6MTU) {
 			return fmt.Errorf("link %s can't have it", o.Dev)
 		}
-	case kind.Route:
+	case kinds.Route:
 		return m.checkRoute(o)
-	case kind.Sysctl:
-		if dev, ok := kind.SysctlOfLink(o.Name); ok && m.find(kind.LinkKey(o.NS, dev)) == nil {
+	case kinds.Sysctl:
+		if dev, ok := object.SysctlOfLink(o.Name); ok && m.find(object.LinkKey(o.NS, dev)) == nil {
 			return fmt.Errorf("no link %s", dev)
 		}
 	}
 	return nil
 }
 
-func (m *machine) checkRoute(r kind.Route) error {
+func (m *machine) checkRoute(r kinds.Route) error {
 	for _, h := range hopsOf(r) {
-		l, ok := m.find(kind.LinkKey(r.NS, h.Dev)).(kind.Link)
-		if !ok || !l.Up || !r.Dst.Addr().Is4() && l.MTU < kind.MinIPv6MTU {
+		l, ok := m.find(object.LinkKey(r.NS, h.Dev)).(link.Link)
+		if !ok || !l.Up || !r.Dst.Addr().Is4() && l.MTU < object.MinIPv6MTU {
 			return fmt.Errorf("no link %s that is up", h.Dev)
 		}
-		if h.Via.IsValid() && !m.has(func(a kind.Address) bool { return a.NS == r.NS && a.Dev == h.Dev && a.Prefix.Contains(h.Via) }) {
+		if h.Via.IsValid() && !m.has(func(a kinds.Address) bool { return a.NS == r.NS && a.Dev == h.Dev && a.Prefix.Contains(h.Via) }) {
 			return fmt.Errorf("gateway %s is out of reach", h.Via)
 		}
 		if !h.Via.IsValid() && r.Dst.Addr().Is4() && r.Src.IsValid() && !m.hasIPv4(r.NS, h.Dev) {
 			return fmt.Errorf("no address on %s", h.Dev)
 		}
 	}
-	if r.Src.IsValid() && !m.has(func(a kind.Address) bool { return a.NS == r.NS && a.Prefix.Addr() == r.Src }) {
+	if r.Src.IsValid() && !m.has(func(a kinds.Address) bool { return a.NS == r.NS && a.Prefix.Addr() == r.Src }) {
 		return fmt.Errorf("no address %s", r.Src)
 	}
 	return nil
 }
 
-func hopsOf(r kind.Route) []kind.NextHop {
-	if hops := r.NextHops.Split(); len(hops) > 0 || r.Type != kind.Unicast {
+func hopsOf(r kinds.Route) []kinds.NextHop {
+	if hops := r.NextHops.Split(); len(hops) > 0 || r.Type != kinds.Unicast {
 		return hops
 	}
-	return []kind.NextHop{{Via: r.Via, Dev: r.Dev.V}}
+	return []kinds.NextHop{{Via: r.Via, Dev: r.Dev.V}}
 }
 
-func (m *machine) has(match func(kind.Address) bool) bool {
+func (m *machine) has(match func(kinds.Address) bool) bool {
 	return slices.ContainsFunc(m.objects, func(o plan.Object) bool {
-		a, ok := o.(kind.Address)
+		a, ok := o.(kinds.Address)
 		return ok && match(a)
 	})
 }
 
 func (m *machine) hasIPv4(ns, dev string) bool {
-	return m.has(func(a kind.Address) bool { return a.NS == ns && a.Dev == dev && a.Prefix.Addr().Is4() })
+	return m.has(func(a kinds.Address) bool { return a.NS == ns && a.Dev == dev && a.Prefix.Addr().Is4() })
 }
 
 // put enters an object, in its old place if it has one, and lets what follows from it follow.
@@ -197,44 +199,44 @@ func (m *machine) put(o plan.Object) {
 		m.objects[m.index(o.Key())] = o
 	}
 	switch o := o.(type) {
-	case kind.Namespace:
-		was, existed := old.(kind.Namespace)
+	case kinds.Namespace:
+		was, existed := old.(kinds.Namespace)
 		if existed && o.Forwarding4.Set && o.Forwarding4 != was.Forwarding4 {
-			m.forward(o.Name, kind.Forwarding4, o.Forwarding4.V)
+			m.forward(o.Name, object.Forwarding4, o.Forwarding4.V)
 		}
 		if existed && o.Forwarding6.Set && o.Forwarding6 != was.Forwarding6 {
-			m.forward(o.Name, kind.Forwarding6, o.Forwarding6.V)
+			m.forward(o.Name, object.Forwarding6, o.Forwarding6.V)
 		}
-	case kind.Sysctl:
-		if o.Name == kind.Forwarding4 || o.Name == kind.Forwarding6 {
+	case kinds.Sysctl:
+		if o.Name == object.Forwarding4 || o.Name == object.Forwarding6 {
 			m.forward(o.NS, o.Name, o.Value != "0")
 		}
-	case kind.Link:
-		if o.MTU < kind.MinIPv6MTU || !o.Up {
+	case link.Link:
+		if o.MTU < object.MinIPv6MTU || !o.Up {
 			m.drop(func(x plan.Object) bool { return fallsFrom(x, o) })
 		}
 	}
 }
 
 // fallsFrom says whether something goes when its link can't carry IPv6, or is down.
-func fallsFrom(x plan.Object, l kind.Link) bool {
+func fallsFrom(x plan.Object, l link.Link) bool {
 	switch x := x.(type) {
-	case kind.Address:
+	case kinds.Address:
 		return x.NS == l.NS && x.Dev == l.Name && !x.Prefix.Addr().Is4()
-	case kind.Route:
+	case kinds.Route:
 		return over(x, l.NS, l.Name) && (!l.Up || !x.Dst.Addr().Is4())
 	}
 	return false
 }
 
-func over(r kind.Route, ns, dev string) bool {
-	return r.NS == ns && slices.ContainsFunc(hopsOf(r), func(h kind.NextHop) bool { return h.Dev == dev })
+func over(r kinds.Route, ns, dev string) bool {
+	return r.NS == ns && slices.ContainsFunc(hopsOf(r), func(h kinds.NextHop) bool { return h.Dev == dev })
 }
 
 func (m *machine) forward(ns, key string, on bool) {
 	for i, o := range m.objects {
-		if l, ok := o.(kind.Link); ok && l.NS == ns {
-			if key == kind.Forwarding4 {
+		if l, ok := o.(link.Link); ok && l.NS == ns {
+			if key == object.Forwarding4 {
 				l.Forwarding4 = on
 			} else {
 				l.Forwarding6 = on
@@ -267,36 +269,36 @@ func (m *machine) remove(k plan.Key) {
 	m.promote(i)
 	m.cut(m.index(k))
 	switch old := old.(type) {
-	case kind.Namespace:
+	case kinds.Namespace:
 		m.drop(func(o plan.Object) bool { return o.Key().NS == old.Name })
-	case kind.Link:
+	case link.Link:
 		m.removedLink(old)
-	case kind.Address:
+	case kinds.Address:
 		m.removedAddress(old)
 	}
 }
 
-func (m *machine) removedLink(l kind.Link) {
+func (m *machine) removedLink(l link.Link) {
 	for i, o := range m.objects {
-		if port, ok := o.(kind.Link); ok && port.NS == l.NS && port.Master == l.Name {
-			port.Master, port.Blocked = "", false
+		if port, ok := o.(link.Link); ok && port.NS == l.NS && port.Master == l.Name {
+			port.Master, port.Port = "", nil
 			m.objects[i] = port
 		}
 	}
 	for i, o := range m.objects {
-		if r, ok := o.(kind.Route); ok && over(r, l.NS, l.Name) && !r.Dst.Addr().Is4() {
+		if r, ok := o.(kinds.Route); ok && over(r, l.NS, l.Name) && !r.Dst.Addr().Is4() {
 			m.objects[i] = stripped(r, l.Name)
 		}
 	}
 	m.drop(func(o plan.Object) bool {
 		switch o := o.(type) {
-		case kind.Link:
-			return o.Peer == l.Key().Place()
-		case kind.Address:
+		case link.Link:
+			return string(o.Peer) == l.Key().Place()
+		case kinds.Address:
 			return o.NS == l.NS && o.Dev == l.Name
-		case kind.Route:
+		case kinds.Route:
 			return over(o, l.NS, l.Name)
-		case kind.Sysctl:
+		case kinds.Sysctl:
 			return o.NS == l.NS && strings.HasPrefix(o.Name, "net.ipv4.conf."+l.Name+".")
 		}
 		return false
@@ -304,31 +306,31 @@ func (m *machine) removedLink(l kind.Link) {
 }
 
 // stripped is an IPv6 route that loses its ways over a link, unless it has no others.
-func stripped(r kind.Route, dev string) kind.Route {
-	left := slices.DeleteFunc(hopsOf(r), func(h kind.NextHop) bool { return h.Dev == dev })
+func stripped(r kinds.Route, dev string) kinds.Route {
+	left := slices.DeleteFunc(hopsOf(r), func(h kinds.NextHop) bool { return h.Dev == dev })
 	switch len(left) {
 	case 0:
 		return r
 	case 1:
 		r.Via, r.Dev, r.NextHops = left[0].Via, plan.Some(left[0].Dev), ""
 	default:
-		r.NextHops = kind.JoinNextHops(left)
+		r.NextHops = kinds.JoinNextHops(left)
 	}
 	return r
 }
 
-func (m *machine) removedAddress(a kind.Address) {
+func (m *machine) removedAddress(a kinds.Address) {
 	src := a.Prefix.Addr()
 	last := src.Is4() && !m.hasIPv4(a.NS, a.Dev)
-	lost := !m.has(func(b kind.Address) bool { return b.NS == a.NS && b.Prefix.Addr() == src })
+	lost := !m.has(func(b kinds.Address) bool { return b.NS == a.NS && b.Prefix.Addr() == src })
 	for i, o := range m.objects {
-		if r, ok := o.(kind.Route); ok && r.NS == a.NS && r.Src == src && src.Is6() && lost {
+		if r, ok := o.(kinds.Route); ok && r.NS == a.NS && r.Src == src && src.Is6() && lost {
 			r.Src = netip.Addr{}
 			m.objects[i] = r
 		}
 	}
 	m.drop(func(o plan.Object) bool {
-		r, ok := o.(kind.Route)
+		r, ok := o.(kinds.Route)
 		return ok && r.NS == a.NS && (r.Src == src && lost || last && r.Dst.Addr().Is4() && over(r, a.NS, a.Dev))
 	})
 }

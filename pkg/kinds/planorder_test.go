@@ -1,9 +1,9 @@
-package kind_test
+package kinds_test
 
 import (
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -13,7 +13,7 @@ import (
 func (m *machine) four(ns, dev string) []int {
 	var at []int
 	for i, o := range m.objects {
-		if a, ok := o.(kind.Address); ok && a.NS == ns && a.Dev == dev && a.Prefix.Addr().Is4() {
+		if a, ok := o.(kinds.Address); ok && a.NS == ns && a.Dev == dev && a.Prefix.Addr().Is4() {
 			at = append(at, i)
 		}
 	}
@@ -21,7 +21,7 @@ func (m *machine) four(ns, dev string) []int {
 }
 
 func (m *machine) subnet(i int) string {
-	return m.objects[i].(kind.Address).Prefix.Masked().String()
+	return m.objects[i].(kinds.Address).Prefix.Masked().String()
 }
 
 // primaries are those of the list that are the first of their subnet.
@@ -39,7 +39,7 @@ func (m *machine) primaries(list []int) []int {
 
 // placeFor is where a new object goes: a primary behind the last primary of its link, all else at the end.
 func (m *machine) placeFor(o plan.Object) int {
-	a, ok := o.(kind.Address)
+	a, ok := o.(kinds.Address)
 	if !ok || !a.Prefix.Addr().Is4() {
 		return len(m.objects)
 	}
@@ -53,7 +53,7 @@ func (m *machine) placeFor(o plan.Object) int {
 
 // promote makes the first secondary of the address at i a primary, before that goes.
 func (m *machine) promote(i int) {
-	a, ok := m.objects[i].(kind.Address)
+	a, ok := m.objects[i].(kinds.Address)
 	if !ok || !a.Prefix.Addr().Is4() {
 		return
 	}

@@ -1,4 +1,4 @@
-package kind_test
+package kinds_test
 
 import (
 	"fmt"
@@ -6,7 +6,9 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -24,11 +26,11 @@ type part struct {
 	ns         string
 	number     int
 	four, six  bool // forwarding is asked for
-	links      []kind.Link
-	addresses  []kind.Address
+	links      []link.Link
+	addresses  []kinds.Address
 	routes     []plan.Object
 	others     []plan.Object // sysctls and nat
-	connected  []kind.Address
+	connected  []kinds.Address
 	unusedEnds []string
 }
 
@@ -63,7 +65,7 @@ func wants(r *rand.Rand) []plan.Object {
 func (p *part) objects() []plan.Object {
 	var list []plan.Object
 	if p.ns != "" {
-		n := kind.Namespace{Name: p.ns, LoUp: true, Stamp: "stamp"}
+		n := kinds.Namespace{Name: p.ns, LoUp: true, Stamp: "stamp"}
 		if !p.four {
 			n.Forwarding4 = plan.Some(false)
 		}
@@ -82,10 +84,10 @@ func (p *part) objects() []plan.Object {
 	return append(list, p.routes...)
 }
 
-func (w *wanter) link(p *part, name string) kind.Link {
-	l := kind.Link{
-		NS: p.ns, Name: name, Ifname: name, Up: true, MTU: 1500, MAC: kind.DerivedMAC(lab, p.ns, name),
-		Group: kind.Group(lab), Alias: kind.Alias(lab, p.ns, name), Forwarding4: p.four, Promote: true,
+func (w *wanter) link(p *part, name string) link.Link {
+	l := link.Link{
+		NS: p.ns, Name: name, Ifname: name, Up: true, MTU: 1500, MAC: object.DerivedMAC(lab, p.ns, name),
+		Group: object.Group(lab), Alias: object.Alias(lab, p.ns, name), Forwarding4: p.four, Promote: true,
 	}
 	if chance(w.Rand, 12) {
 		l.MTU = 1000
@@ -94,8 +96,8 @@ func (w *wanter) link(p *part, name string) kind.Link {
 }
 
 // six fills in what IPv6 adds to a link, where it can be.
-func six(l kind.Link, forwarding bool) kind.Link {
-	if l.MTU >= kind.MinIPv6MTU {
+func six(l link.Link, forwarding bool) link.Link {
+	if l.MTU >= object.MinIPv6MTU {
 		l.LinkLocal, l.Forwarding6 = plan.Some(l.MAC.LinkLocal()), forwarding
 	}
 	return l
@@ -105,7 +107,8 @@ func (w *wanter) bridges(p *part) {
 	for _, name := range []string{"br0", "br1"} {
 		if chance(w.Rand, 3) {
 			l := w.link(p, name)
-			l.Type, l.STP, l.VLANFiltering, l.Snooping = kind.Bridge, plan.Some(chance(w.Rand, 4)), plan.Some(false), plan.Some(!chance(w.Rand, 4))
+			l.Type = link.TypeBridge
+			l.Spec = link.Bridge{STP: chance(w.Rand, 4), Snooping: !chance(w.Rand, 4)}
 			p.links = append(p.links, l)
 		}
 	}
@@ -116,22 +119,22 @@ func (w *wanter) cable(a, b *part) {
 	one, two := w.end(a), w.end(b)
 	two.MTU = one.MTU
 	two = six(two, b.six)
-	if two.MTU < kind.MinIPv6MTU {
+	if two.MTU < object.MinIPv6MTU {
 		two.LinkLocal, two.Forwarding6 = plan.Opt[netip.Addr]{}, false
 	}
-	one.Peer, two.Peer = two.Key().Place(), one.Key().Place()
+	one.Peer, two.Peer = object.Ref(two.Key().Place()), object.Ref(one.Key().Place())
 	a.links = append(a.links, one)
 	b.links = append(b.links, two)
 }
 
-func (w *wanter) end(p *part) kind.Link {
+func (w *wanter) end(p *part) link.Link {
 	i := w.IntN(len(p.unusedEnds))
 	l := w.link(p, p.unusedEnds[i])
 	p.unusedEnds = slices.Delete(p.unusedEnds, i, i+1)
-	l.Type = kind.Veth
-	if len(p.links) > 0 && p.links[0].Type == kind.Bridge && chance(w.Rand, 2) {
+	l.Type = link.TypeVeth
+	if len(p.links) > 0 && p.links[0].Type == link.TypeBridge && chance(w.Rand, 2) {
 		l.Master = p.links[w.IntN(len(p.links))].Name
-		if !slices.ContainsFunc(p.links, func(b kind.Link) bool { return b.Name == l.Master && b.Type == kind.Bridge }) {
+		if !slices.ContainsFunc(p.links, func(b link.Link) bool { return b.Name == l.Master && b.Type == link.TypeBridge }) {
 			l.Master = p.links[0].Name
 		}
 	}
@@ -140,7 +143,7 @@ func (w *wanter) end(p *part) kind.Link {
 
 // fill adds what stands on a section's links.
 func (w *wanter) fill(p *part) {
-	slices.SortFunc(p.links, func(a, b kind.Link) int { return a.Key().Compare(b.Key()) })
+	slices.SortFunc(p.links, func(a, b link.Link) int { return a.Key().Compare(b.Key()) })
 	for i, l := range p.links {
 		if chance(w.Rand, 2) {
 			w.addresses(p, l, i)
@@ -150,24 +153,24 @@ func (w *wanter) fill(p *part) {
 		}
 	}
 	if p.ns != "" && chance(w.Rand, 3) {
-		p.addresses = append(p.addresses, kind.NewAddress(p.ns, "lo", prefix("10.255.0.%d/32", p.number)))
+		p.addresses = append(p.addresses, kinds.NewAddress(p.ns, "lo", prefix("10.255.0.%d/32", p.number)))
 	}
 	for range w.IntN(3) {
 		w.route(p)
 	}
-	for key, on := range map[string]bool{kind.Forwarding4: p.four, kind.Forwarding6: p.six} {
+	for key, on := range map[string]bool{object.Forwarding4: p.four, object.Forwarding6: p.six} {
 		if on {
 			p.sysctl(key, "1")
 		}
 	}
 	if p.four && chance(w.Rand, 2) {
-		p.others = append(p.others, kind.Masquerade(p.ns, prefix("10.%d.0.0/16", p.number), "", nil))
+		p.others = append(p.others, kinds.Masquerade(p.ns, prefix("10.%d.0.0/16", p.number), "", nil))
 	}
 	slices.SortFunc(p.others, func(a, b plan.Object) int { return b.Key().Compare(a.Key()) })
 }
 
 func (p *part) sysctl(name, value string) {
-	p.others = append(p.others, kind.Sysctl{NS: p.ns, Name: name, Value: value})
+	p.others = append(p.others, kinds.Sysctl{NS: p.ns, Name: name, Value: value})
 }
 
 func prefix(format string, args ...any) netip.Prefix {
@@ -175,17 +178,17 @@ func prefix(format string, args ...any) netip.Prefix {
 }
 
 // addresses gives a link a random choice in a random order: primaries before secondaries, as package topology does.
-func (w *wanter) addresses(p *part, l kind.Link, i int) {
-	var primary, secondary, six []kind.Address
+func (w *wanter) addresses(p *part, l link.Link, i int) {
+	var primary, secondary, six []kinds.Address
 	for _, host := range w.Perm(4)[:w.IntN(4)] {
-		a := kind.NewAddress(p.ns, l.Name, prefix("10.%d.%d.%d/24", p.number, 10*i+host/3, host+1))
-		if slices.ContainsFunc(primary, func(b kind.Address) bool { return b.Prefix.Overlaps(a.Prefix) }) {
+		a := kinds.NewAddress(p.ns, l.Name, prefix("10.%d.%d.%d/24", p.number, 10*i+host/3, host+1))
+		if slices.ContainsFunc(primary, func(b kinds.Address) bool { return b.Prefix.Overlaps(a.Prefix) }) {
 			secondary = append(secondary, a)
 		} else {
 			primary = append(primary, a)
 		}
-		if l.MTU >= kind.MinIPv6MTU && chance(w.Rand, 2) {
-			six = append(six, kind.NewAddress(p.ns, l.Name, prefix("fd00:%d:%d::%d/64", p.number, i, host+1)))
+		if l.MTU >= object.MinIPv6MTU && chance(w.Rand, 2) {
+			six = append(six, kinds.NewAddress(p.ns, l.Name, prefix("fd00:%d:%d::%d/64", p.number, i, host+1)))
 		}
 	}
 	all := slices.Concat(primary, secondary, six)
@@ -195,11 +198,11 @@ func (w *wanter) addresses(p *part, l kind.Link, i int) {
 
 // route adds a route over an address's network, if there is one, or to nowhere.
 func (w *wanter) route(p *part) {
-	r := kind.Route{NS: p.ns, Dst: prefix("10.20%d.0.0/24", w.IntN(4)), Table: kind.MainTable, Proto: kind.Protocol,
-		Type: kind.Unicast, Dev: plan.Some(""), Metric: uint32(7 * w.IntN(2))}
+	r := kinds.Route{NS: p.ns, Dst: prefix("10.20%d.0.0/24", w.IntN(4)), Table: kinds.MainTable, Proto: object.Protocol,
+		Type: kinds.Unicast, Dev: plan.Some(""), Metric: uint32(7 * w.IntN(2))}
 	switch {
 	case len(p.connected) == 0 || chance(w.Rand, 6):
-		r.Type = pick(w.Rand, []string{kind.Blackhole, kind.Prohibit})
+		r.Type = pick(w.Rand, []string{kinds.Blackhole, kinds.Prohibit})
 	default:
 		w.way(p, &r)
 	}
@@ -208,12 +211,12 @@ func (w *wanter) route(p *part) {
 	}
 }
 
-func (w *wanter) way(p *part, r *kind.Route) {
+func (w *wanter) way(p *part, r *kinds.Route) {
 	a := pick(w.Rand, p.connected)
 	if !a.Prefix.Addr().Is4() {
-		r.Dst, r.Metric = prefix("fd99:%d::/64", w.IntN(3)), kind.DefaultMetric6
+		r.Dst, r.Metric = prefix("fd99:%d::/64", w.IntN(3)), kinds.DefaultMetric6
 	}
-	var same []kind.Address
+	var same []kinds.Address
 	for _, b := range slices.Concat(p.connected, p.addresses) {
 		if b.Prefix.Addr().Is4() == a.Prefix.Addr().Is4() {
 			same = append(same, b)
@@ -227,7 +230,7 @@ func (w *wanter) way(p *part, r *kind.Route) {
 		r.Via, r.Dev, r.Src = gatewayOf(a), plan.Some(a.Dev), b.Prefix.Addr()
 	case 2:
 		if b.Dev != a.Dev && b.Dev != "lo" {
-			r.NextHops = kind.JoinNextHops([]kind.NextHop{
+			r.NextHops = kinds.JoinNextHops([]kinds.NextHop{
 				{Via: gatewayOf(a), Dev: a.Dev, Weight: 1}, {Via: gatewayOf(b), Dev: b.Dev, Weight: 2}})
 			return
 		}
@@ -238,7 +241,7 @@ func (w *wanter) way(p *part, r *kind.Route) {
 }
 
 // gatewayOf is a neighbour in an address's network.
-func gatewayOf(a kind.Address) netip.Addr {
+func gatewayOf(a kinds.Address) netip.Addr {
 	b := a.Prefix.Addr().AsSlice()
 	b[len(b)-1] = 0xfd
 	g, _ := netip.AddrFromSlice(b)

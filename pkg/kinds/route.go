@@ -1,4 +1,4 @@
-package kind
+package kinds
 
 import (
 	"cmp"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -142,11 +144,11 @@ func (r Route) Key() plan.Key { return RouteKey(r.NS, r.Dst, r.Table, r.Metric) 
 // after the addresses of their section.
 func (r Route) Needs() []plan.Key {
 	if r.NS != "" && len(r.devs()) == 0 {
-		return []plan.Key{NamespaceKey(r.NS)}
+		return []plan.Key{object.NamespaceKey(r.NS)}
 	}
 	var k []plan.Key
 	for _, dev := range r.devs() {
-		k = append(k, linkNeed(r.NS, dev))
+		k = append(k, object.LinkNeed(r.NS, dev))
 	}
 	return k
 }
@@ -211,12 +213,12 @@ func sourceKey(ns string, src netip.Addr) plan.Key {
 // and, in IPv4, with the last address of its link.
 func (r Route) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 	switch old := old.(type) {
-	case Link:
-		l, ok := now.(Link)
+	case link.Link:
+		l, ok := now.(link.Link)
 		if !ok {
 			return r.without(old.Name)
 		}
-		return r, l.Up && (r.Dst.Addr().Is4() || l.MTU >= MinIPv6MTU)
+		return r, l.Up && (r.Dst.Addr().Is4() || l.CarriesIPv6())
 	case Address:
 		if now != nil {
 			return r, true
@@ -259,8 +261,63 @@ func hasAddress(w plan.World, ns string, a netip.Addr) bool {
 }
 
 func hasIPv4(w plan.World, ns, dev string) bool {
-	return slices.ContainsFunc(w.Standing(LinkKey(ns, dev)), func(o plan.Object) bool {
+	return slices.ContainsFunc(w.Standing(object.LinkKey(ns, dev)), func(o plan.Object) bool {
 		a, ok := o.(Address)
 		return ok && a.Prefix.Addr().Is4()
 	})
+}
+
+// Beside implements [object.Stacked]: the object tells how many there are, and ours stands for all.
+func (r Route) Beside(other plan.Object) (both plan.Object, second bool) {
+	two, ok := other.(Route)
+	if !ok {
+		return r, false
+	}
+	copies := r.Copies + 1
+	if second = r.Proto != object.Protocol && two.Proto == object.Protocol; second {
+		r = two
+	}
+	r.Copies = copies
+	return r, second
+}
+
+// cutsRoute says whether a change of a route takes or diverts the host's default route.
+func cutsRoute(l *object.Lifelines, s plan.Step, c plan.Change) string {
+	old, existed := c.Old.(Route)
+	now, stays := c.New.(Route)
+	switch {
+	case !existed && stays && s.Action != plan.Delete:
+		return diverts(l, now)
+	case existed && takesDefault(l, s.Action, old, now, stays):
+		return "would take the host's default route"
+	}
+	return ""
+}
+
+// diverts says whether a new route wins over a default route of the host's own, and leads elsewhere. Two halves of all
+// addresses are another way to write a default route, which wins whatever its metric.
+func diverts(l *object.Lifelines, r Route) string {
+	if r.NS != "" || r.Table != MainTable || r.Dst.Bits() > 1 {
+		return ""
+	}
+	for _, d := range l.Defaults {
+		wins := d.V4 == r.Dst.Addr().Is4() && (r.Dst.Bits() == 1 || r.Metric <= d.Metric)
+		same := r.Type == Unicast && r.NextHops == "" && r.Via == d.Via && (!r.Dev.Set || slices.Equal(d.Devs, []string{r.Dev.V}))
+		if wins && !same {
+			return fmt.Sprintf("would lead what takes the host's default route over %s elsewhere", strings.Join(d.Devs, " and "))
+		}
+	}
+	return ""
+}
+
+// takesDefault says whether a default route that plumb has not made, or that the current SSH session may need, goes or
+// leads elsewhere.
+func takesDefault(l *object.Lifelines, action plan.Action, old, now Route, stays bool) bool {
+	// What a hand has changed is still ours; what a DHCP client or a routing daemon has made is not.
+	ours := old.Proto == object.Protocol || action == plan.Update && old.HandMade()
+	line := l.Links[old.Dev.V]
+	if old.NS != "" || old.Dst.Bits() != 0 || old.Table != MainTable || ours && (line == nil || !line.SSH) {
+		return false
+	}
+	return !stays || now.Type != old.Type || now.Via != old.Via || now.Dev.Set && now.Dev != old.Dev
 }

@@ -1,17 +1,17 @@
-package kind
+package kinds
 
 import (
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
-	"net/netip"
 	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -22,168 +22,76 @@ var routeTypes = [...]string{
 
 func routeType(name string) uint8 { return uint8(slices.Index(routeTypes[:], name)) }
 
-// liveRoute is a route as the kernel describes it in RTM_NEWROUTE, and what tells whose it is.
-type liveRoute struct {
-	Route
-	signs
-}
-
-var routeDump = dumpOf(unix.RTM_GETROUTE, unix.RTM_NEWROUTE, func(family int) nl.NetlinkRequestData {
-	return &nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family)}}
-})
-
-// dumpRoutes dumps the routes of both families and all tables of a namespace but the local one, which is the kernel's, as messages of
-// RTM_NEWROUTE.
-func dumpRoutes(n *kernel.Namespace) (routes [][]byte, err error) {
-	err = routeDump.read(n, func(msgs [][]byte) {
-		msgs = slices.DeleteFunc(msgs, func(m []byte) bool { return nl.DeserializeRtMsg(m).Table == unix.RT_TABLE_LOCAL })
-		kept := slices.Concat(msgs...) // one copy of all: a host may have a million
-		for _, m := range msgs {
-			routes = append(routes, kept[:len(m):len(m)])
-			kept = kept[len(m):]
+// readRoutes streams the routes of a section, of those types that plumb knows.
+func readRoutes(_ *object.Env, s *object.Section) iter.Seq[object.Live] {
+	return func(yield func(object.Live) bool) {
+		for _, m := range s.Messages(object.RouteDump) {
+			if live, ok := parseRoute(s, m); ok && !yield(live) {
+				return
+			}
 		}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list routes: %w", err)
 	}
-	return routes, nil
 }
 
-// listRoutes lists the routes over links that are ours, and those at a wanted key.
-func listRoutes(e *Env, s *Section) ([]plan.Have, error) {
-	var have []plan.Have
-	at := make(map[plan.Key]int)
-	for _, m := range s.routes {
-		r, ok := e.parseRoute(s, m)
-		if !ok {
-			continue
-		}
-		k := r.Key()
-		h := plan.Have{Object: r.Route, Class: e.classOf(s, k, r.signs)}
-		switch {
-		case h.Class == plan.Foreign:
-			h.Why = notOurs
-		case h.Class == plan.Loose && !e.Wanted(k):
-			continue
-		case !e.Wanted(k) && r.Proto != Protocol:
-			h.Why = "made by hand"
-		}
-		if i, twin := at[k]; twin {
-			have[i] = oneMore(have[i], h)
-			continue
-		}
-		at[k] = len(have)
-		have = append(have, h)
-	}
-	return have, nil
-}
-
-// oneMore counts a second route at one key; ours stands for both.
-func oneMore(first, second plan.Have) plan.Have {
-	one, two := first.Object.(Route), second.Object.(Route)
-	copies := one.Copies + 1
-	if one.Proto != Protocol && two.Proto == Protocol {
-		first, one = second, two
-	}
-	one.Copies = copies
-	first.Object = one
-	return first
-}
-
-func (e *Env) parseRoute(s *Section, b []byte) (liveRoute, bool) {
+func parseRoute(s *object.Section, b []byte) (live object.Live, ok bool) {
 	m := nl.DeserializeRtMsg(b)
-	a := attrs(b[m.Len():])
+	a := kernel.Attrs(b[m.Len():])
 	if int(m.Type) >= len(routeTypes) || routeTypes[m.Type] == "" || m.Flags&unix.RTM_F_CLONED != 0 ||
 		m.Family != unix.AF_INET && m.Family != unix.AF_INET6 {
-		return liveRoute{}, false
+		return live, false
 	}
-	r := liveRoute{Route: Route{
-		NS: s.NS.Name, Dst: destination(m, a), Table: uint32(m.Table), Metric: a.u32(unix.RTA_PRIORITY),
-		Type: routeTypes[m.Type], Via: a.addr(unix.RTA_GATEWAY), Dev: plan.Some(""), Src: a.addr(unix.RTA_PREFSRC),
-		Onlink: m.Flags&unix.RTNH_F_ONLINK != 0, MTU: a.nested(unix.RTA_METRICS).u32(unix.RTAX_MTU), Proto: m.Protocol,
-	}}
-	if a.has(unix.RTA_TABLE) {
-		r.Table = a.u32(unix.RTA_TABLE)
+	r := Route{
+		NS: s.NS.Name, Dst: object.RouteDestination(m, a), Table: uint32(m.Table), Metric: a.U32(unix.RTA_PRIORITY),
+		Type: routeTypes[m.Type], Via: a.Addr(unix.RTA_GATEWAY), Dev: plan.Some(""), Src: a.Addr(unix.RTA_PREFSRC),
+		Onlink: m.Flags&unix.RTNH_F_ONLINK != 0, MTU: a.Nested(unix.RTA_METRICS).U32(unix.RTAX_MTU), Proto: m.Protocol,
 	}
-	expires := int32(u32At(a.get(unix.RTA_CACHEINFO), 2)) // rta_cacheinfo.rta_expires
-	r.handMade, r.marked = r.HandMade() && expires == 0, r.Proto == Protocol
+	if a.Has(unix.RTA_TABLE) {
+		r.Table = a.U32(unix.RTA_TABLE)
+	}
 	if r.Type == Unicast {
-		r.Dev = plan.Some(e.devName(s, a.u32(unix.RTA_OIF), &r.signs))
+		r.Dev = plan.Some(devName(s, a.U32(unix.RTA_OIF), &live))
 	}
-	if hops := a.get(unix.RTA_MULTIPATH); len(hops) > 0 {
-		r.Dev, r.NextHops = plan.Some(""), JoinNextHops(e.parseHops(s, hops, &r.signs))
+	if hops := a.Get(unix.RTA_MULTIPATH); len(hops) > 0 {
+		r.Dev, r.NextHops = plan.Some(""), JoinNextHops(parseHops(s, hops, &live))
 	}
-	return r, true
+	expires := int32(kernel.U32At(a.Get(unix.RTA_CACHEINFO), 2)) // rta_cacheinfo.rta_expires
+	live.Object, live.Proto, live.ByHand = r, r.Proto, r.HandMade() && expires == 0
+	return live, true
 }
 
 // HandMade says whether the route's protocol is one that ip-route(8) and people use.
 func (r Route) HandMade() bool { return r.Proto == unix.RTPROT_BOOT || r.Proto == unix.RTPROT_STATIC }
 
-func destination(m *nl.RtMsg, a attrs) netip.Prefix {
-	dst := a.addr(unix.RTA_DST)
-	if !dst.IsValid() {
-		dst = netip.IPv6Unspecified()
-		if m.Family == unix.AF_INET {
-			dst = netip.IPv4Unspecified()
-		}
-	}
-	return netip.PrefixFrom(dst, int(m.Dst_len))
-}
-
-// devName is the name of a link by index, and notes whose it is.
-func (e *Env) devName(s *Section, index uint32, is *signs) string {
-	l := s.byIndex[int(index)]
+// devName is the name of a link by index, and notes that the route leads over it.
+func devName(s *object.Section, index uint32, live *object.Live) string {
+	l := s.At(int(index))
 	if l == nil {
 		return ""
 	}
-	is.owned = is.owned || e.owned(e.stamp(s, l))
-	is.others = is.others || e.ofOthers(l)
-	return e.nameOf(s, l)
+	live.Links = append(live.Links, l)
+	return l.Known
 }
 
 // parseHops reads the next hops of a route that has several.
-func (e *Env) parseHops(s *Section, b []byte, is *signs) []NextHop {
+func parseHops(s *object.Section, b []byte, live *object.Live) []NextHop {
 	var hops []NextHop
-	for h := range nextHops(b) {
+	for h := range object.NextHops(b) {
 		hops = append(hops, NextHop{
-			Via: h.attrs.addr(unix.RTA_GATEWAY), Dev: e.devName(s, h.index, is),
-			Weight: int(h.hops) + 1, Onlink: h.flags&unix.RTNH_F_ONLINK != 0,
+			Via: h.Addr(unix.RTA_GATEWAY), Dev: devName(s, h.Index, live),
+			Weight: int(h.Hops) + 1, Onlink: h.Flags&unix.RTNH_F_ONLINK != 0,
 		})
 	}
 	return hops
 }
 
-// nextHop is a struct rtnexthop with its attributes (rtnetlink(7)).
-type nextHop struct {
-	index       uint32
-	flags, hops uint8
-	attrs       attrs
-}
-
-// nextHops reads a run of them.
-func nextHops(b []byte) iter.Seq[nextHop] {
-	return func(yield func(nextHop) bool) {
-		for len(b) >= unix.SizeofRtNexthop {
-			length := int(binary.NativeEndian.Uint16(b))
-			if length < unix.SizeofRtNexthop || length > len(b) {
-				return
-			}
-			if !yield(nextHop{binary.NativeEndian.Uint32(b[4:]), b[2], b[3], attrs(b[unix.SizeofRtNexthop:length])}) {
-				return
-			}
-			b = b[min((length+3)&^3, len(b)):]
-		}
-	}
-}
-
 // putRoute adds a route, or replaces the one at its key.
-func putRoute(e *Env, changes []plan.Change) error {
+func putRoute(e *object.Env, changes []plan.Change) error {
 	for _, c := range changes {
 		r, ok := c.New.(Route)
 		if !ok {
-			return wrongType(KindRoute, c.New)
+			return object.WrongType(KindRoute, c.New)
 		}
-		s, err := e.section(r.NS)
+		s, err := e.Section(r.NS)
 		if err != nil {
 			return err
 		}
@@ -195,11 +103,11 @@ func putRoute(e *Env, changes []plan.Change) error {
 			verb, flags = "replace", unix.NLM_F_CREATE|unix.NLM_F_REPLACE
 		}
 		if existed && old.Copies > 0 {
-			if err := s.delRoute(old); err != nil {
+			if err := delRoute(s, old); err != nil {
 				return err
 			}
 		}
-		req, err := s.routeMessage(unix.RTM_NEWROUTE, flags, r)
+		req, err := routeMessage(s, unix.RTM_NEWROUTE, flags, r)
 		if err != nil {
 			return err
 		}
@@ -210,42 +118,40 @@ func putRoute(e *Env, changes []plan.Change) error {
 	return nil
 }
 
-func (s *Section) routeMessage(proto, flags int, r Route) (*nl.NetlinkRequest, error) {
-	req := kernel.Request(proto, flags)
+func routeMessage(s *object.Section, proto, flags int, r Route) (*nl.NetlinkRequest, error) {
 	m := &nl.RtMsg{}
-	m.Family, m.Dst_len = familyOf(r.Dst.Addr()), uint8(r.Dst.Bits())
+	m.Family, m.Dst_len = kernel.Family(r.Dst.Addr()), uint8(r.Dst.Bits())
 	m.Table, m.Protocol, m.Type, m.Scope = unix.RT_TABLE_UNSPEC, r.Proto, routeType(r.Type), scopeOf(r)
 	if r.Onlink {
 		m.Flags |= unix.RTNH_F_ONLINK
 	}
-	req.AddData(m)
-	msg := message{req}
-	msg.addr(unix.RTA_DST, r.Dst.Addr())
-	msg.u32(unix.RTA_TABLE, r.Table)
+	msg := kernel.NewMessage(proto, flags, m)
+	msg.Addr(unix.RTA_DST, r.Dst.Addr())
+	msg.U32(unix.RTA_TABLE, r.Table)
 	if r.Metric != 0 {
-		msg.u32(unix.RTA_PRIORITY, r.Metric)
+		msg.U32(unix.RTA_PRIORITY, r.Metric)
 	}
 	if r.Via.IsValid() {
-		msg.addr(unix.RTA_GATEWAY, r.Via)
+		msg.Addr(unix.RTA_GATEWAY, r.Via)
 	}
 	if r.Dev.V != "" {
 		index, err := s.Index(r.Dev.V)
 		if err != nil {
 			return nil, err
 		}
-		msg.u32(unix.RTA_OIF, uint32(index))
+		msg.U32(unix.RTA_OIF, uint32(index))
 	}
 	if r.Src.IsValid() {
-		msg.addr(unix.RTA_PREFSRC, r.Src)
+		msg.Addr(unix.RTA_PREFSRC, r.Src)
 	}
 	if r.MTU != 0 {
-		msg.nest(unix.RTA_METRICS).AddRtAttr(unix.RTAX_MTU, nl.Uint32Attr(r.MTU))
+		msg.Nest(unix.RTA_METRICS).AddRtAttr(unix.RTAX_MTU, nl.Uint32Attr(r.MTU))
 	}
-	hops, err := s.encodeHops(r.NextHops.Split())
+	hops, err := encodeHops(s, r.NextHops.Split())
 	if len(hops) > 0 {
-		msg.raw(unix.RTA_MULTIPATH, hops)
+		msg.Add(unix.RTA_MULTIPATH, hops)
 	}
-	return req, err
+	return msg.NetlinkRequest, err
 }
 
 // scopeOf gives a route the scope that ip-route(8) gives it.
@@ -256,7 +162,7 @@ func scopeOf(r Route) uint8 {
 	return unix.RT_SCOPE_UNIVERSE
 }
 
-func (s *Section) encodeHops(hops []NextHop) ([]byte, error) {
+func encodeHops(s *object.Section, hops []NextHop) ([]byte, error) {
 	var b []byte
 	for _, h := range hops {
 		var via []byte
@@ -282,17 +188,17 @@ func (s *Section) encodeHops(hops []NextHop) ([]byte, error) {
 	return b, nil
 }
 
-func delRoutes(e *Env, objects []plan.Object) error {
+func delRoutes(e *object.Env, objects []plan.Object) error {
 	for _, o := range objects {
 		r, ok := o.(Route)
 		if !ok {
-			return wrongType(KindRoute, o)
+			return object.WrongType(KindRoute, o)
 		}
-		s, err := e.section(r.NS)
+		s, err := e.Section(r.NS)
 		if err != nil {
 			continue // the namespace is gone, and all in it
 		}
-		if err := s.delRoute(r); err != nil {
+		if err := delRoute(s, r); err != nil {
 			return err
 		}
 	}
@@ -300,23 +206,21 @@ func delRoutes(e *Env, objects []plan.Object) error {
 }
 
 // delRoute deletes a route, and what stands at its key beside it.
-func (s *Section) delRoute(r Route) error {
+func delRoute(s *object.Section, r Route) error {
 	for range r.Copies + 1 {
-		req := kernel.Request(unix.RTM_DELROUTE, 0)
 		m := &nl.RtMsg{}
-		m.Family, m.Dst_len, m.Scope = familyOf(r.Dst.Addr()), uint8(r.Dst.Bits()), unix.RT_SCOPE_NOWHERE
+		m.Family, m.Dst_len, m.Scope = kernel.Family(r.Dst.Addr()), uint8(r.Dst.Bits()), unix.RT_SCOPE_NOWHERE
 		if r.Copies == 0 {
 			// Metric 0 stands for any: without more to tell it by, a route of another metric could go in its place.
 			m.Protocol, m.Type = r.Proto, routeType(r.Type)
 		}
-		req.AddData(m)
-		msg := message{req}
-		msg.addr(unix.RTA_DST, r.Dst.Addr())
-		msg.u32(unix.RTA_TABLE, r.Table)
+		msg := kernel.NewMessage(unix.RTM_DELROUTE, 0, m)
+		msg.Addr(unix.RTA_DST, r.Dst.Addr())
+		msg.U32(unix.RTA_TABLE, r.Table)
 		if r.Metric != 0 {
-			msg.u32(unix.RTA_PRIORITY, r.Metric)
+			msg.U32(unix.RTA_PRIORITY, r.Metric)
 		}
-		err := s.NS.Write(fmt.Sprintf("delete %s %s", KindRoute, r.Key().Name), req)
+		err := s.NS.Write(fmt.Sprintf("delete %s %s", KindRoute, r.Key().Name), msg.NetlinkRequest)
 		switch {
 		case errors.Is(err, unix.ESRCH):
 			return nil
@@ -326,3 +230,5 @@ func (s *Section) delRoute(r Route) error {
 	}
 	return nil
 }
+
+func askRoutes(*object.Env, *object.Section) []*object.Dump { return []*object.Dump{object.RouteDump} }

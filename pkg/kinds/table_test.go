@@ -1,4 +1,4 @@
-package kind_test
+package kinds_test
 
 import (
 	"os"
@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
@@ -36,8 +36,8 @@ func TestTable(t *testing.T) {
 		}
 	}
 	seen := make(map[string]bool)
-	for _, k := range kind.Table() {
-		if k.List == nil || k.Put == nil || k.Del == nil || seen[k.Name] {
+	for _, k := range kinds.Table() {
+		if k.Read == nil || k.Owner == nil || k.Put == nil || k.Del == nil || seen[k.Name] {
 			t.Errorf("row %q is not complete, or stands twice", k.Name)
 		}
 		seen[k.Name] = true

@@ -1,4 +1,4 @@
-package kind
+package link
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // Attributes of RTM_GETNSID, linux/net_namespace.h.
@@ -18,77 +19,82 @@ const (
 	netnsaFD   = 3
 )
 
+// numbers are those by which a section knows other namespaces (network_namespaces(7): nsid).
+type numbers struct {
+	host int // that of the host's own, -1 for none
+	of   map[kernel.ID]int
+}
+
+func numbersOf(s *object.Section) *numbers { return object.In[numbers](s) }
+
+// sectionLink is a live link and where it is.
+type sectionLink struct {
+	section *object.Section
+	*object.LiveLink
+}
+
 // ends are the indexes of a cable's two ends, as one of them shows them.
 type ends struct{ own, peer int }
 
-// findCables finds for each end of a cable between namespaces the section that the other end is in. An end shows its peer's index
-// and a number for its namespace, and the kernel only tells which number a namespace has. So those are asked for that have an
-// end which shows the same two indexes the other way round: first the one that the topology wants it to be, then all. What an
-// earlier look has found is asked for no more.
-func (e *Env) findCables(before *Env) error {
-	e.farEnds = make(map[*LiveLink]*Section)
-	if before != nil {
-		e.keepCables(before)
-	}
-	if err := e.ask(e.declared()); err != nil {
-		return err
-	}
-	return e.ask(e.candidates())
-}
-
-// keepCables takes over the cables of links that were not read again, if the other end still shows that it is one.
-func (e *Env) keepCables(before *Env) {
+// Join finds for each end of a cable between namespaces the section that the other end is in, and for other links the section that
+// they are made from. An end shows its peer's index and a number for its namespace, and the kernel only tells which number a namespace
+// has. So those are asked for that have an end which shows the same two indexes the other way round: first the one that the topology
+// wants it to be, then all. What an earlier look has found is asked for no more.
+func Join(e *object.Env) error {
 	for _, s := range e.Sections {
-		for l := range s.betweenNamespaces() {
-			other := before.farEnds[l]
-			if other == nil || e.Sections[other.NS.Name] != other {
-				continue
-			}
-			if far := other.opposite(l); far != nil {
-				e.farEnds[l], e.farEnds[far] = other, s
+		for l := range betweenNamespaces(s) {
+			if l.Far != nil && (e.Sections[l.Far.NS.Name] != l.Far || IsPair(l.Type) && opposite(l.Far, l) == nil) {
+				l.Far = nil
 			}
 		}
 	}
+	if err := ask(e, declared(e)); err != nil {
+		return err
+	}
+	return ask(e, candidates(e))
 }
 
 // opposite finds the link of a section that shows the two indexes of a cable's end the other way round.
-func (s *Section) opposite(near *LiveLink) *LiveLink {
-	if far := s.byIndex[near.Peer]; far != nil && far.Type == Veth && far.Peer == near.Index {
+func opposite(s *object.Section, near *object.LiveLink) *object.LiveLink {
+	if far := s.At(near.Lower); far != nil && far.Type == near.Type && far.Lower == near.Index {
 		return far
 	}
 	return nil
 }
 
 // ask notes the other ends that sections find.
-func (e *Env) ask(list []asking) error {
-	cables := make([][][2]sectionLink, len(list))
+func ask(e *object.Env, list []asking) error {
+	found := make([][][2]sectionLink, len(list))
 	err := kernel.Each(e.Workers, len(list), func(t kernel.Thread, i int) (err error) {
-		cables[i], err = list[i].cables(t)
+		found[i], err = list[i].cables(t)
 		return err
 	})
-	for _, c := range slices.Concat(cables...) {
-		e.farEnds[c[0].LiveLink], e.farEnds[c[1].LiveLink] = c[1].section, c[0].section
+	for _, c := range slices.Concat(found...) {
+		if c[0].Far = c[1].section; c[1].LiveLink != nil {
+			c[1].Far = c[0].section
+		}
 	}
 	for _, a := range list {
-		maps.Copy(a.nsids, a.learned)
+		maps.Copy(a.of, a.learned)
 	}
 	return err
 }
 
-// asking is a section with ends whose other ends are to be found.
+// asking is a section with links that lead to other sections, which are to be found.
 type asking struct {
-	*Section
-	near    []*LiveLink
-	far     [][]sectionLink   // those that show the two indexes of each the other way round
-	learned map[kernel.ID]int // beside nsids, which others read meanwhile
+	*object.Section
+	*numbers
+	near    []*object.LiveLink
+	far     [][]sectionLink   // where each may lead to: of a cable the other end, else the section alone
+	learned map[kernel.ID]int // beside those that are known, which others read meanwhile
 }
 
-// asking lists the ends whose other ends are not known, and may be among those that others tells.
-func (e *Env) asking(others func(sectionLink) []sectionLink) (list []asking) {
+// askAbout lists the links of which it is not known where they lead to, and may be what others tells.
+func askAbout(e *object.Env, others func(sectionLink) []sectionLink) (list []asking) {
 	for _, s := range e.Sections {
-		a := asking{Section: s}
-		for l := range s.betweenNamespaces() {
-			if e.farEnds[l] != nil {
+		a := asking{Section: s, numbers: numbersOf(s)}
+		for l := range betweenNamespaces(s) {
+			if l.Far != nil {
 				continue
 			}
 			if far := others(sectionLink{s, l}); len(far) > 0 {
@@ -103,16 +109,22 @@ func (e *Env) asking(others func(sectionLink) []sectionLink) (list []asking) {
 	return list
 }
 
-// declared lists the ends with those that the topology wants them to lead to.
-func (e *Env) declared() []asking {
-	return e.asking(func(near sectionLink) []sectionLink {
-		want, _ := e.want[LinkKey(near.section.NS.Name, near.Name)].(Link)
-		pair, _ := want.Pair()
+// declared lists the links with those that the topology wants them to lead to.
+func declared(e *object.Env) []asking {
+	return askAbout(e, func(near sectionLink) []sectionLink {
+		want, _ := e.Want(object.LinkKey(near.section.NS.Name, near.Known)).(Link)
+		pair, ok := want.Pair()
+		if !ok && !IsPair(near.Type) {
+			pair.NS = want.underlay()
+		}
 		s := e.Sections[pair.NS]
-		if s == nil {
+		if s == nil || want.Type != near.Type {
 			return nil
 		}
-		far := s.opposite(near.LiveLink)
+		if !IsPair(near.Type) {
+			return []sectionLink{{s, nil}}
+		}
+		far := opposite(s, near.LiveLink)
 		if far == nil || far.Name != pair.Name {
 			return nil
 		}
@@ -120,32 +132,39 @@ func (e *Env) declared() []asking {
 	})
 }
 
-// candidates lists the ends with all that they can lead to.
-func (e *Env) candidates() []asking {
+// candidates lists the links with all that they can lead to.
+func candidates(e *object.Env) []asking {
 	shown := make(map[ends][]sectionLink)
+	var all []sectionLink
 	for _, s := range e.Sections {
-		for l := range s.betweenNamespaces() {
-			if e.farEnds[l] == nil {
-				k := ends{l.Index, l.Peer}
+		all = append(all, sectionLink{section: s})
+		for l := range betweenNamespaces(s) {
+			if l.Far == nil && IsPair(l.Type) {
+				k := ends{l.Index, l.Lower}
 				shown[k] = append(shown[k], sectionLink{s, l})
 			}
 		}
 	}
-	return e.asking(func(near sectionLink) []sectionLink { return shown[ends{near.Peer, near.Index}] })
+	return askAbout(e, func(near sectionLink) []sectionLink {
+		if !IsPair(near.Type) {
+			return all
+		}
+		return shown[ends{near.Lower, near.Index}]
+	})
 }
 
-// betweenNamespaces lists the ends of cables whose other ends are in other namespaces.
-func (s *Section) betweenNamespaces() iter.Seq[*LiveLink] {
-	return func(yield func(*LiveLink) bool) {
+// betweenNamespaces lists the links that lead to other namespaces, as far as plumb knows their types.
+func betweenNamespaces(s *object.Section) iter.Seq[*object.LiveLink] {
+	return func(yield func(*object.LiveLink) bool) {
 		for i := range s.Links {
-			if l := &s.Links[i]; l.Type == Veth && l.PeerNSID >= 0 && !yield(l) {
+			if l := &s.Links[i]; l.LowerNSID >= 0 && typeOf(l.Type).New != nil && !yield(l) {
 				return
 			}
 		}
 	}
 }
 
-// cables finds the other ends. Of two sections one asks for the cables between them.
+// cables finds where links lead to. Of two sections one asks for the cables between them.
 func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
 	a.NS.Use(t)
 	for i, l := range a.near {
@@ -162,7 +181,7 @@ func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
 			if err != nil {
 				return nil, err
 			}
-			if number == l.PeerNSID {
+			if number == l.LowerNSID {
 				list = append(list, [2]sectionLink{near, far})
 				break
 			}
@@ -174,23 +193,26 @@ func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
 // asks says whether the section asks whether another has the other end of a link. Of two sections one does, if it can the one that knows
 // already; never the host, which has a number for each namespace, and the kernel looks through all of them to find one. The host's
 // own is known, mostly.
-func (s *Section) asks(l *LiveLink, other *Section) bool {
+func (a asking) asks(l *object.LiveLink, other *object.Section) bool {
 	host := other.NS.Name == ""
-	if s.NS.Name == "" || s.hostNSID >= 0 && host != (l.PeerNSID == s.hostNSID) {
+	switch {
+	case !IsPair(l.Type):
+		return other != a.Section // no other link tells of it
+	case a.NS.Name == "" || a.host >= 0 && host != (l.LowerNSID == a.host):
 		return false
 	}
-	_, knows := s.nsids[other.NS.ID()]
-	if _, theOther := other.nsids[s.NS.ID()]; knows != theOther {
+	_, knows := a.of[other.NS.ID()]
+	if _, theOther := numbersOf(other).of[a.NS.ID()]; knows != theOther {
 		return knows
 	}
-	return host || s.NS.Name < other.NS.Name
+	return host || a.NS.Name < other.NS.Name
 }
 
 // likely are those of the ends that can be the other one. Of many, as in a line of routers that all have the same indexes, the
 // kernel is asked for the link that the other end is; it does not tell where that is.
 func (near sectionLink) likely(far []sectionLink) ([]sectionLink, error) {
 	const few = 2
-	if len(far) <= few || near.PeerNSID == near.section.hostNSID {
+	if len(far) <= few || near.LowerNSID == numbersOf(near.section).host || !IsPair(near.Type) {
 		return far, nil
 	}
 	peer, err := findPeer(near.section.NS, near.LiveLink)
@@ -201,7 +223,7 @@ func (near sectionLink) likely(far []sectionLink) ([]sectionLink, error) {
 }
 
 // like are the ends that look like a link, or all when none does: it may have changed meanwhile.
-func like(l LiveLink, list []sectionLink) (alike []sectionLink) {
+func like(l object.LiveLink, list []sectionLink) (alike []sectionLink) {
 	for _, end := range list {
 		if end.MAC == l.MAC && end.Alias == l.Alias {
 			alike = append(alike, end)
@@ -214,20 +236,20 @@ func like(l LiveLink, list []sectionLink) (alike []sectionLink) {
 }
 
 // findPeer reads the other end of a cable from where this one is.
-func findPeer(n *kernel.Namespace, l *LiveLink) (LiveLink, error) {
-	m := indexRequest(l.Peer, 0, 0)
-	m.req.Type = unix.RTM_GETLINK
-	m.u32(unix.IFLA_TARGET_NETNSID, uint32(l.PeerNSID))
-	return readLink(n, m.query())
+func findPeer(n *kernel.Namespace, l *object.LiveLink) (object.LiveLink, error) {
+	m := indexRequest(l.Lower, 0, 0)
+	m.Type = unix.RTM_GETLINK
+	m.U32(unix.IFLA_TARGET_NETNSID, uint32(l.LowerNSID))
+	return object.ReadLink(n, object.LinkQuery(m))
 }
 
 // number asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose listing may
 // have given it one.
-func (a asking) number(other *Section) (number int, err error) {
-	if other.NS.Name == "" && a.hostNSID >= 0 {
-		return a.hostNSID, nil
+func (a asking) number(other *object.Section) (number int, err error) {
+	if other.NS.Name == "" && a.host >= 0 {
+		return a.host, nil
 	}
-	for _, known := range []map[kernel.ID]int{a.nsids, a.learned} {
+	for _, known := range []map[kernel.ID]int{a.of, a.learned} {
 		if number, ok := known[other.NS.ID()]; ok {
 			return number, nil
 		}
@@ -243,12 +265,44 @@ func (a asking) number(other *Section) (number int, err error) {
 	return number, err
 }
 
-// openPeers opens the namespaces that the topology wants cables of another to lead to, as far as it is that one's to ask for them: see
+// First asks for the numbers of the host's namespace, and of those that the topology wants links to lead to.
+func First(e *object.Env, s *object.Section, host *kernel.Namespace) (list []object.Question, done func(), err error) {
+	fd, err := host.FD()
+	if err != nil {
+		return nil, nil, err
+	}
+	n := numbersOf(s)
+	n.of = make(map[kernel.ID]int)
+	list = append(list, object.Question{Query: nsidQuery(fd), Answer: func(r kernel.Reply) (err error) {
+		n.host, err = nsid(r)
+		return err
+	}})
+	others := openOthers(e, s.NS.Name)
+	for _, f := range others {
+		list = append(list, object.Question{Query: nsidQuery(f.FD), Answer: func(r kernel.Reply) error { return n.note(f.ID, r) }})
+	}
+	return list, func() {
+		for _, f := range others {
+			f.Close()
+		}
+	}, nil
+}
+
+// note notes the number of another namespace. One that has none yet may get one when the links are listed.
+func (n *numbers) note(id kernel.ID, r kernel.Reply) error {
+	number, err := nsid(r)
+	if err == nil && number >= 0 {
+		n.of[id] = number
+	}
+	return err
+}
+
+// openOthers opens the namespaces that the topology wants links of another to lead to, as far as it is that one's to ask for them: see
 // asks. They are a few; what is not among them is asked for when it is needed.
-func (e *Env) openPeers(ns string) (files []kernel.File) {
+func openOthers(e *object.Env, ns string) (files []kernel.File) {
 	const few = 4 // descriptors at once, of each thread
 	var names []string
-	for _, o := range e.wantIn[section{ns, KindLink}].objects {
+	for _, o := range e.WantedHere(ns, object.KindLink) {
 		l, _ := o.(Link)
 		pair, ok := l.Pair()
 		if !ok || ns == "" || ns >= pair.NS || slices.Contains(names, pair.NS) || len(names) == few {
@@ -262,31 +316,10 @@ func (e *Env) openPeers(ns string) (files []kernel.File) {
 	return files
 }
 
-func closeFiles(files []kernel.File) {
-	for _, f := range files {
-		f.Close()
-	}
-}
-
-// numbered notes the numbers of other namespaces. One that has none yet may get one when the links are listed.
-func (s *Section) numbered(others []kernel.File, replies []kernel.Reply) error {
-	s.nsids = make(map[kernel.ID]int, len(others))
-	for i, f := range others {
-		switch number, err := nsid(replies[i]); {
-		case err != nil:
-			return err
-		case number >= 0:
-			s.nsids[f.ID] = number
-		}
-	}
-	return nil
-}
-
 func nsidQuery(fd int) kernel.Query {
-	req := kernel.Request(unix.RTM_GETNSID, 0)
-	req.AddData(nl.NewRtGenMsg())
-	message{req}.u32(netnsaFD, uint32(fd))
-	return kernel.NewQuery(req, unix.RTM_NEWNSID)
+	m := kernel.NewMessage(unix.RTM_GETNSID, 0, nl.NewRtGenMsg())
+	m.U32(netnsaFD, uint32(fd))
+	return kernel.NewQuery(m.NetlinkRequest, unix.RTM_NEWNSID)
 }
 
 // nsid reads the answer, -1 for none.
@@ -297,7 +330,7 @@ func nsid(r kernel.Reply) (number int, err error) {
 	number = -1
 	for _, m := range r.Answers {
 		head := nl.DeserializeRtGenMsg(m)
-		number = int(int32(attrs(m[head.Len():]).u32(netnsaNSID)))
+		number = int(int32(kernel.Attrs(m[head.Len():]).U32(netnsaNSID)))
 	}
 	return number, nil
 }

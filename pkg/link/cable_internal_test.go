@@ -1,4 +1,4 @@
-package kind
+package link
 
 import (
 	"errors"
@@ -15,9 +15,8 @@ func TestNSIDRefused(t *testing.T) {
 	if _, err := nsid(refused); !errors.Is(err, unix.EPERM) {
 		t.Errorf("the error is %v, want EPERM", err)
 	}
-	var s Section
-	err := s.numbered([]kernel.File{{ID: kernel.ID{Ino: 1}}}, []kernel.Reply{refused})
-	if !errors.Is(err, unix.EPERM) || len(s.nsids) > 0 {
-		t.Errorf("the error is %v, want EPERM; known are %v", err, s.nsids)
+	n := numbers{of: make(map[kernel.ID]int)}
+	if err := n.note(kernel.ID{Ino: 1}, refused); !errors.Is(err, unix.EPERM) || len(n.of) > 0 {
+		t.Errorf("the error is %v, want EPERM; known are %v", err, n.of)
 	}
 }

@@ -1,4 +1,4 @@
-package kind
+package link
 
 import (
 	"errors"
@@ -9,82 +9,65 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// delLinks deletes links of one namespace. Several at once go by a group: their own, where nothing else is in it, else
+// Del deletes links of one namespace. Several at once go by a group: their own, where nothing else is in it, else
 // that of what is doomed, which each is put into first.
-func delLinks(e *Env, objects []plan.Object) error {
-	s, err := e.section(objects[0].Key().NS)
+func Del(e *object.Env, objects []plan.Object) error {
+	s, err := e.Section(objects[0].Key().NS)
 	if err != nil {
 		return nil // the namespace is gone, and all in it
 	}
-	there, err := ListLinks(s.NS)
+	there, err := object.ListLinks(s.NS)
 	if err != nil {
 		return err
 	}
-	doomed, err := s.among(there, objects)
+	doomed, err := among(s, there, objects)
 	if err == nil {
-		err = s.takeDown(there, doomed)
+		err = takeDown(s, there, doomed)
 	}
 	if err != nil {
 		return err
 	}
-	own, last := Group(e.Topology), Doomed(e.Topology)
+	own, last := object.Group(e.Topology), object.Doomed(e.Topology)
 	switch {
 	case len(doomed) >= 2 && holds(there, own, doomed):
-		return s.delGroup(own, len(doomed))
-	case len(doomed) >= 2 && !e.holdsForeign(s, there, last):
-		if err := s.doom(doomed, last); err != nil {
+		return delGroup(s, own, len(doomed))
+	case len(doomed) >= 2 && !holdsForeign(e, s, there, last):
+		if err := doom(s, doomed, last); err != nil {
 			return err
 		}
-		return s.delGroup(last, len(doomed))
+		return delGroup(s, last, len(doomed))
 	}
-	return s.delEach(doomed)
+	return delEach(s, doomed)
 }
 
 // among finds the links of objects: not those that have gone, whatever has got their names.
-func (s *Section) among(there []LiveLink, objects []plan.Object) ([]LiveLink, error) {
-	named := make(map[string]*LiveLink, len(there))
+func among(s *object.Section, there []object.LiveLink, objects []plan.Object) ([]object.LiveLink, error) {
+	named := make(map[string]*object.LiveLink, len(there))
 	for i := range there {
 		named[there[i].Name] = &there[i]
 	}
-	var found []LiveLink
+	var found []object.LiveLink
 	for _, o := range objects {
 		l, ok := o.(Link)
 		if !ok {
-			return nil, wrongType(KindLink, o)
+			return nil, object.WrongType(object.KindLink, o)
 		}
 		live := named[l.Ifname]
-		if known, ok := s.index[l.Ifname]; live == nil || ok && known != live.Index {
+		if known := s.Known(l.Ifname); live == nil || known != 0 && known != live.Index {
 			continue
 		}
-		delete(s.index, l.Ifname)
+		s.Knows(l.Ifname, 0)
 		found = append(found, *live)
 	}
 	return found, nil
 }
 
-// takeDown takes down the bridges with a crowd of ports, before their ports go one after the other.
-func (s *Section) takeDown(there, doomed []LiveLink) error {
-	ports := make(map[int]int)
-	for _, l := range there {
-		ports[l.Master]++
-	}
-	for _, l := range doomed {
-		if l.Type != Bridge || !l.Up() || ports[l.Index] < crowd {
-			continue
-		}
-		err := s.NS.Write("take down link "+LinkKey(s.NS.Name, l.Name).Place(), indexRequest(l.Index, 0, unix.IFF_UP).req)
-		if err != nil && !errors.Is(err, unix.ENODEV) {
-			return err
-		}
-	}
-	return nil
-}
-
 // holds says whether a group has links of the list in it, all of them, and nothing else but other ends of their cables.
-func holds(there []LiveLink, group uint32, list []LiveLink) bool {
+func holds(there []object.LiveLink, group uint32, list []object.LiveLink) bool {
 	goes := make(map[int]bool, len(list))
 	for _, l := range list {
 		goes[l.Index] = true
@@ -92,24 +75,22 @@ func holds(there []LiveLink, group uint32, list []LiveLink) bool {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(there, func(l LiveLink) bool {
-		end := l.Type == Veth && l.PeerNSID < 0 && goes[l.Peer]
+	return !slices.ContainsFunc(there, func(l object.LiveLink) bool {
+		end := IsPair(l.Type) && l.LowerNSID < 0 && goes[l.Lower]
 		return l.Group == group && !goes[l.Index] && !end
 	})
 }
 
 // holdsForeign says whether a link that is not ours is in the group.
-func (e *Env) holdsForeign(s *Section, there []LiveLink, group uint32) bool {
-	return slices.ContainsFunc(there, func(l LiveLink) bool { return l.Group == group && e.stamp(s, &l).class != plan.Ours })
+func holdsForeign(e *object.Env, s *object.Section, there []object.LiveLink, group uint32) bool {
+	return slices.ContainsFunc(there, func(l object.LiveLink) bool { return l.Group == group && e.MarkOf(s, &l).Class != plan.Ours })
 }
 
-func (s *Section) delEach(links []LiveLink) error {
+func delEach(s *object.Section, links []object.LiveLink) error {
 	for _, l := range links {
-		req := kernel.Request(unix.RTM_DELLINK, 0)
-		info := nl.NewIfInfomsg(unix.AF_UNSPEC)
-		info.Index = int32(l.Index)
-		req.AddData(info)
-		err := s.NS.Write("delete link "+LinkKey(s.NS.Name, l.Name).Place(), req)
+		m := indexRequest(l.Index, 0, 0)
+		m.Type = unix.RTM_DELLINK
+		err := s.NS.Write("delete link "+placeOf(s, &l), m.NetlinkRequest)
 		if err != nil && !errors.Is(err, unix.ENODEV) {
 			return err
 		}
@@ -118,14 +99,14 @@ func (s *Section) delEach(links []LiveLink) error {
 }
 
 // doom marks links for deletion by their group.
-func (s *Section) doom(links []LiveLink, group uint32) error {
+func doom(s *object.Section, links []object.LiveLink, group uint32) error {
 	for _, l := range links {
 		if l.Group == group {
 			continue
 		}
 		m := indexRequest(l.Index, 0, 0)
-		m.u32(unix.IFLA_GROUP, group)
-		err := s.NS.Write("mark link "+LinkKey(s.NS.Name, l.Name).Place()+" for deletion", m.req)
+		m.U32(unix.IFLA_GROUP, group)
+		err := s.NS.Write("mark link "+placeOf(s, &l)+" for deletion", m.NetlinkRequest)
 		if err != nil && !errors.Is(err, unix.ENODEV) {
 			return err
 		}
@@ -134,11 +115,10 @@ func (s *Section) doom(links []LiveLink, group uint32) error {
 }
 
 // delGroup deletes the links of a group in one message.
-func (s *Section) delGroup(group uint32, count int) error {
-	req := kernel.Request(unix.RTM_DELLINK, 0)
-	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
-	message{req}.u32(unix.IFLA_GROUP, group)
-	err := s.NS.Write(fmt.Sprintf("delete %d links of group %d", count, group), req)
+func delGroup(s *object.Section, group uint32, count int) error {
+	m := kernel.NewMessage(unix.RTM_DELLINK, 0, nl.NewIfInfomsg(unix.AF_UNSPEC))
+	m.U32(unix.IFLA_GROUP, group)
+	err := s.NS.Write(fmt.Sprintf("delete %d links of group %d", count, group), m.NetlinkRequest)
 	if errors.Is(err, unix.ENODEV) {
 		return nil
 	}

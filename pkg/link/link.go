@@ -1,51 +1,28 @@
-package kind
+package link
 
 import (
 	"fmt"
 	"net/netip"
-	"strings"
+	"slices"
 
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
-
-// KindLink is a network interface.
-const KindLink = "link"
-
-// The types of link, as the kernel names them in IFLA_INFO_KIND.
-const (
-	Bridge = "bridge"
-	Veth   = "veth"
-)
-
-// The limits of a link's MTU, in bytes: RFC 791's least and the kernel's most (ETH_MIN_MTU and ETH_MAX_MTU in
-// if_ether.h), and the least that IPv6 works on (RFC 8200).
-const (
-	MinMTU     = 68
-	MaxMTU     = 65535
-	MinIPv6MTU = 1280
-	DefaultMTU = 1500
-)
-
-// MaxBridgePorts is the most ports that a bridge can have (BR_MAX_PORTS in net/bridge/br_private.h, less port 0).
-const MaxBridgePorts = 1023
-
-// Unknown stands for the far end of a cable that lies in no namespace with a name.
-const Unknown = "?"
 
 // Link is the wanted or live state of a network interface.
 type Link struct {
 	NS, Name string
 
 	Type string `plan:"type,fixed"`
-	// Peer is the place of a cable's other end ("ns1/eth0", or "veth7" on the host), or [Unknown].
-	Peer string `plan:"peer,fixed"`
+	// Peer is the place of a cable's other end ("ns1/eth0", or "veth7" on the host), or [object.Unknown].
+	Peer object.Ref `plan:"peer,fixed"`
 	// Ifname is the name in the kernel; it differs from Name, which the stamp remembers, after a renaming by hand.
-	Ifname string `plan:"name"`
-	Up     bool   `plan:"up"`
-	Master string `plan:"master"`
-	MTU    uint32 `plan:"mtu"`
-	MAC    MAC    `plan:"mac"`
-	// Group and Alias are the stamp: see [Group] and [Alias].
+	Ifname string     `plan:"name"`
+	Up     bool       `plan:"up"`
+	Master string     `plan:"master"`
+	MTU    uint32     `plan:"mtu"`
+	MAC    object.MAC `plan:"mac"`
+	// Group and Alias are the stamp: see [object.Group] and [object.Alias].
 	Group uint32 `plan:"group,quiet"`
 	Alias string `plan:"alias,quiet"`
 	// LinkLocal is the IPv6 address that the kernel derives from the MAC; unset where it is told not to.
@@ -58,108 +35,121 @@ type Link struct {
 	Promote     bool `plan:"promote_secondaries"`
 	// NoARP says that the link does not ask for its neighbours (`ip link set arp off`).
 	NoARP bool `plan:"arp off"`
-	// Blocked says that a bridge without STP holds this port back, as it does for 30 s after STP was on.
-	Blocked bool `plan:"blocked by stp"`
-	// STP, VLANFiltering and Snooping are a bridge's.
-	STP           plan.Opt[bool] `plan:"stp"`
-	VLANFiltering plan.Opt[bool] `plan:"vlan-filtering"`
-	Snooping      plan.Opt[bool] `plan:"mcast-snooping"`
-}
-
-// LinkKey is the key of a link.
-func LinkKey(ns, name string) plan.Key { return plan.Key{NS: ns, Kind: KindLink, Name: name} }
-
-// ParsePlace is the reverse of [plan.Key.Place] for links.
-func ParsePlace(place string) plan.Key {
-	if ns, name, ok := strings.Cut(place, "/"); ok {
-		return LinkKey(ns, name)
-	}
-	return LinkKey("", place)
+	// Port is what the master keeps of the link, and Spec what is peculiar to its type; nil for nothing.
+	Port Spec `plan:",same"`
+	Spec Spec `plan:",same"`
 }
 
 // Key implements [plan.Object].
-func (l Link) Key() plan.Key { return LinkKey(l.NS, l.Name) }
+func (l Link) Key() plan.Key { return object.LinkKey(l.NS, l.Name) }
+
+// below lists the links that it is made on.
+func (l Link) below() []plan.Key {
+	if t := typeOf(l.Type); t.Below != nil && l.Spec != nil {
+		return t.Below(l.Spec)
+	}
+	return nil
+}
+
+// placed is a list of one reference, or of none.
+func placed(r object.Ref) []plan.Key {
+	if k, ok := r.Key(); ok {
+		return []plan.Key{k}
+	}
+	return nil
+}
 
 // Needs implements [plan.Object].
 func (l Link) Needs() []plan.Key {
-	var k []plan.Key
-	if l.NS != "" {
-		k = append(k, NamespaceKey(l.NS))
-	}
+	k := object.SectionNeed(l.NS)
 	if l.Master != "" {
-		k = append(k, LinkKey(l.NS, l.Master))
+		k = append(k, object.LinkKey(l.NS, l.Master))
 	}
-	return k
+	return append(k, l.below()...)
 }
 
 // Pair implements [plan.Paired].
-func (l Link) Pair() (plan.Key, bool) {
-	if l.Peer == "" || l.Peer == Unknown {
-		return plan.Key{}, false
-	}
-	return ParsePlace(l.Peer), true
-}
+func (l Link) Pair() (plan.Key, bool) { return l.Peer.Key() }
 
 // On implements [plan.Dependent].
 func (l Link) On() []plan.Key {
-	k := []plan.Key{SysctlKey(l.NS, Forwarding4), SysctlKey(l.NS, Forwarding6)}
-	if l.NS != "" {
-		k = append(k, NamespaceKey(l.NS))
-	}
-	if l.Master != "" {
-		k = append(k, LinkKey(l.NS, l.Master))
-	}
+	k := []plan.Key{object.SysctlKey(l.NS, object.Forwarding4), object.SysctlKey(l.NS, object.Forwarding6)}
+	k = append(k, l.Needs()...)
 	if pair, ok := l.Pair(); ok {
 		k = append(k, pair)
 	}
 	return k
 }
 
-// After implements [plan.Dependent]: an end of a cable goes with the other, a bridge only frees its ports, and the
-// global forwarding switch writes every link's.
+// After implements [plan.Dependent]: an end of a cable goes with the other, a link with those that it is made on; a bridge only frees
+// its ports, and the global forwarding switch writes every link's.
 func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
-	switch old := old.(type) {
-	case Link:
+	if was, ok := old.(Link); ok && now == nil {
 		switch {
-		case now != nil:
-		case l.Peer == old.Key().Place():
+		case l.Peer == object.Ref(old.Key().Place()) || slices.Contains(l.below(), old.Key()):
 			return nil, false
-		case l.NS == old.NS && l.Master == old.Name:
-			l.Master, l.Blocked = "", false
+		case l.NS == was.NS && l.Master == was.Name:
+			l.Master, l.Port = "", nil
 		}
-	case Sysctl:
-		if now, ok := now.(Sysctl); ok {
-			l = l.forwarding(now.Name, now.Value != "0")
-		}
-	case Namespace:
-		if now, ok := now.(Namespace); ok {
-			if now.Forwarding4.Set && now.Forwarding4 != old.Forwarding4 {
-				l = l.forwarding(Forwarding4, now.Forwarding4.V)
-			}
-			if now.Forwarding6.Set && now.Forwarding6 != old.Forwarding6 {
-				l = l.forwarding(Forwarding6, now.Forwarding6.V)
-			}
-		}
+	}
+	if value, ok := object.Switched(object.Forwarding4, old, now); ok {
+		l.Forwarding4 = object.IsOn(value)
+	}
+	if value, ok := object.Switched(object.Forwarding6, old, now); ok {
+		l.Forwarding6 = object.IsOn(value)
 	}
 	return l, true
 }
 
-func (l Link) forwarding(key string, on bool) Link {
-	switch key {
-	case Forwarding4:
-		l.Forwarding4 = on
-	case Forwarding6:
-		l.Forwarding6 = on
+// Claims implements [plan.Exclusive].
+func (l Link) Claims() (keys []plan.Key) {
+	t := typeOf(l.Type)
+	if t.Claims == nil || l.Spec == nil {
+		return nil
 	}
-	return l
+	for _, name := range t.Claims(l.Spec) {
+		keys = append(keys, plan.Key{NS: l.underlay(), Kind: "claim", Name: name})
+	}
+	return keys
 }
+
+// underlay is the section that the link is made from.
+func (l Link) underlay() string {
+	t := typeOf(l.Type)
+	if t.Underlay == nil || l.Spec == nil {
+		return l.NS
+	}
+	switch ns := t.Underlay(l.Spec); ns {
+	case "":
+		return l.NS
+	case Host:
+		return ""
+	default:
+		return ns
+	}
+}
+
+// Fixed implements [plan.Rigid].
+func (l Link) Fixed(have plan.Object) []string {
+	h, ok := have.(Link)
+	if t := typeOf(l.Type); ok && t.Fixed != nil && l.Type == h.Type {
+		return t.Fixed(l.Spec, h.Spec)
+	}
+	return nil
+}
+
+// HardwareAddress is the MAC that the link has or shall have.
+func (l Link) HardwareAddress() object.MAC { return l.MAC }
+
+// CarriesIPv6 says whether IPv6 addresses and routes can be on the link.
+func (l Link) CarriesIPv6() bool { return l.Up && l.MTU >= object.MinIPv6MTU }
 
 // Describe implements [plan.Object].
 func (l Link) Describe() string {
 	s := l.Type
 	switch {
 	case l.Peer != "":
-		s += " to " + l.Peer
+		s += " to " + string(l.Peer)
 	case l.Master != "":
 		s += " on " + l.Master
 	}
@@ -169,7 +159,7 @@ func (l Link) Describe() string {
 // DescribePair implements [plan.Paired]: a cable leads to the bridge that its other end is a port of.
 func (l Link) DescribePair(other plan.Object) string {
 	if far, ok := other.(Link); ok && far.Master != "" {
-		l.Peer = LinkKey(far.NS, far.Master).Place()
+		l.Peer = object.Ref(object.LinkKey(far.NS, far.Master).Place())
 	}
 	return l.Describe()
 }

@@ -56,9 +56,8 @@ func (e *Env) LinkOf(ns, dev string) (*Section, int, error) {
 }
 
 // Join looks for what only all sections together tell: which links bear the same stamp, whose each link is, and what the rows of the
-// table look for. The sections can be listed then, beside each other. Before is the environment of the look before this one, nil
-// for none, for what it has found out about sections that both share.
-func (e *Env) Join(before *Env) error {
+// table look for. The sections can be listed then, beside each other.
+func (e *Env) Join() error {
 	e.findCopies()
 	for _, s := range e.Sections {
 		s.byKey = make(map[string]*LiveLink, len(s.Links))
@@ -72,7 +71,7 @@ func (e *Env) Join(before *Env) error {
 	}
 	for _, k := range e.Table {
 		if k.Join != nil {
-			if err := k.Join(e, before); err != nil {
+			if err := k.Join(e); err != nil {
 				return err
 			}
 		}
@@ -84,6 +83,9 @@ func (e *Env) Join(before *Env) error {
 // names of theirs.
 func (e *Env) List(s *Section) (have []plan.Have, err error) {
 	s.Warnings = nil
+	if err := e.fetch(s, s.NS.Inside); err != nil {
+		return nil, fmt.Errorf("read namespace %q: %w", s.NS.Name, err)
+	}
 	for _, k := range e.Table {
 		if s.Ending && k.Within {
 			continue

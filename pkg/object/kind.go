@@ -1,8 +1,8 @@
 package object
 
 import (
+	"fmt"
 	"iter"
-	"slices"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -16,10 +16,11 @@ type Kind struct {
 	First func(e *Env, s *Section, host *kernel.Namespace) (list []Question, done func(), err error)
 	// Ask lists the dumps of a section that Read needs. A dump that several kinds ask for is made once.
 	Ask func(*Env, *Section) []*Dump
-	// Fetch reads what no dump tells. The thread is in the section's namespace, unless that rests.
-	Fetch func(*Env, kernel.Thread, *Section) error
-	// Join looks for what only all sections together tell, before any is listed. Before is the look before this one, nil for none.
-	Join func(e, before *Env) error
+	// Fetch reads what no dump tells, and is not known yet. Enter calls f on a thread that is in the section's namespace. It is called
+	// when the section is read, and again before it is listed: by then more may be wanted.
+	Fetch func(e *Env, s *Section, enter func(f func() error) error) error
+	// Join looks for what only all sections together tell, before any is listed.
+	Join func(*Env) error
 	// Read streams the live objects of a section, whosever they are, from what was read of it. It asks the kernel nothing.
 	Read func(*Env, *Section) iter.Seq[Live]
 	// Owner says whose they are, and leaves out what is nobody's concern.
@@ -33,6 +34,8 @@ type Kind struct {
 
 	// Pending says whether the host record must tell, before a step of such an action, what the step is about.
 	Pending func(plan.Action) bool
+	// Held says that the host record must tell which of the host's own objects are ours, where these stand on no link of ours.
+	Held bool
 	// Claim says what value an object gives to something that is not plumb's, and how to read what the record must remember of
 	// that before the first write. Ok is false for an object that claims nothing.
 	Claim func(e *Env, o plan.Object) (value string, original func() (Claim, error), ok bool)
@@ -71,7 +74,5 @@ type Schedule struct {
 	Within bool
 }
 
-// Of gives the row of the kind that a key names.
-func (e *Env) Of(k plan.Key) *Kind {
-	return &e.Table[slices.IndexFunc(e.Table, func(row Kind) bool { return row.Name == k.Kind })]
-}
+// WrongType is the error of an operation that was handed an object of another kind: a defect of plumb.
+func WrongType(kind string, o any) error { return fmt.Errorf("%s: unexpected object %T", kind, o) }

@@ -1,6 +1,7 @@
 package object
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -139,4 +140,19 @@ func (a LiveAddress) Write(n *kernel.Namespace, verb string, proto, flags int, p
 	}
 	m.U32(unix.IFA_FLAGS, f)
 	return n.Write(fmt.Sprintf("%s address %s %s", verb, a.Prefix, place), m.NetlinkRequest)
+}
+
+// BesideDerived says whether an address is one of ours that the kernel sorts by age with the one that it derives from the MAC.
+func BesideDerived(a netip.Addr, proto uint8) bool {
+	return proto == Protocol && a.Is6() && a.IsLinkLocalUnicast()
+}
+
+// IgnoreGone makes a success of deleting what is gone already.
+func IgnoreGone(err error) error {
+	for _, gone := range []error{unix.EADDRNOTAVAIL, unix.ENODEV, unix.ESRCH, unix.ENOENT} {
+		if errors.Is(err, gone) {
+			return nil
+		}
+	}
+	return err
 }

@@ -206,3 +206,9 @@ func (l *LiveLink) parseConf(families kernel.Attrs) {
 	l.IPv6 = len(six) > 0 && !l.Disabled6 && derives
 	l.NoLinkLocal = len(six) > 0 && !derives
 }
+
+// Conf4 begins the IPv4 parameters of a link in a message that changes it.
+func Conf4(m kernel.Message) *nl.RtAttr {
+	return m.Nest(unix.IFLA_AF_SPEC).AddRtAttr(unix.AF_INET|unix.NLA_F_NESTED, nil).
+		AddRtAttr(IflaInetConf|unix.NLA_F_NESTED, nil)
+}

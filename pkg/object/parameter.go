@@ -47,17 +47,20 @@ func SysctlOfLink(name string) (link string, ok bool) {
 type Switcher interface {
 	plan.Object
 	// Switches says what the object sets the switch to; ok is false when it leaves it alone.
-	Switches(name string) (on, ok bool)
+	Switches(name string) (value string, ok bool)
 }
 
 // Switched says what a switch becomes when an object changes from old to now; ok is false when it stays.
-func Switched(name string, old, now plan.Object) (on, ok bool) {
+func Switched(name string, old, now plan.Object) (value string, ok bool) {
 	was, isSwitcher := old.(Switcher)
 	is, still := now.(Switcher)
 	if !isSwitcher || !still {
-		return false, false
+		return "", false
 	}
-	on, ok = is.Switches(name)
+	value, ok = is.Switches(name)
 	before, known := was.Switches(name)
-	return on, ok && (!known || before != on)
+	return value, ok && (!known || before != value)
 }
+
+// IsOn says whether a switch of that value is on; one that the kernel does not have is not.
+func IsOn(value string) bool { return value != "" && value != "0" }

@@ -59,7 +59,7 @@ const maxRecord = 256 << 20
 // LoadRecord reads the record in dir; without a file it is empty.
 func LoadRecord(dir string) (*Record, error) {
 	r := &Record{Format: recordFormat, dir: dir}
-	if err := arePrivate(dir); errors.Is(err, fs.ErrNotExist) {
+	if err := ArePrivate(dir); errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("host record: %w", err)

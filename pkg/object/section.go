@@ -46,6 +46,7 @@ type Question struct {
 
 // ReadLinks lists the links of a section anew, and in the same go asks what the kinds ask first.
 func (e *Env) ReadLinks(s *Section, host *kernel.Namespace) error {
+	s.values = nil // what the kinds kept
 	var questions []Question
 	for _, k := range e.Table {
 		if k.First == nil {
@@ -99,12 +100,9 @@ func (s *Section) found(links []LiveLink) {
 	}
 }
 
-// ReadWhole reads what else the kinds ask of a section. It can run beside that of others. The thread is in the namespace, unless that
-// rests.
-func (e *Env) ReadWhole(t kernel.Thread, s *Section) error {
-	if err := s.NS.Wake(t); err != nil {
-		return err
-	}
+// ReadWhole reads what else the kinds ask of a section. It can run beside that of others. The calling thread is in the
+// namespace.
+func (e *Env) ReadWhole(s *Section) error {
 	s.dumps, s.addresses = make(map[*Dump][][]byte), nil
 	for _, k := range e.Table {
 		if k.Ask != nil {
@@ -114,10 +112,17 @@ func (e *Env) ReadWhole(t kernel.Thread, s *Section) error {
 				}
 			}
 		}
-		if k.Fetch != nil {
-			if err := k.Fetch(e, t, s); err != nil {
-				return err
-			}
+	}
+	return e.fetch(s, func(f func() error) error { return f() })
+}
+
+func (e *Env) fetch(s *Section, enter func(func() error) error) error {
+	for _, k := range e.Table {
+		if k.Fetch == nil || s.Ending && k.Within {
+			continue
+		}
+		if err := k.Fetch(e, s, enter); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -153,6 +158,9 @@ func (s *Section) Knows(name string, index int) {
 
 // Link finds a live link by the name in its key, which is that of its stamp, nil for none.
 func (s *Section) Link(name string) *LiveLink { return s.byKey[name] }
+
+// ByKey are the links that are ours or wanted, by the name in their key.
+func (s *Section) ByKey() map[string]*LiveLink { return s.byKey }
 
 // At finds a live link by its index, nil for none.
 func (s *Section) At(index int) *LiveLink { return s.byIndex[index] }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -78,7 +78,7 @@ func needs(b batch) (keys []plan.Key) {
 	for _, s := range b {
 		for _, c := range s.Changes {
 			if c.New != nil {
-				keys = append(append(keys, c.New.Needs()...), kind.NamespaceKey(c.Key().NS))
+				keys = append(append(keys, c.New.Needs()...), object.NamespaceKey(c.Key().NS))
 			}
 		}
 	}

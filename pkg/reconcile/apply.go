@@ -3,10 +3,12 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -36,7 +38,7 @@ func (r *run) apply() error {
 	}
 	r.Planned(p)
 	kernel.MakeRoom(touchedBy(p.Steps).count(len(r.env.Sections)))
-	before := r.record.clone()
+	before := r.record.Clone()
 	err = r.converge(p, want)
 	if err == nil && r.ConfirmWithin > 0 && len(p.Steps) > 0 {
 		err = r.awaitConfirm()
@@ -104,86 +106,82 @@ func left(p plan.Plan) string {
 func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 	pending := r.record.Pending[r.topology]
 	for _, s := range p.Steps {
-		if s.Action == plan.Refuse {
+		if told := kindOf(s).Pending; s.Action == plan.Refuse || told == nil || !told(s.Action) {
 			continue
 		}
 		for _, c := range s.Changes {
 			k := c.Key()
-			made := s.Action != plan.Update && (k.Kind == kind.KindNamespace || k.Kind == kind.KindLink)
-			if !made && k.Kind != kind.KindSysctl { // whose value may be the one that was wanted before
-				continue
-			}
 			pending = append(pending, k)
-			if k.Kind == kind.KindNamespace && s.Action == plan.Create {
-				r.record.forgetNamespace(k.Name)
+			if k.Kind == object.KindNamespace && s.Action == plan.Create {
+				r.record.ForgetNamespace(k.Name)
 			}
 		}
 	}
-	setList(&r.record.Pending, r.topology, pending)
-	setList(&r.record.Held, r.topology, append(r.record.Held[r.topology], held(want)...))
+	r.record.SetPending(r.topology, pending)
+	r.record.SetHeld(r.topology, append(r.record.Held[r.topology], held(want)...))
 	for _, o := range want {
-		if v, ok := o.(kind.Sysctl); ok && r.env.Sections[v.NS] != nil {
-			if _, err := r.claim(v); err != nil {
-				return err
-			}
+		if r.env.Sections[o.Key().NS] == nil {
+			continue
+		}
+		if _, err := r.claim(o); err != nil {
+			return err
 		}
 	}
-	return r.record.save(r.Seam)
+	return r.record.Save(r.Seam)
 }
 
 // held lists the wanted objects of the host that stand on nothing of the topology's, and so have no stamp to be known
 // by.
 func held(want []plan.Object) []plan.Key {
-	links := make(map[string]bool)
+	links := make(map[plan.Key]bool)
 	for _, o := range want {
-		if l, ok := o.(kind.Link); ok && l.NS == "" {
-			links[l.Name] = true
+		if k := o.Key(); k.Kind == object.KindLink {
+			links[k] = true
 		}
 	}
 	var keys []plan.Key
 	for _, o := range want {
-		switch v := o.(type) {
-		case kind.Address:
-			if v.NS == "" && !links[v.Dev] {
-				keys = append(keys, v.Key())
-			}
-		case kind.Route:
-			if v.NS == "" && !links[v.Dev.V] {
-				keys = append(keys, v.Key())
-			}
+		stands := func(k plan.Key) bool { return links[k] }
+		if k := o.Key(); k.NS == "" && kinds.Of(k).Held && !slices.ContainsFunc(o.Needs(), stands) {
+			keys = append(keys, k)
 		}
 	}
 	return keys
 }
 
-// claim notes that the topology wants a sysctl, and, when it is the first to, what the value was. Changed says that the
-// record did not know.
-func (r *run) claim(v kind.Sysctl) (changed bool, err error) {
-	if v.NS != "" && (v.Name == kind.Forwarding4 || v.Name == kind.Forwarding6) {
-		return false, nil // the namespace's own default governs it
+// claim notes that the topology wants to give a value to something that is not plumb's, and, when it is the first to, what the value
+// was. Changed says that the record did not know.
+func (r *run) claim(o plan.Object) (changed bool, err error) {
+	row := kinds.Of(o.Key())
+	if row.Claim == nil {
+		return false, nil
 	}
-	c := r.record.claim(v.Key())
+	value, original, ok := row.Claim(r.env, o)
+	if !ok {
+		return false, nil
+	}
+	c := r.record.At(o.Key())
 	if c == nil {
-		was, err := kind.OriginalOf(r.env, v.Key())
+		was, err := original()
 		if err != nil {
 			return false, err
 		}
-		r.record.Claims = append(r.record.Claims, claimEntry{v.Key(), was})
-		c = r.record.claim(v.Key())
+		r.record.Claims = append(r.record.Claims, object.ClaimEntry{Key: o.Key(), Claim: was})
+		c = r.record.At(o.Key())
 	}
-	if c.Wants[r.topology] == v.Value {
+	if c.Wants[r.topology] == value {
 		return false, nil
 	}
-	c.Wants[r.topology] = v.Value
+	c.Wants[r.topology] = value
 	return true, nil
 }
 
 // finish makes the host record tell the state that was reached.
 func (r *run) finish(want []plan.Object) error {
-	r.record.leave(r.topology, r.env.Wanted)
-	setList(&r.record.Pending, r.topology, nil)
-	setList(&r.record.Held, r.topology, held(want))
-	return r.record.save(r.Seam)
+	r.record.Leave(r.topology, r.env.Wanted)
+	r.record.SetPending(r.topology, nil)
+	r.record.SetHeld(r.topology, held(want))
+	return r.record.Save(r.Seam)
 }
 
 // destroy removes all that is the topology's. It goes on past failures.

@@ -5,7 +5,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -40,7 +41,7 @@ func arrange(list []batch, needed func(batch) int) (arranged []batch, flooded in
 func withNewBridges(list []batch) sections {
 	found := make(sections)
 	for _, b := range list {
-		if l, ok := b[0].Changes[0].New.(kind.Link); ok && l.Type == kind.Bridge && b[0].Action == plan.Create {
+		if l, ok := b[0].Changes[0].New.(link.Link); ok && l.Type == link.TypeBridge && b[0].Action == plan.Create {
 			found[l.NS] = true
 		}
 	}
@@ -85,7 +86,7 @@ func inTurn(run []batch, needed func(batch) int, bridges sections) []turn {
 			for _, c := range s.Changes {
 				k := c.Key()
 				made[k] = after
-				if k.Kind == kind.KindLink {
+				if k.Kind == object.KindLink {
 					linked[k.NS] = max(linked[k.NS], after)
 				}
 			}

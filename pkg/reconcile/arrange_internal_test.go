@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -20,17 +22,17 @@ func TestArrange(t *testing.T) {
 	alter := func(action plan.Action, o plan.Object) batch {
 		return batch{{Action: action, Changes: []plan.Change{{Old: o, New: o}}}}
 	}
-	bridge := func(ns string) batch { return create(kind.Link{NS: ns, Name: "br0", Type: kind.Bridge}) }
-	address := func(ns string, n byte) kind.Address {
-		return kind.Address{NS: ns, Dev: "eth0", Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 24)}
+	bridge := func(ns string) batch { return create(link.Link{NS: ns, Name: "br0", Type: link.TypeBridge}) }
+	address := func(ns string, n byte) kinds.Address {
+		return kinds.Address{NS: ns, Dev: "eth0", Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 24)}
 	}
 	cable := func(ns1, ns2 string) batch {
 		return batch{{Action: plan.Create, Changes: []plan.Change{
-			{New: kind.Link{NS: ns1, Name: "eth0", Type: kind.Veth, Peer: ns2 + "/eth1"}},
-			{New: kind.Link{NS: ns2, Name: "eth1", Type: kind.Veth, Peer: ns1 + "/eth0"}},
+			{New: link.Link{NS: ns1, Name: "eth0", Type: link.TypeVeth, Peer: object.Ref(ns2 + "/eth1")}},
+			{New: link.Link{NS: ns2, Name: "eth1", Type: link.TypeVeth, Peer: object.Ref(ns1 + "/eth0")}},
 		}}}
 	}
-	sysctl := func(ns, name string) batch { return create(kind.Sysctl{NS: ns, Name: name, Value: "1"}) }
+	sysctl := func(ns, name string) batch { return create(kinds.Sysctl{NS: ns, Name: name, Value: "1"}) }
 	text := func(list []batch) string {
 		var words []string
 		for _, b := range list {
@@ -38,13 +40,13 @@ func TestArrange(t *testing.T) {
 		}
 		return strings.Join(words, "\n")
 	}
-	one, two, three, four := create(address("", 1)), create(address("", 2)), create(address("n1", 3)), create(kind.Route{NS: "n1"})
-	host, gone := create(kind.Route{}), remove(address("n1", 4))
+	one, two, three, four := create(address("", 1)), create(address("", 2)), create(address("n1", 3)), create(kinds.Route{NS: "n1"})
+	host, gone := create(kinds.Route{}), remove(address("n1", 4))
 	ab, bc, ca := cable("a", "b"), cable("b", "c"), cable("c", "a")
 	onA, onB := create(address("a", 1)), create(address("b", 2))
-	onEnd, below := sysctl("a", "net.ipv4.conf.eth0.rp_filter"), sysctl("b", kind.Forwarding4)
-	switched := sysctl("", kind.Forwarding4)
-	changed, moved := alter(plan.Update, address("a", 5)), alter(plan.Update, kind.Link{NS: "b", Name: "eth2"})
+	onEnd, below := sysctl("a", "net.ipv4.conf.eth0.rp_filter"), sysctl("b", object.Forwarding4)
+	switched := sysctl("", object.Forwarding4)
+	changed, moved := alter(plan.Update, address("a", 5)), alter(plan.Update, link.Link{NS: "b", Name: "eth2"})
 	again, tuned := alter(plan.Replace, address("b", 6)), alter(plan.Update, below[0].Changes[0].New)
 	for name, c := range map[string]struct {
 		namespaces []string // in the order in which they are made beside the batches
@@ -67,11 +69,11 @@ func TestArrange(t *testing.T) {
 		"a changed parameter":                  {[]string{"a", "b", "c"}, []batch{bc, tuned, ab, onA}, []batch{bc, tuned, ab, onA}, 4},
 		"a replaced address":                   {[]string{"a", "b", "c"}, []batch{bc, onB, again, onA}, []batch{bc, onB, again, onA}, 4},
 		"a bridge of a namespace to come":      {[]string{"a", "b", "c"}, []batch{bridge("b"), ab, bc, onA, onB}, []batch{bridge("b"), ab, onA, bc, onB}, 4},
-		"a switch of the host":                 {[]string{"a", "b", "c"}, []batch{below, switched, sysctl("a", kind.Forwarding4)}, []batch{below, switched, sysctl("a", kind.Forwarding4)}, 3},
+		"a switch of the host":                 {[]string{"a", "b", "c"}, []batch{below, switched, sysctl("a", object.Forwarding4)}, []batch{below, switched, sysctl("a", object.Forwarding4)}, 3},
 	} {
 		a := &ahead{steps: make([]plan.Step, len(c.namespaces)), at: make(map[plan.Key]int)}
 		for i, ns := range c.namespaces {
-			a.at[kind.NamespaceKey(ns)] = i
+			a.at[object.NamespaceKey(ns)] = i
 		}
 		got, flooded := arrange(slices.Clone(c.list), a.needed)
 		if text(got) != text(c.want) || flooded != c.flooded {

@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -30,7 +30,7 @@ func (r *run) diff(want []plan.Object) plan.Plan {
 	if r.leaving || r.undoing {
 		have = r.passBy(have)
 	}
-	for _, k := range kind.Table() {
+	for _, k := range kinds.Table() {
 		o.Kinds = append(o.Kinds, k.Name)
 		if k.Last {
 			o.Last = append(o.Last, k.Name)

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -102,7 +102,7 @@ const many = 50
 // withLinks takes the deletion of many namespaces out of the batches of a destroy, to be made with that of links, if nothing is between.
 func (r *run) withLinks(list []batch) (rest []batch, links int, namespaces batch) {
 	begins := func(b batch) bool { return deletes(b[0]) && kindOf(b[0]).BeginDel != nil }
-	links = slices.IndexFunc(list, func(b batch) bool { return deletes(b[0]) && b[0].Key().Kind == kind.KindLink })
+	links = slices.IndexFunc(list, func(b batch) bool { return deletes(b[0]) && b[0].Key().Kind == object.KindLink })
 	last := slices.IndexFunc(list, begins)
 	if !r.leaving || r.Workers < 2 || links < 0 || last != links+1 || len(list[last]) < many {
 		return list, -1, nil
@@ -169,7 +169,7 @@ func (r *run) delete(b batch, l *ledger, pastFailures bool) error {
 var errFailed = errors.New("failed")
 
 // deleteIn deletes the objects of one place. With a namespace that is gone they are too.
-func (r *run) deleteIn(t kernel.Thread, p *place, k *kind.Kind) error {
+func (r *run) deleteIn(t kernel.Thread, p *place, k *object.Kind) error {
 	if s := r.env.Sections[p.ns]; s != nil {
 		s.NS.Use(t)
 	}

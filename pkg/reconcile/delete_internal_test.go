@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // cables are steps that delete a cable between each two namespaces that follow each other.
 func cables(names ...string) (b batch) {
 	for i := range len(names) - 1 {
-		near, far := kind.Link{NS: names[i], Name: fmt.Sprint("r", i)}, kind.Link{NS: names[i+1], Name: fmt.Sprint("l", i+1)}
+		near, far := link.Link{NS: names[i], Name: fmt.Sprint("r", i)}, link.Link{NS: names[i+1], Name: fmt.Sprint("l", i+1)}
 		b = append(b, plan.Step{Action: plan.Delete, Changes: []plan.Change{{Old: near}, {Old: far}}})
 	}
 	return b

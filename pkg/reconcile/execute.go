@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -36,7 +38,7 @@ func alone(s plan.Step) bool { return s.Action == plan.Replace || s.Action == pl
 
 func deletes(s plan.Step) bool { return s.Action == plan.Delete }
 
-func kindOf(s plan.Step) *kind.Kind { return kind.Of(s.Key()) }
+func kindOf(s plan.Step) *object.Kind { return kinds.Of(s.Key()) }
 
 // execute takes the steps in the order of [arrange], up to the first that fails, or past failures.
 func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) (failed error) {
@@ -142,7 +144,7 @@ func (r *run) carryOut(b batch) error {
 
 // finishLinks completes the links that were made so far in the sections that in says.
 func (r *run) finishLinks(l *ledger, in func(ns string) bool) error {
-	k, err := r.env.FinishLinks(in)
+	k, err := link.Finish(r.env, in)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", k.Label(), err)
 		l.fail(k, err)
@@ -157,16 +159,14 @@ func (r *run) claimAll(changes []plan.Change) error {
 	}
 	claimed := false
 	for _, c := range changes {
-		if v, ok := c.New.(kind.Sysctl); ok {
-			added, err := r.claim(v)
-			if err != nil {
-				return err
-			}
-			claimed = claimed || added
+		added, err := r.claim(c.New)
+		if err != nil {
+			return err
 		}
+		claimed = claimed || added
 	}
 	if !claimed {
 		return nil
 	}
-	return r.record.save(r.Seam)
+	return r.record.Save(r.Seam)
 }

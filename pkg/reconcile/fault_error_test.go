@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
@@ -238,17 +238,17 @@ func ofSysctl(words []string, line string) bool {
 	rest, ok := strings.CutPrefix(line[2:], section+": ")
 	path, _, _ := strings.Cut(rest, " = ")
 	family, leaf := path[:min(4, len(path))], path[strings.LastIndexByte(path, '/')+1:]
-	switch part := strings.Split(kind.SysctlPath(key), "/"); {
+	switch part := strings.Split(object.SysctlPath(key), "/"); {
 	case !ok:
 		return false
-	case key == kind.Forwarding4:
+	case key == object.Forwarding4:
 		return family == "ipv4" && (leaf == "ip_forward" || leaf == "forwarding" || path == "ipv4/conf/all/accept_redirects")
-	case key == kind.Forwarding6:
+	case key == object.Forwarding6:
 		return family == "ipv6" && leaf == "forwarding" || strings.Contains(rest, "anycast")
 	case len(part) == 5 && part[3] == "default":
 		return strings.HasPrefix(path, part[1]+"/"+part[2]+"/") && leaf == part[4]
 	}
-	return "net/"+path == kind.SysctlPath(key)
+	return "net/"+path == object.SysctlPath(key)
 }
 
 // ofLink says whether a line of a section is about a link or what stands on it.

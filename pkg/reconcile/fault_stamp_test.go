@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // warnedOfOdd says that the last run warned of the link odd0.
@@ -34,7 +34,7 @@ func TestGroupCollides(t *testing.T) {
 			l.script("ip link add odd0 address 02:f2:00:00:00:01 type bridge")
 			l.fixture(func() { l.sh("ip", "link", "del", "odd0") })
 			l.apply(topo)
-			group := map[string]uint32{"own": kind.Group("docker0"), "doomed": kind.Doomed("docker0")}[test.group]
+			group := map[string]uint32{"own": object.Group("docker0"), "doomed": object.Doomed("docker0")}[test.group]
 			l.sh("ip", "link", "set", "odd0", "alias", test.alias, "group", fmt.Sprint(group))
 			if test.refused {
 				l.refusedFor(l.example("docker0.yaml"), "link odd0: has the group of topology docker0")
@@ -56,7 +56,7 @@ func TestGroupCollides(t *testing.T) {
 // copyStamp puts the stamp of docker0's br0 on odd0.
 func (l *lab) copyStamp() {
 	l.Helper()
-	l.sh("ip", "link", "set", "odd0", "alias", kind.Alias("docker0", "", "br0"), "group", fmt.Sprint(kind.Group("docker0")))
+	l.sh("ip", "link", "set", "odd0", "alias", object.Alias("docker0", "", "br0"), "group", fmt.Sprint(object.Group("docker0")))
 }
 
 // A stamp copied whole onto another's link, older or younger than ours. Ours is the one that has the name and the MAC
@@ -83,7 +83,7 @@ func TestStampCopied(t *testing.T) {
 			made := l.settle()
 			l.copyStamp()
 			both := l.settle()
-			refusal(t, l.diff(topo), kind.LinkKey("", "odd0"), "links br0 and odd0 bear one stamp")
+			refusal(t, l.diff(topo), object.LinkKey("", "odd0"), "links br0 and odd0 bear one stamp")
 			_, err := l.tryApply(topo)
 			refused(t, err, "remove it from the one that is not plumb's")
 			l.same("after the refusal", both, l.settle())
@@ -148,7 +148,7 @@ func TestStampCopiedOut(t *testing.T) {
 	l.fixture(func() { l.sh("ip", "link", "del", "odd0") })
 	topo := l.load(l.example("docker0.yaml"))
 	l.apply(topo)
-	l.sh("ip", "link", "set", "odd0", "alias", kind.Alias("docker0", "ns1", "eth0"), "group", fmt.Sprint(kind.Group("docker0")))
+	l.sh("ip", "link", "set", "odd0", "alias", object.Alias("docker0", "ns1", "eth0"), "group", fmt.Sprint(object.Group("docker0")))
 	_, err := l.tryApply(topo)
 	refused(t, err, "links ns1/eth0 and odd0 bear one stamp")
 	l.destroy("docker0")

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
@@ -166,7 +167,7 @@ func (h *Host) Close() error { return nil }
 
 // Diff says what [Host.Apply] would do, and writes nothing. A plan that would be refused is no error.
 func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error) {
-	rec, err := loadRecord(h.dir)
+	rec, err := object.LoadRecord(h.dir)
 	if err != nil {
 		return plan.Plan{}, ended(ErrNotRun, err)
 	}
@@ -210,7 +211,7 @@ func (h *Host) locked(ctx context.Context, verb, name string, f func(*run) error
 			h.Warn(err.Error())
 		}
 	}()
-	rec, err := loadRecord(h.dir)
+	rec, err := object.LoadRecord(h.dir)
 	if err != nil {
 		return Report{}, ended(ErrNotRun, err)
 	}

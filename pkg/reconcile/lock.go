@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // runDir is where the host record and the lock are, in a directory per host.
@@ -101,25 +102,5 @@ func privateDir(path string, seam *kernel.Seam) error {
 			return err
 		}
 	}
-	return isPrivate(path)
-}
-
-// arePrivate is isPrivate for the directory of a host, and the one that it is in.
-func arePrivate(dir string) error {
-	if err := isPrivate(runDir); err != nil {
-		return err
-	}
-	return isPrivate(dir)
-}
-
-// isPrivate says what is wrong with a directory that root alone should be able to write to.
-func isPrivate(path string) error {
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return fmt.Errorf("stat %s: %w", path, err)
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o022 != 0 || int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s is not a directory of this user's alone: remove it", path)
-	}
-	return nil
+	return object.IsPrivate(path)
 }

@@ -1,17 +1,10 @@
 package reconcile
 
 import (
-	"fmt"
-	"maps"
-	"net/netip"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -21,13 +14,17 @@ func (r *run) guard(p plan.Plan) plan.Plan {
 	if r.AllowDisconnect || !slices.ContainsFunc(p.Steps, touchesHost) {
 		return p
 	}
-	lines := r.lifelines(os.Getenv, os.ReadFile)
+	lines := object.FindLifelines(r.env.Sections[""])
 	for i, s := range p.Steps {
 		if s.Action == plan.Refuse {
 			continue
 		}
 		for _, c := range s.Changes {
-			if why := lines.cutBy(s, c); why != "" {
+			cuts := kinds.Of(c.Key()).Cuts
+			if cuts == nil {
+				continue
+			}
+			if why := cuts(lines, s, c); why != "" {
 				p.Steps[i].Action, p.Steps[i].Reason = plan.Refuse, why+": use --allow-disconnect if that is meant"
 			}
 		}
@@ -36,11 +33,10 @@ func (r *run) guard(p plan.Plan) plan.Plan {
 	return p
 }
 
-// touchesHost says whether a step can cut a lifeline: it changes what is there on the host, or adds a route.
+// touchesHost says whether a step can cut a lifeline.
 func touchesHost(s plan.Step) bool {
 	return slices.ContainsFunc(s.Changes, func(c plan.Change) bool {
-		k := c.Key()
-		return k.NS == "" && k.Kind != kind.KindNamespace && (c.Old != nil || k.Kind == kind.KindRoute)
+		return c.Key().NS == "" && kinds.Of(c.Key()).Cuts != nil
 	})
 }
 
@@ -50,4 +46,3 @@ func rankOfRefusal(s plan.Step) int {
 	}
 	return 1
 }
-

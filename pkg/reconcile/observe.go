@@ -9,7 +9,8 @@ import (
 	"sync"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
@@ -19,16 +20,16 @@ type run struct {
 	*Host
 	ctx      context.Context
 	topology string
-	record   *record
+	record   *object.Record
 	want     []plan.Object
 	// env holds the namespaces as they were last observed.
-	env    *kind.Env
+	env    *object.Env
 	lists  lists
 	report Report
 	// warned has the warnings that were given, by one thread at a time.
 	warned  map[string]bool
 	warning sync.Mutex
-	copies  map[kind.Place]string
+	copies  map[object.Place]string
 	// refused are the keys at which somebody else's was found since the run began.
 	refused []plan.Key
 	// leaving says that the run takes all that is the topology's away.
@@ -57,31 +58,26 @@ func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, er
 	r.Working(Working{Undoing: r.undoing})
 	last, before := r.env, r.sections()
 	if r.copies == nil {
-		r.copies = make(map[kind.Place]string)
+		r.copies = make(map[object.Place]string)
 	}
-	r.env = &kind.Env{
-		Topology: r.topology, Cookie: r.cookie, Seam: r.Seam, Record: r.record.view(r.topology), Adopt: r.Adopt,
-		Foreign: make(map[string]kind.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
+	r.env = &object.Env{
+		Topology: r.topology, Cookie: r.cookie, Seam: r.Seam, Record: r.record.View(r.topology), Adopt: r.Adopt,
+		Table: kinds.Table(), Foreign: make(map[string]object.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
 		Copies: r.copies,
 	}
 	r.env.SetWant(want, last)
 	if err := r.openSections(before, touched); err != nil {
 		return nil, err
 	}
-	if err := r.env.Compare(last); err != nil {
+	if err := r.env.Join(); err != nil {
 		return nil, err
 	}
 	full = r.complete(want)
 	return full, r.list(touched)
 }
 
-// list lists the objects of all sections, of those that were not touched as before. Links come first: the others are
-// known by the names of theirs.
+// list lists the objects of all sections, of those that were not touched as before.
 func (r *run) list(touched sections) error {
-	table := kind.Table()
-	slices.SortStableFunc(table, func(a, b kind.Kind) int {
-		return rankOfLink(a) - rankOfLink(b)
-	})
 	names := slices.Sorted(maps.Keys(r.env.Sections))
 	found := make([][]plan.Have, len(names))
 	list := func(t kernel.Thread, i int) (err error) {
@@ -89,7 +85,7 @@ func (r *run) list(touched sections) error {
 		if found[i], known = r.lists[names[i]]; !known || touched.has(names[i]) {
 			s := r.env.Sections[names[i]]
 			s.NS.Use(t)
-			found[i], err = r.listSection(table, s)
+			found[i], err = r.env.List(s)
 		}
 		return err
 	}
@@ -106,29 +102,7 @@ func (r *run) list(touched sections) error {
 	return nil
 }
 
-func (r *run) listSection(table []kind.Kind, s *kind.Section) (have []plan.Have, err error) {
-	s.Warnings = nil
-	for _, k := range table {
-		if s.Ending && k.Within {
-			continue
-		}
-		list, err := k.List(r.env, s)
-		if err != nil {
-			return nil, fmt.Errorf("read namespace %q: %w", s.NS.Name, err)
-		}
-		have = append(have, list...)
-	}
-	return have, nil
-}
-
-func rankOfLink(k kind.Kind) int {
-	if k.Name == kind.KindLink {
-		return 0
-	}
-	return 1
-}
-
-func (r *run) sections() map[string]*kind.Section {
+func (r *run) sections() map[string]*object.Section {
 	if r.env == nil {
 		return nil
 	}
@@ -137,7 +111,7 @@ func (r *run) sections() map[string]*kind.Section {
 
 // openSections reads the host's section and those of namespaces that are the topology's, or are about to be. Those that
 // were open before stay so, and those of them that were not touched are taken as they were.
-func (r *run) openSections(before map[string]*kind.Section, touched sections) error {
+func (r *run) openSections(before map[string]*object.Section, touched sections) error {
 	names, err := kernel.Names()
 	if err != nil {
 		closeAll(before)
@@ -150,11 +124,11 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		if err != nil {
 			return err
 		}
-		host = kind.NewSection(n)
+		host = object.NewSection(n)
 	}
-	found := make([]*kind.Section, len(names)+1)
+	found := make([]*object.Section, len(names)+1)
 	found[0] = host
-	stamps := make([]kind.NamespaceStamp, len(names)+1)
+	stamps := make([]object.NamespaceStamp, len(names)+1)
 	err = kernel.Each(r.Workers, len(found), func(t kernel.Thread, i int) (err error) {
 		name := ""
 		if i > 0 {
@@ -164,18 +138,18 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		case s != nil && !touched.has(name):
 			found[i] = s
 		case i == 0:
-			err = errors.Join(r.env.ReadLinks(host, host.NS), host.Read())
+			err = errors.Join(r.env.ReadLinks(host, host.NS), r.env.ReadWhole(host))
 		default:
 			found[i], stamps[i], err = r.openNamed(t, name, host.NS, s)
 		}
 		return err
 	})
-	r.env.Sections = make(map[string]*kind.Section, len(found))
+	r.env.Sections = make(map[string]*object.Section, len(found))
 	for i, s := range found {
 		switch {
 		case s != nil:
 			r.env.Sections[s.NS.Name] = s
-		case i > 0 && stamps[i].Class == plan.Foreign && r.env.Wanted(kind.NamespaceKey(names[i-1])):
+		case i > 0 && stamps[i].Class == plan.Foreign && r.env.Wanted(object.NamespaceKey(names[i-1])):
 			r.env.Foreign[names[i-1]] = stamps[i]
 		}
 	}
@@ -189,29 +163,26 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 
 // openNamed reads the section of a namespace, nil for one that is not the topology's. Before is its section at the look
 // before this one, nil for none.
-func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, before *kind.Section) (
-	_ *kind.Section, stamp kind.NamespaceStamp, err error,
+func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, before *object.Section) (
+	_ *object.Section, stamp object.NamespaceStamp, err error,
 ) {
 	s, err := r.openLinks(t, name, host, before)
 	if s == nil || err != nil {
 		return nil, stamp, err
 	}
-	stamp = kind.StampOf(r.topology, r.cookie, s.Links)
-	adopted := r.Adopt && !stamp.Final && r.env.Wanted(kind.NamespaceKey(name))
+	stamp = object.StampOf(r.topology, r.cookie, s.Links)
+	adopted := r.Adopt && !stamp.Final && r.env.Wanted(object.NamespaceKey(name))
 	if s.Owned = stamp.Class == plan.Ours || adopted; !s.Owned {
 		return nil, stamp, nil
 	}
 	if s.Ending = r.leaving && stamp.Class == plan.Ours; s.Ending {
 		return s, stamp, nil
 	}
-	if err = s.Read(); err == nil {
-		err = r.env.ReadSysctls(s)
-	}
-	return s, stamp, err
+	return s, stamp, r.env.ReadWhole(s)
 }
 
 // openLinks opens a namespace, and reads its links. It gives nil when none has the name: listing the namespaces tells what to do about it.
-func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace, before *kind.Section) (*kind.Section, error) {
+func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace, before *object.Section) (*object.Section, error) {
 	var open *kernel.Namespace
 	if before != nil {
 		open = before.NS
@@ -224,7 +195,7 @@ func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace, be
 		return nil, err
 	}
 	n.Use(t)
-	s := kind.NewSection(n)
+	s := object.NewSection(n)
 	if err := r.env.ReadLinks(s, host); err != nil {
 		n.Close()
 		return nil, fmt.Errorf("read namespace %s: %w", name, err)
@@ -236,25 +207,23 @@ func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace, be
 func (r *run) wanted(t *topology.Topology) []plan.Object {
 	want := t.Objects()
 	for i, o := range want {
-		if n, ok := o.(kind.Namespace); ok {
-			n.Stamp = kind.NamespaceAlias(r.topology, r.cookie)
+		if n, ok := o.(kinds.Namespace); ok {
+			n.Stamp = object.NamespaceAlias(r.topology, r.cookie)
 			want[i] = n
 		}
 	}
 	return want
 }
 
-// complete adds to what the file wants what only the live host can tell: accept_ra of uplinks that would forget their routes when
-// IPv6 is forwarded.
+// complete adds to what the file wants what only the live host can tell.
 func (r *run) complete(want []plan.Object) []plan.Object {
 	if r.undoing {
 		return want
 	}
 	var more []plan.Object
 	for _, o := range want {
-		v, ok := o.(kind.Sysctl)
-		if ok && v.Name == kind.Forwarding6 && v.Value == "1" && r.env.Sections[v.NS] != nil {
-			more = append(more, r.env.Uplinks(r.env.Sections[v.NS])...)
+		if row := kinds.Of(o.Key()); row.Also != nil {
+			more = append(more, row.Also(r.env, o)...)
 		}
 	}
 	if len(more) == 0 {
@@ -271,7 +240,7 @@ func (r *run) close() {
 	r.env = nil
 }
 
-func closeAll(sections map[string]*kind.Section) {
+func closeAll(sections map[string]*object.Section) {
 	for _, s := range sections {
 		s.NS.Close()
 	}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // named opens a namespace by its name.
@@ -59,7 +59,7 @@ func TestRest(t *testing.T) {
 	l.script("ip netns add r0")
 	n := l.named("r0")
 	uses := func() map[string]error {
-		_, read := kind.ListLinks(n)
+		_, read := object.ListLinks(n)
 		rest(n)
 		_, fd := n.FD()
 		rest(n)

@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // fail ends an apply that could not be carried through: it goes back to what was there, unless told to keep what was
 // done.
-func (r *run) fail(cause error, start lists, before *record) error {
+func (r *run) fail(cause error, start lists, before *object.Record) error {
 	if r.keeps(cause) {
 		return ended(ErrPartial, cause)
 	}
@@ -53,20 +54,20 @@ var errNotBack = errors.New("not all went back")
 
 // rollBack is a plan like any other: from what is there now to what was there at the start. It returns what it could
 // not do.
-func (r *run) rollBack(start lists, before *record) (rest plan.Plan, err error) {
+func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err error) {
 	r.undoing, r.ctx = true, context.WithoutCancel(r.ctx)
 	outcomes := r.report.Outcomes
 	defer func() { r.report.Outcomes = outcomes }()
 	rest = inverse(outcomes) // until the kernel has told
 	want := r.before(start.all(), before)
-	r.record.recall(before, r.topology)
+	r.record.Recall(before, r.topology)
 	for range rounds {
 		if _, err := r.observe(want, nil); err != nil {
 			return rest, err
 		}
 		if rest = r.diff(want); len(rest.Steps) == 0 {
 			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
-			return rest, r.record.save(r.Seam)
+			return rest, r.record.Save(r.Seam)
 		}
 		// Should the process die on the way, the record must know what it was about to do; but the way back is worth
 		// trying without.
@@ -102,7 +103,7 @@ func inverse(outcomes []plan.Outcome) plan.Plan {
 }
 
 // before makes of what was found what is wanted back.
-func (r *run) before(start []plan.Have, before *record) []plan.Object {
+func (r *run) before(start []plan.Have, before *object.Record) []plan.Object {
 	adopted := make(map[plan.Key]bool)
 	for _, s := range r.report.Plan.Steps {
 		adopted[s.Key()] = s.Action == plan.Adopt
@@ -113,25 +114,16 @@ func (r *run) before(start []plan.Have, before *record) []plan.Object {
 		if h.Class == plan.Foreign && !adopted[k] {
 			continue
 		}
-		switch v := h.Object.(type) {
-		case kind.Namespace:
-			if v.Leftover {
+		row := kinds.Of(k)
+		if c := before.At(k); row.Claim != nil && (c == nil || c.Wants[r.topology] == "") {
+			continue // what the topology had not claimed goes back to its original, and the claim with it
+		}
+		if row.Undo != nil {
+			back, ok := row.Undo(h)
+			if !ok {
 				continue
 			}
-		case kind.Address:
-			if h.Class == plan.Loose {
-				continue // its lifetime is its owner's business
-			}
-		case kind.Sysctl:
-			// What the topology had not claimed goes back to its original, and the claim with it.
-			if c := before.claim(k); c == nil || c.Wants[r.topology] == "" {
-				continue
-			}
-		case kind.NAT:
-			if !v.Subnet.IsValid() {
-				continue // a rule made by hand, whose words alone are known
-			}
-			h.Object = v.Declared()
+			h.Object = back
 		}
 		want = append(want, h.Object)
 	}

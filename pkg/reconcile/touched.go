@@ -1,7 +1,7 @@
 package reconcile
 
 import (
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -25,7 +25,7 @@ func touchedBy(steps []plan.Step) sections {
 	for _, s := range steps {
 		for _, c := range s.Changes {
 			k := c.Key()
-			if k.Kind == kind.KindNamespace {
+			if k.Kind == object.KindNamespace {
 				if s.Action != plan.Create {
 					return nil
 				}

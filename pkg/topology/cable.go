@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	links "github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // declared enters the bridges and interfaces that the file lists by name.
@@ -12,11 +13,11 @@ func (c *checker) declared() {
 	for _, s := range c.sections {
 		for i := range s.Bridges {
 			b := &s.Bridges[i]
-			s.add(&link{name: b.Name, at: b.at, kind: kind.Bridge, bridge: b, mtu: b.MTU, mac: b.MAC, addresses: b.Addresses})
+			s.add(&link{name: b.Name, at: b.at, kind: links.TypeBridge, bridge: b, mtu: b.MTU, mac: b.MAC, addresses: b.Addresses})
 		}
 		for i := range s.Interfaces {
 			f := &s.Interfaces[i]
-			l := &link{name: f.Name, at: f.at, kind: kind.Veth, iface: f, mtu: f.MTU, mac: f.MAC, addresses: f.Addresses}
+			l := &link{name: f.Name, at: f.at, kind: links.TypeVeth, iface: f, mtu: f.MTU, mac: f.MAC, addresses: f.Addresses}
 			if f.Name == "lo" {
 				l.kind = ""
 			}
@@ -49,7 +50,7 @@ func (c *checker) cables() {
 	var ends []*link
 	for _, s := range c.sections {
 		for _, l := range s.list {
-			if l.iface != nil && l.kind == kind.Veth {
+			if l.iface != nil && l.kind == links.TypeVeth {
 				ends = append(ends, l)
 			}
 		}
@@ -89,9 +90,9 @@ func (c *checker) plug(l *link) {
 	if bridge == nil {
 		return
 	}
-	port := &link{name: f.PortName.V, at: l.at, kind: kind.Veth, master: bridge, claim: l.at}
+	port := &link{name: f.PortName.V, at: l.at, kind: links.TypeVeth, master: bridge, claim: l.at}
 	if !f.PortName.Given() {
-		port.name = kind.DerivedName(c.t.Name, l.section.Name, l.name)
+		port.name = object.DerivedName(c.t.Name, l.section.Name, l.name)
 	} else if f.PortName.bad {
 		return
 	}
@@ -115,7 +116,7 @@ func (c *checker) bridge(ref Value[Place]) *link {
 	}
 	l, ok := s.links[ref.V.Name]
 	switch {
-	case ok && l.kind == kind.Bridge:
+	case ok && l.kind == links.TypeBridge:
 		return l
 	case ok && l.iface != nil:
 		c.errorf(ref.at, "%s is an interface, not a bridge", l).Hint = "an interface is joined by peer: " + l.String()
@@ -128,11 +129,11 @@ func (c *checker) bridge(ref Value[Place]) *link {
 
 // similar suggests a bridge that the file may mean: one of a near name, or one of the same name in one namespace.
 func (c *checker) similar(p Place, s *section) string {
-	if near := suggest(p.Name, s.names(kind.Bridge)); near != "" || p.NS != "" {
+	if near := suggest(p.Name, s.names(links.TypeBridge)); near != "" || p.NS != "" {
 		return near
 	}
 	for _, o := range c.sections {
-		if l, ok := o.links[p.Name]; ok && l.kind == kind.Bridge {
+		if l, ok := o.links[p.Name]; ok && l.kind == links.TypeBridge {
 			return didYouMean(l.String())
 		}
 	}
@@ -157,12 +158,12 @@ func (c *checker) connect(l *link) {
 	}
 	far, listed := s.links[ref.V.Name]
 	if !listed {
-		far, _ = s.add(&link{name: ref.V.Name, at: l.at, kind: kind.Veth})
+		far, _ = s.add(&link{name: ref.V.Name, at: l.at, kind: links.TypeVeth})
 	}
 	switch {
 	case far == l:
 		c.errorf(ref.at, "the cable ends where it begins, at %s", l)
-	case far.kind == kind.Bridge:
+	case far.kind == links.TypeBridge:
 		c.errorf(ref.at, "%s is a bridge, not an interface", far).Hint = "a bridge is joined by bridge: " + far.String()
 	case far.peer == l: // declared at both ends
 	case far.iface != nil && far.iface.Bridge.Given():
@@ -210,7 +211,7 @@ func (c *checker) enslave(l *link) {
 	}
 	m, ok := l.section.links[ref.V]
 	switch {
-	case ok && m.kind == kind.Bridge:
+	case ok && m.kind == links.TypeBridge:
 		l.master = m
 		m.ports++
 	case ok:
@@ -218,6 +219,6 @@ func (c *checker) enslave(l *link) {
 	case l.section.flawed:
 	default:
 		c.errorf(ref.at, "there is no bridge %s %s", quote(ref.V), l.section.where()).
-			Hint = suggest(ref.V, l.section.names(kind.Bridge))
+			Hint = suggest(ref.V, l.section.names(links.TypeBridge))
 	}
 }

@@ -3,15 +3,16 @@ package topology
 import (
 	"net/netip"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	links "github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // links checks what the kernel would refuse of single links.
 func (c *checker) links() {
 	for _, s := range c.sections {
 		for _, l := range s.list {
-			if l.ports > kind.MaxBridgePorts {
-				c.errorf(l.at, "bridge %s has %d ports, more than the %d that a bridge can have", l, l.ports, kind.MaxBridgePorts)
+			if l.ports > links.MaxBridgePorts {
+				c.errorf(l.at, "bridge %s has %d ports, more than the %d that a bridge can have", l, l.ports, links.MaxBridgePorts)
 			}
 			for _, a := range l.addresses {
 				c.fits(l, a)
@@ -25,8 +26,8 @@ func (c *checker) fits(l *link, a Value[netip.Prefix]) {
 	if a.V.Addr().Is4() || l.kind == "" {
 		return
 	}
-	if l.mtuOr() < kind.MinIPv6MTU {
-		c.errorf(a.at, "%s on %s: IPv6 needs an MTU of at least %d, and that of the link is %d", a.V, l, kind.MinIPv6MTU, l.mtuOr()).
+	if l.mtuOr() < object.MinIPv6MTU {
+		c.errorf(a.at, "%s on %s: IPv6 needs an MTU of at least %d, and that of the link is %d", a.V, l, object.MinIPv6MTU, l.mtuOr()).
 			Hint = seeLine(l.mtu.at)
 	}
 	if by := l.section.disabled(l); by != nil {

@@ -4,13 +4,14 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // route is a route with everything filled in that the file leaves out.
 type route struct {
-	kind.Route
+	kinds.Route
 	at span
 }
 
@@ -34,7 +35,7 @@ func (c *checker) routes(s *section) {
 		if !ok {
 			continue
 		}
-		k := key{dst, r.Table.Or(kind.MainTable), metricOf(r, dst)}
+		k := key{dst, r.Table.Or(kinds.MainTable), metricOf(r, dst)}
 		if at, twice := first[k]; twice {
 			c.errorf(r.at, "the route to %s is given twice, first on line %d", dst, at.line).
 				Hint = "routes to the same destination need different metrics, or one nexthops list"
@@ -43,9 +44,9 @@ func (c *checker) routes(s *section) {
 		first[k] = r.at
 		c.connected(s, r, dst)
 		c.source(s, r)
-		out := kind.Route{
-			NS: s.Name, Dst: dst, Table: k.table, Metric: k.metric, Proto: kind.Protocol,
-			Type: r.Type.Or(kind.Unicast), Src: r.Src.V, MTU: r.MTU.V, Onlink: r.Onlink.V,
+		out := kinds.Route{
+			NS: s.Name, Dst: dst, Table: k.table, Metric: k.metric, Proto: object.Protocol,
+			Type: r.Type.Or(kinds.Unicast), Src: r.Src.V, MTU: r.MTU.V, Onlink: r.Onlink.V,
 		}
 		c.way(s, r, &out)
 		s.routes = append(s.routes, route{out, r.at})
@@ -55,7 +56,7 @@ func (c *checker) routes(s *section) {
 // metricOf is a route's metric; the kernel takes none for one in IPv6.
 func metricOf(r *Route, dst netip.Prefix) uint32 {
 	if r.Metric.V == 0 && dst.Addr().Is6() {
-		return kind.DefaultMetric6
+		return kinds.DefaultMetric6
 	}
 	return r.Metric.V
 }
@@ -123,8 +124,8 @@ func (c *checker) family(r *Route) (netip.Prefix, bool) {
 			return dst, false
 		}
 	}
-	if r.MTU.OK() && dst.Addr().Is6() && r.MTU.V < kind.MinIPv6MTU {
-		c.errorf(r.MTU.at, "IPv6 needs an MTU of at least %d, not %d", kind.MinIPv6MTU, r.MTU.V)
+	if r.MTU.OK() && dst.Addr().Is6() && r.MTU.V < object.MinIPv6MTU {
+		c.errorf(r.MTU.at, "IPv6 needs an MTU of at least %d, not %d", object.MinIPv6MTU, r.MTU.V)
 	}
 	return dst, true
 }
@@ -135,7 +136,7 @@ func (c *checker) connected(s *section, r *Route, dst netip.Prefix) {
 	if dst.Addr().Is6() {
 		metric, bits = connected6, 129
 	}
-	if dst.Bits() >= bits || r.Table.Or(kind.MainTable) != kind.MainTable || metricOf(r, dst) != metric {
+	if dst.Bits() >= bits || r.Table.Or(kinds.MainTable) != kinds.MainTable || metricOf(r, dst) != metric {
 		return
 	}
 	if links := s.subnets.links[dst]; len(links) > 0 {
@@ -162,7 +163,7 @@ func (c *checker) lenient(s *section) func(at span, format string, args ...any) 
 }
 
 // way fills in where a route leads to.
-func (c *checker) way(s *section, r *Route, out *kind.Route) {
+func (c *checker) way(s *section, r *Route, out *kinds.Route) {
 	switch {
 	case r.Type.Given():
 		out.Dev = plan.Some("")
@@ -171,12 +172,12 @@ func (c *checker) way(s *section, r *Route, out *kind.Route) {
 		out.Via, out.Onlink = h.Via.V, h.Onlink.V
 		out.Dev = c.dev(s, h.Via, h.Dev, h.Onlink.V)
 	case len(r.NextHops) > 1:
-		var hops []kind.NextHop
+		var hops []kinds.NextHop
 		for _, h := range r.NextHops {
 			dev := c.dev(s, h.Via, h.Dev, h.Onlink.V)
-			hops = append(hops, kind.NextHop{Via: h.Via.V, Dev: dev.V, Weight: int(h.Weight.Or(1)), Onlink: h.Onlink.V})
+			hops = append(hops, kinds.NextHop{Via: h.Via.V, Dev: dev.V, Weight: int(h.Weight.Or(1)), Onlink: h.Onlink.V})
 		}
-		out.Dev, out.NextHops = plan.Some(""), kind.JoinNextHops(hops)
+		out.Dev, out.NextHops = plan.Some(""), kinds.JoinNextHops(hops)
 	default:
 		out.Via = r.Via.V
 		out.Dev = c.dev(s, r.Via, r.Dev, r.Onlink.V)

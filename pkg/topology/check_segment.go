@@ -3,7 +3,7 @@ package topology
 import (
 	"net/netip"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // root finds the link that stands for a segment, and shortens the way to it.
@@ -111,9 +111,9 @@ func (c *checker) oddity(a, b Value[netip.Prefix], format string, args ...any) {
 }
 
 // localMAC is the MAC address that the link will have.
-func (l *link) localMAC(topology string) kind.MAC {
+func (l *link) localMAC(topology string) object.MAC {
 	if l.mac.OK() {
 		return l.mac.V
 	}
-	return kind.DerivedMAC(topology, l.section.Name, l.name)
+	return object.DerivedMAC(topology, l.section.Name, l.name)
 }

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // The families in the names of sysctls.
@@ -64,15 +64,15 @@ func (s *section) forwarding(name string) (on bool, at span, asked bool) {
 // forwardingOf is the switch of a network's family.
 func forwardingOf(p netip.Prefix) string {
 	if p.Addr().Is4() {
-		return kind.Forwarding4
+		return object.Forwarding4
 	}
-	return kind.Forwarding6
+	return object.Forwarding6
 }
 
 // isForwarding says whether a sysctl is a forwarding switch, for all links or for one.
 func isForwarding(name string) bool {
 	conf := strings.HasPrefix(name, "net.ipv4.conf.") || strings.HasPrefix(name, "net.ipv6.conf.")
-	return name == kind.Forwarding4 || conf && strings.HasSuffix(name, ".forwarding")
+	return name == object.Forwarding4 || conf && strings.HasSuffix(name, ".forwarding")
 }
 
 // sysctls checks values that plumb understands, and that the links exist whose parameters are set.
@@ -81,7 +81,7 @@ func (c *checker) sysctls(s *section) {
 		if isForwarding(v.Name) && v.Value.OK() && v.Value.V != "0" && v.Value.V != "1" {
 			c.errorf(v.Value.at, "%s must be 0 or 1, not %q", v.Name, v.Value.V)
 		}
-		name, ok := kind.SysctlOfLink(v.Name)
+		name, ok := object.SysctlOfLink(v.Name)
 		if !ok {
 			continue
 		}
@@ -91,8 +91,8 @@ func (c *checker) sysctls(s *section) {
 			c.errorf(v.at, "%s must stay 1: without it, the first address of a subnet takes the others with it when it changes", v.Name)
 		case !ok && s.Name != "" && name != "lo" && !s.flawed && !c.t.Host.flawed:
 			c.errorf(v.at, "there is no interface or bridge %s %s", quote(name), s.where()).Hint = suggest(name, s.names(""))
-		case ok && l.kind != "" && l.mtuOr() < kind.MinIPv6MTU && strings.HasPrefix(v.Name, "net.ipv6."):
-			c.errorf(v.at, "%s: IPv6 needs an MTU of at least %d, and that of %s is %d", v.Name, kind.MinIPv6MTU, l, l.mtuOr()).
+		case ok && l.kind != "" && l.mtuOr() < object.MinIPv6MTU && strings.HasPrefix(v.Name, "net.ipv6."):
+			c.errorf(v.at, "%s: IPv6 needs an MTU of at least %d, and that of %s is %d", v.Name, object.MinIPv6MTU, l, l.mtuOr()).
 				Hint = seeLine(l.mtu.at)
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	links "github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -30,18 +32,19 @@ bridges:
 		{"br0", "02:00:00:00:00:01", 1400, true, false},
 		{"br1", "02:00:00:00:00:02", 1450, true, false},
 		{"br2", "02:00:00:00:00:03", 1300, true, false},
-		{"br3", kind.DerivedMAC("lab", "", "br3").String(), 1350, false, true},
-		{"br4", kind.DerivedMAC("lab", "", "br4").String(), 1500, false, false},
-		{"br5", kind.DerivedMAC("lab", "", "br5").String(), 1500, false, false},
+		{"br3", object.DerivedMAC("lab", "", "br3").String(), 1350, false, true},
+		{"br4", object.DerivedMAC("lab", "", "br4").String(), 1500, false, false},
+		{"br5", object.DerivedMAC("lab", "", "br5").String(), 1500, false, false},
 	}
 	for _, w := range want {
-		l := object[kind.Link](t, topo, kind.LinkKey("", w.name))
-		if l.MTU != w.mtu || l.STP != plan.Some(w.stp) || l.VLANFiltering != plan.Some(w.vlan) || l.MAC.String() != w.mac {
+		l := objectOf[links.Link](t, topo, object.LinkKey("", w.name))
+		bridge := links.Bridge{STP: w.stp, VLANFiltering: w.vlan, Snooping: true}
+		if l.MTU != w.mtu || l.Spec != bridge || l.MAC.String() != w.mac {
 			t.Errorf("%+v, want %+v", l, w)
 		}
 	}
 	// br0 is on line 4, and what is merged from it does not move br1.
-	if at, _ := topo.Source(kind.LinkKey("", "br1")); at != (plan.Source{File: "topology.yaml", Line: 5, Column: 3}) {
+	if at, _ := topo.Source(object.LinkKey("", "br1")); at != (plan.Source{File: "topology.yaml", Line: 5, Column: 3}) {
 		t.Error(at)
 	}
 }
@@ -79,7 +82,7 @@ sysctls: {net.core.somaxconn: 0x10, net.core.rmem_max: 1_000, net.ipv4.x: yes}
 		"sysctl net.core.rmem_max", "sysctl net.core.somaxconn", "sysctl net.ipv4.x", "link no",
 		"namespace 1e3", "1e3 link 010", "namespace 2001-01-01", "namespace true",
 	})
-	if v := object[kind.Sysctl](t, topo, kind.SysctlKey("", "net.core.somaxconn")).Value; v != "0x10" {
+	if v := objectOf[kinds.Sysctl](t, topo, object.SysctlKey("", "net.core.somaxconn")).Value; v != "0x10" {
 		t.Error(v)
 	}
 }
@@ -153,7 +156,7 @@ func TestSysctlNames(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("%s: %q, %v, want %q", in, got, err, want)
 		}
-		if path := kind.SysctlPath(got); !strings.HasPrefix(path, "net/") || strings.Contains("/"+path+"/", "/../") {
+		if path := object.SysctlPath(got); !strings.HasPrefix(path, "net/") || strings.Contains("/"+path+"/", "/../") {
 			t.Errorf("%s leads to %s", in, path)
 		}
 	}
@@ -162,7 +165,7 @@ func TestSysctlNames(t *testing.T) {
 func TestSysctlValue(t *testing.T) {
 	topo := load(t, "name: lab\nsysctls:\n  net.ipv4.tcp_rmem: \"4096\\t131072 \\t 6291456\"\n  net.ipv4.tcp_wmem: |\n    1 2  3\n")
 	for name, want := range map[string]string{"net.ipv4.tcp_rmem": "4096 131072 6291456", "net.ipv4.tcp_wmem": "1 2 3"} {
-		if got := object[kind.Sysctl](t, topo, kind.SysctlKey("", name)).Value; got != want {
+		if got := objectOf[kinds.Sysctl](t, topo, object.SysctlKey("", name)).Value; got != want {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
@@ -188,7 +191,7 @@ name: lab
 bridges: {br0: {}}
 namespaces: {a: {interfaces: {eth0: {<<: *host}}}}
 `)
-	if l := object[kind.Link](t, topo, kind.LinkKey("a", "eth0")); l.MTU != 1400 {
+	if l := objectOf[links.Link](t, topo, object.LinkKey("a", "eth0")); l.MTU != 1400 {
 		t.Errorf("%+v", l)
 	}
 	_, problems := Load(Input{Name: "t.yaml", Data: []byte("name: lab\nnamespaces: {a: {x-host: {}}}\n")})

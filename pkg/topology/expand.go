@@ -5,7 +5,8 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -54,11 +55,11 @@ func (x *expansion) namespace(s *section) {
 	if s.Name == "" {
 		return
 	}
-	n := kind.Namespace{Name: s.Name, LoUp: true}
-	if _, _, asked := s.forwarding(kind.Forwarding4); !asked {
+	n := kinds.Namespace{Name: s.Name, LoUp: true}
+	if _, _, asked := s.forwarding(object.Forwarding4); !asked {
 		n.Forwarding4 = plan.Some(false)
 	}
-	if _, _, asked := s.forwarding(kind.Forwarding6); !asked {
+	if _, _, asked := s.forwarding(object.Forwarding6); !asked {
 		n.Forwarding6 = plan.Some(false)
 	}
 	x.add(n, s.at)
@@ -67,11 +68,11 @@ func (x *expansion) namespace(s *section) {
 // addresses adds those of a link in the order in which the kernel takes them, so that it ends with that of the file:
 // it lists IPv4 primaries before all secondaries, and puts the newest IPv6 address first.
 func (x *expansion) addresses(l *link) {
-	var primary, secondary, six []kind.Address
+	var primary, secondary, six []kinds.Address
 	at := map[plan.Key]span{}
 	seen := map[string]bool{}
 	for _, a := range l.addresses {
-		o := kind.NewAddress(l.section.Name, l.name, a.V)
+		o := kinds.NewAddress(l.section.Name, l.name, a.V)
 		at[o.Key()] = a.at
 		subnet := a.V.Masked().String()
 		switch {
@@ -99,13 +100,13 @@ func (x *expansion) routes(s *section) {
 
 func (x *expansion) nat(s *section) {
 	type entry struct {
-		kind.NAT
+		kinds.NAT
 		at span
 	}
 	var list []entry
 	for _, e := range s.NAT {
 		except := s.subnets.touching(e.Masquerade.V)
-		list = append(list, entry{kind.Masquerade(s.Name, e.Masquerade.V, e.Out.V, except), e.at})
+		list = append(list, entry{kinds.Masquerade(s.Name, e.Masquerade.V, e.Out.V, except), e.at})
 	}
 	slices.SortStableFunc(list, func(a, b entry) int { return a.Key().Compare(b.Key()) })
 	for _, e := range list {

@@ -3,7 +3,8 @@ package topology
 import (
 	"net/netip"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	links "github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -13,26 +14,30 @@ func (x *expansion) link(l *link) {
 		return
 	}
 	s := l.section
-	o := kind.Link{
+	o := links.Link{
 		NS: s.Name, Name: l.name, Ifname: l.name, Type: l.kind, Up: true, MTU: l.mtuOr(), MAC: l.localMAC(x.topology),
-		Group: kind.Group(x.topology), Alias: kind.Alias(x.topology, s.Name, l.name),
-		Forwarding4: s.linkForwarding(ipv4, kind.Forwarding4, l),
+		Group: object.Group(x.topology), Alias: object.Alias(x.topology, s.Name, l.name),
+		Forwarding4: s.linkForwarding(ipv4, object.Forwarding4, l),
 		Promote:     true,
 	}
 	// Below the least MTU of IPv6 the kernel has nothing of IPv6 on a link, no parameters either.
-	if o.MTU >= kind.MinIPv6MTU {
+	if o.MTU >= object.MinIPv6MTU {
 		o.LinkLocal = s.linkLocal(l, o.MAC)
-		o.Forwarding6 = s.linkForwarding(ipv6, kind.Forwarding6, l)
+		o.Forwarding6 = s.linkForwarding(ipv6, object.Forwarding6, l)
 	}
 	if l.master != nil {
 		o.Master = l.master.name
 	}
 	if l.peer != nil {
-		o.Peer = kind.LinkKey(l.peer.section.Name, l.peer.name).Place()
+		o.Peer = object.Ref(object.LinkKey(l.peer.section.Name, l.peer.name).Place())
 	}
-	if l.bridge != nil {
-		o.STP, o.VLANFiltering = plan.Some(l.bridge.STP.Or(false)), plan.Some(l.bridge.VLANFiltering.Or(false))
-		o.Snooping = plan.Some(l.bridge.Snooping.Or(true))
+	if b := l.bridge; b != nil {
+		o.Spec = links.Bridge{STP: b.STP.Or(false), VLANFiltering: b.VLANFiltering.Or(false), Snooping: b.Snooping.Or(true)}
+	} else {
+		o.Spec = links.Veth{}
+	}
+	if l.master != nil {
+		o.Port = links.BridgePort{}
 	}
 	x.add(o, l.at)
 }
@@ -47,7 +52,7 @@ func (s *section) linkForwarding(family, all string, l *link) bool {
 }
 
 // linkLocal is the address that the kernel gives a link by itself; unset where it is told to give another, or none.
-func (s *section) linkLocal(l *link, mac kind.MAC) plan.Opt[netip.Addr] {
+func (s *section) linkLocal(l *link, mac object.MAC) plan.Opt[netip.Addr] {
 	mode := s.setting(ipv6, "addr_gen_mode", l)
 	switch {
 	case s.disabled(l) != nil:

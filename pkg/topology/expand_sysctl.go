@@ -5,7 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // perLink is a parameter that a section asks for all links, or for new ones.
@@ -15,7 +16,7 @@ type perLink struct {
 }
 
 // defaults lists the parameters for new links, which hold for the links that are there as well, but those that are
-// part of [kind.Link].
+// part of [links.Link].
 func (s *section) defaults() []perLink {
 	var list []perLink
 	for i := range s.Sysctls {
@@ -34,14 +35,14 @@ func (s *section) defaults() []perLink {
 	return list
 }
 
-// ofLink says whether a parameter is an attribute of [kind.Link].
+// ofLink says whether a parameter is an attribute of [links.Link].
 func ofLink(family, key string) bool {
 	return key == "forwarding" || family == ipv4 && key == "promote_secondaries"
 }
 
 // isOfLink says whether a sysctl is an attribute of one of the section's links.
 func (s *section) isOfLink(name string) bool {
-	of, ok := kind.SysctlOfLink(name)
+	of, ok := object.SysctlOfLink(name)
 	l := s.links[of]
 	if !ok || l == nil || l.kind == "" {
 		return false
@@ -54,19 +55,19 @@ func (s *section) isOfLink(name string) bool {
 // to on its links.
 func (x *expansion) sysctls(s *section) {
 	type sysctl struct {
-		kind.Sysctl
+		kinds.Sysctl
 		at span
 	}
 	var list []sysctl
 	add := func(name, value string, at span) {
-		list = append(list, sysctl{kind.Sysctl{NS: s.Name, Name: name, Value: value}, at})
+		list = append(list, sysctl{kinds.Sysctl{NS: s.Name, Name: name, Value: value}, at})
 	}
 	for _, v := range s.Sysctls {
 		if !s.isOfLink(v.Name) {
 			add(v.Name, v.Value.V, v.at)
 		}
 	}
-	for _, name := range []string{kind.Forwarding4, kind.Forwarding6} {
+	for _, name := range []string{object.Forwarding4, object.Forwarding6} {
 		if _, at, asked := s.forwarding(name); asked && s.sysctls[name] == nil {
 			add(name, "1", at)
 		}
@@ -74,7 +75,7 @@ func (x *expansion) sysctls(s *section) {
 	for _, d := range s.defaults() {
 		for _, l := range s.list {
 			name := confName(d.family, l.name, d.key)
-			if l.kind == "" || s.sysctls[name] != nil || d.family == ipv6 && l.mtuOr() < kind.MinIPv6MTU {
+			if l.kind == "" || s.sysctls[name] != nil || d.family == ipv6 && l.mtuOr() < object.MinIPv6MTU {
 				continue
 			}
 			add(name, d.sysctl.Value.V, d.sysctl.at)

@@ -8,7 +8,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // Node is what a section declares: the host's own, or that of a namespace. The lists are in the order of the file.
@@ -36,7 +36,7 @@ type Bridge struct {
 	VLANFiltering Value[bool]
 	Snooping      Value[bool]
 	MTU           Value[uint32]
-	MAC           Value[kind.MAC]
+	MAC           Value[object.MAC]
 
 	at span
 }
@@ -50,7 +50,7 @@ type Interface struct {
 	Peer      Value[Place]
 	Master    Value[string]
 	MTU       Value[uint32]
-	MAC       Value[kind.MAC]
+	MAC       Value[object.MAC]
 	Addresses []Value[netip.Prefix]
 
 	at     span
@@ -131,7 +131,7 @@ func (d *decoder) bridges(n *Node, e entry) bool {
 			{"vlan-filtering", set(d, &b.VLANFiltering, boolean("vlan-filtering"))},
 			{"mcast-snooping", set(d, &b.Snooping, boolean("mcast-snooping"))},
 			{"mtu", set(d, &b.MTU, mtu)},
-			{"mac", set(d, &b.MAC, kind.ParseMAC)},
+			{"mac", set(d, &b.MAC, object.ParseMAC)},
 		})
 		n.Bridges = append(n.Bridges, b)
 	}
@@ -153,7 +153,7 @@ func (d *decoder) interfaces(n *Node, e entry) bool {
 			{"peer", set(d, &i.Peer, place)},
 			{"master", set(d, &i.Master, ownIfname)},
 			{"mtu", set(d, &i.MTU, mtu)},
-			{"mac", set(d, &i.MAC, kind.ParseMAC)},
+			{"mac", set(d, &i.MAC, object.ParseMAC)},
 		}
 		if i.Name == "lo" {
 			known = known[:1] // it is no cable's end: the kernel makes it

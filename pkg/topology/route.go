@@ -6,7 +6,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
 )
 
 // Route is an entry of a section's list of routes.
@@ -84,14 +84,14 @@ func destination(s string) (netip.Prefix, error) {
 }
 
 // routeTypes are the routes that lead nowhere, each with its own answer to the sender.
-func routeTypes() []string { return []string{kind.Blackhole, kind.Unreachable, kind.Prohibit} }
+func routeTypes() []string { return []string{kinds.Blackhole, kinds.Unreachable, kinds.Prohibit} }
 
 func routeType(s string) (string, error) {
 	if slices.Contains(routeTypes(), s) {
 		return s, nil
 	}
 	hint := suggest(s, routeTypes())
-	if s == kind.Unicast {
+	if s == kinds.Unicast {
 		hint = "leave type out"
 	}
 	return "", flaw{"type must be blackhole, unreachable or prohibit, not " + quote(s), hint}
@@ -100,7 +100,7 @@ func routeType(s string) (string, error) {
 func table(s string) (uint32, error) {
 	switch s {
 	case "main":
-		return kind.MainTable, nil
+		return kinds.MainTable, nil
 	case "local", "255":
 		return 0, flawf("table 255 (local) is the kernel's own")
 	}

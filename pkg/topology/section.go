@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // section is a [Node] with all the links that it gets, those of cables declared elsewhere too.
@@ -25,7 +25,7 @@ type link struct {
 	section *section
 	name    string
 	at      span
-	// kind is that of [kind.Link]; empty for lo.
+	// kind is that of [links.Link]; empty for lo.
 	kind string
 	// iface and bridge are the declarations; an end that another interface makes has neither.
 	iface  *Interface
@@ -38,7 +38,7 @@ type link struct {
 	claim span
 
 	mtu       Value[uint32]
-	mac       Value[kind.MAC]
+	mac       Value[object.MAC]
 	addresses []Value[netip.Prefix]
 	// segment is the root of the links that frames pass between, once that is computed.
 	segment *link
@@ -55,7 +55,7 @@ func (s *section) where() string {
 	return "in namespace " + s.Name
 }
 
-func (l *link) mtuOr() uint32 { return l.mtu.Or(kind.DefaultMTU) }
+func (l *link) mtuOr() uint32 { return l.mtu.Or(object.DefaultMTU) }
 
 // add enters a link, unless its name is taken: then it gives the link that has it.
 func (s *section) add(l *link) (*link, bool) {

@@ -4,12 +4,12 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // Sysctl is a kernel parameter below net.
 type Sysctl struct {
-	// Name is in the form of [kind.Sysctl]: with dots, and a slash for a dot within an interface's name.
+	// Name is in the form of [kinds.Sysctl]: with dots, and a slash for a dot within an interface's name.
 	Name string
 	// Value is as written, with one space for any white space.
 	Value Value[string]
@@ -58,7 +58,7 @@ func sysctlName(s string) (string, error) {
 	}
 	path := s
 	if i := strings.IndexAny(s, "./"); i >= 0 && s[i] == '.' {
-		path = kind.SysctlPath(s)
+		path = object.SysctlPath(s)
 	}
 	part := strings.Split(path, "/")
 	for _, p := range part {
@@ -74,13 +74,13 @@ func sysctlName(s string) (string, error) {
 	if part[0] != "net" || len(part) < 2 {
 		return "", flaw{quote(s) + " is not below net", "only parameters of the network can be set, as net.ipv4.ip_forward"}
 	}
-	return canonical(kind.SysctlPath(path)), nil
+	return canonical(object.SysctlPath(path)), nil
 }
 
 // canonical gives a parameter that has two names the one that plumb uses.
 func canonical(name string) string {
 	if name == "net.ipv4.conf.all.forwarding" {
-		return kind.Forwarding4
+		return object.Forwarding4
 	}
 	return name
 }

@@ -8,7 +8,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // Value is a value of the file and its place. The zero Value is one that the file leaves out.
@@ -90,4 +90,4 @@ func number(what string, least, most uint32) func(string) (uint32, error) {
 }
 
 // mtu is a parser of a link's or a route's MTU.
-func mtu(s string) (uint32, error) { return number("mtu", kind.MinMTU, kind.MaxMTU)(s) }
+func mtu(s string) (uint32, error) { return number("mtu", object.MinMTU, object.MaxMTU)(s) }

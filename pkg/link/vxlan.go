@@ -1,0 +1,61 @@
+package link
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// VXLAN is the end of a tunnel over UDP that carries Ethernet frames (RFC 7348; IFLA_VXLAN_* of linux/if_link.h).
+type VXLAN struct {
+	ID     uint32     `file:"id,required,most=16777215" plan:"id,fixed" nl:"1" doc:"VXLAN network identifier (VNI)"`
+	Remote netip.Addr `file:"remote" plan:"remote" nl:"2,16,unicast" doc:"host that frames of unknown destination go to"`
+	Group  netip.Addr `file:"group" plan:"group" nl:"2,16,multicast" doc:"multicast group that they go to, over dev"`
+	Local  netip.Addr `file:"local" plan:"local" nl:"4,17" doc:"source address of the tunnel's packets"`
+	// Dev is the place of the link that packets leave by, empty for what the routes say.
+	Dev object.Ref `file:"dev" plan:"dev" nl:"3" doc:"the link that packets leave by"`
+	// Underlay is the section that the tunnel's packets travel in, empty for the link's own.
+	Underlay string `file:"underlay" plan:"underlay,fixed" doc:"the section that the tunnel's packets travel in"`
+	Port     uint16 `file:"port,least=1" plan:"port,fixed" nl:"15,be,new=8472" doc:"UDP port"`
+	Learning bool   `file:"learning" plan:"learning" nl:"7,new=1" doc:"learn from received frames which host has which address"`
+	TTL      uint8  `file:"ttl" plan:"ttl" nl:"5" doc:"time to live of the tunnel's packets; 0 takes that of the route"`
+}
+
+var vxlan = Type{
+	Name:     "vxlan",
+	New:      func() Spec { return VXLAN{Port: 4789, Learning: true} },
+	Below:    func(s Spec) []plan.Key { return placed(s.(VXLAN).Dev) },
+	Underlay: func(s Spec) string { return s.(VXLAN).Underlay },
+	Beneath: func(s Spec, underlay string) Spec {
+		v := s.(VXLAN)
+		v.Underlay = underlay
+		return v
+	},
+	Claims: func(s Spec) []string {
+		v := s.(VXLAN)
+		return []string{fmt.Sprintf("vxlan id %d port %d", v.ID, v.Port)}
+	},
+	Fixed: func(want, have Spec) (fields []string) {
+		w, h := want.(VXLAN), have.(VXLAN)
+		if family(w) != family(h) { // the kernel takes addresses of the other family at creation alone
+			fields = append(fields, "remote", "local")
+		}
+		if w.Group != h.Group {
+			fields = append(fields, "group") // it is joined when the link comes up
+		}
+		if w.Dev == "" && h.Dev != "" {
+			fields = append(fields, "dev") // it takes another, but does not let go
+		}
+		return fields
+	},
+}
+
+// family is that of the tunnel's packets: 4 or 6.
+func family(v VXLAN) int {
+	if v.Remote.Is6() || v.Group.Is6() || v.Local.Is6() {
+		return 6
+	}
+	return 4
+}
