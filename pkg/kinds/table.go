@@ -18,6 +18,8 @@ var table = []object.Kind{
 	addressRow,
 	// A gateway must be reachable when its route is made: after the addresses.
 	routeRow,
+	// A rule leads to a table when its routes are there.
+	ruleRow,
 	natRow,
 }
 
@@ -47,20 +49,30 @@ var linkRow = object.Kind{
 
 var addressRow = object.Kind{
 	Name: KindAddress, Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Del: delAddresses,
-	Held: true, Undo: undoAddress, Cuts: cutsAddress,
+	Held: alone, Undo: undoAddress, Cuts: cutsAddress,
 	Schedule: object.Schedule{Beside: anywhere, AfterLinks: true, Within: true},
 }
 
 var routeRow = object.Kind{
 	Name: KindRoute, Ask: askRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
-	Held: true, Cuts: cutsRoute,
+	Held: alone, Cuts: cutsRoute,
 	Schedule: object.Schedule{Beside: anywhere, AfterLinks: true, Within: true},
+}
+
+var ruleRow = object.Kind{
+	Name: KindRule, Ask: askRules, Read: readRules, Owner: object.ByProtocol, Put: putRules, Del: delRules, Cuts: cutsRule,
+	// In a namespace it is held too: where rules were once wanted, they are asked for.
+	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
+	Schedule: object.Schedule{Beside: anywhere, Within: true},
 }
 
 var natRow = object.Kind{
 	Name: KindNAT, Fetch: fetchNAT, Read: listNAT, Owner: object.ByTable, Put: putNAT, Del: delNAT, Undo: undoNAT, Warn: warnNAT,
 	Schedule: object.Schedule{Batch: true, AfterLinks: true, Within: true},
 }
+
+// alone says whether an object of the host stands on no link of ours, and so has no stamp to be known by.
+func alone(o plan.Object, onOurs bool) bool { return o.Key().NS == "" && !onOurs }
 
 func anywhere(plan.Object) bool { return true }
 

@@ -92,6 +92,9 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 			l.Master, l.Port = "", nil
 		}
 	}
+	if is, ok := now.(Link); ok && is.MTU < l.MTU && typeOf(l.Type).Follows && slices.Contains(l.below(), is.Key()) {
+		l.MTU = is.MTU
+	}
 	if value, ok := object.Switched(object.Forwarding4, old, now); ok {
 		l.Forwarding4 = object.IsOn(value)
 	}

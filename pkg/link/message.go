@@ -39,7 +39,9 @@ func (l Link) createAttrs(add func(t int, b []byte)) {
 	}
 	add(unix.IFLA_IFNAME, nl.ZeroTerminated(l.Name))
 	add(unix.IFLA_MTU, nl.Uint32Attr(l.MTU))
-	add(unix.IFLA_ADDRESS, slices.Clone(l.MAC[:]))
+	if l.hasOwnMAC() {
+		add(unix.IFLA_ADDRESS, slices.Clone(l.MAC[:]))
+	}
 	add(unix.IFLA_GROUP, nl.Uint32Attr(l.Group))
 }
 

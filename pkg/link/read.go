@@ -38,7 +38,9 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocal net
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	}
 	want, _ := e.Want(l.Key()).(Link)
-	l.Spec = readSpec(s, live, want.Spec)
+	if l.Spec = readSpec(s, live, want.Spec); want.Type == l.Type && !want.hasOwnMAC() {
+		l.MAC = want.MAC // it has that of its parent, whatever it is told
+	}
 	if master := s.At(live.Master); master != nil && live.Master != 0 {
 		l.Master = master.Known
 		if ports := typeOf(master.Type).Ports; ports != nil {
@@ -61,8 +63,12 @@ func readSpec(s *object.Section, live *object.LiveLink, wanted Spec) Spec {
 	if err != nil {
 		s.Warnf("link %s: %v", placeOf(s, live), err)
 	}
-	if t.Beneath != nil && live.LowerNSID >= 0 {
-		spec = t.Beneath(spec, sectionName(live.Far))
+	if t.Beneath != nil {
+		underlay := ""
+		if live.LowerNSID >= 0 {
+			underlay = sectionName(live.Far)
+		}
+		spec = t.Beneath(spec, underlay, lowerRef(s, live, live.Lower))
 	}
 	return spec
 }

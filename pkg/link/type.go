@@ -35,8 +35,15 @@ type Type struct {
 	Lower func(Spec) object.Ref
 	// Underlay is the section that it is made from, where that can be another than its own: [Host], a namespace, or "" for its own.
 	Underlay func(Spec) string
-	// Beneath is the spec of a live link whose underlay was found: see Underlay.
-	Beneath func(s Spec, underlay string) Spec
+	// Beneath is the spec of a live link with what its attributes do not tell: its underlay, as Underlay has it, and its lower link.
+	Beneath func(s Spec, underlay string, lower object.Ref) Spec
+	// MTU is that of a link that declares none, in bytes: below is the least of those that it is made on, 0 where that is not known.
+	// Nil is [object.DefaultMTU].
+	MTU func(s Spec, below uint32) uint32
+	// Follows says that it is never larger than a link below: the kernel lowers it with that.
+	Follows bool
+	// OwnMAC says whether it has a MAC of its own; nil says yes.
+	OwnMAC func(Spec) bool
 	// Claims names what only one link can have in its underlay: see [plan.Exclusive].
 	Claims func(Spec) []string
 	// Fixed names fields that can't be changed in place from have to want.
@@ -70,6 +77,24 @@ func typeOf(name string) *Type {
 		return &Types[i]
 	}
 	return &Type{Name: name}
+}
+
+// sectionOf is the section of a link that is referred to, as [Type.Underlay] has it.
+func sectionOf(r object.Ref) string {
+	k, ok := r.Key()
+	switch {
+	case !ok:
+		return ""
+	case k.NS == "":
+		return Host
+	}
+	return k.NS
+}
+
+// hasOwnMAC says whether a link has a MAC of its own.
+func (l Link) hasOwnMAC() bool {
+	t := typeOf(l.Type)
+	return t.OwnMAC == nil || l.Spec == nil || t.OwnMAC(l.Spec)
 }
 
 // IsPair says whether links of a type are ends of cables.

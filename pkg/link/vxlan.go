@@ -28,10 +28,17 @@ var vxlan = Type{
 	New:      func() Spec { return VXLAN{Port: 4789, Learning: true} },
 	Below:    func(s Spec) []plan.Key { return placed(s.(VXLAN).Dev) },
 	Underlay: func(s Spec) string { return s.(VXLAN).Underlay },
-	Beneath: func(s Spec, underlay string) Spec {
+	Beneath: func(s Spec, underlay string, _ object.Ref) Spec {
 		v := s.(VXLAN)
 		v.Underlay = underlay
 		return v
+	},
+	MTU: func(s Spec, below uint32) uint32 {
+		v := s.(VXLAN)
+		if below == 0 || v.Dev == "" {
+			below = object.DefaultMTU
+		}
+		return below - overhead(v)
 	},
 	Claims: func(s Spec) []string {
 		v := s.(VXLAN)
@@ -58,4 +65,13 @@ func family(v VXLAN) int {
 		return 6
 	}
 	return 4
+}
+
+// overhead is what the tunnel's own headers take of the MTU below, in bytes.
+func overhead(v VXLAN) uint32 {
+	const four, six = 50, 70 // IP, UDP, VXLAN and the inner Ethernet
+	if family(v) == 6 {
+		return six
+	}
+	return four
 }

@@ -34,8 +34,8 @@ type Kind struct {
 
 	// Pending says whether the host record must tell, before a step of such an action, what the step is about.
 	Pending func(plan.Action) bool
-	// Held says that the host record must tell which of the host's own objects are ours, where these stand on no link of ours.
-	Held bool
+	// Held says whether the host record must tell that a wanted object is ours; onOurs says that it stands on a link of ours.
+	Held func(o plan.Object, onOurs bool) bool
 	// Claim says what value an object gives to something that is not plumb's, and how to read what the record must remember of
 	// that before the first write. Ok is false for an object that claims nothing.
 	Claim func(e *Env, o plan.Object) (value string, original func() (Claim, error), ok bool)

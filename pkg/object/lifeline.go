@@ -16,6 +16,8 @@ type Lifelines struct {
 	Defaults []DefaultRoute
 	Links    map[string]*Lifeline // by interface
 	SSH      netip.Addr           // our end of the session
+	// Addresses are those of the interfaces.
+	Addresses []netip.Addr
 }
 
 // Lifeline is what an interface carries.
@@ -48,6 +50,7 @@ func FindLifelines(host *Section) *Lifelines {
 		addr, l := a.Prefix.Addr(), lines.Links[host.LinkName(a.Index)]
 		if l != nil && (!addr.IsLinkLocalUnicast() || addr == lines.SSH) {
 			l.V4, l.V6 = l.V4 || addr.Is4(), l.V6 || addr.Is6()
+			lines.Addresses = append(lines.Addresses, addr)
 		}
 	}
 	return lines

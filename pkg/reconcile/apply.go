@@ -130,8 +130,7 @@ func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 	return r.record.Save(r.Seam)
 }
 
-// held lists the wanted objects of the host that stand on nothing of the topology's, and so have no stamp to be known
-// by.
+// held lists the wanted objects that the record must tell to be ours.
 func held(want []plan.Object) []plan.Key {
 	links := make(map[plan.Key]bool)
 	for _, o := range want {
@@ -142,8 +141,8 @@ func held(want []plan.Object) []plan.Key {
 	var keys []plan.Key
 	for _, o := range want {
 		stands := func(k plan.Key) bool { return links[k] }
-		if k := o.Key(); k.NS == "" && kinds.Of(k).Held && !slices.ContainsFunc(o.Needs(), stands) {
-			keys = append(keys, k)
+		if told := kinds.Of(o.Key()).Held; told != nil && told(o, slices.ContainsFunc(o.Needs(), stands)) {
+			keys = append(keys, o.Key())
 		}
 	}
 	return keys

@@ -1,0 +1,49 @@
+package link
+
+import (
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Macvlan is an interface of its own MAC on another link (IFLA_MACVLAN_* of linux/if_link.h; ip-link(8)).
+type Macvlan struct {
+	Parent object.Ref `file:"parent,required" plan:"parent,fixed" doc:"the link that it is made on"`
+	Mode   string     `file:"mode,enum=private|vepa|bridge|passthru|source" plan:"mode" nl:"1,bit" doc:"who of one parent reach each other"`
+}
+
+// passthru gives the parent to one macvlan alone, which has the parent's MAC.
+const passthru = "passthru"
+
+var (
+	macvlan = macvlanType("macvlan")
+	macvtap = macvlanType("macvtap") // which has a character device beside it, for a virtual machine
+)
+
+func macvlanType(name string) Type {
+	return Type{
+		Name:     name,
+		New:      func() Spec { return Macvlan{Mode: "bridge"} }, // the kernel's own is vepa, which needs a switch that reflects
+		Below:    func(s Spec) []plan.Key { return placed(s.(Macvlan).Parent) },
+		Lower:    func(s Spec) object.Ref { return s.(Macvlan).Parent },
+		Underlay: func(s Spec) string { return sectionOf(s.(Macvlan).Parent) },
+		Beneath: func(s Spec, _ string, lower object.Ref) Spec {
+			m := s.(Macvlan)
+			m.Parent = lower
+			return m
+		},
+		MTU: func(_ Spec, below uint32) uint32 {
+			if below == 0 {
+				return object.DefaultMTU
+			}
+			return below
+		},
+		Follows: true,
+		OwnMAC:  func(s Spec) bool { return s.(Macvlan).Mode != passthru },
+		Fixed: func(want, have Spec) []string {
+			if w, h := want.(Macvlan), have.(Macvlan); w.Mode != h.Mode && (w.Mode == passthru || h.Mode == passthru) {
+				return []string{"mode"}
+			}
+			return nil
+		},
+	}
+}
