@@ -62,7 +62,10 @@ type trial struct {
 
 func newTrial(seed uint64) *trial {
 	r := rand.New(rand.NewPCG(seed, 1))
-	c := &trial{want: wants(r), wanted: make(map[plan.Key]plan.Object), class: make(map[plan.Key]plan.Class), options: options(chance(r, 2))}
+	c := &trial{
+		want: wants(r), wanted: make(map[plan.Key]plan.Object),
+		class: make(map[plan.Key]plan.Class), options: options(chance(r, 2)),
+	}
 	for _, o := range c.want {
 		c.wanted[o.Key()] = o
 	}
@@ -75,7 +78,10 @@ func newTrial(seed uint64) *trial {
 }
 
 func options(adopt bool) plan.Options {
-	o := plan.Options{Gone: "no longer in the file", Adopt: adopt}
+	o := plan.Options{
+		Gone: "no longer in the file", Adopt: adopt,
+		Namespaces: kind.KindNamespace, Inherited: []string{kind.KindSysctl},
+	}
 	for _, k := range kind.Table() {
 		o.Kinds = append(o.Kinds, k.Name)
 		if k.Last {
@@ -134,8 +140,8 @@ func (c *trial) run() error {
 	return nil
 }
 
-// narrow plans for the sections alone in which something differs. Where that is only of kinds of which nothing outside of a section hears,
-// it is the same plan.
+// narrow plans for the sections alone in which something differs. Where that is only of kinds of which nothing outside
+// of a section hears, it is the same plan.
 func (c *trial) narrow() error {
 	var e kind.Env
 	e.SetWant(c.want, nil)
@@ -302,7 +308,9 @@ func (c *trial) touched() map[plan.Key]bool {
 		more = false
 		for k, w := range c.wanted {
 			s, ok := w.(plan.Sequenced)
-			if !touched[k] && (ok && sequences[s.Sequence()] || slices.ContainsFunc(c.needs(w), func(k plan.Key) bool { return touched[k] })) {
+			waits := ok && sequences[s.Sequence()] ||
+				slices.ContainsFunc(c.needs(w), func(k plan.Key) bool { return touched[k] })
+			if !touched[k] && waits {
 				touched[k], more = true, true
 			}
 		}
