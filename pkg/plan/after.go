@@ -2,21 +2,21 @@ package plan
 
 import "slices"
 
-// order fills in [Step.After] for all steps. Within a phase, a step comes after an earlier one of the plan for these
-// reasons:
+// order fills in [Step.After] for all steps. Within a phase, a step comes after an earlier one of the plan for
+// these reasons:
 //
 //   - Keys. Both change the same object; or one changes what the other needs ([Object].Needs) or stands on
-//     ([Dependent].On), be it as the object was or as it becomes. So what stands on something that goes is deleted before
-//     it, and what falls is put back after what it stands on. What falls or changes because of a step is changed by that
-//     step, and so are the keys that a removed object reports to ([Bearer]).
+//     ([Dependent].On), be it as the object was or as it becomes. So what stands on something that goes is deleted
+//     before it, and what falls is put back after what it stands on. What falls or changes because of a step is
+//     changed by that step, and so are the keys that a removed object reports to ([Bearer]).
 //   - Sequences. Both change members of one sequence ([Sequenced]).
 //   - Kinds. Both are in one section, and of different kinds: the plan has them in the order of Options.Kinds, or
-//     backwards for deletes. An object is in the section that its key names, but one of the kind Options.Namespaces is in
-//     the section that it makes, and in no other. A step is in the sections of all its objects.
-//   - Inheritance. One makes a section, and the other is the host's, of a kind in Options.Inherited.
+//     backwards for deletes. An object is in the section that its key names, but one of the kind Options.Namespaces
+//     is in the section that it makes, and in no other. A step is in the sections of all its objects.
+//   - Inheritance. One makes a section, and the other is of the host, and of a kind in Options.Inherited.
 //
-// What yields ([Yielding]) goes in a phase of its own. Edges that follow from others are left out where that is cheap:
-// their number grows with that of the steps and of what the objects need and stand on, no faster.
+// What yields ([Yielding]) goes in a phase of its own. Edges that follow from others are left out where that is
+// cheap: their number grows with that of the steps and of what the objects need and stand on, no faster.
 func (p *planner) order() {
 	o := orderer{planner: p, number: make(map[Key]int, 2*len(p.plan.Steps)), last: make(map[string]*run)}
 	o.collect()

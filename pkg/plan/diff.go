@@ -32,8 +32,8 @@ type Options struct {
 //  4. replaces, and what falls with them or with a deletion and is put back;
 //  5. deletes of the last kinds.
 //
-// Each step is tried on an imagined kernel, so that what it takes down is planned for. [Step] says how far the steps may
-// be taken in another order.
+// Each step is tried on an imagined kernel, so that what it takes down is planned for. [Step] says how far the steps
+// may be taken in another order.
 func Diff(want []Object, have []Have, o Options) Plan {
 	p := newPlanner(have, o)
 	p.plan.Wanted = len(want)
@@ -90,8 +90,8 @@ func newPlanner(have []Have, o Options) *planner {
 	return p
 }
 
-// refuse plans a refusal for every wanted key at which something foreign stands, and that may not be adopted, and for what
-// collides.
+// refuse plans a refusal for every wanted key at which something foreign stands, and that may not be adopted, and for
+// what collides.
 func (p *planner) refuse(have []Have) {
 	p.refused = make(map[Key]bool)
 	if !slices.ContainsFunc(have, func(h Have) bool { return h.Class == Foreign || h.Collides }) {
@@ -234,7 +234,8 @@ func (p *planner) state(u *unit) state {
 
 // sways says whether steps have changed a unit, or taken it away, beside what they were for.
 func (p *planner) sways(u *unit) bool {
-	return len(p.world.swayed) > 0 && slices.ContainsFunc(u.objects, func(o Object) bool { return p.world.swayed[o.Key()] })
+	return len(p.world.swayed) > 0 &&
+		slices.ContainsFunc(u.objects, func(o Object) bool { return p.world.swayed[o.Key()] })
 }
 
 // adopts says whether an object is still to be taken over.

@@ -70,7 +70,8 @@ func deletion(o plan.Object, reason string) plan.Step {
 func everything() plan.Plan {
 	return plan.Plan{Wanted: 9, Steps: []plan.Step{
 		creation(object("", "namespace", "ns1", "")),
-		creation(object("ns1", "link", "eth0", "veth to br0, mtu 1500"), object("", "link", "br0.1", "veth to ns1/eth0, mtu 1500")),
+		creation(object("ns1", "link", "eth0", "veth to br0, mtu 1500"),
+			object("", "link", "br0.1", "veth to ns1/eth0, mtu 1500")),
 		creation(object("ns1", "address", "eth0 10.0.0.1/24", "")),
 		creation(object("ns1", "route", "default metric 100", "via 10.0.0.254 dev eth0")),
 		creation(object("", "nat", "masquerade 10.0.0.0/24 out eth0", "")),
@@ -78,8 +79,10 @@ func everything() plan.Plan {
 			plan.Field{Name: "mtu", Before: "1400", After: "1500"},
 			plan.Field{Name: "up", Before: "no", After: "yes"},
 			plan.Field{Name: "group", Before: "0", After: "812", Quiet: true}),
-		changing(plan.Update, object("", "link", "br1", ""), "", plan.Field{Name: "group", Before: "0", After: "812", Quiet: true}),
-		changing(plan.Adopt, object("", "link", "br2", ""), "is taken over", plan.Field{Name: "stp", Before: "yes", After: "no"}),
+		changing(plan.Update, object("", "link", "br1", ""), "",
+			plan.Field{Name: "group", Before: "0", After: "812", Quiet: true}),
+		changing(plan.Adopt, object("", "link", "br2", ""), "is taken over",
+			plan.Field{Name: "stp", Before: "yes", After: "no"}),
 		deletion(object("ns1", "route", "10.9.0.0/24", ""), "no longer in the file"),
 		changing(plan.Replace, object("", "link", "vx0", "vxlan 11"), "takes down 1 address, 2 routes",
 			plan.Field{Name: "vni", Before: "10", After: "11"}),
@@ -258,7 +261,8 @@ func TestPrintingIsLinear(t *testing.T) {
 	if err := text.WritePlan(io.Discard, p); err != nil {
 		t.Fatal(err)
 	}
-	if err := plan.WriteJSON(io.Discard, []plan.Document{plan.NewDocument("big", p.Outcomes(""), nil)}, false); err != nil {
+	docs := []plan.Document{plan.NewDocument("big", p.Outcomes(""), nil)}
+	if err := plan.WriteJSON(io.Discard, docs, false); err != nil {
 		t.Fatal(err)
 	}
 	if d := time.Since(start); d > 20*time.Second {
