@@ -109,7 +109,7 @@ func (p *planner) refuse(have []Have) {
 			case p.Adopt && !h.Final && !fixed:
 				continue
 			case p.Adopt && !h.Final:
-				why = "cannot be adopted, as it would have to be re-created: " + differences(fields)
+				why = "cannot be adopted, as it would have to be re-created: " + differences(onlyFixed(fields))
 			}
 			p.refused[o.Key()] = true
 			p.add(Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: o}}, Reason: why})
@@ -121,16 +121,6 @@ func (p *planner) refuse(have []Have) {
 			p.add(Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: p.want[k]}}, Reason: h.Why})
 		}
 	}
-}
-
-func differences(fields []Field) string {
-	var words []string
-	for _, f := range fields {
-		if !f.Quiet {
-			words = append(words, fmt.Sprintf("%s %s -> %s", f.Name, f.Before, f.After))
-		}
-	}
-	return strings.Join(words, ", ")
 }
 
 // createAndUpdate plans what can be done before anything is taken away. What needs something that is replaced, or

@@ -29,11 +29,11 @@ func (t thing) Describe() string          { return "" }
 func (t thing) On() []Key                 { return t.Needs() }
 func (t thing) Sequence() string          { return t.Box }
 func (t thing) Join(m []Object) []Object  { return append(m, t) }
-func (t thing) Leave(m []Object) []Object { return without(m, t) }
+func (t thing) Leave(m []Object) []Object { return withoutObject(m, t) }
 
 func (t thing) After(_, now Object, _ World) (Object, bool) { return t, now != nil }
 
-func without(list []Object, gone Object) []Object {
+func withoutObject(list []Object, gone Object) []Object {
 	var rest []Object
 	for _, o := range list {
 		if o != gone {

@@ -34,6 +34,8 @@ type Field struct {
 	After  string `json:"after"`
 	// Quiet fields are left out of the text.
 	Quiet bool `json:"-"`
+	// Fixed fields cannot change in place.
+	Fixed bool `json:"-"`
 }
 
 // Step is one line of a plan. It changes one object, or a pair that the kernel only makes together.
