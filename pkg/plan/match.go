@@ -1,7 +1,7 @@
 package plan
 
-// match finds what stands at the keys of what is wanted, and says which of that is equal. Same is the short way out: all is, nothing is in
-// a wrong place, nothing is ours and unwanted.
+// match finds what stands at the keys of what is wanted, and says which of that is equal. Same is the short way out:
+// all is, nothing is in a wrong place, nothing is ours and unwanted.
 func (p *planner) match(want []Object, have []Have) (equal []bool, same bool) {
 	equal, same = make([]bool, len(want)), true
 	p.found = make(map[*Have]int, min(len(want), len(have)))
