@@ -25,17 +25,9 @@ type Rule struct {
 	Six bool
 	// Words are selectors and verdict as ip-rule(8) writes them: "100: from 10.1.0.0/24 iif eth0 lookup 100".
 	Words string
-	RuleMatch
-	// Action is empty for a lookup in Table; L3mdev looks up the table of the packet's VRF.
-	Action string
-	Table  uint32
-	L3mdev bool
-	Proto  uint8 `plan:"proto,quiet"`
-}
 
-// RuleMatch is what packets a rule is for. What is zero matches all.
-type RuleMatch struct {
-	Priority     uint32
+	Priority uint32
+	// What packets the rule is for; what is zero matches all.
 	Not          bool
 	From, To     netip.Prefix
 	IIF, OIF     string
@@ -44,6 +36,11 @@ type RuleMatch struct {
 	UIDs         Range[uint32]
 	IPProto      uint8
 	SPort, DPort Range[uint16]
+	// Action is empty for a lookup in Table; L3mdev looks up the table of the packet's VRF.
+	Action string
+	Table  uint32
+	L3mdev bool
+	Proto  uint8 `plan:"proto,quiet"`
 }
 
 // Range is from First to Last; Set says that there is one.
