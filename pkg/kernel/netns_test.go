@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestParseMount reads real lines (a shared mount, a slave below `ip netns exec`, one that another hides), and one with more layers than
-// any has.
+// TestParseMount reads real lines (a shared mount, a slave below `ip netns exec`, one that another hides), and one
+// with more layers than any has.
 func TestParseMount(t *testing.T) {
 	const text = `22 28 0:20 / /run rw,nosuid shared:5 - tmpfs tmpfs rw,mode=755
 403 22 0:20 /netns /run/netns rw,nosuid shared:5 - tmpfs tmpfs rw,mode=755

@@ -81,8 +81,8 @@ func (a Address) Sequence() string {
 	return a.NS + "/" + a.Dev + " " + family
 }
 
-// Join implements [plan.Sequenced]: IPv4 has all primaries, the first of each subnet, before all secondaries; the newest
-// is the last of its part.
+// Join implements [plan.Sequenced]: IPv4 has all primaries, the first of each subnet, before all secondaries; the
+// newest is the last of its part.
 func (a Address) Join(members []plan.Object) []plan.Object {
 	at := 0
 	for i, m := range members {
@@ -141,8 +141,8 @@ func (a Address) On() []plan.Key {
 	return []plan.Key{object.LinkNeed(a.NS, a.Dev), sourceKey(a.NS, a.Prefix.Addr())}
 }
 
-// After implements [plan.Dependent]: an address goes with its link, IPv6 goes when the MTU is too small for it, and what is declared
-// beside the link-local address that the kernel derives is made anew after that.
+// After implements [plan.Dependent]: an address goes with its link, IPv6 goes when the MTU is too small for it, and
+// what is declared beside the link-local address that the kernel derives is made anew after that.
 func (a Address) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	if now == nil {
 		return a, old.Key() != object.LinkKey(a.NS, a.Dev) && old.Key() != object.NamespaceKey(a.NS)

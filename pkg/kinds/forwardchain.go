@@ -49,7 +49,8 @@ var families = map[nftables.TableFamily]string{
 	nftables.TableFamilyINet: "inet", nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6",
 }
 
-// warnNAT tells of an `out` that names no interface, and of other tools' chains that drop what the topology wants forwarded.
+// warnNAT tells of an `out` that names no interface, and of other tools' chains that drop what the topology wants
+// forwarded.
 func warnNAT(e *object.Env, o plan.Object) (texts []string, err error) {
 	n, ok := o.(NAT)
 	s := e.Sections[n.NS]

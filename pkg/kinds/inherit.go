@@ -12,7 +12,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
-// inheritance is what new namespaces get from the host: the same for all of them, until the host's own parameters change.
+// inheritance is what new namespaces get from the host: the same for all of them, until the host's own parameters
+// change.
 type inheritance struct {
 	deviations []setting // what must be written to give a namespace the kernel's own defaults
 	plain      bool      // a link that is made in one has of IPv6 what it would have on a host that nobody configured
@@ -27,8 +28,9 @@ type parameter struct {
 	value uint32
 }
 
-// conf4 are the IPv4 parameters in the order of linux/ip.h (IPV4_DEVCONF_* less one), with their values in a new namespace of a host that
-// nobody configured (net/ipv4/devinet.c: ipv4_devconf). Parameters that are not here, of kernels to come, are left as they are.
+// conf4 are the IPv4 parameters in the order of linux/ip.h (IPV4_DEVCONF_* less one), with their values in a new
+// namespace of a host that nobody configured (net/ipv4/devinet.c: ipv4_devconf). Parameters that are not here, of
+// kernels to come, are left as they are.
 var conf4 = []parameter{
 	{"forwarding", 0}, {}, // mc_forwarding: the kernel's own
 	{"proxy_arp", 0}, {"accept_redirects", 1}, {"secure_redirects", 1}, {"send_redirects", 1}, {"shared_media", 1}, {"rp_filter", 0},
@@ -58,8 +60,8 @@ func (p parameter) setting(dir string) setting {
 }
 
 // resetConf gives a new namespace the kernel's own IPv4 defaults. The kernel gives it those of the initial namespace,
-// so that on a host that routes every namespace would. What it has inherited is looked for in the first only. The calling thread is in the
-// namespace.
+// so that on a host that routes every namespace would. What it has inherited is looked for in the first only. The
+// calling thread is in the namespace.
 func resetConf(e *object.Env, ns *kernel.Namespace) (inheritance, error) {
 	all := object.In[namespaces](e)
 	if all.inherited == nil {
@@ -80,9 +82,9 @@ func resetConf(e *object.Env, ns *kernel.Namespace) (inheritance, error) {
 // forgetInherited is for when namespaces may inherit something else from now on.
 func forgetInherited(e *object.Env) { object.In[namespaces](e).inherited = nil }
 
-// inherit finds out what a namespace has inherited that is new, and that the calling thread is in. What lo has it took from the default, as
-// other links will, but for what it always has. One message tells that, so that of the default's files only those are read of which lo has
-// another value, or would have in any case.
+// inherit finds out what a namespace has inherited that is new, and that the calling thread is in. What lo has it took
+// from the default, as other links will, but for what it always has. One message tells that, so that of the default's
+// files only those are read of which lo has another value, or would have in any case.
 func inherit(ns *kernel.Namespace) (inheritance, error) {
 	var got inheritance
 	var lo object.LiveLink

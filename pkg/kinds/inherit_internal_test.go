@@ -13,7 +13,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// Whatever of the IPv4 parameters a new namespace has otherwise than the kernel would have it is found, and what is found puts it right.
+// Whatever of the IPv4 parameters a new namespace has otherwise than the kernel would have it is found, and what is
+// found puts it right.
 func TestInherit(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")

@@ -17,8 +17,8 @@ type Namespace struct {
 	Stamp string `plan:"stamp,quiet"`
 	// LoUp says that lo is up, and so has 127.0.0.1/8 and ::1.
 	LoUp bool `plan:"lo up"`
-	// object.Forwarding4 and object.Forwarding6 are net.ipv4.ip_forward and net.ipv6.conf.all.forwarding, where no sysctl or nat of
-	// the namespace asks for a value: a new namespace takes IPv4's from the initial namespace.
+	// object.Forwarding4 and object.Forwarding6 are net.ipv4.ip_forward and net.ipv6.conf.all.forwarding, where no sysctl
+	// or nat of the namespace asks for a value: a new namespace takes IPv4's from the initial namespace.
 	Forwarding4 plan.Opt[bool] `plan:"ipv4 forwarding"`
 	Forwarding6 plan.Opt[bool] `plan:"ipv6 forwarding"`
 }

@@ -135,7 +135,8 @@ func findProcesses(e *object.Env) (p processes, err error) {
 	return p, err
 }
 
-// goesWith tells what goes with a namespace and is not plumb's: links, and what processes have for a network. They live on.
+// goesWith tells what goes with a namespace and is not plumb's: links, and what processes have for a network. They
+// live on.
 func goesWith(e *object.Env, s *object.Section) (string, error) {
 	var words []string
 	for i := range s.Links {
@@ -306,9 +307,9 @@ func delNamespaces(e *object.Env, objects []plan.Object) error {
 	return beginDelNamespaces(e, objects)()
 }
 
-// beginDelNamespaces is delNamespaces beside deletions of links. Each unmount waits for all processors to have noticed, so that several
-// at once take hardly longer than one. The namespaces are held open to the end, where there is room for that: when one ends, the kernel
-// takes the lock for it that those deletions need.
+// beginDelNamespaces is delNamespaces beside deletions of links. Each unmount waits for all processors to have
+// noticed, so that several at once take hardly longer than one. The namespaces are held open to the end, where there
+// is room for that: when one ends, the kernel takes the lock for it that those deletions need.
 func beginDelNamespaces(e *object.Env, objects []plan.Object) (wait func() error) {
 	var tasks []func(kernel.Thread) error
 	var held []*kernel.Namespace

@@ -57,8 +57,8 @@ func (n NAT) After(_, now plan.Object, _ plan.World) (plan.Object, bool) { retur
 // Describe implements [plan.Object].
 func (n NAT) Describe() string { return "" }
 
-// undoNAT wants back the entry as the file would declare it, whatever its rule was; not a rule made by hand, whose words alone are
-// known.
+// undoNAT wants back the entry as the file would declare it, whatever its rule was; not a rule made by hand, whose
+// words alone are known.
 func undoNAT(h plan.Have) (plan.Object, bool) {
 	n, ok := h.Object.(NAT)
 	if !ok || !n.Subnet.IsValid() {

@@ -19,7 +19,8 @@ import (
 // KindRule is a rule of policy routing (ip-rule(8)).
 const KindRule = "rule"
 
-// Rule is the wanted or live state of a rule. All that it says is its name, so that a change makes the new one before the old one goes.
+// Rule is the wanted or live state of a rule. All that it says is its name, so that a change makes the new one before
+// the old one goes.
 type Rule struct {
 	NS  string
 	Six bool

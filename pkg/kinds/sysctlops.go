@@ -46,7 +46,8 @@ func forwardingQuestion(family uint8, value *string) object.Question {
 	}}
 }
 
-// forwarding reads the answer: the value that the parameter has too, empty without one, as of IPv6 in a kernel that has none.
+// forwarding reads the answer: the value that the parameter has too, empty without one, as of IPv6 in a kernel that
+// has none.
 func forwarding(r kernel.Reply) (value string, err error) {
 	if r.Err != nil && !errors.Is(r.Err, unix.EAFNOSUPPORT) && !errors.Is(r.Err, unix.EOPNOTSUPP) {
 		return "", fmt.Errorf("read whether packets are forwarded: %w", r.Err)
@@ -60,7 +61,8 @@ func forwarding(r kernel.Reply) (value string, err error) {
 // values are those of parameters, by path; nil of one that does not exist.
 type values map[string]*string
 
-// fetchSysctls reads the parameters that the topology wants or claims in a section, but for the switches, which came with the links.
+// fetchSysctls reads the parameters that the topology wants or claims in a section, but for the switches, which came
+// with the links.
 func fetchSysctls(e *object.Env, s *object.Section, enter func(func() error) error) error {
 	known, on := object.In[values](s), object.In[switches](s)
 	if *known == nil {
@@ -255,7 +257,8 @@ func original(e *object.Env, s *object.Section, k plan.Key, claim object.Claim) 
 	return values[path]
 }
 
-// claimSysctl says what a parameter must be recorded for. A namespace's own switches follow from what plumb makes of a namespace.
+// claimSysctl says what a parameter must be recorded for. A namespace's own switches follow from what plumb makes of a
+// namespace.
 func claimSysctl(e *object.Env, o plan.Object) (value string, read func() (object.Claim, error), ok bool) {
 	v, ok := o.(Sysctl)
 	if !ok || v.NS != "" && (v.Name == object.Forwarding4 || v.Name == object.Forwarding6) {
@@ -264,8 +267,8 @@ func claimSysctl(e *object.Env, o plan.Object) (value string, read func() (objec
 	return v.Value, func() (object.Claim, error) { return originalOf(e, v.Key()) }, true
 }
 
-// originalOf reads what a claim on a parameter must remember before the first write to it. A parameter of a link of ours
-// needs nothing; a switch of forwarding needs all that it writes beside itself.
+// originalOf reads what a claim on a parameter must remember before the first write to it. A parameter of a link of
+// ours needs nothing; a switch of forwarding needs all that it writes beside itself.
 func originalOf(e *object.Env, k plan.Key) (object.Claim, error) {
 	c := object.Claim{Wants: make(map[string]string)}
 	s := e.Sections[k.NS]

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
@@ -48,6 +50,27 @@ func TestTable(t *testing.T) {
 	for name := range declared {
 		if !seen[name] {
 			t.Errorf("there is no row for %s", name)
+		}
+	}
+}
+
+// What belongs to an object is compared, field by field.
+func TestCompared(t *testing.T) {
+	var specs []reflect.Type
+	for _, row := range link.Types {
+		specs = append(specs, reflect.TypeOf(row.New()))
+		if row.Ports != nil {
+			specs = append(specs, reflect.TypeOf(row.Ports.New()))
+		}
+	}
+	for _, o := range []plan.Object{kinds.Namespace{}, kinds.Sysctl{}, kinds.Address{}, kinds.Route{}, kinds.Rule{}, kinds.NAT{}} {
+		if err := plan.CheckType(reflect.TypeOf(o)); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, spec := range specs {
+		if err := plan.CheckType(reflect.TypeFor[link.Link](), spec); err != nil {
+			t.Error(err)
 		}
 	}
 }

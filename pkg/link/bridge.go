@@ -51,8 +51,8 @@ var bridge = Type{
 	},
 }
 
-// firstBridge is another MTU: only a change of it makes it stay when ports of another MTU join. A crowd of ports joins without
-// snooping.
+// firstBridge is another MTU: only a change of it makes it stay when ports of another MTU join. A crowd of ports joins
+// without snooping.
 func firstBridge(e *object.Env, l Link) Link {
 	l.MTU ^= 1
 	if b, ok := l.Spec.(Bridge); ok && l.Up && crowded(e, l) {
@@ -62,8 +62,8 @@ func firstBridge(e *object.Env, l Link) Link {
 	return l
 }
 
-// crowd is so many ports of a bridge that what the kernel does for all of them, whenever the state of one changes, takes longer than
-// to avoid it. Most of that is multicast snooping (net/bridge/br_stp.c: br_port_state_selection).
+// crowd is so many ports of a bridge that what the kernel does for all of them, whenever the state of one changes,
+// takes longer than to avoid it. Most of that is multicast snooping (net/bridge/br_stp.c: br_port_state_selection).
 const crowd = 128
 
 // crowded says whether a bridge is to have a crowd of ports.
@@ -77,11 +77,13 @@ func crowded(e *object.Env, l Link) bool {
 	return ports >= crowd
 }
 
-// ageingTime is how long a new bridge remembers an address, in hundredths of a second (BR_DEFAULT_AGEING_TIME of linux/if_bridge.h).
+// ageingTime is how long a new bridge remembers an address, in hundredths of a second (BR_DEFAULT_AGEING_TIME of
+// linux/if_bridge.h).
 const ageingTime = 30000
 
-// bridgeAgeing restores what STP changes. While the topology changes it forgets addresses faster, and switched off then, it leaves it
-// at that (net/bridge/br_stp.c: __br_set_topology_change). The kernel takes the switch first, whatever the order here.
+// bridgeAgeing restores what STP changes. While the topology changes it forgets addresses faster, and switched off
+// then, it leaves it at that (net/bridge/br_stp.c: __br_set_topology_change). The kernel takes the switch first,
+// whatever the order here.
 func bridgeAgeing(data *nl.RtAttr, want, have Spec) {
 	w, _ := want.(Bridge)
 	if h, ok := have.(Bridge); ok && h.STP && !w.STP {

@@ -36,10 +36,11 @@ type sectionLink struct {
 // ends are the indexes of a cable's two ends, as one of them shows them.
 type ends struct{ own, peer int }
 
-// Join finds for each end of a cable between namespaces the section that the other end is in, and for other links the section that
-// they are made from. An end shows its peer's index and a number for its namespace, and the kernel only tells which number a namespace
-// has. So those are asked for that have an end which shows the same two indexes the other way round: first the one that the topology
-// wants it to be, then all. What an earlier look has found is asked for no more.
+// Join finds for each end of a cable between namespaces the section that the other end is in, and for other links the
+// section that they are made from. An end shows its peer's index and a number for its namespace, and the kernel only
+// tells which number a namespace has. So those are asked for that have an end which shows the same two indexes the
+// other way round: first the one that the topology wants it to be, then all. What an earlier look has found is asked
+// for no more.
 func Join(e *object.Env) error {
 	for _, s := range e.Sections {
 		for l := range betweenNamespaces(s) {
@@ -190,9 +191,9 @@ func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
 	return list, nil
 }
 
-// asks says whether the section asks whether another has the other end of a link. Of two sections one does, if it can the one that knows
-// already; never the host, which has a number for each namespace, and the kernel looks through all of them to find one. The host's
-// own is known, mostly.
+// asks says whether the section asks whether another has the other end of a link. Of two sections one does, if it can
+// the one that knows already; never the host, which has a number for each namespace, and the kernel looks through all
+// of them to find one. The host's own is known, mostly.
 func (a asking) asks(l *object.LiveLink, other *object.Section) bool {
 	host := other.NS.Name == ""
 	switch {
@@ -208,8 +209,8 @@ func (a asking) asks(l *object.LiveLink, other *object.Section) bool {
 	return host || a.NS.Name < other.NS.Name
 }
 
-// likely are those of the ends that can be the other one. Of many, as in a line of routers that all have the same indexes, the
-// kernel is asked for the link that the other end is; it does not tell where that is.
+// likely are those of the ends that can be the other one. Of many, as in a line of routers that all have the same
+// indexes, the kernel is asked for the link that the other end is; it does not tell where that is.
 func (near sectionLink) likely(far []sectionLink) ([]sectionLink, error) {
 	const few = 2
 	if len(far) <= few || near.LowerNSID == numbersOf(near.section).host || !IsPair(near.Type) {
@@ -243,8 +244,8 @@ func findPeer(n *kernel.Namespace, l *object.LiveLink) (object.LiveLink, error) 
 	return object.ReadLink(n, object.LinkQuery(m))
 }
 
-// number asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose listing may
-// have given it one.
+// number asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose
+// listing may have given it one.
 func (a asking) number(other *object.Section) (number int, err error) {
 	if other.NS.Name == "" && a.host >= 0 {
 		return a.host, nil
@@ -297,8 +298,8 @@ func (n *numbers) note(id kernel.ID, r kernel.Reply) error {
 	return err
 }
 
-// openOthers opens the namespaces that the topology wants links of another to lead to, as far as it is that one's to ask for them: see
-// asks. They are a few; what is not among them is asked for when it is needed.
+// openOthers opens the namespaces that the topology wants links of another to lead to, as far as it is that one's to
+// ask for them: see asks. They are a few; what is not among them is asked for when it is needed.
 func openOthers(e *object.Env, ns string) (files []kernel.File) {
 	const few = 4 // descriptors at once, of each thread
 	var names []string

@@ -17,8 +17,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
-// attribute is a field of a [Spec] as the kernel has it in IFLA_INFO_DATA. The tag nl:"4,17" is its type, and that for IPv6; more
-// words say how it is written:
+// attribute is a field of a [Spec] as the kernel has it in IFLA_INFO_DATA. The tag nl:"4,17" is its type, and that for
+// IPv6; more words say how it is written:
 //
 //	u8, u16, u32      the size of a number, where it is not that of the field
 //	be                a number in network byte order
@@ -205,8 +205,8 @@ func (a attribute) bytes(n uint64) []byte {
 	return b
 }
 
-// decode reads the attributes of a live link. What the kernel does not tell stays as it is in base, but that it is as wanted where the
-// tag says so. Place names a link by its index.
+// decode reads the attributes of a live link. What the kernel does not tell stays as it is in base, but that it is as
+// wanted where the tag says so. Place names a link by its index.
 func decode(data kernel.Attrs, base, wanted Spec, place func(index int) object.Ref) (Spec, error) {
 	v := reflect.New(reflect.TypeOf(base)).Elem()
 	v.Set(reflect.ValueOf(base))

@@ -5,8 +5,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// Cuts says whether a change stops the traffic of a link that the host is reached by: the link goes, or gets another name, bridge or
-// MAC.
+// Cuts says whether a change stops the traffic of a link that the host is reached by: the link goes, or gets another
+// name, bridge or MAC.
 func Cuts(l *object.Lifelines, s plan.Step, c plan.Change) string {
 	old, existed := c.Old.(Link)
 	now, stays := c.New.(Link)

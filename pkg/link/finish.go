@@ -9,8 +9,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// unfinished are links that come up after their ports: each end of a cable that comes up sends packets, and a bridge that is up floods
-// them to all ports that are there.
+// unfinished are links that come up after their ports: each end of a cable that comes up sends packets, and a bridge
+// that is up floods them to all ports that are there.
 type unfinished struct {
 	mu    sync.Mutex
 	links []made
@@ -19,7 +19,8 @@ type unfinished struct {
 // made is a link as it shall be, and as it was made first.
 type made struct{ link, first Link }
 
-// Finish brings those links up that wait for their ports, in the sections that in says. With an error comes the key of the link.
+// Finish brings those links up that wait for their ports, in the sections that in says. With an error comes the key of
+// the link.
 func Finish(e *object.Env, in func(ns string) bool) (plan.Key, error) {
 	late := object.In[unfinished](e)
 	late.mu.Lock()

@@ -36,8 +36,8 @@ type Link struct {
 	// NoARP says that the link does not ask for its neighbours (`ip link set arp off`).
 	NoARP bool `plan:"arp off"`
 	// Port is what the master keeps of the link, and Spec what is peculiar to its type; nil for nothing.
-	Port Spec `plan:",same"`
-	Spec Spec `plan:",same"`
+	Port Spec `plan:"options of the port,same"`
+	Spec Spec `plan:"options,same"`
 }
 
 // Key implements [plan.Object].
@@ -81,8 +81,8 @@ func (l Link) On() []plan.Key {
 	return k
 }
 
-// After implements [plan.Dependent]: an end of a cable goes with the other, a link with those that it is made on; a bridge only frees
-// its ports, and the global forwarding switch writes every link's.
+// After implements [plan.Dependent]: an end of a cable goes with the other, a link with those that it is made on; a
+// bridge only frees its ports, and the global forwarding switch writes every link's.
 func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	if was, ok := old.(Link); ok && now == nil {
 		switch {

@@ -26,8 +26,8 @@ func Put(e *object.Env, changes []plan.Change) error {
 	return create(e, links)
 }
 
-// create makes a link, or both ends of a cable. The end that is a port is the one that the message is sent for: only that one can be
-// put on its bridge by it.
+// create makes a link, or both ends of a cable. The end that is a port is the one that the message is sent for: only
+// that one can be put on its bridge by it.
 func create(e *object.Env, links []Link) error {
 	l := links[len(links)-1]
 	first := l
@@ -46,8 +46,8 @@ func create(e *object.Env, links []Link) error {
 	return finish(e, l, first, live, len(links) == 2)
 }
 
-// otherEnd predicts the other end of a new cable from what the kernel has told of this one. It has no index where the end must be asked
-// for, because it may have something else of IPv6, or the kernel did not tell.
+// otherEnd predicts the other end of a new cable from what the kernel has told of this one. It has no index where the
+// end must be asked for, because it may have something else of IPv6, or the kernel did not tell.
 func otherEnd(e *object.Env, l Link, own object.LiveLink) object.LiveLink {
 	if s := e.Sections[l.NS]; s == nil || !s.Plain {
 		return object.LiveLink{}
@@ -55,8 +55,8 @@ func otherEnd(e *object.Env, l Link, own object.LiveLink) object.LiveLink {
 	return object.LiveLink{Index: own.Lower, Group: l.Group}
 }
 
-// make sends the message that makes a link, and the other end of a cable. The link is returned as the kernel has made it, without an
-// index if the kernel does not tell.
+// make sends the message that makes a link, and the other end of a cable. The link is returned as the kernel has made
+// it, without an index if the kernel does not tell.
 func (l Link) make(e *object.Env, others []Link) (live object.LiveLink, err error) {
 	s, c, err := l.plan(e, others)
 	if err != nil {
@@ -141,8 +141,8 @@ func master(s *object.Section, l Link) (int, error) {
 	return s.Index(l.Master)
 }
 
-// finish sets what a link can't be created with. First is how it was made, and live what is known of it, without an index if nothing
-// is.
+// finish sets what a link can't be created with. First is how it was made, and live what is known of it, without an
+// index if nothing is.
 func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) error {
 	s, err := e.Section(l.NS)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
-// What is predicted of the other end of a cable is so, where its namespace has inherited nothing; else nothing is predicted.
+// What is predicted of the other end of a cable is so, where its namespace has inherited nothing; else nothing is
+// predicted.
 func TestOtherEnd(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")

@@ -10,7 +10,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// Spec is what is peculiar to a type of link, or what a master keeps of its ports: a comparable struct. Each field has tags:
+// Spec is what is peculiar to a type of link, or what a master keeps of its ports: a comparable struct. Each field has
+// tags:
 //
 //   - plan:"id,fixed" names it in print, and says that the kernel cannot change it in place (see package plan);
 //   - file:"id,required,most=16777215" is its form in the file (see package file);
@@ -33,12 +34,14 @@ type Type struct {
 	Below func(Spec) []plan.Key
 	// Lower is the one of them that the kernel keeps as IFLA_LINK.
 	Lower func(Spec) object.Ref
-	// Underlay is the section that it is made from, where that can be another than its own: [Host], a namespace, or "" for its own.
+	// Underlay is the section that it is made from, where that can be another than its own: [Host], a namespace, or ""
+	// for its own.
 	Underlay func(Spec) string
-	// Beneath is the spec of a live link with what its attributes do not tell: its underlay, as Underlay has it, and its lower link.
+	// Beneath is the spec of a live link with what its attributes do not tell: its underlay, as Underlay has it, and its
+	// lower link.
 	Beneath func(s Spec, underlay string, lower object.Ref) Spec
-	// MTU is that of a link that declares none, in bytes: below is the least of those that it is made on, 0 where that is not known.
-	// Nil is [object.DefaultMTU].
+	// MTU is that of a link that declares none, in bytes: below is the least of those that it is made on, 0 where that is
+	// not known. Nil is [object.DefaultMTU].
 	MTU func(s Spec, below uint32) uint32
 	// Follows says that it is never larger than a link below: the kernel lowers it with that.
 	Follows bool

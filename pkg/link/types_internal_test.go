@@ -151,7 +151,8 @@ func newLink(ns, name, of string, spec Spec) Link {
 	}
 }
 
-// What is made is read as it was wanted, in the section of its underlay and in another; and so is what is changed in place.
+// What is made is read as it was wanted, in the section of its underlay and in another; and so is what is changed in
+// place.
 func TestMade(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")

@@ -12,7 +12,7 @@ import (
 type VXLAN struct {
 	ID     uint32     `file:"id,required,most=16777215" plan:"id,fixed" nl:"1" doc:"VXLAN network identifier (VNI)"`
 	Remote netip.Addr `file:"remote" plan:"remote" nl:"2,16,unicast" doc:"host that frames of unknown destination go to"`
-	Group  netip.Addr `file:"group" plan:"group" nl:"2,16,multicast" doc:"multicast group that they go to, over dev"`
+	Group  netip.Addr `file:"group" plan:"multicast group" nl:"2,16,multicast" doc:"multicast group that they go to, over dev"`
 	Local  netip.Addr `file:"local" plan:"local" nl:"4,17" doc:"source address of the tunnel's packets"`
 	// Dev is the place of the link that packets leave by, empty for what the routes say.
 	Dev object.Ref `file:"dev" plan:"dev" nl:"3" doc:"the link that packets leave by"`
@@ -50,7 +50,7 @@ var vxlan = Type{
 			fields = append(fields, "remote", "local")
 		}
 		if w.Group != h.Group {
-			fields = append(fields, "group") // it is joined when the link comes up
+			fields = append(fields, "multicast group") // it is joined when the link comes up
 		}
 		if w.Dev == "" && h.Dev != "" {
 			fields = append(fields, "dev") // it takes another, but does not let go

@@ -18,9 +18,9 @@ type sectionLink struct {
 	*LiveLink
 }
 
-// Copied says, of a link whose stamp others bear too, why it is left alone; of all others it says nothing. The stamp was
-// made for the bearer that has the name and the MAC that plumb gave it. Without such a one nothing tells which it is, and
-// all are left alone.
+// Copied says, of a link whose stamp others bear too, why it is left alone; of all others it says nothing. The stamp
+// was made for the bearer that has the name and the MAC that plumb gave it. Without such a one nothing tells which it
+// is, and all are left alone.
 func (e *Env) Copied(s *Section, index int) string {
 	return e.Copies[Place{s.NS.Name, index}]
 }

@@ -26,8 +26,8 @@ type Env struct {
 	Adopt bool
 	// Workers is how many threads may be at work at once; see [kernel.Waiters] for those that wait.
 	Workers int
-	// Copies tells why links with a copied stamp are left alone. A run keeps it: when ours is gone, a copy is still none of
-	// ours.
+	// Copies tells why links with a copied stamp are left alone. A run keeps it: when ours is gone, a copy is still none
+	// of ours.
 	Copies map[Place]string
 	// Warn is called with what a person should know and no plan can mend.
 	Warn func(string)
@@ -55,8 +55,8 @@ func (e *Env) LinkOf(ns, dev string) (*Section, int, error) {
 	return s, index, err
 }
 
-// Join looks for what only all sections together tell: which links bear the same stamp, whose each link is, and what the rows of the
-// table look for. The sections can be listed then, beside each other.
+// Join looks for what only all sections together tell: which links bear the same stamp, whose each link is, and what
+// the rows of the table look for. The sections can be listed then, beside each other.
 func (e *Env) Join() error {
 	e.findCopies()
 	for _, s := range e.Sections {
@@ -79,8 +79,8 @@ func (e *Env) Join() error {
 	return nil
 }
 
-// List lists the live objects of a section that are ours, or stand at a wanted key. Links come first: the others are known by the
-// names of theirs.
+// List lists the live objects of a section that are ours, or stand at a wanted key. Links come first: the others are
+// known by the names of theirs.
 func (e *Env) List(s *Section) (have []plan.Have, err error) {
 	s.Warnings = nil
 	if err := e.fetch(s, s.NS.Inside); err != nil {

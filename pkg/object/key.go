@@ -47,8 +47,8 @@ func SectionNeed(ns string) []plan.Key {
 // Lo is the name of the loopback interface, which the kernel makes with each namespace.
 const Lo = "lo"
 
-// Ref is the place of a link that an object refers to: "ns1/eth0", or "eth0" on the host. It is empty for none, and [Unknown] for a
-// link that lies in no section that the run looks into.
+// Ref is the place of a link that an object refers to: "ns1/eth0", or "eth0" on the host. It is empty for none, and
+// [Unknown] for a link that lies in no section that the run looks into.
 type Ref string
 
 // Unknown stands for a link that lies in no namespace with a name.

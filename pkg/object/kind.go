@@ -8,16 +8,18 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// Kind is how the objects of one kind meet the kernel: a row of the table. What a row leaves nil, the kind does not need.
+// Kind is how the objects of one kind meet the kernel: a row of the table. What a row leaves nil, the kind does not
+// need.
 type Kind struct {
 	Name string
 
-	// First asks small questions of any section, in one go with the dump of its links. Done is called when they are answered.
+	// First asks small questions of any section, in one go with the dump of its links. Done is called when they are
+	// answered.
 	First func(e *Env, s *Section, host *kernel.Namespace) (list []Question, done func(), err error)
 	// Ask lists the dumps of a section that Read needs. A dump that several kinds ask for is made once.
 	Ask func(*Env, *Section) []*Dump
-	// Fetch reads what no dump tells, and is not known yet. Enter calls f on a thread that is in the section's namespace. It is called
-	// when the section is read, and again before it is listed: by then more may be wanted.
+	// Fetch reads what no dump tells, and is not known yet. Enter calls f on a thread that is in the section's namespace.
+	// It is called when the section is read, and again before it is listed: by then more may be wanted.
 	Fetch func(e *Env, s *Section, enter func(f func() error) error) error
 	// Join looks for what only all sections together tell, before any is listed.
 	Join func(*Env) error
@@ -34,10 +36,11 @@ type Kind struct {
 
 	// Pending says whether the host record must tell, before a step of such an action, what the step is about.
 	Pending func(plan.Action) bool
-	// Held says whether the host record must tell that a wanted object is ours; onOurs says that it stands on a link of ours.
+	// Held says whether the host record must tell that a wanted object is ours; onOurs says that it stands on a link of
+	// ours.
 	Held func(o plan.Object, onOurs bool) bool
-	// Claim says what value an object gives to something that is not plumb's, and how to read what the record must remember of
-	// that before the first write. Ok is false for an object that claims nothing.
+	// Claim says what value an object gives to something that is not plumb's, and how to read what the record must
+	// remember of that before the first write. Ok is false for an object that claims nothing.
 	Claim func(e *Env, o plan.Object) (value string, original func() (Claim, error), ok bool)
 	// Undo is what a rollback wants back of what was there before; ok is false for nothing. Nil is the object as it was.
 	Undo func(plan.Have) (o plan.Object, ok bool)
@@ -58,8 +61,8 @@ type Schedule struct {
 	// Begin, if set, creates objects in their order, beside what comes after them in a plan, until stop returns an error.
 	// Next waits for one of them after another, and makes it known to the Env.
 	Begin func(e *Env, objects []plan.Object, stop func() error) (next func() error)
-	// BeginDel, if set, begins what Del does, beside deletions of links, and is one step in hand; the caller goes on when wait has given
-	// Del's error.
+	// BeginDel, if set, begins what Del does, beside deletions of links, and is one step in hand; the caller goes on when
+	// wait has given Del's error.
 	BeginDel func(*Env, []plan.Object) (wait func() error)
 	// Beside, if set, says of an object whether Put may run while what it does not need is being created.
 	Beside func(plan.Object) bool
@@ -69,8 +72,8 @@ type Schedule struct {
 	Batch bool
 	// Last says that a deletion can't be undone.
 	Last bool
-	// Within says that objects in a namespace end with it, and that nothing outside of its section hears of it when one of them, or of
-	// the host's, changes or ends.
+	// Within says that objects in a namespace end with it, and that nothing outside of its section hears of it when one
+	// of them, or of the host's, changes or ends.
 	Within bool
 }
 

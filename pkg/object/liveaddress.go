@@ -38,7 +38,8 @@ const (
 var AddressDump = NewDump("addresses", unix.RTM_GETADDR, unix.RTM_NEWADDR,
 	func(family int) nl.NetlinkRequestData { return nl.NewIfAddrmsg(family) }, nil)
 
-// Addresses are those that the section was found with, in the order in which they were added to their links; IPv4 first.
+// Addresses are those that the section was found with, in the order in which they were added to their links; IPv4
+// first.
 func (s *Section) Addresses() []LiveAddress {
 	if s.addresses == nil {
 		s.addresses = parseAddresses(s.Messages(AddressDump))
@@ -142,7 +143,8 @@ func (a LiveAddress) Write(n *kernel.Namespace, verb string, proto, flags int, p
 	return n.Write(fmt.Sprintf("%s address %s %s", verb, a.Prefix, place), m.NetlinkRequest)
 }
 
-// BesideDerived says whether an address is one of ours that the kernel sorts by age with the one that it derives from the MAC.
+// BesideDerived says whether an address is one of ours that the kernel sorts by age with the one that it derives from
+// the MAC.
 func BesideDerived(a netip.Addr, proto uint8) bool {
 	return proto == Protocol && a.Is6() && a.IsLinkLocalUnicast()
 }

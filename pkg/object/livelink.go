@@ -34,8 +34,8 @@ type LiveLink struct {
 	NoLinkLocal                       bool // the link is told to make none by itself, or another
 	Disabled6                         bool // IPv6 is switched off
 
-	// Data is what is peculiar to the type, and PortData what is peculiar to a port of a master of type PortType (IFLA_INFO_DATA,
-	// IFLA_INFO_SLAVE_DATA).
+	// Data is what is peculiar to the type, and PortData what is peculiar to a port of a master of type PortType
+	// (IFLA_INFO_DATA, IFLA_INFO_SLAVE_DATA).
 	Data, PortData kernel.Attrs
 	PortType       string
 

@@ -13,10 +13,12 @@ type Live struct {
 	plan.Object
 	// Links are those that it stands on; of a link, the link itself.
 	Links []*LiveLink
-	// Proto is the protocol number that the kernel keeps with it, and ByHand says that it looks as if a person had made it.
+	// Proto is the protocol number that the kernel keeps with it, and ByHand says that it looks as if a person had made
+	// it.
 	Proto  uint8
 	ByHand bool
-	// OfLink says that it is a part of its link, and so as much ours as that. Those of our links are told, whosever they are.
+	// OfLink says that it is a part of its link, and so as much ours as that. Those of our links are told, whosever they
+	// are.
 	OfLink bool
 	// Why says why it is not as declared, where that is not for all to see: "empty".
 	Why string
@@ -60,8 +62,9 @@ type Stacked interface {
 	Beside(other plan.Object) (both plan.Object, second bool)
 }
 
-// ByProtocol is the [Owner] of what stands on links and bears a protocol number. At a wanted key of what we own, it is ours whatever
-// it is; elsewhere in what we own it is when it has our number or looks hand-made; on what is not ours, the record knows.
+// ByProtocol is the [Owner] of what stands on links and bears a protocol number. At a wanted key of what we own, it is
+// ours whatever it is; elsewhere in what we own it is when it has our number or looks hand-made; on what is not ours,
+// the record knows.
 func ByProtocol(e *Env, s *Section, live iter.Seq[Live]) (have []plan.Have, err error) {
 	at := make(map[plan.Key]int)
 	for l := range live {

@@ -244,7 +244,8 @@ func (r *Record) View(topology string) View {
 // Pending says that a run that has not ended made, or was about to make, the object.
 func (v View) Pending(k plan.Key) bool { return v.pending[k] }
 
-// Mentions says that the record knows of objects of a kind in a section that are the topology's, or that a run was about to make.
+// Mentions says that the record knows of objects of a kind in a section that are the topology's, or that a run was
+// about to make.
 func (v View) Mentions(ns, kind string) bool {
 	match := func(k plan.Key) bool { return k.NS == ns && k.Kind == kind }
 	return slices.ContainsFunc(v.Held[v.topology], match) || slices.ContainsFunc(v.Record.Pending[v.topology], match)

@@ -173,16 +173,16 @@ func (s *Section) LinkName(index int) string {
 	return ""
 }
 
-// Dump is a listing of what the kernel has of IPv4, and then of IPv6. A dump of all families at once would wait for the lock that
-// links are changed under; of one family, since Linux 6.10, it does not.
+// Dump is a listing of what the kernel has of IPv4, and then of IPv6. A dump of all families at once would wait for
+// the lock that links are changed under; of one family, since Linux 6.10, it does not.
 type Dump struct {
 	what     string
 	families [2]kernel.Query
 	keep     func(msg []byte) bool
 }
 
-// NewDump makes a dump: what names it in errors, request and answer are types of messages, head makes the request's fixed head, and keep
-// says which answers are of interest; nil is all.
+// NewDump makes a dump: what names it in errors, request and answer are types of messages, head makes the request's
+// fixed head, and keep says which answers are of interest; nil is all.
 func NewDump(what string, request int, answer uint16, head func(family int) nl.NetlinkRequestData, keep func([]byte) bool) *Dump {
 	d := &Dump{what: what, keep: keep}
 	for i, family := range []int{unix.AF_INET, unix.AF_INET6} {

@@ -24,7 +24,8 @@ type wants struct {
 // place is a section and a kind. A namespace is in its own section.
 type place struct{ ns, kind string }
 
-// SetWant says what the topology wants. Before is the environment of the look before this one, nil for none: mostly the same is wanted.
+// SetWant says what the topology wants. Before is the environment of the look before this one, nil for none: mostly
+// the same is wanted.
 func (e *Env) SetWant(want []plan.Object, before *Env) {
 	if before != nil && len(want) > 0 && len(want) == len(before.objects) && &want[0] == &before.objects[0] {
 		e.wants = before.wants
