@@ -71,6 +71,8 @@ func StampedLinks(e *Env, s *Section, live iter.Seq[Live]) (have []plan.Have, er
 		h := plan.Have{Object: o.Object, Class: l.Class, Why: l.Mark.Why, Final: l.Final, Collides: l.Collides}
 		twin := s.byKey[l.Known]
 		switch {
+		case l.Class == plan.Loose && e.InTheWay(o.Object):
+			h.Class, h.Final, h.Why = plan.Foreign, true, NotOurs
 		case l.Class == plan.Loose:
 			e.warnOfGroup(s, l)
 			continue

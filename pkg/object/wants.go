@@ -19,6 +19,7 @@ type wants struct {
 	want     map[plan.Key]plan.Object
 	wantIn   map[place][]plan.Object
 	wantIPv6 map[plan.Key]bool // links that shall have IPv6 addresses
+	claims   map[plan.Key]bool // what only one object can have: see [plan.Exclusive]
 }
 
 // place is a section and a kind. A namespace is in its own section.
@@ -33,7 +34,7 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 	}
 	e.wants = &wants{
 		objects: want, want: make(map[plan.Key]plan.Object, len(want)), wantIn: make(map[place][]plan.Object),
-		wantIPv6: make(map[plan.Key]bool),
+		wantIPv6: make(map[plan.Key]bool), claims: make(map[plan.Key]bool),
 	}
 	first, last := 0, place{}
 	for i, o := range want {
@@ -52,8 +53,23 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 				e.wantIPv6[link] = true
 			}
 		}
+		for _, claim := range claimsOf(o) {
+			e.claims[claim] = true
+		}
 	}
 	e.wantHere(last, want[first:])
+}
+
+func claimsOf(o plan.Object) []plan.Key {
+	if x, ok := o.(plan.Exclusive); ok {
+		return x.Claims()
+	}
+	return nil
+}
+
+// InTheWay says whether an object has what only one can have, and something wanted shall have.
+func (w *wants) InTheWay(o plan.Object) bool {
+	return slices.ContainsFunc(claimsOf(o), func(k plan.Key) bool { return w.claims[k] })
 }
 
 // wantHere notes a run of what is wanted. Mostly it is all of its section and kind.
