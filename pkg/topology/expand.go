@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/kind"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -13,16 +14,16 @@ import (
 type expansion struct {
 	topology string
 	objects  []plan.Object
-	places   []span
+	places   []file.Span
 }
 
-func (x *expansion) add(o plan.Object, at span) {
+func (x *expansion) add(o plan.Object, at file.Span) {
 	x.objects, x.places = append(x.objects, o), append(x.places, at)
 }
 
 // sources tells by key where objects come from.
-func (x *expansion) sources() map[plan.Key]span {
-	sources := make(map[plan.Key]span, len(x.objects))
+func (x *expansion) sources() map[plan.Key]file.Span {
+	sources := make(map[plan.Key]file.Span, len(x.objects))
 	for i, o := range x.objects {
 		sources[o.Key()] = x.places[i]
 	}
@@ -33,7 +34,7 @@ func (x *expansion) sources() map[plan.Key]span {
 // kind, and then by name. Only addresses come in another order, which is theirs in the kernel.
 func (c *checker) expand() {
 	x := &expansion{topology: c.t.Name}
-	slices.SortStableFunc(c.sections, func(a, b *section) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(c.sections, func(a, b *section) int { return cmp.Compare(a.name, b.name) })
 	for _, s := range c.sections {
 		slices.SortFunc(s.list, func(a, b *link) int { return cmp.Compare(a.name, b.name) })
 		x.namespace(s)
@@ -51,10 +52,10 @@ func (c *checker) expand() {
 }
 
 func (x *expansion) namespace(s *section) {
-	if s.Name == "" {
+	if s.name == "" {
 		return
 	}
-	n := kind.Namespace{Name: s.Name, LoUp: true}
+	n := kind.Namespace{Name: s.name, LoUp: true}
 	if _, _, asked := s.forwarding(kind.Forwarding4); !asked {
 		n.Forwarding4 = plan.Some(false)
 	}
@@ -68,11 +69,11 @@ func (x *expansion) namespace(s *section) {
 // it lists IPv4 primaries before all secondaries, and puts the newest IPv6 address first.
 func (x *expansion) addresses(l *link) {
 	var primary, secondary, six []kind.Address
-	at := map[plan.Key]span{}
+	at := map[plan.Key]file.Span{}
 	seen := map[string]bool{}
 	for _, a := range l.addresses {
-		o := kind.NewAddress(l.section.Name, l.name, a.V)
-		at[o.Key()] = a.at
+		o := kind.NewAddress(l.section.name, l.name, a.V)
+		at[o.Key()] = a.At
 		subnet := a.V.Masked().String()
 		switch {
 		case a.V.Addr().Is6():
@@ -100,12 +101,13 @@ func (x *expansion) routes(s *section) {
 func (x *expansion) nat(s *section) {
 	type entry struct {
 		kind.NAT
-		at span
+		at file.Span
 	}
 	var list []entry
-	for _, e := range s.NAT {
-		except := s.subnets.touching(e.Masquerade.V)
-		list = append(list, entry{kind.Masquerade(s.Name, e.Masquerade.V, e.Out.V, except), e.at})
+	for i, at := range s.spots.In("nat").Items() {
+		e := s.NAT[i]
+		except := s.subnets.touching(e.Subnet)
+		list = append(list, entry{kind.Masquerade(s.name, e.Subnet, string(e.Out), except), at.At()})
 	}
 	slices.SortStableFunc(list, func(a, b entry) int { return a.Key().Compare(b.Key()) })
 	for _, e := range list {

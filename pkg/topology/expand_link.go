@@ -14,8 +14,8 @@ func (x *expansion) link(l *link) {
 	}
 	s := l.section
 	o := kind.Link{
-		NS: s.Name, Name: l.name, Ifname: l.name, Type: l.kind, Up: true, MTU: l.mtuOr(), MAC: l.localMAC(x.topology),
-		Group: kind.Group(x.topology), Alias: kind.Alias(x.topology, s.Name, l.name),
+		NS: s.name, Name: l.name, Ifname: l.name, Type: l.kind, Up: true, MTU: l.mtuOr(), MAC: l.localMAC(x.topology),
+		Group: kind.Group(x.topology), Alias: kind.Alias(x.topology, s.name, l.name),
 		Forwarding4: s.linkForwarding(ipv4, kind.Forwarding4, l),
 		Promote:     true,
 	}
@@ -28,11 +28,11 @@ func (x *expansion) link(l *link) {
 		o.Master = l.master.name
 	}
 	if l.peer != nil {
-		o.Peer = kind.LinkKey(l.peer.section.Name, l.peer.name).Place()
+		o.Peer = kind.LinkKey(l.peer.section.name, l.peer.name).Place()
 	}
 	if l.bridge != nil {
-		o.STP, o.VLANFiltering = plan.Some(l.bridge.STP.Or(false)), plan.Some(l.bridge.VLANFiltering.Or(false))
-		o.Snooping = plan.Some(l.bridge.Snooping.Or(true))
+		o.STP, o.VLANFiltering = plan.Some(l.bridge.STP), plan.Some(l.bridge.VLANFiltering)
+		o.Snooping = plan.Some(l.bridge.Snooping)
 	}
 	x.add(o, l.at)
 }
@@ -40,7 +40,7 @@ func (x *expansion) link(l *link) {
 // linkForwarding is a link's own forwarding: what is asked for the link, else for new links, else for all.
 func (s *section) linkForwarding(family, all string, l *link) bool {
 	if v := s.setting(family, "forwarding", l); v != nil {
-		return v.Value.V != "0"
+		return v.value != "0"
 	}
 	on, _, _ := s.forwarding(all)
 	return on
@@ -52,9 +52,9 @@ func (s *section) linkLocal(l *link, mac kind.MAC) plan.Opt[netip.Addr] {
 	switch {
 	case s.disabled(l) != nil:
 		return plan.Opt[netip.Addr]{}
-	case mode != nil && mode.Value.V == "1": // IN6_ADDR_GEN_MODE_NONE
+	case mode != nil && mode.value == "1": // IN6_ADDR_GEN_MODE_NONE
 		return plan.Some(netip.Addr{})
-	case mode != nil && mode.Value.V != "0": // IN6_ADDR_GEN_MODE_EUI64
+	case mode != nil && mode.value != "0": // IN6_ADDR_GEN_MODE_EUI64
 		return plan.Opt[netip.Addr]{}
 	}
 	return plan.Some(mac.LinkLocal())

@@ -16,8 +16,9 @@ func TestLinkDefaults(t *testing.T) {
 	link := func(ns, name string) kind.Link {
 		mac := kind.DerivedMAC("lab", ns, name)
 		return kind.Link{
-			NS: ns, Name: name, Ifname: name, Type: kind.Veth, Up: true, MTU: 1500, MAC: mac, LinkLocal: plan.Some(mac.LinkLocal()),
-			Group: kind.Group("lab"), Alias: kind.Alias("lab", ns, name), Promote: true,
+			NS: ns, Name: name, Ifname: name, Type: kind.Veth, Up: true, MTU: 1500, MAC: mac,
+			LinkLocal: plan.Some(mac.LinkLocal()),
+			Group:     kind.Group("lab"), Alias: kind.Alias("lab", ns, name), Promote: true,
 		}
 	}
 	br0 := link("", "br0")
@@ -88,7 +89,8 @@ func TestAddressOrder(t *testing.T) {
 name: lab
 bridges:
   br0:
-    addresses: [10.0.0.3/24, "fd00::3/64", 10.0.0.1/24, 10.1.0.2/24, "fd00::1/64", 10.0.0.2/24, 10.1.0.1/24, "fd01::2/64"]
+    addresses:
+      [10.0.0.3/24, "fd00::3/64", 10.0.0.1/24, 10.1.0.2/24, "fd00::1/64", 10.0.0.2/24, 10.1.0.1/24, "fd01::2/64"]
 interfaces:
   lo: {addresses: [127.0.0.2/8, 10.9.9.9/32]}
 `)
@@ -206,8 +208,9 @@ namespaces:
     sysctls: {net.ipv4.ip_forward: 0, net.ipv4.conf.default.promote_secondaries: 0}
 `)
 	for place, want := range map[string]string{
-		"nat/sw0": "true false true", "sys/sw0": "true true true", "sys/sw1": "false true true", "sys/sw.2": "true false true",
-		"off/sw0": "false false true",
+		"nat/sw0": "true false true", "sys/sw0": "true true true", "sys/sw1": "false true true",
+		"sys/sw.2": "true false true",
+		"off/sw0":  "false false true",
 	} {
 		l := object[kind.Link](t, topo, kind.ParsePlace(place))
 		if got := fmt.Sprint(l.Forwarding4, l.Forwarding6, l.Promote); got != want {
@@ -329,7 +332,8 @@ func large() []byte {
 	}
 	b.WriteString("namespaces:\n")
 	for i := range 22_000 {
-		fmt.Fprintf(&b, "  ns%d:\n    interfaces:\n      eth0: {bridge: br%d, addresses: [10.%d.%d.%d/16]}\n", i, i%100, i%100, 1+i/100/200, 1+i/100%200)
+		fmt.Fprintf(&b, "  ns%d:\n    interfaces:\n      eth0: {bridge: br%d, addresses: [10.%d.%d.%d/16]}\n",
+			i, i%100, i%100, 1+i/100/200, 1+i/100%200)
 		fmt.Fprintf(&b, "    routes:\n      - {to: default, via: 10.%d.0.1}\n", i%100)
 	}
 	return []byte(b.String())
@@ -356,7 +360,8 @@ func TestPorts(t *testing.T) {
 	}
 	load(t, text)
 	_, problems := Load(Input{"t.yaml", []byte(text + "      more: {bridge: br0}\n")})
-	if len(problems) != 1 || problems[0].String() != "t.yaml:2:11: bridge br0 has 1024 ports, more than the 1023 that a bridge can have" {
+	want := "t.yaml:2:11: bridge br0 has 1024 ports, more than the 1023 that a bridge can have"
+	if len(problems) != 1 || problems[0].String() != want {
 		t.Error(problems)
 	}
 }
