@@ -27,7 +27,8 @@ func benchFile(n int) []byte {
 	b.WriteString("namespaces:\n")
 	for i := range hosts {
 		bridge, host := i/perBridge, i%perBridge
-		fmt.Fprintf(&b, "  h%d:\n    interfaces:\n      eth0: {bridge: br%d, addresses: [10.%d.%d.%d/16]}\n", i, bridge, bridge, 1+host/250, 1+host%250)
+		fmt.Fprintf(&b, "  h%d:\n    interfaces:\n      eth0: {bridge: br%d, addresses: [10.%d.%d.%d/16]}\n",
+			i, bridge, bridge, 1+host/250, 1+host%250)
 		fmt.Fprintf(&b, "    routes:\n      - {to: default, via: 10.%d.0.1}\n", bridge)
 	}
 	return []byte(b.String())

@@ -1,9 +1,9 @@
 package topology
 
 import (
-	"fmt"
 	"slices"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	links "github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 )
@@ -11,38 +11,29 @@ import (
 // declared enters the bridges and interfaces that the file lists by name.
 func (c *checker) declared() {
 	for _, s := range c.sections {
-		for i := range s.Bridges {
-			b := &s.Bridges[i]
-			s.add(&link{name: b.Name, at: b.at, kind: links.TypeBridge, bridge: b, mtu: b.MTU, mac: b.MAC, addresses: b.Addresses})
+		for i, at := range s.spots.In("bridges").Items() {
+			b := &s.Bridges[i].Value
+			s.add(s.declare(string(s.Bridges[i].Key), link{kind: links.TypeBridge, bridge: b}, at, b.MTU, b.MAC, b.Addresses))
 		}
-		for i := range s.Interfaces {
-			f := &s.Interfaces[i]
-			l := &link{name: f.Name, at: f.at, kind: links.TypeVeth, iface: f, mtu: f.MTU, mac: f.MAC, addresses: f.Addresses}
-			if f.Name == "lo" {
+		for i, at := range s.spots.In("interfaces").Items() {
+			f := &s.Interfaces[i].Value
+			l := s.declare(string(s.Interfaces[i].Key), link{kind: links.TypeVeth, iface: f}, at, f.MTU, f.MAC, f.Addresses)
+			if l.name == "lo" {
 				l.kind = ""
 			}
 			if had, ok := s.add(l); !ok {
-				c.clash(l.at, had.at, "%s is both a bridge and an interface", in(s.Name, f.Name))
+				c.Clash(file.Error, l.at, had.at, "%s is both a bridge and an interface", in(s.name, l.name))
 			}
 		}
 	}
 }
 
-// clash reports that two places do not go together, at the one that comes later.
-func (c *checker) clash(a, b span, format string, args ...any) {
-	if a.before(b) {
-		a, b = b, a
-	}
-	p := c.errorf(a, format, args...)
-	p.Message += elsewhere(a, b)
-}
-
-// elsewhere is the end of a message that tells of another place.
-func elsewhere(at, other span) string {
-	if at.line == other.line {
-		return ""
-	}
-	return fmt.Sprintf(": see line %d", other.line)
+// declare makes a link of what the file says of it.
+func (s *section) declare(name string, l link, at file.Spots, mtu uint32, mac MAC, addresses []Address) *link {
+	l.name, l.at, l.spots = name, at.Key(), at
+	l.mtu, l.mac = file.ValueAt(mtu, at.In("mtu")), file.ValueAt(mac, at.In("mac"))
+	l.addresses = s.readAddresses(addresses, at.In("addresses"))
+	return &l
 }
 
 // cables joins the ends of all cables, in the order of the file, so that of two that want one socket the first has it.
@@ -55,26 +46,18 @@ func (c *checker) cables() {
 			}
 		}
 	}
-	slices.SortStableFunc(ends, func(a, b *link) int {
-		if a.at.before(b.at) {
-			return -1
-		}
-		if b.at.before(a.at) {
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(ends, func(a, b *link) int { return a.at.Compare(b.at) })
 	for _, l := range ends {
-		switch f := l.iface; {
-		case f.Bridge.Given() && f.Peer.Given():
-			c.clash(f.Bridge.at, f.Peer.at, "interface %s has both bridge and peer", l)
-		case f.Bridge.OK():
+		switch at := l.spots; {
+		case at.Given("bridge") && at.Given("peer"):
+			c.Clash(file.Error, at.At("bridge"), at.At("peer"), "interface %s has both bridge and peer", l)
+		case at.Good("bridge"):
 			c.plug(l)
-		case f.Peer.OK():
+		case at.Good("peer"):
 			c.connect(l)
 		}
-		if f := l.iface; f.PortName.Given() && !f.Bridge.Given() && !f.flawed {
-			c.errorf(f.PortName.at, "interface %s has port-name without bridge", l)
+		if at := l.spots; at.Given("port-name") && !at.Given("bridge") && !at.Strange() {
+			c.Errorf(at.At("port-name"), "interface %s has port-name without bridge", l)
 		}
 	}
 	for _, l := range ends {
@@ -85,23 +68,22 @@ func (c *checker) cables() {
 
 // plug puts a cable between an interface and a bridge, where it ends in a port.
 func (c *checker) plug(l *link) {
-	f := l.iface
-	bridge := c.bridge(f.Bridge)
+	bridge := c.bridge(l.iface.Bridge, l.spots.At("bridge"))
 	if bridge == nil {
 		return
 	}
-	port := &link{name: f.PortName.V, at: l.at, kind: links.TypeVeth, master: bridge, claim: l.at}
-	if !f.PortName.Given() {
-		port.name = object.DerivedName(c.t.Name, l.section.Name, l.name)
-	} else if f.PortName.bad {
+	at := l.at
+	port := &link{name: string(l.iface.PortName), at: l.at, kind: links.TypeVeth, master: bridge, claim: l.at}
+	switch l.spots.State("port-name") {
+	case file.Absent:
+		port.name = object.DerivedName(c.t.Name, l.section.name, l.name)
+	case file.Bad:
 		return
+	case file.Good:
+		at = l.spots.At("port-name")
 	}
 	if had, ok := bridge.section.add(port); !ok {
-		at := f.PortName.at
-		if !f.PortName.Given() {
-			at = l.at
-		}
-		c.clash(at, had.at, "the cable's end at bridge %s and another link are both called %s", bridge, port)
+		c.Clash(file.Error, at, had.at, "the cable's end at bridge %s and another link are both called %s", bridge, port)
 		return
 	}
 	bridge.ports++
@@ -109,76 +91,77 @@ func (c *checker) plug(l *link) {
 }
 
 // bridge finds the bridge that a cable goes to.
-func (c *checker) bridge(ref Value[Place]) *link {
-	s := c.section(ref)
+func (c *checker) bridge(to Place, at file.Span) *link {
+	s := c.section(to, at)
 	if s == nil {
 		return nil
 	}
-	l, ok := s.links[ref.V.Name]
+	l, ok := s.links[to.Name]
 	switch {
 	case ok && l.kind == links.TypeBridge:
 		return l
 	case ok && l.iface != nil:
-		c.errorf(ref.at, "%s is an interface, not a bridge", l).Hint = "an interface is joined by peer: " + l.String()
+		c.Errorf(at, "%s is an interface, not a bridge", l).Hint = "an interface is joined by peer: " + l.String()
 	case s.flawed:
 	default:
-		c.errorf(ref.at, "there is no bridge %s %s", quote(ref.V.Name), s.where()).Hint = c.similar(ref.V, s)
+		c.Errorf(at, "there is no bridge %s %s", file.Quote(to.Name), s.where()).Hint = c.similar(to, s)
 	}
 	return nil
 }
 
 // similar suggests a bridge that the file may mean: one of a near name, or one of the same name in one namespace.
 func (c *checker) similar(p Place, s *section) string {
-	if near := suggest(p.Name, s.names(links.TypeBridge)); near != "" || p.NS != "" {
+	if near := file.Suggest(p.Name, s.names(links.TypeBridge)); near != "" || p.NS != "" {
 		return near
 	}
 	for _, o := range c.sections {
 		if l, ok := o.links[p.Name]; ok && l.kind == links.TypeBridge {
-			return didYouMean(l.String())
+			return file.DidYouMean(l.String())
 		}
 	}
 	return ""
 }
 
 // section finds the namespace that a cable goes to.
-func (c *checker) section(ref Value[Place]) *section {
-	s, ok := c.byName[ref.V.NS]
-	if !ok && !c.t.Host.flawed {
-		c.errorf(ref.at, "there is no namespace %s in this file", quote(ref.V.NS)).Hint = suggest(ref.V.NS, c.namespaces())
+func (c *checker) section(to Place, at file.Span) *section {
+	s, ok := c.byName[to.NS]
+	if !ok && !c.sections[0].flawed {
+		c.Errorf(at, "there is no namespace %s in this file", file.Quote(to.NS)).
+			Hint = file.Suggest(to.NS, c.namespaces())
 	}
 	return s
 }
 
 // connect puts a cable between two interfaces. The far one need not be listed.
 func (c *checker) connect(l *link) {
-	ref := l.iface.Peer
-	s := c.section(ref)
+	to, at := l.iface.Peer, l.spots.At("peer")
+	s := c.section(to, at)
 	if s == nil {
 		return
 	}
-	far, listed := s.links[ref.V.Name]
+	far, listed := s.links[to.Name]
 	if !listed {
-		far, _ = s.add(&link{name: ref.V.Name, at: l.at, kind: links.TypeVeth})
+		far, _ = s.add(&link{name: to.Name, at: l.at, kind: links.TypeVeth})
 	}
 	switch {
 	case far == l:
-		c.errorf(ref.at, "the cable ends where it begins, at %s", l)
+		c.Errorf(at, "the cable ends where it begins, at %s", l)
 	case far.kind == links.TypeBridge:
-		c.errorf(ref.at, "%s is a bridge, not an interface", far).Hint = "a bridge is joined by bridge: " + far.String()
+		c.Errorf(at, "%s is a bridge, not an interface", far).Hint = "a bridge is joined by bridge: " + far.String()
 	case far.peer == l: // declared at both ends
-	case far.iface != nil && far.iface.Bridge.Given():
-		c.clash(ref.at, far.iface.Bridge.at, "two cables end at %s", far)
-	case far.iface != nil && far.iface.Peer.OK() && !c.is(far.iface.Peer.V, l):
-		c.clash(ref.at, far.iface.Peer.at, "%s names %s as its peer, which names %s", l, far, far.iface.Peer.V)
+	case far.spots.Given("bridge"):
+		c.Clash(file.Error, at, far.spots.At("bridge"), "two cables end at %s", far)
+	case far.spots.Good("peer") && !c.is(far.iface.Peer, l):
+		c.Clash(file.Error, at, far.spots.At("peer"), "%s names %s as its peer, which names %s", l, far, far.iface.Peer)
 	case far.peer != nil:
-		c.clash(ref.at, far.claim, "two cables end at %s", far)
+		c.Clash(file.Error, at, far.claim, "two cables end at %s", far)
 	default:
 		far.claim = l.at
 		c.join(l, far)
 	}
 }
 
-func (c *checker) is(p Place, l *link) bool { return p.NS == l.section.Name && p.Name == l.name }
+func (c *checker) is(p Place, l *link) bool { return p.NS == l.section.name && p.Name == l.name }
 
 // join makes two links the ends of one cable, and gives both the MTU that either declares.
 func (c *checker) join(l, far *link) {
@@ -188,37 +171,39 @@ func (c *checker) join(l, far *link) {
 		l.mtu = far.mtu
 	case !far.mtu.Given():
 		far.mtu = l.mtu
-	case l.mtu.OK() && far.mtu.OK() && l.mtu.V != far.mtu.V:
-		c.clash(l.mtu.at, far.mtu.at, "the ends %s and %s of one cable have different MTUs, %d and %d", l, far, l.mtu.V, far.mtu.V)
+	case l.mtu.Good() && far.mtu.Good() && l.mtu.V != far.mtu.V:
+		c.Clash(file.Error, l.mtu.At, far.mtu.At, "the ends %s and %s of one cable have different MTUs, %d and %d",
+			l, far, l.mtu.V, far.mtu.V)
 	}
 }
 
 // loose reports an interface that no cable makes.
 func (c *checker) loose(l *link) {
-	f := l.iface
-	if l.peer != nil || f.flawed || f.Bridge.Given() || f.Peer.Given() || c.t.Host.flawed || l.section.flawed {
+	at := l.spots
+	if l.peer != nil || at.Strange() || at.Given("bridge") || at.Given("peer") ||
+		c.sections[0].flawed || l.section.flawed {
 		return
 	}
-	c.errorf(l.at, "interface %s has neither bridge nor peer, and no cable from elsewhere ends here", l).
+	c.Errorf(l.at, "interface %s has neither bridge nor peer, and no cable from elsewhere ends here", l).
 		Hint = "as \"bridge: br0\", or \"peer: ns2/eth0\""
 }
 
 // enslave makes a cable's end a port of a bridge beside it.
 func (c *checker) enslave(l *link) {
-	ref := l.iface.Master
-	if !ref.OK() {
+	if !l.spots.Good("master") {
 		return
 	}
-	m, ok := l.section.links[ref.V]
+	name, at := string(l.iface.Master), l.spots.At("master")
+	m, ok := l.section.links[name]
 	switch {
 	case ok && m.kind == links.TypeBridge:
 		l.master = m
 		m.ports++
 	case ok:
-		c.errorf(ref.at, "%s is an interface, not a bridge", m)
+		c.Errorf(at, "%s is an interface, not a bridge", m)
 	case l.section.flawed:
 	default:
-		c.errorf(ref.at, "there is no bridge %s %s", quote(ref.V), l.section.where()).
-			Hint = suggest(ref.V, l.section.names(links.TypeBridge))
+		c.Errorf(at, "there is no bridge %s %s", file.Quote(name), l.section.where()).
+			Hint = file.Suggest(name, l.section.names(links.TypeBridge))
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+
+	"github.com/plumbnet/plumb/pkg/file"
 )
 
 // claim is an address of a link, as a stake in its subnet.
 type claim struct {
-	address Value[netip.Prefix]
+	address file.Value[netip.Prefix]
 	link    *link
 }
 
@@ -30,20 +32,21 @@ func (c *checker) addresses() {
 		}
 		s.subnets = newSubnets(s.list)
 		sweep(claims, func(a, b claim) bool { return a.link != b.link }, func(a, b claim) {
-			c.clash(a.address.at, b.address.at, "%s on %s and %s on %s overlap", a.address.V, a.link, b.address.V, b.link)
+			c.Clash(file.Error, a.address.At, b.address.At, "%s on %s and %s on %s overlap",
+				a.address.V, a.link, b.address.V, b.link)
 		})
 	}
 }
 
 // repeated enters an address of a section, and reports one that the section has already. Link-local addresses may be
 // on several links, since they mean something on their own link only.
-func (c *checker) repeated(s *section, l *link, a Value[netip.Prefix]) bool {
+func (c *checker) repeated(s *section, l *link, a file.Value[netip.Prefix]) bool {
 	ip := a.V.Addr()
 	key := ip
 	if ip.Is6() && ip.IsLinkLocalUnicast() {
 		key = ip.WithZone(l.name)
 		if l.kind != "" && ip == l.localMAC(c.t.Name).LinkLocal() {
-			c.errorf(a.at, "%s is the link-local address that the kernel gives %s by itself", ip, l).Hint = "leave it out"
+			c.Errorf(a.At, "%s is the link-local address that the kernel gives %s by itself", ip, l).Hint = "leave it out"
 			return true
 		}
 	}
@@ -52,7 +55,7 @@ func (c *checker) repeated(s *section, l *link, a Value[netip.Prefix]) bool {
 		s.own[key] = a
 		return false
 	}
-	c.clash(a.at, first.at, "address %s is given twice %s", ip, s.where())
+	c.Clash(file.Error, a.At, first.At, "address %s is given twice %s", ip, s.where())
 	return true
 }
 

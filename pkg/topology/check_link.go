@@ -3,6 +3,7 @@ package topology
 import (
 	"net/netip"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	links "github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 )
@@ -12,7 +13,7 @@ func (c *checker) links() {
 	for _, s := range c.sections {
 		for _, l := range s.list {
 			if l.ports > links.MaxBridgePorts {
-				c.errorf(l.at, "bridge %s has %d ports, more than the %d that a bridge can have", l, l.ports, links.MaxBridgePorts)
+				c.Errorf(l.at, "bridge %s has %d ports, more than the %d that a bridge can have", l, l.ports, links.MaxBridgePorts)
 			}
 			for _, a := range l.addresses {
 				c.fits(l, a)
@@ -22,20 +23,20 @@ func (c *checker) links() {
 }
 
 // fits reports an address that the link cannot have.
-func (c *checker) fits(l *link, a Value[netip.Prefix]) {
+func (c *checker) fits(l *link, a file.Value[netip.Prefix]) {
 	if a.V.Addr().Is4() || l.kind == "" {
 		return
 	}
 	if l.mtuOr() < object.MinIPv6MTU {
-		c.errorf(a.at, "%s on %s: IPv6 needs an MTU of at least %d, and that of the link is %d", a.V, l, object.MinIPv6MTU, l.mtuOr()).
-			Hint = seeLine(l.mtu.at)
+		c.Errorf(a.At, "%s on %s: IPv6 needs an MTU of at least %d, and that of the link is %d",
+			a.V, l, object.MinIPv6MTU, l.mtuOr()).Hint = l.mtu.At.See()
 	}
 	if by := l.section.disabled(l); by != nil {
-		c.errorf(a.at, "%s on %s: %s switches IPv6 off there", a.V, l, by.Name).Hint = seeLine(by.at)
+		c.Errorf(a.At, "%s on %s: %s switches IPv6 off there", a.V, l, by.name).Hint = by.at.See()
 	}
 	if a.V.Bits() < 127 && a.V == a.V.Masked() {
-		c.warnf(a.at, "%s is the network, which IPv6 takes for the address of any router in it", a.V).
-			Hint = didYouMean(netip.PrefixFrom(a.V.Addr().Next(), a.V.Bits()).String())
+		c.Warnf(a.At, "%s is the network, which IPv6 takes for the address of any router in it", a.V).
+			Hint = file.DidYouMean(netip.PrefixFrom(a.V.Addr().Next(), a.V.Bits()).String())
 	}
 }
 
@@ -52,6 +53,6 @@ func (c *checker) size() {
 		}
 	}
 	if total > maxObjects {
-		c.errorf(c.t.at, "the topology comes to more than %d objects", maxObjects)
+		c.Errorf(c.t.at, "the topology comes to more than %d objects", maxObjects)
 	}
 }

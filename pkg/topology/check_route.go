@@ -1,9 +1,11 @@
 package topology
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/kinds"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -12,7 +14,7 @@ import (
 // route is a route with everything filled in that the file leaves out.
 type route struct {
 	kinds.Route
-	at span
+	at file.Span
 }
 
 // connected6 is the metric of the routes that the kernel makes for IPv6 addresses (IP6_RT_PRIO_ADDRCONF); those of
@@ -25,93 +27,103 @@ func (c *checker) routes(s *section) {
 		dst           netip.Prefix
 		table, metric uint32
 	}
-	first := map[key]span{}
-	for i := range s.Routes {
+	first := map[key]file.Span{}
+	for i, at := range s.spots.In("routes").Items() {
 		r := &s.Routes[i]
-		if r.flawed || !c.shape(r) {
+		if at.Flawed() || !c.shape(r, at) {
 			continue
 		}
-		dst, ok := c.family(r)
+		dst, ok := c.family(r, at)
 		if !ok {
 			continue
 		}
-		k := key{dst, r.Table.Or(kinds.MainTable), metricOf(r, dst)}
-		if at, twice := first[k]; twice {
-			c.errorf(r.at, "the route to %s is given twice, first on line %d", dst, at.line).
+		k := key{dst, uint32(r.Table), metricOf(r, dst)}
+		if first, twice := first[k]; twice {
+			c.Errorf(at.At(), "the route to %s is given twice, first on line %d", dst, first.Line).
 				Hint = "routes to the same destination need different metrics, or one nexthops list"
 			continue
 		}
-		first[k] = r.at
-		c.connected(s, r, dst)
-		c.source(s, r)
+		first[k] = at.At()
+		c.connected(s, r, dst, at.At())
+		c.source(s, r, at.At("src"))
 		out := kinds.Route{
-			NS: s.Name, Dst: dst, Table: k.table, Metric: k.metric, Proto: object.Protocol,
-			Type: r.Type.Or(kinds.Unicast), Src: r.Src.V, MTU: r.MTU.V, Onlink: r.Onlink.V,
+			NS: s.name, Dst: dst, Table: k.table, Metric: k.metric, Proto: object.Protocol,
+			Type: cmp.Or(string(r.Type), kinds.Unicast), Src: r.Src.Addr, MTU: r.MTU, Onlink: r.Onlink,
 		}
-		c.way(s, r, &out)
-		s.routes = append(s.routes, route{out, r.at})
+		c.way(s, r, at, &out)
+		s.routes = append(s.routes, route{out, at.At()})
 	}
 }
 
 // metricOf is a route's metric; the kernel takes none for one in IPv6.
 func metricOf(r *Route, dst netip.Prefix) uint32 {
-	if r.Metric.V == 0 && dst.Addr().Is6() {
+	if r.Metric == 0 && dst.Addr().Is6() {
 		return kinds.DefaultMetric6
 	}
-	return r.Metric.V
+	return r.Metric
 }
 
 // shape checks which keys stand together.
-func (c *checker) shape(r *Route) bool {
-	before := len(c.problems)
-	way := r.Via.Given() || r.Dev.Given()
-	hops := r.hops.line > 0
-	if !r.To.Given() {
-		c.errorf(r.at, "the route has no destination").Hint = `as "to: default", or "to: 10.0.0.0/8"`
+func (c *checker) shape(r *Route, at file.Spots) bool {
+	before := c.Count()
+	way, hops, leadsNowhere := at.Given("via") || at.Given("dev"), at.Given("nexthops"), at.Given("type")
+	if !at.Given("to") {
+		c.Errorf(at.At(), "the route has no destination").Hint = `as "to: default", or "to: 10.0.0.0/8"`
 	}
 	switch {
-	case r.Type.Given() && (way || hops || r.Onlink.Given()):
-		c.errorf(r.Type.at, "a route of type %s leads nowhere: it has no via, dev, nexthops or onlink", r.Type.V)
+	case leadsNowhere && (way || hops || at.Given("onlink")):
+		c.Errorf(at.At("type"), "a route of type %s leads nowhere: it has no via, dev, nexthops or onlink", r.Type)
 	case hops && way:
-		c.errorf(r.hops, "a route has via and dev, or nexthops, not both")
-	case hops && r.Onlink.Given():
-		c.errorf(r.Onlink.at, "onlink belongs to a next hop, where there are several")
+		c.Errorf(at.Key("nexthops"), "a route has via and dev, or nexthops, not both")
+	case hops && at.Given("onlink"):
+		c.Errorf(at.At("onlink"), "onlink belongs to a next hop, where there are several")
 	case hops && len(r.NextHops) == 0:
-		c.errorf(r.hops, "nexthops is empty")
-	case !r.Type.Given() && !way && !hops:
-		c.errorf(r.at, "the route leads nowhere").Hint = "it needs via, dev, nexthops or type"
+		c.Errorf(at.Key("nexthops"), "nexthops is empty")
+	case !leadsNowhere && !way && !hops:
+		c.Errorf(at.At(), "the route leads nowhere").Hint = "it needs via, dev, nexthops or type"
 	}
-	c.onlink(r.Onlink, r.Via, r.Dev, hops || r.Type.Given())
-	seen := map[NextHop]bool{}
-	for _, h := range r.NextHops {
-		if !h.Via.Given() && !h.Dev.Given() {
-			c.errorf(h.at, "the next hop has neither via nor dev")
-		}
-		c.onlink(h.Onlink, h.Via, h.Dev, false)
-		k := NextHop{Via: Value[netip.Addr]{V: h.Via.V}, Dev: Value[string]{V: h.Dev.V}}
-		if seen[k] {
-			c.errorf(h.at, "this next hop is given twice").Hint = "add their weights"
-		}
-		seen[k] = true
+	if r.Onlink && !hops && !leadsNowhere {
+		c.onlink(at)
 	}
-	return len(c.problems) == before
+	c.hops(r.NextHops, at.In("nexthops"))
+	return c.Count() == before
 }
 
-func (c *checker) onlink(o Value[bool], via Value[netip.Addr], dev Value[string], told bool) {
-	if o.V && !told && !(via.Given() && dev.Given()) {
-		c.errorf(o.at, "onlink needs both via and dev")
+// hops checks which keys stand together in next hops.
+func (c *checker) hops(hops []NextHop, at file.Spots) {
+	seen := map[NextHop]bool{}
+	for i, at := range at.Items() {
+		h := hops[i]
+		if !at.Given("via") && !at.Given("dev") {
+			c.Errorf(at.At(), "the next hop has neither via nor dev")
+		}
+		if h.Onlink {
+			c.onlink(at)
+		}
+		way := NextHop{Via: h.Via, Dev: h.Dev}
+		if seen[way] {
+			c.Errorf(at.At(), "this next hop is given twice").Hint = "add their weights"
+		}
+		seen[way] = true
+	}
+}
+
+// onlink checks a route, or a next hop, with onlink: true.
+func (c *checker) onlink(at file.Spots) {
+	if !at.Given("via") || !at.Given("dev") {
+		c.Errorf(at.At("onlink"), "onlink needs both via and dev")
 	}
 }
 
 // family finds the destination, of which "default" has no family of its own, and checks that the addresses of the
 // route are of one family.
-func (c *checker) family(r *Route) (netip.Prefix, bool) {
-	others := []Value[netip.Addr]{r.Via, r.Src}
-	for _, h := range r.NextHops {
-		others = append(others, h.Via)
+func (c *checker) family(r *Route, at file.Spots) (netip.Prefix, bool) {
+	others := []file.Value[Gateway]{file.ValueAt(r.Via, at.In("via")), file.ValueAt(r.Src, at.In("src"))}
+	for i, at := range at.In("nexthops").Items() {
+		others = append(others, file.ValueAt(r.NextHops[i].Via, at.In("via")))
 	}
-	others = slices.DeleteFunc(others, func(a Value[netip.Addr]) bool { return !a.Given() })
-	dst := r.To.V
+	others = slices.DeleteFunc(others, func(a file.Value[Gateway]) bool { return !a.Given() })
+	dst := r.To.Prefix
 	if !dst.IsValid() {
 		dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 		if len(others) > 0 && others[0].V.Is6() {
@@ -120,95 +132,95 @@ func (c *checker) family(r *Route) (netip.Prefix, bool) {
 	}
 	for _, a := range others {
 		if a.V.Is4() != dst.Addr().Is4() {
-			c.errorf(a.at, "%s and the route to %s are of different families", a.V, dst)
+			c.Errorf(a.At, "%s and the route to %s are of different families", a.V, dst)
 			return dst, false
 		}
 	}
-	if r.MTU.OK() && dst.Addr().Is6() && r.MTU.V < object.MinIPv6MTU {
-		c.errorf(r.MTU.at, "IPv6 needs an MTU of at least %d, not %d", object.MinIPv6MTU, r.MTU.V)
+	if at.Given("mtu") && dst.Addr().Is6() && r.MTU < object.MinIPv6MTU {
+		c.Errorf(at.At("mtu"), "IPv6 needs an MTU of at least %d, not %d", object.MinIPv6MTU, r.MTU)
 	}
 	return dst, true
 }
 
 // connected reports a route that would take the place of the one that the kernel makes for an address.
-func (c *checker) connected(s *section, r *Route, dst netip.Prefix) {
+func (c *checker) connected(s *section, r *Route, dst netip.Prefix, at file.Span) {
 	metric, bits := uint32(0), 32
 	if dst.Addr().Is6() {
 		metric, bits = connected6, 129
 	}
-	if dst.Bits() >= bits || r.Table.Or(kinds.MainTable) != kinds.MainTable || metricOf(r, dst) != metric {
+	if dst.Bits() >= bits || r.Table != kinds.MainTable || metricOf(r, dst) != metric {
 		return
 	}
 	if links := s.subnets.links[dst]; len(links) > 0 {
-		c.errorf(r.at, "the route to %s is already the connected route of %s", dst, links[0].name).
+		c.Errorf(at, "the route to %s is already the connected route of %s", dst, links[0].name).
 			Hint = "leave it out, or give it a metric"
 	}
 }
 
 // source checks that a route's source address is one of the section's.
-func (c *checker) source(s *section, r *Route) {
-	if !r.Src.OK() || s.doubts(r.Src.V) || s.holds(r.Src.V, r.Dev.V) {
-		return
+func (c *checker) source(s *section, r *Route, at file.Span) {
+	if src := r.Src.Addr; src.IsValid() && !s.doubts(src) && !s.holds(src, string(r.Dev)) {
+		c.lenient(s)(at, "src %s is no address %s", src, s.where())
 	}
-	c.lenient(s)(r.Src.at, "src %s is no address %s", r.Src.V, s.where())
 }
 
 // lenient gives the reporter for what is wrong in a namespace, which the file knows as a whole, but may be right on
 // the host.
-func (c *checker) lenient(s *section) func(at span, format string, args ...any) *Problem {
-	if s.Name == "" {
-		return c.warnf
+func (c *checker) lenient(s *section) func(at file.Span, format string, args ...any) *file.Problem {
+	if s.name == "" {
+		return c.Warnf
 	}
-	return c.errorf
+	return c.Errorf
 }
 
 // way fills in where a route leads to.
-func (c *checker) way(s *section, r *Route, out *kinds.Route) {
+func (c *checker) way(s *section, r *Route, at file.Spots, out *kinds.Route) {
+	hops := at.In("nexthops").Items()
 	switch {
-	case r.Type.Given():
+	case r.Type != "":
 		out.Dev = plan.Some("")
-	case len(r.NextHops) == 1:
+	case len(hops) == 1:
 		h := r.NextHops[0]
-		out.Via, out.Onlink = h.Via.V, h.Onlink.V
-		out.Dev = c.dev(s, h.Via, h.Dev, h.Onlink.V)
-	case len(r.NextHops) > 1:
-		var hops []kinds.NextHop
-		for _, h := range r.NextHops {
-			dev := c.dev(s, h.Via, h.Dev, h.Onlink.V)
-			hops = append(hops, kinds.NextHop{Via: h.Via.V, Dev: dev.V, Weight: int(h.Weight.Or(1)), Onlink: h.Onlink.V})
+		out.Via, out.Onlink = h.Via.Addr, h.Onlink
+		out.Dev = c.dev(s, h, hops[0])
+	case len(hops) > 1:
+		var list []kinds.NextHop
+		for i, h := range r.NextHops {
+			dev := c.dev(s, h, hops[i])
+			list = append(list, kinds.NextHop{Via: h.Via.Addr, Dev: dev.V, Weight: int(h.Weight), Onlink: h.Onlink})
 		}
-		out.Dev, out.NextHops = plan.Some(""), kinds.JoinNextHops(hops)
+		out.Dev, out.NextHops = plan.Some(""), kinds.JoinNextHops(list)
 	default:
-		out.Via = r.Via.V
-		out.Dev = c.dev(s, r.Via, r.Dev, r.Onlink.V)
+		out.Via = r.Via.Addr
+		out.Dev = c.dev(s, NextHop{Via: r.Via, Dev: r.Dev, Onlink: r.Onlink}, at)
 	}
 }
 
 // dev finds the link that a route takes, and checks that its gateway can be reached over it. It is unset where only
 // the kernel knows.
-func (c *checker) dev(s *section, via Value[netip.Addr], dev Value[string], onlink bool) plan.Opt[string] {
-	named := plan.Opt[string]{}
-	if dev.Given() {
-		if !c.own(s, dev) {
+func (c *checker) dev(s *section, h NextHop, at file.Spots) plan.Opt[string] {
+	named, dev := plan.Opt[string]{}, string(h.Dev)
+	if dev != "" {
+		if !c.own(s, dev, at.At("dev")) {
 			return named
 		}
-		named = plan.Some(dev.V)
+		named = plan.Some(dev)
 	}
-	if !via.Given() {
+	ip := h.Via.Addr
+	if !ip.IsValid() {
 		return named
 	}
-	ip := via.V
-	subnet, l := s.subnets.toward(ip, dev.V)
+	subnet, l := s.subnets.toward(ip, dev)
 	switch {
-	case ip.IsLinkLocalUnicast() && ip.Is6() && !dev.Given():
-		c.errorf(via.at, "the gateway %s is link-local, and so needs dev", ip)
-	case s.holds(ip, dev.V):
-		c.errorf(via.at, "the gateway %s is an address of the section itself", ip)
-	case onlink, ip.IsLinkLocalUnicast() && ip.Is6():
+	case ip.IsLinkLocalUnicast() && ip.Is6() && dev == "":
+		c.Errorf(at.At("via"), "the gateway %s is link-local, and so needs dev", ip)
+	case s.holds(ip, dev):
+		c.Errorf(at.At("via"), "the gateway %s is an address of the section itself", ip)
+	case h.Onlink, ip.IsLinkLocalUnicast() && ip.Is6():
 	case l == nil:
-		c.unreachable(s, via, dev)
+		c.unreachable(s, ip, dev, at.At("via"))
 	case ip.Is4() && subnet.Bits() < 31 && (ip == subnet.Addr() || ip == broadcast(subnet)):
-		c.errorf(via.at, "the gateway %s is no host: it is the first or last address of %s", ip, subnet)
+		c.Errorf(at.At("via"), "the gateway %s is no host: it is the first or last address of %s", ip, subnet)
 	default:
 		return plan.Some(l.name)
 	}
@@ -216,14 +228,14 @@ func (c *checker) dev(s *section, via Value[netip.Addr], dev Value[string], onli
 }
 
 // unreachable reports a gateway that is in no subnet of the section. With an address that could not be read, it may be.
-func (c *checker) unreachable(s *section, via Value[netip.Addr], dev Value[string]) {
-	if s.doubts(via.V) {
-		return
-	}
-	p := c.lenient(s)(via.at, "the gateway %s is on no connected subnet %s", via.V, s.where())
-	if dev.Given() {
-		p.Message = escape("the gateway " + via.V.String() + " is on no connected subnet of " + dev.V)
-		p.Hint = "set onlink: true if it is on that link nevertheless"
+func (c *checker) unreachable(s *section, ip netip.Addr, dev string, at file.Span) {
+	switch {
+	case s.doubts(ip):
+	case dev != "":
+		c.lenient(s)(at, "the gateway %s is on no connected subnet of %s", ip, dev).
+			Hint = "set onlink: true if it is on that link nevertheless"
+	default:
+		c.lenient(s)(at, "the gateway %s is on no connected subnet %s", ip, s.where())
 	}
 }
 

@@ -3,6 +3,7 @@ package topology
 import (
 	"net/netip"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
@@ -39,7 +40,7 @@ func (c *checker) segments() {
 	for _, s := range c.sections {
 		for _, l := range s.list {
 			// Each cable once, and not those of interfaces from which nothing was made.
-			if l.peer != nil && l.iface != nil && (l.peer.iface == nil || !l.peer.at.before(l.at)) {
+			if l.peer != nil && l.iface != nil && (l.peer.iface == nil || l.peer.at.Compare(l.at) >= 0) {
 				c.cable(l)
 			}
 		}
@@ -53,11 +54,11 @@ func (c *checker) cable(l *link) {
 		return
 	}
 	for _, b := range []*link{l.master, l.peer.master} {
-		if b.bridge.STP.Or(false) {
+		if b.bridge.STP {
 			return
 		}
 	}
-	c.warnf(l.at, "the cable from %s to %s closes a loop of bridges, in which frames go round for ever", l, l.peer).
+	c.Warnf(l.at, "the cable from %s to %s closes a loop of bridges, in which frames go round for ever", l, l.peer).
 		Hint = "set stp: true on a bridge of the loop"
 }
 
@@ -79,7 +80,7 @@ func (c *checker) across() {
 				}
 				o, again := first[ip]
 				if again && o.link.section != s {
-					c.oddity(a, o.address, "address %s is in two namespaces, on %s and on %s", ip, l, o.link)
+					c.Clash(file.Warning, a.At, o.address.At, "address %s is in two namespaces, on %s and on %s", ip, l, o.link)
 				} else if !again {
 					first[ip] = claim{a, l}
 				}
@@ -95,25 +96,16 @@ func (c *checker) across() {
 	}
 	sweep(claims, func(a, b claim) bool { return a.link.root() != b.link.root() }, func(a, b claim) {
 		if a.link.section != b.link.section {
-			c.oddity(a.address, b.address, "%s on %s and %s on %s overlap, and no cable joins them",
+			c.Clash(file.Warning, a.address.At, b.address.At, "%s on %s and %s on %s overlap, and no cable joins them",
 				a.address.V, a.link, b.address.V, b.link)
 		}
 	})
 }
 
-// oddity warns of two places that do not go together, at the one that comes later.
-func (c *checker) oddity(a, b Value[netip.Prefix], format string, args ...any) {
-	if a.at.before(b.at) {
-		a, b = b, a
-	}
-	p := c.warnf(a.at, format, args...)
-	p.Message += elsewhere(a.at, b.at)
-}
-
 // localMAC is the MAC address that the link will have.
 func (l *link) localMAC(topology string) object.MAC {
-	if l.mac.OK() {
-		return l.mac.V
+	if l.mac.Good() {
+		return l.mac.V.MAC
 	}
-	return object.DerivedMAC(topology, l.section.Name, l.name)
+	return object.DerivedMAC(topology, l.section.name, l.name)
 }

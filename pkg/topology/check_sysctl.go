@@ -2,9 +2,9 @@ package topology
 
 import (
 	"net/netip"
-	"strconv"
 	"strings"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
@@ -20,15 +20,18 @@ func confName(family, link, key string) string {
 }
 
 // conf finds the sysctl of a link, of "all" or of "default"; nil is none.
-func (s *section) conf(family, link, key string) *Sysctl {
+func (s *section) conf(family, link, key string) *sysctl {
 	if len(s.sysctls) == 0 { // as mostly, and the name need not be made
 		return nil
 	}
-	return s.sysctls[confName(family, link, key)]
+	if v, ok := s.sysctls[confName(family, link, key)]; ok {
+		return &v
+	}
+	return nil
 }
 
 // setting finds the sysctl that gives a link its parameter: the link's own, or that for new links.
-func (s *section) setting(family, key string, l *link) *Sysctl {
+func (s *section) setting(family, key string, l *link) *sysctl {
 	if v := s.conf(family, l.name, key); v != nil || l.kind == "" {
 		return v
 	}
@@ -36,12 +39,12 @@ func (s *section) setting(family, key string, l *link) *Sysctl {
 }
 
 // disabled finds the sysctl that switches IPv6 off on a link; nil is none.
-func (s *section) disabled(l *link) *Sysctl {
+func (s *section) disabled(l *link) *sysctl {
 	v := s.setting(ipv6, "disable_ipv6", l)
 	if v == nil {
 		v = s.conf(ipv6, "all", "disable_ipv6")
 	}
-	if v == nil || !v.Value.OK() || v.Value.V == "0" {
+	if v == nil || v.bad || v.value == "0" {
 		return nil
 	}
 	return v
@@ -49,16 +52,16 @@ func (s *section) disabled(l *link) *Sysctl {
 
 // forwarding is what the section asks of the switch for all links of a family, and where: by sysctl, or by nat, which
 // needs it on.
-func (s *section) forwarding(name string) (on bool, at span, asked bool) {
-	if v := s.sysctls[name]; v != nil {
-		return v.Value.V != "0", v.at, true
+func (s *section) forwarding(name string) (on bool, at file.Span, asked bool) {
+	if v, ok := s.sysctls[name]; ok {
+		return v.value != "0", v.at, true
 	}
-	for _, e := range s.NAT {
-		if !e.flawed && forwardingOf(e.Masquerade.V) == name {
-			return true, e.at, true
+	for i, at := range s.spots.In("nat").Items() {
+		if !flawedNAT(at) && forwardingOf(s.NAT[i].Subnet) == name {
+			return true, at.At(), true
 		}
 	}
-	return false, span{}, false
+	return false, file.Span{}, false
 }
 
 // forwardingOf is the switch of a network's family.
@@ -77,66 +80,68 @@ func isForwarding(name string) bool {
 
 // sysctls checks values that plumb understands, and that the links exist whose parameters are set.
 func (c *checker) sysctls(s *section) {
-	for _, v := range s.Sysctls {
-		if isForwarding(v.Name) && v.Value.OK() && v.Value.V != "0" && v.Value.V != "1" {
-			c.errorf(v.Value.at, "%s must be 0 or 1, not %q", v.Name, v.Value.V)
+	for _, e := range s.Sysctls {
+		v := s.sysctls[string(e.Key)]
+		if isForwarding(v.name) && !v.bad && v.value != "0" && v.value != "1" {
+			c.Errorf(v.valueAt, "%s must be 0 or 1, not %q", v.name, v.value)
 		}
-		name, ok := object.SysctlOfLink(v.Name)
+		name, ok := object.SysctlOfLink(v.name)
 		if !ok {
 			continue
 		}
 		l, ok := s.links[name]
 		switch {
-		case ok && v.Name == confName(ipv4, name, "promote_secondaries") && v.Value.OK() && v.Value.V == "0":
-			c.errorf(v.at, "%s must stay 1: without it, the first address of a subnet takes the others with it when it changes", v.Name)
-		case !ok && s.Name != "" && name != "lo" && !s.flawed && !c.t.Host.flawed:
-			c.errorf(v.at, "there is no interface or bridge %s %s", quote(name), s.where()).Hint = suggest(name, s.names(""))
-		case ok && l.kind != "" && l.mtuOr() < object.MinIPv6MTU && strings.HasPrefix(v.Name, "net.ipv6."):
-			c.errorf(v.at, "%s: IPv6 needs an MTU of at least %d, and that of %s is %d", v.Name, object.MinIPv6MTU, l, l.mtuOr()).
-				Hint = seeLine(l.mtu.at)
+		case ok && v.name == confName(ipv4, name, "promote_secondaries") && !v.bad && v.value == "0":
+			c.Errorf(v.at, "%s must stay 1: "+
+				"without it, the first address of a subnet takes the others with it when it changes", v.name)
+		case !ok && s.name != "" && name != "lo" && !s.flawed && !c.sections[0].flawed:
+			c.Errorf(v.at, "there is no interface or bridge %s %s", file.Quote(name), s.where()).
+				Hint = file.Suggest(name, s.names(""))
+		case ok && l.kind != "" && l.mtuOr() < object.MinIPv6MTU && strings.HasPrefix(v.name, "net.ipv6."):
+			c.Errorf(v.at, "%s: IPv6 needs an MTU of at least %d, and that of %s is %d",
+				v.name, object.MinIPv6MTU, l, l.mtuOr()).Hint = l.mtu.At.See()
 		}
 	}
+}
+
+// flawedNAT reports whether an entry could not be read, so that it can't be judged.
+func flawedNAT(at file.Spots) bool {
+	return at.Strange() || !at.Good("masquerade") || at.State("out") == file.Bad
 }
 
 // nat checks a section's nat entries.
 func (c *checker) nat(s *section) {
 	type words struct {
 		subnet netip.Prefix
-		out    string
+		out    Ifname
 	}
-	first := map[words]span{}
-	for _, e := range s.NAT {
-		if e.flawed {
+	first := map[words]file.Span{}
+	for i, at := range s.spots.In("nat").Items() {
+		if flawedNAT(at) {
 			continue
 		}
-		k := words{e.Masquerade.V, e.Out.V}
-		if at, twice := first[k]; twice {
-			c.errorf(e.at, "this nat entry is given twice, first on line %d", at.line)
+		e := s.NAT[i]
+		k := words{e.Subnet, e.Out}
+		if first, twice := first[k]; twice {
+			c.Errorf(at.At(), "this nat entry is given twice, first on line %d", first.Line)
 			continue
 		}
-		first[k] = e.at
-		if v := s.sysctls[forwardingOf(e.Masquerade.V)]; v != nil && v.Value.V == "0" {
-			c.errorf(e.at, "nat needs forwarding, and %s is 0", v.Name).Hint = seeLine(v.at)
+		first[k] = at.At()
+		if v, ok := s.sysctls[forwardingOf(e.Subnet)]; ok && v.value == "0" {
+			c.Errorf(at.At(), "nat needs forwarding, and %s is 0", v.name).Hint = v.at.See()
 		}
-		if e.Out.OK() {
-			c.own(s, e.Out)
+		if at.Given("out") {
+			c.own(s, string(e.Out), at.At("out"))
 		}
 	}
 }
 
 // own checks that a link named within a namespace is one of it. The host has others, that the file does not know.
-func (c *checker) own(s *section, name Value[string]) bool {
-	if _, ok := s.links[name.V]; ok || s.Name == "" || name.V == "lo" || s.flawed || c.t.Host.flawed {
+func (c *checker) own(s *section, name string, at file.Span) bool {
+	if _, ok := s.links[name]; ok || s.name == "" || name == "lo" || s.flawed || c.sections[0].flawed {
 		return true
 	}
-	c.errorf(name.at, "there is no interface or bridge %s %s", quote(name.V), s.where()).Hint = suggest(name.V, s.names(""))
+	c.Errorf(at, "there is no interface or bridge %s %s", file.Quote(name), s.where()).
+		Hint = file.Suggest(name, s.names(""))
 	return false
-}
-
-// seeLine is the hint that names another place.
-func seeLine(at span) string {
-	if at.line == 0 {
-		return ""
-	}
-	return "see line " + strconv.Itoa(at.line)
 }

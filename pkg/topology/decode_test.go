@@ -50,7 +50,8 @@ bridges:
 }
 
 func TestEmptySections(t *testing.T) {
-	topo := load(t, "name: lab\nbridges:\nroutes:\nnat: ~\nsysctls: null\nnamespaces:\n  ns1:\n  ns2:\n    bridges:\n      sw0:\n")
+	topo := load(t, "name: lab\nbridges:\nroutes:\nnat: ~\nsysctls: null\n"+
+		"namespaces:\n  ns1:\n  ns2:\n    bridges:\n      sw0:\n")
 	equal(t, keys(topo.Objects()), []string{"namespace ns1", "namespace ns2", "ns2 link sw0"})
 }
 
@@ -116,13 +117,15 @@ func TestHostile(t *testing.T) {
 		"merges":   {merges, "when its aliases are written out"},
 		"wide":     {wide.String(), "when its aliases are written out"},
 		"defaults": {defaults, "more than 1000000 objects"},
-		"deep":     {"name: lab\nnat: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000), "must be a mapping, not a list"},
+		"deep": {
+			"name: lab\nnat: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000), "must be a mapping, not a list",
+		},
 		"deeper":   {strings.Repeat("[", 100_000), "not valid YAML"},
 		"self":     {"&a [*a]", "must be a mapping, not a list"},
 		"self key": {"name: lab\nbridges: &a {*a : *a}", "a key must be a word"},
 		"merge":    {"&a {name: lab, <<: [*a, *a]}", "contains itself"},
 		"quoted":   {`{name: lab, x-a: &a {"<<": foo}, bridges: {br0: {<<: *a}}}`, `unknown key "<<" in bridge br0`},
-		"large":    {strings.Repeat("#", maxSize+1), "larger than 16 MiB"},
+		"large":    {strings.Repeat("#", 16<<20+1), "larger than 16 MiB"},
 		"nul":      {"name: lab\x00", "control characters"},
 		"utf-16":   {"\xff\xfen\x00", "not UTF-8"},
 	} {
@@ -152,33 +155,22 @@ func TestSysctlNames(t *testing.T) {
 		"net/ipv4/conf/..a/rp_filter":     "net.ipv4.conf.//a.rp_filter",
 		"net.ipv4.conf.default.rp_filter": "net.ipv4.conf.default.rp_filter",
 	} {
-		got, err := sysctlName(in)
-		if err != nil || got != want {
+		var got SysctlName
+		if err := got.Parse("", in); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v, want %q", in, got, err, want)
 		}
-		if path := object.SysctlPath(got); !strings.HasPrefix(path, "net/") || strings.Contains("/"+path+"/", "/../") {
+		if path := object.SysctlPath(string(got)); !strings.HasPrefix(path, "net/") || strings.Contains("/"+path+"/", "/../") {
 			t.Errorf("%s leads to %s", in, path)
 		}
 	}
 }
 
 func TestSysctlValue(t *testing.T) {
-	topo := load(t, "name: lab\nsysctls:\n  net.ipv4.tcp_rmem: \"4096\\t131072 \\t 6291456\"\n  net.ipv4.tcp_wmem: |\n    1 2  3\n")
+	topo := load(t, "name: lab\nsysctls:\n  net.ipv4.tcp_rmem: \"4096\\t131072 \\t 6291456\"\n"+
+		"  net.ipv4.tcp_wmem: |\n    1 2  3\n")
 	for name, want := range map[string]string{"net.ipv4.tcp_rmem": "4096 131072 6291456", "net.ipv4.tcp_wmem": "1 2 3"} {
 		if got := objectOf[kinds.Sysctl](t, topo, object.SysctlKey("", name)).Value; got != want {
 			t.Errorf("%s: %q", name, got)
-		}
-	}
-}
-
-func TestNearest(t *testing.T) {
-	known := []string{"addresses", "bridge", "peer", "mtu", "mac", "port-name", "br0", "br1"}
-	for word, want := range map[string]string{
-		"adresses": "addresses", "address": "addresses", "brigde": "bridge", "mut": "mtu", "br2": "br0", "portname": "port-name",
-		"gateway": "", "x": "", "": "", "master": "",
-	} {
-		if got, _ := nearest(word, known); got != want {
-			t.Errorf("%q: %q, want %q", word, got, want)
 		}
 	}
 }

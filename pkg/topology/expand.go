@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/kinds"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -14,16 +15,16 @@ import (
 type expansion struct {
 	topology string
 	objects  []plan.Object
-	places   []span
+	places   []file.Span
 }
 
-func (x *expansion) add(o plan.Object, at span) {
+func (x *expansion) add(o plan.Object, at file.Span) {
 	x.objects, x.places = append(x.objects, o), append(x.places, at)
 }
 
 // sources tells by key where objects come from.
-func (x *expansion) sources() map[plan.Key]span {
-	sources := make(map[plan.Key]span, len(x.objects))
+func (x *expansion) sources() map[plan.Key]file.Span {
+	sources := make(map[plan.Key]file.Span, len(x.objects))
 	for i, o := range x.objects {
 		sources[o.Key()] = x.places[i]
 	}
@@ -34,7 +35,7 @@ func (x *expansion) sources() map[plan.Key]span {
 // kind, and then by name. Only addresses come in another order, which is theirs in the kernel.
 func (c *checker) expand() {
 	x := &expansion{topology: c.t.Name}
-	slices.SortStableFunc(c.sections, func(a, b *section) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(c.sections, func(a, b *section) int { return cmp.Compare(a.name, b.name) })
 	for _, s := range c.sections {
 		slices.SortFunc(s.list, func(a, b *link) int { return cmp.Compare(a.name, b.name) })
 		x.namespace(s)
@@ -52,10 +53,10 @@ func (c *checker) expand() {
 }
 
 func (x *expansion) namespace(s *section) {
-	if s.Name == "" {
+	if s.name == "" {
 		return
 	}
-	n := kinds.Namespace{Name: s.Name, LoUp: true}
+	n := kinds.Namespace{Name: s.name, LoUp: true}
 	if _, _, asked := s.forwarding(object.Forwarding4); !asked {
 		n.Forwarding4 = plan.Some(false)
 	}
@@ -69,11 +70,11 @@ func (x *expansion) namespace(s *section) {
 // it lists IPv4 primaries before all secondaries, and puts the newest IPv6 address first.
 func (x *expansion) addresses(l *link) {
 	var primary, secondary, six []kinds.Address
-	at := map[plan.Key]span{}
+	at := map[plan.Key]file.Span{}
 	seen := map[string]bool{}
 	for _, a := range l.addresses {
-		o := kinds.NewAddress(l.section.Name, l.name, a.V)
-		at[o.Key()] = a.at
+		o := kinds.NewAddress(l.section.name, l.name, a.V)
+		at[o.Key()] = a.At
 		subnet := a.V.Masked().String()
 		switch {
 		case a.V.Addr().Is6():
@@ -101,12 +102,13 @@ func (x *expansion) routes(s *section) {
 func (x *expansion) nat(s *section) {
 	type entry struct {
 		kinds.NAT
-		at span
+		at file.Span
 	}
 	var list []entry
-	for _, e := range s.NAT {
-		except := s.subnets.touching(e.Masquerade.V)
-		list = append(list, entry{kinds.Masquerade(s.Name, e.Masquerade.V, e.Out.V, except), e.at})
+	for i, at := range s.spots.In("nat").Items() {
+		e := s.NAT[i]
+		except := s.subnets.touching(e.Subnet)
+		list = append(list, entry{kinds.Masquerade(s.name, e.Subnet, string(e.Out), except), at.At()})
 	}
 	slices.SortStableFunc(list, func(a, b entry) int { return a.Key().Compare(b.Key()) })
 	for _, e := range list {

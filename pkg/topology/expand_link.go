@@ -15,8 +15,8 @@ func (x *expansion) link(l *link) {
 	}
 	s := l.section
 	o := links.Link{
-		NS: s.Name, Name: l.name, Ifname: l.name, Type: l.kind, Up: true, MTU: l.mtuOr(), MAC: l.localMAC(x.topology),
-		Group: object.Group(x.topology), Alias: object.Alias(x.topology, s.Name, l.name),
+		NS: s.name, Name: l.name, Ifname: l.name, Type: l.kind, Up: true, MTU: l.mtuOr(), MAC: l.localMAC(x.topology),
+		Group: object.Group(x.topology), Alias: object.Alias(x.topology, s.name, l.name),
 		Forwarding4: s.linkForwarding(ipv4, object.Forwarding4, l),
 		Promote:     true,
 	}
@@ -29,12 +29,11 @@ func (x *expansion) link(l *link) {
 		o.Master = l.master.name
 	}
 	if l.peer != nil {
-		o.Peer = object.Ref(object.LinkKey(l.peer.section.Name, l.peer.name).Place())
+		o.Peer = object.Ref(object.LinkKey(l.peer.section.name, l.peer.name).Place())
 	}
+	o.Spec = links.Veth{}
 	if b := l.bridge; b != nil {
-		o.Spec = links.Bridge{STP: b.STP.Or(false), VLANFiltering: b.VLANFiltering.Or(false), Snooping: b.Snooping.Or(true)}
-	} else {
-		o.Spec = links.Veth{}
+		o.Spec = links.Bridge{STP: b.STP, VLANFiltering: b.VLANFiltering, Snooping: b.Snooping}
 	}
 	if l.master != nil {
 		o.Port = links.BridgePort{}
@@ -45,7 +44,7 @@ func (x *expansion) link(l *link) {
 // linkForwarding is a link's own forwarding: what is asked for the link, else for new links, else for all.
 func (s *section) linkForwarding(family, all string, l *link) bool {
 	if v := s.setting(family, "forwarding", l); v != nil {
-		return v.Value.V != "0"
+		return v.value != "0"
 	}
 	on, _, _ := s.forwarding(all)
 	return on
@@ -57,9 +56,9 @@ func (s *section) linkLocal(l *link, mac object.MAC) plan.Opt[netip.Addr] {
 	switch {
 	case s.disabled(l) != nil:
 		return plan.Opt[netip.Addr]{}
-	case mode != nil && mode.Value.V == "1": // IN6_ADDR_GEN_MODE_NONE
+	case mode != nil && mode.value == "1": // IN6_ADDR_GEN_MODE_NONE
 		return plan.Some(netip.Addr{})
-	case mode != nil && mode.Value.V != "0": // IN6_ADDR_GEN_MODE_EUI64
+	case mode != nil && mode.value != "0": // IN6_ADDR_GEN_MODE_EUI64
 		return plan.Opt[netip.Addr]{}
 	}
 	return plan.Some(mac.LinkLocal())

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/kinds"
 	"github.com/plumbnet/plumb/pkg/object"
 )
@@ -12,19 +13,19 @@ import (
 // perLink is a parameter that a section asks for all links, or for new ones.
 type perLink struct {
 	family, key string
-	sysctl      *Sysctl
+	sysctl      *sysctl
 }
 
 // defaults lists the parameters for new links, which hold for the links that are there as well, but those that are
 // part of [links.Link].
 func (s *section) defaults() []perLink {
 	var list []perLink
-	for i := range s.Sysctls {
-		v := &s.Sysctls[i]
+	for _, e := range s.Sysctls {
+		v := s.sysctls[string(e.Key)]
 		for _, family := range []string{ipv4, ipv6} {
-			key, ok := strings.CutPrefix(v.Name, confName(family, "default", ""))
+			key, ok := strings.CutPrefix(v.name, confName(family, "default", ""))
 			if ok && !ofLink(family, key) {
-				list = append(list, perLink{family, key, v})
+				list = append(list, perLink{family, key, &v})
 			}
 		}
 	}
@@ -54,34 +55,38 @@ func (s *section) isOfLink(name string) bool {
 // sysctls adds what the section declares, the forwarding that its nat needs, and what the defaults for new links come
 // to on its links.
 func (x *expansion) sysctls(s *section) {
-	type sysctl struct {
+	type placed struct {
 		kinds.Sysctl
-		at span
+		at file.Span
 	}
-	var list []sysctl
-	add := func(name, value string, at span) {
-		list = append(list, sysctl{kinds.Sysctl{NS: s.Name, Name: name, Value: value}, at})
+	var list []placed
+	add := func(name, value string, at file.Span) {
+		list = append(list, placed{kinds.Sysctl{NS: s.name, Name: name, Value: value}, at})
 	}
-	for _, v := range s.Sysctls {
-		if !s.isOfLink(v.Name) {
-			add(v.Name, v.Value.V, v.at)
+	for _, v := range s.sysctls {
+		if !s.isOfLink(v.name) {
+			add(v.name, v.value, v.at)
 		}
 	}
 	for _, name := range []string{object.Forwarding4, object.Forwarding6} {
-		if _, at, asked := s.forwarding(name); asked && s.sysctls[name] == nil {
+		if _, given := s.sysctls[name]; given {
+			continue
+		}
+		if _, at, asked := s.forwarding(name); asked {
 			add(name, "1", at)
 		}
 	}
 	for _, d := range s.defaults() {
 		for _, l := range s.list {
 			name := confName(d.family, l.name, d.key)
-			if l.kind == "" || s.sysctls[name] != nil || d.family == ipv6 && l.mtuOr() < object.MinIPv6MTU {
+			_, given := s.sysctls[name]
+			if l.kind == "" || given || d.family == ipv6 && l.mtuOr() < object.MinIPv6MTU {
 				continue
 			}
-			add(name, d.sysctl.Value.V, d.sysctl.at)
+			add(name, d.sysctl.value, d.sysctl.at)
 		}
 	}
-	slices.SortFunc(list, func(a, b sysctl) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b placed) int { return cmp.Compare(a.Name, b.Name) })
 	for _, v := range list {
 		x.add(v.Sysctl, v.at)
 	}

@@ -18,8 +18,9 @@ func TestLinkDefaults(t *testing.T) {
 	link := func(ns, name string) links.Link {
 		mac := object.DerivedMAC("lab", ns, name)
 		return links.Link{
-			NS: ns, Name: name, Ifname: name, Type: links.TypeVeth, Up: true, MTU: 1500, MAC: mac, LinkLocal: plan.Some(mac.LinkLocal()),
-			Group: object.Group("lab"), Alias: object.Alias("lab", ns, name), Promote: true, Spec: links.Veth{},
+			NS: ns, Name: name, Ifname: name, Type: links.TypeVeth, Up: true, MTU: 1500, MAC: mac,
+			LinkLocal: plan.Some(mac.LinkLocal()),
+			Group:     object.Group("lab"), Alias: object.Alias("lab", ns, name), Promote: true, Spec: links.Veth{},
 		}
 	}
 	br0 := link("", "br0")
@@ -90,7 +91,8 @@ func TestAddressOrder(t *testing.T) {
 name: lab
 bridges:
   br0:
-    addresses: [10.0.0.3/24, "fd00::3/64", 10.0.0.1/24, 10.1.0.2/24, "fd00::1/64", 10.0.0.2/24, 10.1.0.1/24, "fd01::2/64"]
+    addresses:
+      [10.0.0.3/24, "fd00::3/64", 10.0.0.1/24, 10.1.0.2/24, "fd00::1/64", 10.0.0.2/24, 10.1.0.1/24, "fd01::2/64"]
 interfaces:
   lo: {addresses: [127.0.0.2/8, 10.9.9.9/32]}
 `)
@@ -208,8 +210,9 @@ namespaces:
     sysctls: {net.ipv4.ip_forward: 0, net.ipv4.conf.default.promote_secondaries: 0}
 `)
 	for place, want := range map[string]string{
-		"nat/sw0": "true false true", "sys/sw0": "true true true", "sys/sw1": "false true true", "sys/sw.2": "true false true",
-		"off/sw0": "false false true",
+		"nat/sw0": "true false true", "sys/sw0": "true true true", "sys/sw1": "false true true",
+		"sys/sw.2": "true false true",
+		"off/sw0":  "false false true",
 	} {
 		l := objectOf[links.Link](t, topo, object.ParsePlace(place))
 		if got := fmt.Sprint(l.Forwarding4, l.Forwarding6, l.Promote); got != want {
@@ -331,7 +334,8 @@ func large() []byte {
 	}
 	b.WriteString("namespaces:\n")
 	for i := range 22_000 {
-		fmt.Fprintf(&b, "  ns%d:\n    interfaces:\n      eth0: {bridge: br%d, addresses: [10.%d.%d.%d/16]}\n", i, i%100, i%100, 1+i/100/200, 1+i/100%200)
+		fmt.Fprintf(&b, "  ns%d:\n    interfaces:\n      eth0: {bridge: br%d, addresses: [10.%d.%d.%d/16]}\n",
+			i, i%100, i%100, 1+i/100/200, 1+i/100%200)
 		fmt.Fprintf(&b, "    routes:\n      - {to: default, via: 10.%d.0.1}\n", i%100)
 	}
 	return []byte(b.String())
@@ -358,7 +362,8 @@ func TestPorts(t *testing.T) {
 	}
 	load(t, text)
 	_, problems := Load(Input{"t.yaml", []byte(text + "      more: {bridge: br0}\n")})
-	if len(problems) != 1 || problems[0].String() != "t.yaml:2:11: bridge br0 has 1024 ports, more than the 1023 that a bridge can have" {
+	want := "t.yaml:2:11: bridge br0 has 1024 ports, more than the 1023 that a bridge can have"
+	if len(problems) != 1 || problems[0].String() != want {
 		t.Error(problems)
 	}
 }

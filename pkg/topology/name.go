@@ -3,6 +3,9 @@ package topology
 import (
 	"strings"
 	"unicode"
+
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // hostName is how a file refers to the host where it names a namespace.
@@ -11,45 +14,67 @@ const hostName = "host"
 // maxIfname is IFNAMSIZ less the closing zero.
 const maxIfname = 15
 
-// topologyName is a parser of a topology's name, which becomes part of the name of an nftables table.
-func topologyName(s string) (string, error) {
+// Name is a topology's name, which becomes part of the name of an nftables table.
+type Name string
+
+// Parse implements [file.Parser].
+func (n *Name) Parse(_, s string) error {
 	ok := len(s) >= 1 && len(s) <= 32 && s[0] != '-' && s[len(s)-1] != '-'
 	for i := 0; ok && i < len(s); i++ {
 		ok = lower(s[i]) || digit(s[i]) || s[i] == '-'
 	}
 	if !ok {
-		return "", flaw{
-			"the topology's name " + quote(s) + " is not valid",
-			"1 to 32 of a-z, 0-9 and -, with - neither first nor last",
+		return file.Flaw{
+			Message: "the topology's name " + file.Quote(s) + " is not valid",
+			Hint:    "1 to 32 of a-z, 0-9 and -, with - neither first nor last",
 		}
 	}
-	return s, nil
+	*n = Name(s)
+	return nil
 }
 
-// namespaceName is a parser of a namespace's name, which becomes a file in /run/netns.
-func namespaceName(s string) (string, error) {
+// Text implements [file.Described].
+func (*Name) Text() file.Text {
+	return file.Text{Words: "name", Pattern: "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"}
+}
+
+// NamespaceName is a namespace's name, which becomes a file in /run/netns.
+type NamespaceName string
+
+// Parse implements [file.Parser].
+func (n *NamespaceName) Parse(_, s string) error {
 	if s == hostName {
-		return "", flaw{`"host" is the host itself: no namespace can be called so`, "what the host has stands at the top of the file"}
+		return file.Flaw{
+			Message: `"host" is the host itself: no namespace can be called so`,
+			Hint:    "what the host has stands at the top of the file",
+		}
 	}
 	ok := len(s) >= 1 && len(s) <= 63 && alphanumeric(s[0])
 	for i := 0; ok && i < len(s); i++ {
 		ok = alphanumeric(s[i]) || s[i] == '.' || s[i] == '_' || s[i] == '-'
 	}
 	if !ok {
-		return "", flaw{
-			"the namespace's name " + quote(s) + " is not valid",
-			"1 to 63 of A-Z, a-z, 0-9, '.', '_' and '-', with a letter or digit first",
+		return file.Flaw{
+			Message: "the namespace's name " + file.Quote(s) + " is not valid",
+			Hint:    "1 to 63 of A-Z, a-z, 0-9, '.', '_' and '-', with a letter or digit first",
 		}
 	}
-	return s, nil
+	*n = NamespaceName(s)
+	return nil
 }
 
-// ifname is a parser of an interface's name, by the kernel's rule (dev_valid_name), and without the names that mean
-// all interfaces in sysctls.
-func ifname(s string) (string, error) {
-	bad := func(why string) (string, error) {
-		return "", flawf("%s cannot name an interface: %s", quote(s), why)
-	}
+// Text implements [file.Described].
+func (*NamespaceName) Text() file.Text {
+	return file.Text{Words: "name of a namespace", Pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"}
+}
+
+// Ifname is an interface's name, by the kernel's rule (dev_valid_name), and without the names that mean all interfaces
+// in sysctls.
+type Ifname string
+
+// Parse implements [file.Parser].
+func (n *Ifname) Parse(_, s string) error {
+	bad := func(why string) error { return file.Flawf("%s cannot name an interface: %s", file.Quote(s), why) }
 	switch {
 	case s == "":
 		return bad("it is empty")
@@ -64,16 +89,28 @@ func ifname(s string) (string, error) {
 	case len(s) > maxIfname:
 		return bad("it is longer than 15 bytes")
 	}
-	return s, nil
+	*n = Ifname(s)
+	return nil
 }
 
-// ownIfname is ifname for an interface that the topology makes.
-func ownIfname(s string) (string, error) {
-	if s == "lo" {
-		return "", flawf(`"lo" is the loopback interface of the section`)
-	}
-	return ifname(s)
+// Text implements [file.Described].
+func (*Ifname) Text() file.Text {
+	return file.Text{Words: "name of an interface", Pattern: "^[^/:%\\s]{1,15}$"}
 }
+
+// OwnIfname is the name of an interface that the topology makes: any but lo.
+type OwnIfname string
+
+// Parse implements [file.Parser].
+func (n *OwnIfname) Parse(name, s string) error {
+	if s == "lo" {
+		return file.Flawf(`"lo" is the loopback interface of the section`)
+	}
+	return (*Ifname)(n).Parse(name, s)
+}
+
+// Text implements [file.Described].
+func (*OwnIfname) Text() file.Text { return (*Ifname)(nil).Text() }
 
 // Place is an interface, in a namespace or, when NS is empty, on the host.
 type Place struct {
@@ -87,22 +124,45 @@ func (p Place) String() string {
 	return p.NS + "/" + p.Name
 }
 
-// place is a parser of "ns1/eth0", "host/br0" and "br0".
-func place(s string) (Place, error) {
-	ns, name, ok := strings.Cut(s, "/")
+// Parse implements [file.Parser]: it reads "ns1/eth0", "host/br0" and "br0".
+func (p *Place) Parse(name, s string) error {
+	ns, dev, ok := strings.Cut(s, "/")
 	if !ok {
-		ns, name = hostName, s
+		ns, dev = hostName, s
 	}
-	if ns == hostName {
-		ns = ""
-	} else if _, err := namespaceName(ns); err != nil {
-		return Place{}, err
+	var in NamespaceName
+	var ifname OwnIfname
+	if ns != hostName {
+		if err := in.Parse(name, ns); err != nil {
+			return err
+		}
 	}
-	_, err := ownIfname(name)
-	return Place{ns, name}, err
+	if err := ifname.Parse(name, dev); err != nil {
+		return err
+	}
+	*p = Place{string(in), string(ifname)}
+	return nil
 }
 
-func quote(s string) string { return `"` + s + `"` }
+// Text implements [file.Described].
+func (*Place) Text() file.Text {
+	return file.Text{Words: "NAMESPACE/NAME, or NAME for one of the host"}
+}
+
+// MAC is a unicast Ethernet address.
+type MAC struct{ object.MAC }
+
+// Parse implements [file.Parser].
+func (m *MAC) Parse(_, s string) error {
+	mac, err := object.ParseMAC(s)
+	if err == nil {
+		m.MAC = mac
+	}
+	return err
+}
+
+// Text implements [file.Described].
+func (*MAC) Text() file.Text { return file.Text{Words: "MAC address"} }
 
 func lower(c byte) bool        { return 'a' <= c && c <= 'z' }
 func digit(c byte) bool        { return '0' <= c && c <= '9' }

@@ -4,105 +4,132 @@ import (
 	"net/netip"
 	"slices"
 
-	"gopkg.in/yaml.v3"
-
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/kinds"
 )
 
 // Route is an entry of a section's list of routes.
 type Route struct {
-	// To is the destination; the zero prefix is the default route of a family still to be told.
-	To       Value[netip.Prefix]
-	Type     Value[string]
-	Via      Value[netip.Addr]
-	Dev      Value[string]
-	NextHops []NextHop
-	Src      Value[netip.Addr]
-	Onlink   Value[bool]
-	Metric   Value[uint32]
-	Table    Value[uint32]
-	MTU      Value[uint32]
-
-	at   span
-	hops span // of the key nexthops
-	// flawed says that some value could not be read, so that the route as a whole can't be judged.
-	flawed bool
+	To       Destination `file:"to,required=checked" doc:"where the route leads to"`
+	Via      Gateway     `file:"via" doc:"router that the route goes through"`
+	Dev      Ifname      `file:"dev" doc:"interface of the section that the route leaves by"`
+	Type     RouteType   `file:"type" doc:"how a route that leads nowhere answers the sender"`
+	NextHops []NextHop   `file:"nexthops,item=a next hop" doc:"several ways, between which packets are shared out"`
+	Metric   uint32      `file:"metric" doc:"of several routes to one network the least is used; 0 is 1024 for IPv6"`
+	Table    Table       `file:"table" doc:"routing table"`
+	Src      Gateway     `file:"src" doc:"source address of what the host itself sends"`
+	Onlink   bool        `file:"onlink" doc:"the router is on dev, whatever the addresses say"`
+	MTU      uint32      `file:"mtu,least=68,most=65535" doc:"largest packet, in bytes; left out, that of the link"`
 }
+
+// Default implements [file.Defaulter].
+func (r *Route) Default() { r.Table = kinds.MainTable }
 
 // NextHop is one of several ways that a route has.
 type NextHop struct {
-	Via    Value[netip.Addr]
-	Dev    Value[string]
-	Weight Value[uint32]
-	Onlink Value[bool]
-
-	at span
+	Via    Gateway `file:"via" doc:"router"`
+	Dev    Ifname  `file:"dev" doc:"interface of the section"`
+	Weight uint32  `file:"weight,least=1,most=256" doc:"share of the packets, against the other weights"`
+	Onlink bool    `file:"onlink" doc:"the router is on dev, whatever the addresses say"`
 }
 
-func (d *decoder) route(n *yaml.Node) Route {
-	r := Route{at: spanOf(n)}
-	before := len(d.problems)
-	d.fields(n, "a route", []field{
-		{"to", set(d, &r.To, destination)},
-		{"via", set(d, &r.Via, gateway("via"))},
-		{"dev", set(d, &r.Dev, ifname)},
-		{"type", set(d, &r.Type, routeType)},
-		{"nexthops", func(e entry) {
-			r.hops = e.at
-			d.list(e, func(item *yaml.Node) { r.NextHops = append(r.NextHops, d.nextHop(item)) })
-		}},
-		{"metric", set(d, &r.Metric, number("metric", 0, 1<<32-1))},
-		{"table", set(d, &r.Table, table)},
-		{"src", set(d, &r.Src, gateway("src"))},
-		{"onlink", set(d, &r.Onlink, boolean("onlink"))},
-		{"mtu", set(d, &r.MTU, mtu)},
-	})
-	r.flawed = len(d.problems) > before
-	return r
+// Default implements [file.Defaulter].
+func (h *NextHop) Default() { h.Weight = 1 }
+
+// Destination is a network, or the address of one host. The zero Destination is the default route, of a family that
+// the rest of the route decides.
+type Destination struct{ netip.Prefix }
+
+func (d Destination) String() string {
+	if !d.IsValid() {
+		return "default"
+	}
+	return d.Prefix.String()
 }
 
-func (d *decoder) nextHop(n *yaml.Node) NextHop {
-	h := NextHop{at: spanOf(n)}
-	d.fields(n, "a next hop", []field{
-		{"via", set(d, &h.Via, gateway("via"))},
-		{"dev", set(d, &h.Dev, ifname)},
-		{"weight", set(d, &h.Weight, number("weight", 1, 256))},
-		{"onlink", set(d, &h.Onlink, boolean("onlink"))},
-	})
-	return h
-}
-
-// destination is a parser of "default", a network, or the address of one host.
-func destination(s string) (netip.Prefix, error) {
+// Parse implements [file.Parser].
+func (d *Destination) Parse(_, s string) error {
 	if s == "default" {
-		return netip.Prefix{}, nil
+		d.Prefix = netip.Prefix{}
+		return nil
 	}
 	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" && !a.Is4In6() {
-		return netip.PrefixFrom(a, a.BitLen()), nil
+		d.Prefix = netip.PrefixFrom(a, a.BitLen())
+		return nil
 	}
-	return network("destination")(s)
+	p, err := file.ParseNetwork("destination", s)
+	if err == nil {
+		d.Prefix = p
+	}
+	return err
 }
 
-// routeTypes are the routes that lead nowhere, each with its own answer to the sender.
-func routeTypes() []string { return []string{kinds.Blackhole, kinds.Unreachable, kinds.Prohibit} }
+// Text implements [file.Described].
+func (*Destination) Text() file.Text { return file.Text{Words: "network, address, or default"} }
 
-func routeType(s string) (string, error) {
-	if slices.Contains(routeTypes(), s) {
-		return s, nil
+// Gateway is the address of a host: of a router, or of the section itself.
+type Gateway struct{ netip.Addr }
+
+// Parse implements [file.Parser].
+func (g *Gateway) Parse(name, s string) error {
+	a, err := netip.ParseAddr(s)
+	switch {
+	case err != nil:
+		_, err = file.ParseAddr(name, s)
+		return err
+	case a.Zone() != "":
+		return file.Flaw{Message: name + " " + file.Quote(s) + " has a zone", Hint: "name the interface with dev"}
+	case a.Is4In6(), a.IsUnspecified(), a.IsMulticast():
+		return file.Flawf("%s %s is the address of no host", name, file.Quote(s))
 	}
-	hint := suggest(s, routeTypes())
-	if s == kinds.Unicast {
-		hint = "leave type out"
-	}
-	return "", flaw{"type must be blackhole, unreachable or prohibit, not " + quote(s), hint}
+	g.Addr = a
+	return nil
 }
 
-func table(s string) (uint32, error) {
+// Text implements [file.Described].
+func (*Gateway) Text() file.Text { return file.Text{Words: "IP address"} }
+
+// RouteType is how a route that leads nowhere answers the sender; empty for one that leads somewhere.
+type RouteType string
+
+// Parse implements [file.Parser].
+func (t *RouteType) Parse(name, s string) error {
+	if words := t.Text().Enum; !slices.Contains(words, s) {
+		f := file.NotOneOf(name, s, words)
+		if s == kinds.Unicast {
+			f.Hint = "leave type out"
+		}
+		return f
+	}
+	*t = RouteType(s)
+	return nil
+}
+
+// Text implements [file.Described].
+func (*RouteType) Text() file.Text {
+	return file.Text{Enum: []string{kinds.Blackhole, kinds.Unreachable, kinds.Prohibit}}
+}
+
+// Table is the number of a routing table.
+type Table uint32
+
+// Parse implements [file.Parser].
+func (t *Table) Parse(name, s string) error {
 	switch s {
 	case "main":
-		return kinds.MainTable, nil
+		*t = kinds.MainTable
+		return nil
 	case "local", "255":
-		return 0, flawf("table 255 (local) is the kernel's own")
+		return file.Flawf("table 255 (local) is the kernel's own")
 	}
-	return number("table", 1, 1<<32-1)(s)
+	n, err := file.ParseNumber(name, s, 1, 1<<32-1)
+	if err == nil {
+		*t = Table(n)
+	}
+	return err
+}
+
+// Text implements [file.Described].
+func (*Table) Text() file.Text {
+	return file.Text{Words: "number of a table, or main", Types: []string{"integer", "string"}}
 }

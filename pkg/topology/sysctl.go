@@ -4,53 +4,20 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
-// Sysctl is a kernel parameter below net.
-type Sysctl struct {
-	// Name is in the form of [kinds.Sysctl]: with dots, and a slash for a dot within an interface's name.
-	Name string
-	// Value is as written, with one space for any white space.
-	Value Value[string]
+// SysctlName is the name of a kernel parameter below net, in the form of [kinds.Sysctl]: with dots, and a slash for a
+// dot within an interface's name.
+type SysctlName string
 
-	at span
-}
-
-func (d *decoder) sysctls(e entry) []Sysctl {
-	entries, _ := d.entries(e.value, e.key)
-	var list []Sysctl
-	first := map[string]span{}
-	for _, e := range entries {
-		name, err := sysctlName(e.key)
-		if err != nil {
-			d.named(e, sysctlName)
-			continue
-		}
-		if at, twice := first[name]; twice {
-			d.errorf(e.at, "sysctl %s is given twice, first on line %d", name, at.line).Hint = otherName(e.key, name)
-			continue
-		}
-		first[name] = e.at
-		list = append(list, Sysctl{name, read(d, e.value, e.key, sysctlValue), e.at})
-	}
-	return list
-}
-
-// otherName explains why two keys that look different are one.
-func otherName(key, name string) string {
-	if key == name {
-		return ""
-	}
-	return quote(key) + " is another name of it"
-}
-
-// sysctlName is a parser of a sysctl's name in either form of sysctl(8): the separator that comes first is the
-// separator, and the other one stands for itself in the first form, for a dot in the second. What it lets through
+// Parse implements [file.Parser]. It reads both forms of sysctl(8): the separator that comes first is the separator,
+// and the other one stands for itself in the form with slashes, for a dot in the form with dots. What it lets through
 // stays below /proc/sys/net, whatever it looks like.
-func sysctlName(s string) (string, error) {
-	bad := func(why string) (string, error) { return "", flawf("%s cannot name a sysctl: %s", quote(s), why) }
-	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == unicode.ReplacementChar }) {
+func (n *SysctlName) Parse(_, s string) error {
+	bad := func(why string) error { return file.Flawf("%s cannot name a sysctl: %s", file.Quote(s), why) }
+	if strings.ContainsFunc(s, oddInName) {
 		return bad("it has white space or control characters")
 	}
 	if strings.ContainsAny(s, "*?[") {
@@ -72,9 +39,17 @@ func sysctlName(s string) (string, error) {
 		}
 	}
 	if part[0] != "net" || len(part) < 2 {
-		return "", flaw{quote(s) + " is not below net", "only parameters of the network can be set, as net.ipv4.ip_forward"}
+		return file.Flaw{
+			Message: file.Quote(s) + " is not below net",
+			Hint:    "only parameters of the network can be set, as net.ipv4.ip_forward",
+		}
 	}
-	return canonical(object.SysctlPath(path)), nil
+	*n = SysctlName(canonical(object.SysctlPath(path)))
+	return nil
+}
+
+func oddInName(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || r == unicode.ReplacementChar
 }
 
 // canonical gives a parameter that has two names the one that plumb uses.
@@ -85,15 +60,24 @@ func canonical(name string) string {
 	return name
 }
 
-// sysctlValue is a parser of a value, which is text to the kernel.
-func sysctlValue(s string) (string, error) {
-	v := strings.Join(strings.Fields(s), " ")
-	if v == "" {
-		return "", flawf("the value is empty")
+// SysctlValue is the value of a kernel parameter as written, with one space for any white space.
+type SysctlValue string
+
+// Parse implements [file.Parser].
+func (v *SysctlValue) Parse(_, s string) error {
+	text := strings.Join(strings.Fields(s), " ")
+	if text == "" {
+		return file.Flawf("the value is empty")
 	}
 	// A line break or a zero would end the value for the kernel, and what follows would be lost unseen.
 	if strings.ContainsFunc(strings.TrimSpace(s), func(r rune) bool { return r != '\t' && unicode.IsControl(r) }) {
-		return "", flawf("the value %s has control characters", quote(s))
+		return file.Flawf("the value %s has control characters", file.Quote(s))
 	}
-	return v, nil
+	*v = SysctlValue(text)
+	return nil
+}
+
+// Text implements [file.Described].
+func (*SysctlValue) Text() file.Text {
+	return file.Text{Words: "text or number", Types: []string{"string", "integer", "number", "boolean"}}
 }

@@ -98,7 +98,7 @@ func consistent(t *testing.T, topo *Topology) {
 		if !ok {
 			continue
 		}
-		if _, err := ifname(l.Name); err != nil {
+		if err := new(Ifname).Parse("", l.Name); err != nil {
 			t.Error(err)
 		}
 		if pair, ok := l.Pair(); ok {

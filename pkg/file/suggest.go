@@ -1,12 +1,12 @@
-package topology
+package file
 
 import "fmt"
 
 // maxCandidates bounds the search for a near word, which is done for every mistake of a file.
 const maxCandidates = 1000
 
-// suggest is the hint that names the word nearest to a mistaken one, if one is near.
-func suggest(word string, known []string) string {
+// Suggest is the hint that names the word nearest to a mistaken one, if one is near.
+func Suggest(word string, known []string) string {
 	if best, ok := nearest(word, known); ok {
 		return fmt.Sprintf("did you mean %q?", best)
 	}

@@ -1,4 +1,4 @@
-package topology
+package file
 
 import (
 	"bytes"
@@ -14,44 +14,38 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxSize bounds a file, and maxNodes what a document may come to when its aliases are written out: 100,000 objects fit
-// well within both.
+// maxSize bounds a file in bytes, and maxNodes the values of a document with its aliases written out: 100,000 objects
+// fit well within both.
 const (
 	maxSize  = 16 << 20
 	maxNodes = 2_000_000
 )
 
-// documents parses a file into the YAML trees of its documents, those before a syntax error too. Empty ones are left
-// out.
-func (r *reporter) documents(data []byte) []*yaml.Node {
+// Documents parses the data of a file into the YAML trees of its documents, without empty ones. Not ok means that the
+// file cannot be read, which is reported; the documents before a syntax error are there even then.
+func (r *Report) Documents(data []byte) (docs []*yaml.Node, ok bool) {
 	if len(data) > maxSize {
-		r.errorf(span{}, "the file is larger than %d MiB", maxSize>>20)
-		return nil
+		r.Errorf(Span{}, "the file is larger than %d MiB", maxSize>>20)
+		return nil, false
 	}
 	if !utf8.Valid(data) {
-		r.errorf(r.invalid(), "the file is not UTF-8 text").Hint = "save it as UTF-8"
-		return nil
+		r.Errorf(r.invalid(), "the file is not UTF-8 text").Hint = "save it as UTF-8"
+		return nil, false
 	}
 	lines := &lineReader{data: data}
 	dec := yaml.NewDecoder(lines)
-	var docs []*yaml.Node
 	for {
 		doc, err := decodeOne(dec)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, io.EOF):
+			return docs, true
+		case err != nil:
 			r.syntax(err, lines.given)
-			return docs
-		}
-		if doc != nil {
+			return docs, false
+		case doc != nil:
 			docs = append(docs, doc)
 		}
 	}
-	if len(docs) == 0 {
-		r.errorf(span{}, "the file holds no topology").Hint = "the least one is a name: \"name: lab\""
-	}
-	return docs
 }
 
 // decodeOne reads the next document; nil is an empty one. The library panics on some malformed input that it means to
@@ -97,7 +91,7 @@ func (l *lineReader) Read(p []byte) (int, error) {
 // syntax reports what the parser could not read. Its error has a line number only inside the text, none on the first
 // line, and counts from 0 what it did not find; where it names the start of a block that breaks further down, the
 // last line that it took is nearer to the mistake.
-func (r *reporter) syntax(err error, given int) {
+func (r *Report) syntax(err error, given int) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := 1
 	if m := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(text); m != nil {
@@ -118,7 +112,7 @@ func (r *reporter) syntax(err error, given int) {
 		at = r.find("*"+m[1], at)
 		text = fmt.Sprintf("no anchor &%s stands before this alias", m[1])
 	}
-	p := r.errorf(at, "not valid YAML: %s", text)
+	p := r.Errorf(at, "not valid YAML: %s", text)
 	switch indent := p.text[:len(p.text)-len(strings.TrimLeft(p.text, " \t"))]; {
 	case strings.ContainsRune(indent, '\t'):
 		p.Hint = "indent with spaces: YAML knows no tabs there"
@@ -129,7 +123,7 @@ func (r *reporter) syntax(err error, given int) {
 
 // opened is the line of the bracket that is not closed. The parser counts it from 0, but where that would be the
 // first line, it gives the line on which it gave up.
-func (r *reporter) opened(line int) int {
+func (r *Report) opened(line int) int {
 	for _, l := range []int{line + 1, line} {
 		if l > len(r.lines()) {
 			continue
@@ -142,45 +136,47 @@ func (r *reporter) opened(line int) int {
 	return 1
 }
 
+func place(line, column, width int) Span { return Span{int32(line), int32(column), int32(width)} }
+
 // firstWord is the text of a line, or of the last one before it that has any.
-func (r *reporter) firstWord(line int) span {
+func (r *Report) firstWord(line int) Span {
 	for line = min(line, len(r.lines())); line > 0; line-- {
 		text := strings.TrimRight(r.lines()[line-1], " \t")
 		word := strings.TrimLeft(text, " \t")
 		if word != "" && word[0] != '#' {
-			return span{line, 1 + len(text) - len(word), utf8.RuneCountInString(word)}
+			return place(line, 1+len(text)-len(word), utf8.RuneCountInString(word))
 		}
 	}
-	return span{1, 1, 1}
+	return Span{1, 1, 1}
 }
 
 // find is the first place of a text, or else the place given.
-func (r *reporter) find(text string, or span) span {
+func (r *Report) find(text string, or Span) Span {
 	for i, line := range r.lines() {
 		if j := strings.Index(line, text); j >= 0 {
-			return span{i + 1, 1 + utf8.RuneCountInString(line[:j]), utf8.RuneCountInString(text)}
+			return place(i+1, 1+utf8.RuneCountInString(line[:j]), utf8.RuneCountInString(text))
 		}
 	}
 	return or
 }
 
 // findFunc is the first place of such a character, or else the place given.
-func (r *reporter) findFunc(is func(rune) bool, or span) span {
+func (r *Report) findFunc(is func(rune) bool, or Span) Span {
 	for i, line := range r.lines() {
 		if j := strings.IndexFunc(line, is); j >= 0 {
-			return span{i + 1, 1 + utf8.RuneCountInString(line[:j]), 1}
+			return place(i+1, 1+utf8.RuneCountInString(line[:j]), 1)
 		}
 	}
 	return or
 }
 
 // invalid is the first place that is not UTF-8.
-func (r *reporter) invalid() span {
+func (r *Report) invalid() Span {
 	for i, line := range r.lines() {
 		if !utf8.ValidString(line) {
 			valid := strings.ToValidUTF8(line, "\x00")
-			return span{i + 1, 1 + utf8.RuneCountInString(valid[:strings.IndexByte(valid, 0)]), 1}
+			return place(i+1, 1+utf8.RuneCountInString(valid[:strings.IndexByte(valid, 0)]), 1)
 		}
 	}
-	return span{}
+	return Span{}
 }
