@@ -10,6 +10,7 @@ import "slices"
 //     before it, and what falls is put back after what it stands on. What falls or changes because of a step is
 //     changed by that step, and so are the keys that a removed object reports to ([Bearer]).
 //   - Sequences. Both change members of one sequence ([Sequenced]).
+//   - Claims. Both change who holds one claim ([Exclusive]).
 //   - Kinds. Both are in one section, and of different kinds: the plan has them in the order of Options.Kinds, or
 //     backwards for deletes. An object is in the section that its key names, but one of the kind Options.Namespaces
 //     is in the section that it makes, and in no other. A step is in the sections of all its objects.
@@ -42,7 +43,7 @@ func (p *planner) order() {
 
 type orderer struct {
 	*planner
-	// number is that of each key that a step changes; a sequence is such a key too.
+	// number is that of each key that a step changes; a sequence and a claim are such keys too.
 	number map[Key]int
 	// changes lists the numbers of what each step changes, one step after the other; ends has the end of each.
 	changes, ends []int
@@ -63,12 +64,15 @@ func (o *orderer) collect() {
 	begin := 0
 	for i, s := range o.plan.Steps {
 		for _, c := range s.Changes {
-			if c.Old != nil {
+			if c.Old != nil && !s.Freed {
 				o.changed(c.Old, c.New == nil || s.Action == Replace)
 			}
 			if c.New != nil {
 				o.changed(c.New, false)
 			}
+		}
+		for _, object := range s.Frees {
+			o.changed(object, true)
 		}
 		for _, touched := range o.world.touched[begin:o.touched[i]] {
 			o.changed(touched, true)
@@ -87,6 +91,9 @@ func (o *orderer) changed(object Object, removed bool) {
 	o.add(object.Key())
 	if s, ok := object.(Sequenced); ok {
 		o.add(Key{Kind: "sequence of " + object.Key().Kind, Name: s.Sequence()})
+	}
+	for _, claim := range claims(object) {
+		o.add(claim)
 	}
 	if b, ok := object.(Bearer); ok && removed {
 		for _, k := range b.Bears() {
@@ -110,11 +117,11 @@ func (o *orderer) keys(i int, s *Step) {
 		if c.New != nil {
 			o.use(i, c.New.Needs())
 		}
-		for _, object := range []Object{c.Old, c.New} {
-			if d, ok := object.(Dependent); ok {
-				o.use(i, d.On())
-			}
-		}
+		o.use(i, on(c.New))
+		o.use(i, on(c.Old))
+	}
+	for _, object := range s.Frees {
+		o.use(i, on(object))
 	}
 	begin := 0
 	if i > 0 {
@@ -128,6 +135,14 @@ func (o *orderer) keys(i int, s *Step) {
 		}
 		u.changed, u.used, u.changes = i+1, nil, u.changes-1
 	}
+}
+
+// on lists what an object stands on, if anything.
+func on(object Object) []Key {
+	if d, ok := object.(Dependent); ok {
+		return d.On()
+	}
+	return nil
 }
 
 func (o *orderer) use(i int, keys []Key) {

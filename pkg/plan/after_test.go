@@ -10,15 +10,18 @@ import (
 // afterRow is a row of a table on [Step.After]. The plan is written as its steps, with those that each comes after, and
 // a bar between phases.
 type afterRow struct {
-	name string
-	want []Object
-	have []Have
-	plan string
+	name  string
+	want  []Object
+	have  []Have
+	plan  string
+	adopt bool
 }
 
 func (r afterRow) run(t *testing.T) {
 	t.Run(r.name, func(t *testing.T) {
-		if got := edges(Diff(r.want, r.have, toyOptions())); got != r.plan {
+		o := toyOptions()
+		o.Adopt = r.adopt
+		if got := edges(Diff(r.want, r.have, o)); got != r.plan {
 			t.Errorf("got  %s\nwant %s", got, r.plan)
 		}
 	})
@@ -37,12 +40,12 @@ func TestAfterByKeys(t *testing.T) {
 		{name: "what stands is deleted first",
 			have: ours(toy{At: "n/k0/a"}, toy{At: "m/k0/b", Standing: "n/k0/a", Weak: true}),
 			plan: "delete m/b; delete n/a (0)"},
-		{name: "what falls is put back after what it stands on", want: list(shaped(at("n/k0/a")), on("m/k0/b", "n/k0/a")),
-			have: ours(at("n/k0/a"), on("m/k0/b", "n/k0/a")), plan: "replace n/a; create m/b (0)"},
+		{name: "what falls is put back after what it stands on", want: list(shaped(at("n/k0/a")), upon("m/k0/b", "n/k0/a")),
+			have: ours(at("n/k0/a"), upon("m/k0/b", "n/k0/a")), plan: "replace n/a; create m/b (0)"},
 		{name: "what stood on it alone when it fell", want: list(shaped(at("n/k0/a")), hidden(at("m/k0/b"))),
-			have: ours(at("n/k0/a"), on("m/k0/b", "n/k0/a")), plan: "replace n/a; create m/b (0)"},
+			have: ours(at("n/k0/a"), upon("m/k0/b", "n/k0/a")), plan: "replace n/a; create m/b (0)"},
 		{name: "what falls with what falls", want: list(shaped(at("n/k0/a")), hidden(at("o/k0/c"))),
-			have: append(ours(at("n/k0/a"), on("o/k0/c", "m/k0/b")), Have{Object: on("m/k0/b", "n/k0/a"), Class: Loose}),
+			have: append(ours(at("n/k0/a"), upon("o/k0/c", "m/k0/b")), Have{Object: upon("m/k0/b", "n/k0/a"), Class: Loose}),
 			plan: "replace n/a; create o/c (0)"},
 		{name: "what changes with it", want: list(shaped(at("n/k0/a")), toy{At: "m/k0/b", Value: 1}),
 			have: ours(at("n/k0/a"), toy{At: "m/k0/b", Standing: "n/k0/a", Value: 1, Weak: true}),
@@ -133,6 +136,12 @@ func edges(p Plan) string {
 			b.WriteString(" | ")
 		}
 		fmt.Fprintf(&b, "%s %s", s.Action, s.Key().Place())
+		if s.Freed {
+			b.WriteString(" freed")
+		}
+		for _, o := range s.Frees {
+			b.WriteString(" frees " + o.Key().Place())
+		}
 		if len(s.After) > 0 {
 			fmt.Fprintf(&b, " (%s)", strings.Trim(fmt.Sprint(s.After), "[]"))
 		}

@@ -32,6 +32,11 @@ type Options struct {
 //  4. replaces, and what falls with them or with a deletion and is put back;
 //  5. deletes of the last kinds.
 //
+// What claims something that another object holds ([Exclusive]) waits for 4: by then those that go are deleted, and
+// have left their claims. Holders that stay, and give up their claims, are replaced, and go as a group: with the first
+// step that claims what one of them holds, all go that hold what it claims, or what these claim in their turn
+// ([Step].Frees).
+//
 // Each step is tried on an imagined kernel, so that what it takes down is planned for. [Step] says how far the steps
 // may be taken in another order.
 func Diff(want []Object, have []Have, o Options) Plan {
@@ -55,7 +60,7 @@ func Diff(want []Object, have []Have, o Options) Plan {
 	for _, phase := range []func(){
 		func() { p.deleteYielding(have) },
 		p.createAndUpdate,
-		func() { last = p.delete(have) },
+		func() { p.contest(); last = p.delete(have) },
 		p.replaceAndPutBack,
 		func() { p.deleteAll(last) },
 	} {
@@ -72,12 +77,16 @@ type planner struct {
 	have  map[Key]*Have
 	found map[*Have]int // at the key of something wanted: its number, from 1
 	units []*unit
+	unit  map[Key]*unit // by key, once that is asked for
 	// sequences holds the wanted keys of each sequence in the wanted order.
 	sequences map[string][]Key
 	refused   map[Key]bool
+	contested map[Key]bool // what is ours and not wanted, and holds a claim that is
 	world     *world
-	plan      Plan
-	phase     int // of the steps that are being planned
+	// frees is what the next step deletes before all else.
+	frees []Object
+	plan  Plan
+	phase int // of the steps that are being planned
 	// touched counts, for each step, what has been touched in the world when it was taken.
 	touched []int
 }
@@ -151,8 +160,11 @@ func (p *planner) markWaiting(o Object, waiting map[Key]bool) {
 	}
 }
 
-// waits says whether a unit stands on something that waits.
+// waits says whether a unit stands on something that waits, or claims what something else holds.
 func (p *planner) waits(u *unit, waiting map[Key]bool) bool {
+	if len(p.rivals(u)) > 0 {
+		return true
+	}
 	if len(waiting) == 0 {
 		return false
 	}
@@ -242,6 +254,12 @@ func (p *planner) settle(u *unit, now state) {
 	if now == settled || slices.ContainsFunc(u.objects, func(o Object) bool { return p.refused[o.Key()] }) {
 		return
 	}
+	if p.free(u) {
+		now = p.state(u) // which may have fallen
+	}
+	if u.freed != nil {
+		now = needsReplace
+	}
 	switch now {
 	case needsCreate:
 		step := Step{Action: Create}
@@ -275,11 +293,14 @@ func (p *planner) update(o Object) {
 	p.emit(step)
 }
 
-// replace plans to delete what there is of a unit, and to create it anew.
+// replace plans to delete what there is of a unit, if it is not freed yet, and to create it anew.
 func (p *planner) replace(u *unit, why string) {
-	step := Step{Action: Replace}
+	step := Step{Action: Replace, Freed: u.freed != nil}
 	for i, o := range u.objects {
 		old := p.world.object(o.Key())
+		if step.Freed {
+			old = u.freed[i]
+		}
 		step.Changes = append(step.Changes, Change{Old: old, New: o})
 		if old == nil {
 			continue
@@ -292,16 +313,25 @@ func (p *planner) replace(u *unit, why string) {
 			step.Fields = append(step.Fields, f)
 		}
 	}
-	mark := len(p.world.fell)
-	for _, c := range step.Changes {
-		p.world.remove(c.Key())
+	if !step.Freed {
+		u.fell = p.remove(u)
 	}
-	step.Reason = joinReasons(why, p.takesDown(step, p.world.fell[mark:]), p.had(step.Key()).Note)
+	step.Reason = joinReasons(why, p.takesDown(step, u.fell), p.had(step.Key()).Note)
+	u.freed = nil
 	for _, c := range step.Changes {
 		p.world.put(c.New)
 		delete(p.have, c.Key()) // what is made anew need not be taken over
 	}
 	p.add(step)
+}
+
+// remove takes a unit away in the imagined kernel, and lists what falls.
+func (p *planner) remove(u *unit) (fell []Key) {
+	mark := len(p.world.fell)
+	for _, o := range u.objects {
+		p.world.remove(o.Key())
+	}
+	return slices.Clone(p.world.fell[mark:])
 }
 
 // takesDown counts by kind what falls with a step: "takes down 1 address, 2 routes".
@@ -410,7 +440,7 @@ func (p *planner) standingAlone(gone []Key) []Key {
 	}
 	var alone []Key
 	for _, k := range gone {
-		if cause := scratch.felledBy[k]; scratch.object(k) == nil && named[cause] {
+		if cause := scratch.felledBy[k]; scratch.object(k) == nil && named[cause] && !p.contested[k] {
 			named[k] = paired(p.had(k).Object, cause) // one line names both ends
 			continue
 		}
@@ -472,7 +502,7 @@ func (p *planner) emit(s Step) {
 
 // add adds a step that has been taken in the imagined kernel.
 func (p *planner) add(s Step) {
-	s.Phase = p.phase
+	s.Phase, s.Frees, p.frees = p.phase, p.frees, nil
 	p.plan.Steps = append(p.plan.Steps, s)
 	p.touched = append(p.touched, len(p.world.touched))
 }

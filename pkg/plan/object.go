@@ -72,6 +72,13 @@ type Yielding interface {
 	Yields() bool
 }
 
+// Exclusive is an object that claims what only one object can have, as a VLAN id on its parent.
+type Exclusive interface {
+	Object
+	// Claims lists what the object claims: keys of no objects, in the section that they are unique in.
+	Claims() []Key
+}
+
 // Dependent is an object that other objects' changes reach. The planner asks it what becomes of it, so that a plan
 // shows everything that a step takes down, and puts back what should stay.
 type Dependent interface {

@@ -49,6 +49,11 @@ type Step struct {
 	Fields []Field
 	// Reason says why, where the fields do not: "no longer in the file", "falls with link eth0".
 	Reason string
+	// Frees lists what is deleted, as a group, before the step does anything else: it holds claims that the step takes
+	// ([Exclusive]). Later steps, for which Freed is set, make these objects anew.
+	Frees []Object
+	// Freed says that the old objects of a replace are gone already: a step before it has them in Frees.
+	Freed bool
 	// Phase is that of [Diff], from 1; refusals have 0. It never falls from one step of a plan to the next.
 	Phase int
 	// After lists steps of the same phase that come before this one, as indexes of [Plan.Steps]: sorted, without repeats,

@@ -10,6 +10,8 @@ type world struct {
 	objects map[Key]Object
 	// standing lists, under a key, what has stood on it; entries may be stale, and are checked when read.
 	standing map[Key][]Key
+	// claimed lists, under a claim, the objects that have held it; entries may be stale, as those of standing.
+	claimed map[Key][]Key
 	// sequences holds the keys of each sequence in the kernel's order.
 	sequences map[string][]Key
 	// fell lists what went because something else did, and felledBy what that was.
@@ -25,6 +27,7 @@ func newWorld(have []Have) *world {
 	w := &world{
 		objects:   make(map[Key]Object, len(have)),
 		standing:  make(map[Key][]Key, len(have)),
+		claimed:   make(map[Key][]Key),
 		sequences: make(map[string][]Key),
 		felledBy:  make(map[Key]Key),
 		swayed:    make(map[Key]bool),
@@ -91,6 +94,27 @@ func (w *world) add(o Object) {
 			w.standing[on] = append(w.standing[on], k)
 		}
 	}
+	for _, claim := range claims(o) {
+		w.claimed[claim] = append(w.claimed[claim], k)
+	}
+}
+
+// claims lists those of an object, if it has any.
+func claims(o Object) []Key {
+	if e, ok := o.(Exclusive); ok {
+		return e.Claims()
+	}
+	return nil
+}
+
+// holders lists who holds a claim. A scratch world knows of none.
+func (w *world) holders(claim Key) (list []Key) {
+	for _, k := range w.claimed[claim] {
+		if slices.Contains(claims(w.object(k)), claim) && !slices.Contains(list, k) {
+			list = append(list, k)
+		}
+	}
+	return list
 }
 
 // join adds to a sequence as the last.
