@@ -53,7 +53,10 @@ type trial struct {
 
 func newTrial(seed uint64) *trial {
 	r := rand.New(rand.NewPCG(seed, 1))
-	c := &trial{want: wants(r), wanted: make(map[plan.Key]plan.Object), class: make(map[plan.Key]plan.Class), options: options(chance(r, 2))}
+	c := &trial{
+		want: wants(r), wanted: make(map[plan.Key]plan.Object),
+		class: make(map[plan.Key]plan.Class), options: options(chance(r, 2)),
+	}
 	for _, o := range c.want {
 		c.wanted[o.Key()] = o
 	}
@@ -66,7 +69,10 @@ func newTrial(seed uint64) *trial {
 }
 
 func options(adopt bool) plan.Options {
-	o := plan.Options{Gone: "no longer in the file", Adopt: adopt}
+	o := plan.Options{
+		Gone: "no longer in the file", Adopt: adopt,
+		Namespaces: kind.KindNamespace, Inherited: []string{kind.KindSysctl},
+	}
 	for _, k := range kind.Table() {
 		o.Kinds = append(o.Kinds, k.Name)
 		if k.Last {
@@ -249,7 +255,9 @@ func (c *trial) touched() map[plan.Key]bool {
 		more = false
 		for k, w := range c.wanted {
 			s, ok := w.(plan.Sequenced)
-			if !touched[k] && (ok && sequences[s.Sequence()] || slices.ContainsFunc(c.needs(w), func(k plan.Key) bool { return touched[k] })) {
+			waits := ok && sequences[s.Sequence()] ||
+				slices.ContainsFunc(c.needs(w), func(k plan.Key) bool { return touched[k] })
+			if !touched[k] && waits {
 				touched[k], more = true, true
 			}
 		}

@@ -13,6 +13,11 @@ type Options struct {
 	Kinds []string
 	// Last lists the kinds whose removal can't be undone: it comes last of all.
 	Last []string
+	// Namespaces is the kind whose objects are sections: its key names the section that it makes. Empty for none.
+	Namespaces string
+	// Inherited lists the kinds of which a new section takes a copy of what the host has: their steps on the host keep
+	// their place in the plan relative to the creation of sections.
+	Inherited []string
 	// Adopt takes over foreign objects of a wanted key, where that needs no re-creation.
 	Adopt bool
 	// Gone is the reason of a deletion: "no longer in the file".
@@ -27,7 +32,8 @@ type Options struct {
 //  4. replaces, and what falls with them or with a deletion and is put back;
 //  5. deletes of the last kinds.
 //
-// Each step is tried on an imagined kernel, so that what it takes down is planned for.
+// Each step is tried on an imagined kernel, so that what it takes down is planned for. [Step] says how far the steps may
+// be taken in another order.
 func Diff(want []Object, have []Have, o Options) Plan {
 	p := newPlanner(have, o)
 	p.plan.Wanted = len(want)
@@ -45,13 +51,18 @@ func Diff(want []Object, have []Have, o Options) Plan {
 	p.sequences = sequences(p.units)
 	p.world = <-imagined
 	p.refuse(have)
-	p.deleteYielding(have)
-	p.createAndUpdate()
-	last := p.delete(have)
-	p.replaceAndPutBack()
-	for _, k := range last {
-		p.emit(Step{Action: Delete, Changes: p.removal(k), Reason: p.gone(k)})
+	var last []Key
+	for _, phase := range []func(){
+		func() { p.deleteYielding(have) },
+		p.createAndUpdate,
+		func() { last = p.delete(have) },
+		p.replaceAndPutBack,
+		func() { p.deleteAll(last) },
+	} {
+		p.phase++
+		phase()
 	}
+	p.order()
 	return p.plan
 }
 
@@ -66,6 +77,9 @@ type planner struct {
 	refused   map[Key]bool
 	world     *world
 	plan      Plan
+	phase     int // of the steps that are being planned
+	// touched counts, for each step, what has been touched in the world when it was taken.
+	touched []int
 }
 
 func newPlanner(have []Have, o Options) *planner {
@@ -98,13 +112,13 @@ func (p *planner) refuse(have []Have) {
 				why = "cannot be adopted, as it would have to be re-created: " + differences(fields)
 			}
 			p.refused[o.Key()] = true
-			p.plan.Steps = append(p.plan.Steps, Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: o}}, Reason: why})
+			p.add(Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: o}}, Reason: why})
 		}
 	}
 	for _, h := range have {
 		if k := h.Object.Key(); h.Collides && !p.refused[k] {
 			p.refused[k] = true
-			p.plan.Steps = append(p.plan.Steps, Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: p.want[k]}}, Reason: h.Why})
+			p.add(Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: p.want[k]}}, Reason: h.Why})
 		}
 	}
 }
@@ -296,7 +310,7 @@ func (p *planner) replace(u *unit, why string) {
 		p.world.put(c.New)
 		delete(p.have, c.Key()) // what is made anew need not be taken over
 	}
-	p.plan.Steps = append(p.plan.Steps, step)
+	p.add(step)
 }
 
 // takesDown counts by kind what falls with a step: "takes down 1 address, 2 routes".
@@ -381,6 +395,12 @@ func (p *planner) delete(have []Have) (last []Key) {
 	return last
 }
 
+func (p *planner) deleteAll(gone []Key) {
+	for _, k := range gone {
+		p.emit(Step{Action: Delete, Changes: p.removal(k), Reason: p.gone(k)})
+	}
+}
+
 // standingAlone leaves out what falls with something that is replaced, or that comes before it in the list. What falls
 // at second hand stays: whether it does is for the kernel to know.
 func (p *planner) standingAlone(gone []Key) []Key {
@@ -446,7 +466,6 @@ func (p *planner) gone(k Key) string {
 
 // emit adds a step to the plan and takes it in the imagined kernel.
 func (p *planner) emit(s Step) {
-	p.plan.Steps = append(p.plan.Steps, s)
 	for _, c := range s.Changes {
 		if c.New == nil {
 			p.world.remove(c.Key())
@@ -457,4 +476,12 @@ func (p *planner) emit(s Step) {
 			delete(p.have, c.Key()) // what is made anew need not be taken over
 		}
 	}
+	p.add(s)
+}
+
+// add adds a step that has been taken in the imagined kernel.
+func (p *planner) add(s Step) {
+	s.Phase = p.phase
+	p.plan.Steps = append(p.plan.Steps, s)
+	p.touched = append(p.touched, len(p.world.touched))
 }

@@ -17,6 +17,8 @@ type world struct {
 	felledBy map[Key]Key
 	// swayed are the objects that are gone, or that something which they stand on has changed.
 	swayed map[Key]bool
+	// touched lists, as they were, the objects that fell or changed because something else did, time after time.
+	touched []Object
 }
 
 func newWorld(have []Have) *world {
@@ -166,10 +168,12 @@ func (w *world) tell(old, now Object) {
 			case !ok:
 				fallen = append(fallen, o)
 				w.fell = append(w.fell, o.Key())
+				w.touched = append(w.touched, o)
 				w.felledBy[o.Key()] = old.Key()
 				w.detach(o)
 			case after != o:
 				w.add(after)
+				w.touched = append(w.touched, o)
 				w.swayed[o.Key()] = true
 			}
 		}
