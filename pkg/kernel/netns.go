@@ -180,9 +180,9 @@ func Remove(name string, seam *Seam) error {
 
 // Delete takes the name of a namespace away; not of another that has got the name meanwhile, and that it is gone already is no error. The
 // namespace ends when it is closed, which is all that may follow, and no process and no socket is in it.
-func (n *Namespace) Delete(t Thread) error {
+func (n *Namespace) Delete() error {
 	defer n.closeSockets()
-	switch err := n.wakeOn(t); { // a number of a namespace that nobody has open could be another's by now
+	switch err := n.wake(); { // a number of a namespace that nobody has open could be another's by now
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil && !errors.Is(err, ErrNotNamespace):
@@ -203,6 +203,7 @@ func (n *Namespace) Delete(t Thread) error {
 	if err != nil {
 		return err
 	}
+	n.ended = true
 	return Remove(n.Name, n.seam)
 }
 

@@ -13,10 +13,11 @@ func (n *Namespace) Use(t Thread) {
 	n.user, t.using = t, append(t.using, n)
 }
 
-// rest closes the sockets until the namespace is used again. Those of one without a name stay open, because it could not be found again.
+// rest closes the sockets until the namespace is used again. Those of one without a name stay open: it could not be found again, and
+// when one ends is for the caller to say.
 func (n *Namespace) rest() {
 	n.user = Thread{}
-	if n.Name != "" {
+	if n.Name != "" && !n.ended {
 		n.release()
 	}
 }

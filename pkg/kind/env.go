@@ -12,11 +12,13 @@ import (
 // Env is what the kinds work on: the open namespaces of one run for one topology.
 type Env struct {
 	Topology string
+	// Table lists the kinds in the order of creation.
+	Table []Kind
 	// Cookie is that of the host's own namespace.
 	Cookie uint64
 	Seam   *kernel.Seam
 	Record Record
-	// Sections are the namespaces that the run looks into, by name; the host's own is "".
+	// Sections are the namespaces that the run looks into, by name; the host's own is "". See [Env.Section].
 	Sections map[string]*Section
 	// Names are what is in /run/netns.
 	Names []string
@@ -33,11 +35,14 @@ type Env struct {
 	Warn func(string)
 
 	*wants
+	// mu guards Sections, inherited and prepared while steps are taken in several sections at once.
+	mu        sync.Mutex
 	inherited func() (inheritance, error) // see resetConf
 	prepared  bool                        // /run/netns is ready for namespaces
+	held      int                         // namespaces whose names are gone, and that are still open
+
 	processes func() (processes, error)
 	farEnds   map[*LiveLink]*Section // where the other ends of cables are
-	down      []Link                 // bridges that wait for their ports, see FinishLinks
 }
 
 // section and kind of objects. A namespace is in its own.
@@ -133,7 +138,7 @@ type Section struct {
 	NS *kernel.Namespace
 	// Owned says that the namespace is the topology's, or is about to be adopted, and so what is declared in it.
 	Owned bool
-	// Ending says that the namespace is about to be removed, and was not read for what is [Kind.Within] it.
+	// Ending says that the namespace is about to be removed: nothing but its links was read.
 	Ending bool
 	Links  []LiveLink
 	// Warnings are what listing the section has to tell beside its objects.
@@ -148,6 +153,8 @@ type Section struct {
 	hostNSID                 int                 // see number
 	nsids                    map[kernel.ID]int   // of others
 	uppers                   map[int][]*LiveLink // see stackedOn
+
+	down []Link // bridges that wait for their ports, see finishLinks
 
 	// plain says of a new namespace that a link which is made in it has of IPv6 what the kernel gives by default.
 	plain bool
@@ -251,9 +258,16 @@ func (s *Section) Index(name string) (int, error) {
 	return l.Index, nil
 }
 
-// section finds an open namespace.
+// Section finds an open namespace, nil for none, while others may be made.
+func (e *Env) Section(ns string) *Section {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.Sections[ns]
+}
+
+// section is Section with an error for none.
 func (e *Env) section(ns string) (*Section, error) {
-	s := e.Sections[ns]
+	s := e.Section(ns)
 	if s == nil {
 		return nil, fmt.Errorf("namespace %s is not there", ns)
 	}

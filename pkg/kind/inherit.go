@@ -60,10 +60,13 @@ func (p parameter) setting(dir string) setting {
 // so that on a host that routes every namespace would. What it has inherited is looked for in the first only. The calling thread is in the
 // namespace.
 func (e *Env) resetConf(ns *kernel.Namespace) (inheritance, error) {
+	e.mu.Lock()
 	if e.inherited == nil {
 		e.inherited = sync.OnceValues(func() (inheritance, error) { return inherit(ns) })
 	}
-	got, err := e.inherited()
+	inherited := e.inherited
+	e.mu.Unlock()
+	got, err := inherited()
 	if err != nil {
 		return got, err
 	}
@@ -76,7 +79,11 @@ func (e *Env) resetConf(ns *kernel.Namespace) (inheritance, error) {
 }
 
 // forgetInherited is for when namespaces may inherit something else from now on.
-func (e *Env) forgetInherited() { e.inherited = nil }
+func (e *Env) forgetInherited() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.inherited = nil
+}
 
 // inherit finds out what a namespace has inherited that is new, and that the calling thread is in. What lo has it took from the default, as
 // other links will, but for what it always has. One message tells that, so that of the default's files only those are read of which lo has

@@ -37,7 +37,7 @@ func putLinks(e *Env, changes []plan.Change) error {
 // otherEnd is a new cable's other end, as far as it follows from what the kernel has told of this one: with no index where it must be asked
 // for, because it may have something else of IPv6, or the kernel did not tell.
 func (e *Env) otherEnd(l Link, own LiveLink) LiveLink {
-	if s := e.Sections[l.NS]; s == nil || !s.plain {
+	if s := e.Section(l.NS); s == nil || !s.plain {
 		return LiveLink{}
 	}
 	return LiveLink{Index: own.Peer, Group: l.Group}
@@ -133,28 +133,22 @@ func (e *Env) finishLink(l Link, live LiveLink, hasMaster bool) error {
 		return err
 	}
 	if l.Type == Bridge && l.Up {
-		e.down = append(e.down, l)
+		s.down = append(s.down, l)
 		return nil
 	}
 	return e.addLinkLocal(s, l)
 }
 
-// FinishLinks brings new bridges up, after their ports: each end of a cable that comes up sends packets, and a bridge
-// that is up floods them to all ports that are there. It leaves those in other sections than in says. With an error comes the key
-// of the link.
-func (e *Env) FinishLinks(in func(ns string) bool) (plan.Key, error) {
-	var rest []Link
-	for i, l := range e.down {
-		if !in(l.NS) {
-			rest = append(rest, l)
-			continue
+// finishLinks brings the new bridges of a section up, after their ports: each end of a cable that comes up sends packets, and a
+// bridge that is up floods them to all ports that are there. With an error comes the key of the link.
+func finishLinks(e *Env, ns string) (plan.Key, error) {
+	s := e.Section(ns)
+	for s != nil && len(s.down) > 0 {
+		if err := e.bringUp(s.down[0]); err != nil {
+			return s.down[0].Key(), err
 		}
-		if err := e.bringUp(l); err != nil {
-			e.down = append(rest, e.down[i:]...)
-			return l.Key(), err
-		}
+		s.down = s.down[1:]
 	}
-	e.down = rest
 	return plan.Key{}, nil
 }
 

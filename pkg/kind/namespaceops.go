@@ -161,7 +161,7 @@ func putNamespace(e *Env, changes []plan.Change) error {
 		}
 		err := error(nil)
 		if c.Old == nil {
-			err = beginNamespaces(e, []plan.Object{n}, func() error { return nil })()
+			err = kernel.OnThread(func(t kernel.Thread) error { return e.createNamespace(t, n) })
 		} else {
 			err = e.updateNamespace(c.Old, n)
 		}
@@ -172,59 +172,13 @@ func putNamespace(e *Env, changes []plan.Change) error {
 	return nil
 }
 
-// beginNamespaces makes namespaces beside what follows: most of a namespace's cost is not under the lock that links are
-// made under.
-func beginNamespaces(e *Env, objects []plan.Object, stop func() error) (next func() error) {
-	type result struct {
-		section *Section
-		err     error
-	}
-	made := make(chan result, len(objects)+1)
-	go func() {
-		err := kernel.OnThread(func(t kernel.Thread) error {
-			for _, o := range objects {
-				n, ok := o.(Namespace)
-				if !ok {
-					return wrongType(KindNamespace, o)
-				}
-				if err := stop(); err != nil {
-					return err
-				}
-				s, err := e.createNamespace(t, n)
-				if err != nil {
-					return err
-				}
-				made <- result{section: s}
-			}
-			return nil
-		})
-		if err != nil {
-			made <- result{err: err}
-		}
-		close(made)
-	}()
-	return func() error {
-		r, ok := <-made
-		if !ok {
-			return stop()
-		}
-		if r.err == nil {
-			e.Sections[r.section.NS.Name] = r.section
-		}
-		return r.err
-	}
-}
-
-func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {
-	if !e.prepared {
-		if err := kernel.PrepareNetnsDir(e.Seam); err != nil {
-			return nil, err
-		}
-		e.prepared = true
+func (e *Env) createNamespace(t kernel.Thread, n Namespace) error {
+	if err := e.prepare(); err != nil {
+		return err
 	}
 	ns, err := kernel.Create(t, n.Name, e.Seam)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	got, err := e.resetConf(ns)
 	if err == nil {
@@ -235,11 +189,26 @@ func (e *Env) createNamespace(t kernel.Thread, n Namespace) (*Section, error) {
 	}
 	if err != nil {
 		ns.Close()
-		return nil, err
+		return err
 	}
 	s := NewSection(ns)
 	s.Owned, s.plain = true, got.plain
-	return s, nil
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.Sections[n.Name] = s
+	return nil
+}
+
+// prepare makes /run/netns ready for namespaces, once.
+func (e *Env) prepare() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.prepared {
+		return nil
+	}
+	err := kernel.PrepareNetnsDir(e.Seam)
+	e.prepared = err == nil
+	return err
 }
 
 // stampNamespace stamps lo and brings it up, in one message. Without a stamp it takes one away. As every link of ours,
@@ -281,48 +250,34 @@ func (e *Env) updateNamespace(old plan.Object, n Namespace) error {
 }
 
 // delNamespaces takes the names away from the namespaces that were found to have them, and from no others.
-func delNamespaces(e *Env, objects []plan.Object) error { return beginDelNamespaces(e, objects)() }
-
-// beginDelNamespaces is delNamespaces beside deletions of links. Each unmount waits for all processors to have noticed, so that several
-// at once take hardly longer than one. The namespaces are held open to the end, where there is room for that: when one ends, the kernel
-// takes the lock for it that those deletions need.
-func beginDelNamespaces(e *Env, objects []plan.Object) (wait func() error) {
-	var tasks []func(kernel.Thread) error
-	var held []*kernel.Namespace
-	room := kernel.Room()
+func delNamespaces(e *Env, objects []plan.Object) error {
 	for _, o := range objects {
 		n, ok := o.(Namespace)
 		if !ok {
-			return func() error { return wrongType(KindNamespace, o) }
+			return wrongType(KindNamespace, o)
 		}
-		s := e.Sections[n.Name]
-		switch {
-		case n.Leftover:
-			tasks = append(tasks, func(kernel.Thread) error { return kernel.Remove(n.Name, e.Seam) })
-		case s != nil: // else it is gone already
-			hold := len(held) < room
-			if hold {
-				held = append(held, s.NS)
-			}
-			tasks = append(tasks, func(t kernel.Thread) error {
-				err := s.NS.Delete(t)
-				if !hold {
-					s.NS.Close()
-				}
+		if n.Leftover {
+			if err := kernel.Remove(n.Name, e.Seam); err != nil {
 				return err
-			})
-			delete(e.Sections, n.Name)
+			}
+		} else if s := e.Section(n.Name); s != nil { // else it is gone already
+			if err := s.NS.Delete(); err != nil {
+				return err
+			}
+			e.letEnd(s.NS)
 		}
 	}
-	deleted := make(chan error, 1)
-	go func() {
-		deleted <- kernel.Each(e.Workers, len(tasks), func(t kernel.Thread, i int) error { return tasks[i](t) })
-	}()
-	return func() error {
-		err := <-deleted
-		for _, n := range held {
-			n.Close()
-		}
-		return err
+	return nil
+}
+
+// letEnd closes a namespace whose name is gone, which ends it, unless there is room to hold it open until the next look: when one ends, the
+// kernel takes the lock for it that other deletions need.
+func (e *Env) letEnd(n *kernel.Namespace) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.held < kernel.Room() {
+		e.held++
+		return
 	}
+	n.Close()
 }

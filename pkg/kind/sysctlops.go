@@ -249,7 +249,7 @@ func (e *Env) original(s *Section, k plan.Key, claim Claim) string {
 // needs nothing; a switch of forwarding needs all that it writes beside itself.
 func OriginalOf(e *Env, k plan.Key) (Claim, error) {
 	c := Claim{Wants: make(map[string]string)}
-	s := e.Sections[k.NS]
+	s := e.Section(k.NS)
 	if s == nil {
 		return c, nil
 	}

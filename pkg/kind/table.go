@@ -16,50 +16,53 @@ type Kind struct {
 	Put func(*Env, []plan.Change) error
 	// Del deletes objects of one namespace. What is gone already is no error.
 	Del func(*Env, []plan.Object) error
-	// Apart says that Del may run in several namespaces at once.
-	Apart bool
-	// Begin, if set, creates objects in their order, beside what comes after them in a plan, until stop returns an error.
-	// Next waits for one of them after another, and makes it known to the Env.
-	Begin func(e *Env, objects []plan.Object, stop func() error) (next func() error)
-	// BeginDel, if set, begins what Del does, beside deletions of links, and is one step in hand; the caller goes on when wait has given
-	// Del's error.
-	BeginDel func(*Env, []plan.Object) (wait func() error)
-	// Beside, if set, says of an object whether Put may run while what it does not need is being created.
-	Beside func(plan.Object) bool
-	// AfterLinks says that Put wants the links of its section to be finished: see [Env.FinishLinks].
-	AfterLinks bool
-	// Batch says that Put takes the changes of several steps at once; Del always does.
+	Schedule
+}
+
+// Schedule is what the planner and the executor know of a kind. All else they take from the steps themselves.
+type Schedule struct {
+	// Batch says that Put takes the changes of several steps in one section at once; Del always does.
 	Batch bool
+	// Waits says that Del does little but wait in the kernel, so that many may run at once: see [kernel.Waiters].
+	Waits bool
 	// Last says that a deletion can't be undone.
 	Last bool
-	// Within says that objects in a namespace end with it, and that nothing outside of its section hears of it when one of them, or of
-	// the host's, changes or ends.
-	Within bool
+	// Sections says that each object is a section: its steps use that one, and not the host's.
+	Sections bool
+	// Inherited says that a new section takes a copy of what the host has.
+	Inherited bool
+	// Finish, if set, completes what Put has made in a section, before anything of a later kind is made there. With an
+	// error comes the key of the object.
+	Finish func(e *Env, ns string) (plan.Key, error)
 }
 
 // table is made once: a run asks for a step's kind many times. It does not change.
 var table = []Kind{
-	{Name: KindNamespace, List: listNamespaces, Put: putNamespace, Del: delNamespaces, BeginDel: beginDelNamespaces,
-		Begin: beginNamespaces, Last: true},
+	{KindNamespace, listNamespaces, putNamespace, delNamespaces, Schedule{Waits: true, Last: true, Sections: true}},
 	// Defaults and global switches come before the links that take a copy of them; a link's own come after it, as its
 	// need says.
-	{Name: KindSysctl, List: listSysctls, Put: putSysctl, Del: delSysctls, Beside: insideNamespace, Within: true},
-	{Name: KindLink, List: listLinks, Put: putLinks, Del: delLinks, Apart: true, Beside: always},
-	{Name: KindAddress, List: listAddresses, Put: putAddress, Del: delAddresses, Beside: always, AfterLinks: true, Within: true},
+	{KindSysctl, within(listSysctls), putSysctl, delSysctls, Schedule{Inherited: true}},
+	{KindLink, listLinks, putLinks, delLinks, Schedule{Waits: true, Finish: finishLinks}},
+	{KindAddress, within(listAddresses), putAddress, delAddresses, Schedule{}},
 	// A gateway must be reachable when its route is made: after the addresses.
-	{Name: KindRoute, List: listRoutes, Put: putRoute, Del: delRoutes, Beside: always, AfterLinks: true, Within: true},
-	{Name: KindNAT, List: listNAT, Put: putNAT, Del: delNAT, Batch: true, AfterLinks: true, Within: true},
+	{KindRoute, within(listRoutes), putRoute, delRoutes, Schedule{}},
+	{KindNAT, within(listNAT), putNAT, delNAT, Schedule{Batch: true}},
+}
+
+// within leaves out what ends with a namespace that is about to be removed: that was not read.
+func within(list func(*Env, *Section) ([]plan.Have, error)) func(*Env, *Section) ([]plan.Have, error) {
+	return func(e *Env, s *Section) ([]plan.Have, error) {
+		if s.Ending {
+			return nil, nil
+		}
+		return list(e, s)
+	}
 }
 
 // Table lists the kinds in the order of creation.
 func Table() []Kind { return slices.Clone(table) }
 
 // Of gives the kind of what a key names.
-func Of(k plan.Key) *Kind {
-	return &table[slices.IndexFunc(table, func(row Kind) bool { return row.Name == k.Kind })]
+func (e *Env) Of(k plan.Key) *Kind {
+	return &e.Table[slices.IndexFunc(e.Table, func(row Kind) bool { return row.Name == k.Kind })]
 }
-
-func always(plan.Object) bool { return true }
-
-// insideNamespace says whether an object is in a namespace: those that are being made take a copy of what the host has.
-func insideNamespace(o plan.Object) bool { return o.Key().NS != "" }

@@ -162,20 +162,13 @@ func (r *run) claim(v kind.Sysctl) (changed bool, err error) {
 	if v.NS != "" && (v.Name == kind.Forwarding4 || v.Name == kind.Forwarding6) {
 		return false, nil // the namespace's own default governs it
 	}
-	c := r.record.claim(v.Key())
-	if c == nil {
-		was, err := kind.OriginalOf(r.env, v.Key())
-		if err != nil {
+	var was kind.Claim
+	if _, known := r.env.Record.Sysctl(v.Key()); !known {
+		if was, err = kind.OriginalOf(r.env, v.Key()); err != nil {
 			return false, err
 		}
-		r.record.Claims = append(r.record.Claims, claimEntry{v.Key(), was})
-		c = r.record.claim(v.Key())
 	}
-	if c.Wants[r.topology] == v.Value {
-		return false, nil
-	}
-	c.Wants[r.topology] = v.Value
-	return true, nil
+	return r.record.want(v.Key(), was, r.topology, v.Value), nil
 }
 
 // finish makes the host record tell the state that was reached.

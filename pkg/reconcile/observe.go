@@ -29,8 +29,8 @@ type run struct {
 	warned  map[string]bool
 	warning sync.Mutex
 	copies  map[kind.Place]string
-	// refused are the keys at which somebody else's was found since the run began.
-	refused []plan.Key
+	// refused are the keys at which somebody else's was found since the run began, of the steps that are being taken.
+	refused map[plan.Key]bool
 	// leaving says that the run takes all that is the topology's away.
 	leaving bool
 	// undoing says that the run goes back to what it found: nothing is added to what is wanted then.
@@ -53,14 +53,13 @@ func (r *run) observe(want []plan.Object, touched sections) (full []plan.Object,
 }
 
 func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, err error) {
-	r.refused = nil
 	r.Working(Working{Undoing: r.undoing})
 	last, before := r.env, r.sections()
 	if r.copies == nil {
 		r.copies = make(map[kind.Place]string)
 	}
 	r.env = &kind.Env{
-		Topology: r.topology, Cookie: r.cookie, Seam: r.Seam, Record: r.record.view(r.topology), Adopt: r.Adopt,
+		Topology: r.topology, Table: kind.Table(), Cookie: r.cookie, Seam: r.Seam, Record: r.record.view(r.topology), Adopt: r.Adopt,
 		Foreign: make(map[string]kind.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
 		Copies: r.copies,
 	}
@@ -78,7 +77,7 @@ func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, er
 // list lists the objects of all sections, of those that were not touched as before. Links come first: the others are
 // known by the names of theirs.
 func (r *run) list(touched sections) error {
-	table := kind.Table()
+	table := slices.Clone(r.env.Table)
 	slices.SortStableFunc(table, func(a, b kind.Kind) int {
 		return rankOfLink(a) - rankOfLink(b)
 	})
@@ -109,9 +108,6 @@ func (r *run) list(touched sections) error {
 func (r *run) listSection(table []kind.Kind, s *kind.Section) (have []plan.Have, err error) {
 	s.Warnings = nil
 	for _, k := range table {
-		if s.Ending && k.Within {
-			continue
-		}
 		list, err := k.List(r.env, s)
 		if err != nil {
 			return nil, fmt.Errorf("read namespace %q: %w", s.NS.Name, err)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -32,7 +33,9 @@ type record struct {
 	// Claims tells of sysctls that topologies want.
 	Claims []claimEntry `json:"sysctls,omitempty"`
 
-	dir  string
+	dir string
+	// mu guards Claims and disk while steps are taken in several sections at once.
+	mu   sync.Mutex
 	disk []byte // what the file holds
 }
 
@@ -84,6 +87,8 @@ func loadRecord(dir string) (*record, error) {
 
 // save writes the record, if it has changed, in the place of the old one; an empty one is removed.
 func (r *record) save(seam *kernel.Seam) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var data []byte
 	var err error
 	if !r.empty() {
@@ -157,6 +162,20 @@ func (r *record) claim(k plan.Key) *claimEntry {
 	return &r.Claims[i]
 }
 
+// want notes that a topology wants a value for a sysctl that was something else before. Changed says that the record did not know.
+func (r *record) want(k plan.Key, was kind.Claim, topology, value string) (changed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.claim(k)
+	if c == nil {
+		r.Claims = append(r.Claims, claimEntry{k, was})
+		c = &r.Claims[len(r.Claims)-1]
+	}
+	changed = c.Wants[topology] != value
+	c.Wants[topology] = value
+	return changed
+}
+
 // leave takes the topology's wish out of all claims but those that keep says, and forgets claims that nobody has.
 func (r *record) leave(topology string, keep func(plan.Key) bool) {
 	r.Claims = slices.DeleteFunc(r.Claims, func(c claimEntry) bool {
@@ -205,6 +224,8 @@ func (v view) HeldByOther(k plan.Key) bool {
 
 // Sysctl implements [kind.Record].
 func (v view) Sysctl(k plan.Key) (kind.Claim, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	if c := v.claim(k); c != nil {
 		return c.Claim, true
 	}

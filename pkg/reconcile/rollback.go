@@ -154,9 +154,10 @@ func (r *record) recall(before *record, topology string) {
 
 // clone is a copy that later changes don't reach.
 func (r *record) clone() *record {
-	c := *r
-	c.Pending, c.Held = cloneLists(r.Pending), cloneLists(r.Held)
-	c.Claims = slices.Clone(r.Claims)
+	c := &record{
+		Format: r.Format, Pending: cloneLists(r.Pending), Held: cloneLists(r.Held), Claims: slices.Clone(r.Claims),
+		dir: r.dir, disk: r.disk,
+	}
 	for i, e := range c.Claims {
 		wants := make(map[string]string, len(e.Wants))
 		for t, v := range e.Wants {
@@ -164,7 +165,7 @@ func (r *record) clone() *record {
 		}
 		c.Claims[i].Wants = wants
 	}
-	return &c
+	return c
 }
 
 func cloneLists(m map[string][]plan.Key) map[string][]plan.Key {
