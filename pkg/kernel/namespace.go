@@ -32,6 +32,7 @@ type Namespace struct {
 	cookie uint64
 
 	closed bool
+	ended  bool // it has no name any more
 	fd     int
 	route  *socket // nil while it rests
 	nft    *socket // nil while it rests, or before something is asked of it that is no look

@@ -64,10 +64,13 @@ func (p parameter) setting(dir string) setting {
 // calling thread is in the namespace.
 func resetConf(e *object.Env, ns *kernel.Namespace) (inheritance, error) {
 	all := object.In[namespaces](e)
+	all.mu.Lock()
 	if all.inherited == nil {
 		all.inherited = sync.OnceValues(func() (inheritance, error) { return inherit(ns) })
 	}
-	got, err := all.inherited()
+	inherited := all.inherited
+	all.mu.Unlock()
+	got, err := inherited()
 	if err != nil {
 		return got, err
 	}
@@ -80,7 +83,12 @@ func resetConf(e *object.Env, ns *kernel.Namespace) (inheritance, error) {
 }
 
 // forgetInherited is for when namespaces may inherit something else from now on.
-func forgetInherited(e *object.Env) { object.In[namespaces](e).inherited = nil }
+func forgetInherited(e *object.Env) {
+	all := object.In[namespaces](e)
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	all.inherited = nil
+}
 
 // inherit finds out what a namespace has inherited that is new, and that the calling thread is in. What lo has it took
 // from the default, as other links will, but for what it always has. One message tells that, so that of the default's

@@ -99,10 +99,10 @@ func isPlainFile(name string) bool {
 
 // namespaces is what a run keeps of namespaces.
 type namespaces struct {
-	prepared  bool // /run/netns is ready for them
-	inherited func() (inheritance, error)
-
 	mu        sync.Mutex
+	prepared  bool                        // /run/netns is ready for them
+	inherited func() (inheritance, error) // see resetConf
+	held      int                         // those whose names are gone, and that are still open
 	processes func() (processes, error)
 }
 
@@ -179,7 +179,7 @@ func putNamespace(e *object.Env, changes []plan.Change) error {
 		}
 		err := error(nil)
 		if c.Old == nil {
-			err = beginNamespaces(e, []plan.Object{n}, func() error { return nil })()
+			err = kernel.OnThread(func(t kernel.Thread) error { return createNamespace(e, t, n) })
 		} else {
 			err = updateNamespace(e, c.Old, n)
 		}
@@ -190,59 +190,13 @@ func putNamespace(e *object.Env, changes []plan.Change) error {
 	return nil
 }
 
-// beginNamespaces makes namespaces beside what follows: most of a namespace's cost is not under the lock that links are
-// made under.
-func beginNamespaces(e *object.Env, objects []plan.Object, stop func() error) (next func() error) {
-	type result struct {
-		section *object.Section
-		err     error
-	}
-	made := make(chan result, len(objects)+1)
-	go func() {
-		err := kernel.OnThread(func(t kernel.Thread) error {
-			for _, o := range objects {
-				n, ok := o.(Namespace)
-				if !ok {
-					return object.WrongType(object.KindNamespace, o)
-				}
-				if err := stop(); err != nil {
-					return err
-				}
-				s, err := createNamespace(e, t, n)
-				if err != nil {
-					return err
-				}
-				made <- result{section: s}
-			}
-			return nil
-		})
-		if err != nil {
-			made <- result{err: err}
-		}
-		close(made)
-	}()
-	return func() error {
-		r, ok := <-made
-		if !ok {
-			return stop()
-		}
-		if r.err == nil {
-			e.Sections[r.section.NS.Name] = r.section
-		}
-		return r.err
-	}
-}
-
-func createNamespace(e *object.Env, t kernel.Thread, n Namespace) (*object.Section, error) {
-	if all := object.In[namespaces](e); !all.prepared {
-		if err := kernel.PrepareNetnsDir(e.Seam); err != nil {
-			return nil, err
-		}
-		all.prepared = true
+func createNamespace(e *object.Env, t kernel.Thread, n Namespace) error {
+	if err := prepare(e); err != nil {
+		return err
 	}
 	ns, err := kernel.Create(t, n.Name, e.Seam)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	got, err := resetConf(e, ns)
 	if err == nil {
@@ -253,11 +207,25 @@ func createNamespace(e *object.Env, t kernel.Thread, n Namespace) (*object.Secti
 	}
 	if err != nil {
 		ns.Close()
-		return nil, err
+		return err
 	}
 	s := object.NewSection(ns)
 	s.Owned, s.Plain = true, got.plain
-	return s, nil
+	e.Made(s)
+	return nil
+}
+
+// prepare makes /run/netns ready for namespaces, once.
+func prepare(e *object.Env) error {
+	all := object.In[namespaces](e)
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.prepared {
+		return nil
+	}
+	err := kernel.PrepareNetnsDir(e.Seam)
+	all.prepared = err == nil
+	return err
 }
 
 // stampNamespace stamps lo and brings it up, in one message. Without a stamp it takes one away. As every link of ours,
@@ -304,51 +272,36 @@ func updateNamespace(e *object.Env, old plan.Object, n Namespace) error {
 
 // delNamespaces takes the names away from the namespaces that were found to have them, and from no others.
 func delNamespaces(e *object.Env, objects []plan.Object) error {
-	return beginDelNamespaces(e, objects)()
-}
-
-// beginDelNamespaces is delNamespaces beside deletions of links. Each unmount waits for all processors to have
-// noticed, so that several at once take hardly longer than one. The namespaces are held open to the end, where there
-// is room for that: when one ends, the kernel takes the lock for it that those deletions need.
-func beginDelNamespaces(e *object.Env, objects []plan.Object) (wait func() error) {
-	var tasks []func(kernel.Thread) error
-	var held []*kernel.Namespace
-	room := kernel.Room()
 	for _, o := range objects {
 		n, ok := o.(Namespace)
 		if !ok {
-			return func() error { return object.WrongType(object.KindNamespace, o) }
+			return object.WrongType(object.KindNamespace, o)
 		}
-		s := e.Sections[n.Name]
-		switch {
-		case n.Leftover:
-			tasks = append(tasks, func(kernel.Thread) error { return kernel.Remove(n.Name, e.Seam) })
-		case s != nil: // else it is gone already
-			hold := len(held) < room
-			if hold {
-				held = append(held, s.NS)
-			}
-			tasks = append(tasks, func(t kernel.Thread) error {
-				err := s.NS.Delete(t)
-				if !hold {
-					s.NS.Close()
-				}
+		if n.Leftover {
+			if err := kernel.Remove(n.Name, e.Seam); err != nil {
 				return err
-			})
-			delete(e.Sections, n.Name)
+			}
+		} else if s, err := e.Section(n.Name); err == nil { // else it is gone already
+			if err := s.NS.Delete(); err != nil {
+				return err
+			}
+			letEnd(e, s.NS)
 		}
 	}
-	deleted := make(chan error, 1)
-	go func() {
-		deleted <- kernel.Each(e.Workers, len(tasks), func(t kernel.Thread, i int) error { return tasks[i](t) })
-	}()
-	return func() error {
-		err := <-deleted
-		for _, n := range held {
-			n.Close()
-		}
-		return err
+	return nil
+}
+
+// letEnd closes a namespace whose name is gone, which ends it, unless there is room to hold it open until the next look:
+// when one ends, the kernel takes the lock for it that other deletions need.
+func letEnd(e *object.Env, n *kernel.Namespace) {
+	all := object.In[namespaces](e)
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.held < kernel.Room() {
+		all.held++
+		return
 	}
+	n.Close()
 }
 
 // undoNamespace wants back what a rollback can bring back: not what a crash has left.

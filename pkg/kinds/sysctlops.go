@@ -271,9 +271,9 @@ func claimSysctl(e *object.Env, o plan.Object) (value string, read func() (objec
 // ours needs nothing; a switch of forwarding needs all that it writes beside itself.
 func originalOf(e *object.Env, k plan.Key) (object.Claim, error) {
 	c := object.Claim{Wants: make(map[string]string)}
-	s := e.Sections[k.NS]
-	if s == nil {
-		return c, nil
+	s, err := e.Section(k.NS)
+	if err != nil {
+		return c, nil // it is made with the plan
 	}
 	if link, ok := object.SysctlOfLink(k.Name); ok && ownLink(e, s, link) {
 		return c, nil

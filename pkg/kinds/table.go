@@ -30,7 +30,7 @@ var namespaceRow = object.Kind{
 	Name: object.KindNamespace,
 	Read: readNamespaces, Owner: stampedNamespaces, Put: putNamespace, Del: delNamespaces,
 	Pending: madeOrRemoved, Undo: undoNamespace,
-	Schedule: object.Schedule{BeginDel: beginDelNamespaces, Begin: beginNamespaces, Last: true},
+	Schedule: object.Schedule{Waits: true, Last: true, Sections: true},
 }
 
 var sysctlRow = object.Kind{
@@ -38,53 +38,40 @@ var sysctlRow = object.Kind{
 	Put: putSysctl, Del: delSysctls,
 	Pending: always, // its value may be the one that was wanted before
 	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks,
-	Schedule: object.Schedule{Beside: insideNamespace, Within: true},
+	Schedule: object.Schedule{Inherited: true},
 }
 
 var linkRow = object.Kind{
 	Name: object.KindLink, First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
 	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Cuts: link.Cuts,
-	Schedule: object.Schedule{Apart: true, Beside: anywhere},
+	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
 
 var addressRow = object.Kind{
 	Name: KindAddress, Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Del: delAddresses,
 	Held: alone, Undo: undoAddress, Cuts: cutsAddress,
-	Schedule: object.Schedule{Beside: anywhere, AfterLinks: true, Within: true},
 }
 
 var routeRow = object.Kind{
 	Name: KindRoute, Ask: askRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
 	Held: alone, Cuts: cutsRoute,
-	Schedule: object.Schedule{Beside: anywhere, AfterLinks: true, Within: true},
 }
 
 var ruleRow = object.Kind{
 	Name: KindRule, Ask: askRules, Read: readRules, Owner: object.ByProtocol, Put: putRules, Del: delRules, Cuts: cutsRule,
 	// In a namespace it is held too: where rules were once wanted, they are asked for.
 	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
-	Schedule: object.Schedule{Beside: anywhere, Within: true},
 }
 
 var natRow = object.Kind{
 	Name: KindNAT, Fetch: fetchNAT, Read: listNAT, Owner: object.ByTable, Put: putNAT, Del: delNAT, Undo: undoNAT, Warn: warnNAT,
-	Schedule: object.Schedule{Batch: true, AfterLinks: true, Within: true},
+	Schedule: object.Schedule{Batch: true},
 }
 
 // alone says whether an object of the host stands on no link of ours, and so has no stamp to be known by.
 func alone(o plan.Object, onOurs bool) bool { return o.Key().NS == "" && !onOurs }
 
-func anywhere(plan.Object) bool { return true }
-
-// insideNamespace says whether an object is in a namespace: those that are being made take a copy of what the host has.
-func insideNamespace(o plan.Object) bool { return o.Key().NS != "" }
-
 // madeOrRemoved says whether an action makes or removes an object, rather than changing it in place.
 func madeOrRemoved(a plan.Action) bool { return a != plan.Update }
 
 func always(plan.Action) bool { return true }
-
-// Of gives the row of the kind that a key names.
-func Of(k plan.Key) *object.Kind {
-	return &table[slices.IndexFunc(table, func(row object.Kind) bool { return row.Name == k.Kind })]
-}

@@ -1,48 +1,39 @@
 package link
 
 import (
-	"sync"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// unfinished are links that come up after their ports: each end of a cable that comes up sends packets, and a bridge
-// that is up floods them to all ports that are there.
-type unfinished struct {
-	mu    sync.Mutex
-	links []made
-}
+// unfinished are the links of a section that come up after their ports: each end of a cable that comes up sends packets,
+// and a bridge that is up floods them to all ports that are there.
+type unfinished []made
 
 // made is a link as it shall be, and as it was made first.
 type made struct{ link, first Link }
 
-// Finish brings those links up that wait for their ports, in the sections that in says. With an error comes the key of
-// the link.
-func Finish(e *object.Env, in func(ns string) bool) (plan.Key, error) {
-	late := object.In[unfinished](e)
-	late.mu.Lock()
-	defer late.mu.Unlock()
-	var rest []made
-	for i, m := range late.links {
-		if !in(m.link.NS) {
-			rest = append(rest, m)
-			continue
-		}
-		if err := m.bringUp(e); err != nil {
-			late.links = append(rest, late.links[i:]...)
+// Finish brings those links of a section up that wait for their ports. With an error comes the key of the link.
+func Finish(e *object.Env, ns string) (plan.Key, error) {
+	s, err := e.Section(ns)
+	if err != nil {
+		return plan.Key{}, nil // nothing was made in it
+	}
+	late := object.In[unfinished](s)
+	for len(*late) > 0 {
+		m := (*late)[0]
+		if err := m.bringUp(e, s); err != nil {
 			return m.link.Key(), err
 		}
+		*late = (*late)[1:]
 	}
-	late.links = rest
 	return plan.Key{}, nil
 }
 
-func (m made) bringUp(e *object.Env) error {
+func (m made) bringUp(e *object.Env, s *object.Section) error {
 	l := m.link
-	s, index, err := e.LinkOf(l.NS, l.Ifname)
+	index, err := s.Index(l.Ifname)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func create(e *object.Env, links []Link) error {
 // otherEnd predicts the other end of a new cable from what the kernel has told of this one. It has no index where the
 // end must be asked for, because it may have something else of IPv6, or the kernel did not tell.
 func otherEnd(e *object.Env, l Link, own object.LiveLink) object.LiveLink {
-	if s := e.Sections[l.NS]; s == nil || !s.Plain {
+	if s, err := e.Section(l.NS); err != nil || !s.Plain {
 		return object.LiveLink{}
 	}
 	return object.LiveLink{Index: own.Lower, Group: l.Group}
@@ -177,10 +177,8 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 		return err
 	}
 	if typeOf(l.Type).Late && l.Up {
-		late := object.In[unfinished](e)
-		late.mu.Lock()
-		defer late.mu.Unlock()
-		late.links = append(late.links, made{l, first})
+		late := object.In[unfinished](s)
+		*late = append(*late, made{l, first})
 		return nil
 	}
 	return addLinkLocal(e, s, l)

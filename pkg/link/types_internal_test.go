@@ -103,7 +103,7 @@ func world(t *testing.T, thread kernel.Thread) *object.Env {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() {
-				if err := kernel.OnThread(n.Delete); err != nil {
+				if err := n.Delete(); err != nil {
 					t.Error(err)
 				}
 			})

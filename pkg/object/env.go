@@ -2,6 +2,8 @@ package object
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -16,7 +18,7 @@ type Env struct {
 	Record View
 	// Table lists the kinds.
 	Table []Kind
-	// Sections are the namespaces that the run looks into, by name; the host's own is "".
+	// Sections are the namespaces that the run looks into, by name; the host's own is "". See [Env.Section].
 	Sections map[string]*Section
 	// Names are what is in /run/netns.
 	Names []string
@@ -34,15 +36,31 @@ type Env struct {
 
 	*wants
 	Store
+	// mu guards Sections while steps are taken in several sections at once.
+	mu sync.Mutex
 }
 
-// Section finds an open namespace.
+// Section finds an open namespace, while others may be made.
 func (e *Env) Section(ns string) (*Section, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	s := e.Sections[ns]
 	if s == nil {
 		return nil, fmt.Errorf("namespace %s is not there", ns)
 	}
 	return s, nil
+}
+
+// Made makes a new namespace's section known.
+func (e *Env) Made(s *Section) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.Sections[s.NS.Name] = s
+}
+
+// Of gives the row of the kind that a key names.
+func (e *Env) Of(k plan.Key) *Kind {
+	return &e.Table[slices.IndexFunc(e.Table, func(row Kind) bool { return row.Name == k.Kind })]
 }
 
 // LinkOf finds the section and the index of a link.
@@ -87,9 +105,6 @@ func (e *Env) List(s *Section) (have []plan.Have, err error) {
 		return nil, fmt.Errorf("read namespace %q: %w", s.NS.Name, err)
 	}
 	for _, k := range e.Table {
-		if s.Ending && k.Within {
-			continue
-		}
 		list, err := k.Owner(e, s, k.Read(e, s))
 		if err != nil {
 			return nil, fmt.Errorf("read namespace %q: %w", s.NS.Name, err)

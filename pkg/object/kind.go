@@ -54,27 +54,21 @@ type Kind struct {
 	Schedule
 }
 
-// Schedule is what the executor needs to know of a kind.
+// Schedule is what the planner and the executor know of a kind. All else they take from the steps themselves.
 type Schedule struct {
-	// Apart says that Del may run in several namespaces at once.
-	Apart bool
-	// Begin, if set, creates objects in their order, beside what comes after them in a plan, until stop returns an error.
-	// Next waits for one of them after another, and makes it known to the Env.
-	Begin func(e *Env, objects []plan.Object, stop func() error) (next func() error)
-	// BeginDel, if set, begins what Del does, beside deletions of links, and is one step in hand; the caller goes on when
-	// wait has given Del's error.
-	BeginDel func(*Env, []plan.Object) (wait func() error)
-	// Beside, if set, says of an object whether Put may run while what it does not need is being created.
-	Beside func(plan.Object) bool
-	// AfterLinks says that Put wants the links of its section to be finished.
-	AfterLinks bool
-	// Batch says that Put takes the changes of several steps at once; Del always does.
+	// Batch says that Put takes the changes of several steps in one section at once; Del always does.
 	Batch bool
+	// Waits says that Del does little but wait in the kernel, so that many may run at once: see [kernel.Waiters].
+	Waits bool
 	// Last says that a deletion can't be undone.
 	Last bool
-	// Within says that objects in a namespace end with it, and that nothing outside of its section hears of it when one
-	// of them, or of the host's, changes or ends.
-	Within bool
+	// Sections says that each object is a section: its steps use that one, and not the host's.
+	Sections bool
+	// Inherited says that a new section takes a copy of what the host has.
+	Inherited bool
+	// Finish, if set, completes what Put has made in a section, before anything of a later kind is made there. With an
+	// error comes the key of the object.
+	Finish func(e *Env, ns string) (plan.Key, error)
 }
 
 // WrongType is the error of an operation that was handed an object of another kind: a defect of plumb.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -32,7 +33,9 @@ type Record struct {
 	// Claims tells of sysctls that topologies want.
 	Claims []ClaimEntry `json:"sysctls,omitempty"`
 
-	dir  string
+	dir string
+	// mu guards Claims and disk while steps are taken in several sections at once.
+	mu   sync.Mutex
 	disk []byte // what the file holds
 }
 
@@ -96,6 +99,8 @@ func LoadRecord(dir string) (*Record, error) {
 
 // Save writes the record, if it has changed, in the place of the old one; an empty one is removed.
 func (r *Record) Save(seam *kernel.Seam) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var data []byte
 	var err error
 	if !r.Empty() {
@@ -177,6 +182,21 @@ func (r *Record) At(k plan.Key) *ClaimEntry {
 	return &r.Claims[i]
 }
 
+// Want notes that a topology wants a value for an object that was something else before. Changed says that the record did
+// not know.
+func (r *Record) Want(k plan.Key, was Claim, topology, value string) (changed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.At(k)
+	if c == nil {
+		r.Claims = append(r.Claims, ClaimEntry{k, was})
+		c = &r.Claims[len(r.Claims)-1]
+	}
+	changed = c.Wants[topology] != value
+	c.Wants[topology] = value
+	return changed
+}
+
 // Leave takes the topology's wish out of all claims but those that keep says, and forgets claims that nobody has.
 func (r *Record) Leave(topology string, keep func(plan.Key) bool) {
 	r.Claims = slices.DeleteFunc(r.Claims, func(c ClaimEntry) bool {
@@ -208,13 +228,14 @@ func (r *Record) Recall(before *Record, topology string) {
 
 // Clone is a copy that later changes don't reach.
 func (r *Record) Clone() *Record {
-	c := *r
-	c.Pending, c.Held = cloneLists(r.Pending), cloneLists(r.Held)
-	c.Claims = slices.Clone(r.Claims)
+	c := &Record{
+		Format: r.Format, Pending: cloneLists(r.Pending), Held: cloneLists(r.Held), Claims: slices.Clone(r.Claims),
+		dir: r.dir, disk: r.disk,
+	}
 	for i, e := range c.Claims {
 		c.Claims[i].Wants = maps.Clone(e.Wants)
 	}
-	return &c
+	return c
 }
 
 func cloneLists(m map[string][]plan.Key) map[string][]plan.Key {
@@ -266,6 +287,8 @@ func (v View) HeldByOther(k plan.Key) bool {
 
 // Claim tells what is known about an object that some topology claims.
 func (v View) Claim(k plan.Key) (Claim, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	if c := v.At(k); c != nil {
 		return c.Claim, true
 	}

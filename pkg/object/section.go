@@ -118,7 +118,7 @@ func (e *Env) ReadWhole(s *Section) error {
 
 func (e *Env) fetch(s *Section, enter func(func() error) error) error {
 	for _, k := range e.Table {
-		if k.Fetch == nil || s.Ending && k.Within {
+		if k.Fetch == nil || s.Ending {
 			continue
 		}
 		if err := k.Fetch(e, s, enter); err != nil {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
-	"github.com/plumbnet/plumb/pkg/kinds"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -106,7 +105,7 @@ func left(p plan.Plan) string {
 func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 	pending := r.record.Pending[r.topology]
 	for _, s := range p.Steps {
-		if told := kindOf(s).Pending; s.Action == plan.Refuse || told == nil || !told(s.Action) {
+		if told := r.env.Of(s.Key()).Pending; s.Action == plan.Refuse || told == nil || !told(s.Action) {
 			continue
 		}
 		for _, c := range s.Changes {
@@ -118,7 +117,7 @@ func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 		}
 	}
 	r.record.SetPending(r.topology, pending)
-	r.record.SetHeld(r.topology, append(r.record.Held[r.topology], held(want)...))
+	r.record.SetHeld(r.topology, append(r.record.Held[r.topology], r.held(want)...))
 	for _, o := range want {
 		if r.env.Sections[o.Key().NS] == nil {
 			continue
@@ -131,7 +130,7 @@ func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 }
 
 // held lists the wanted objects that the record must tell to be ours.
-func held(want []plan.Object) []plan.Key {
+func (r *run) held(want []plan.Object) []plan.Key {
 	links := make(map[plan.Key]bool)
 	for _, o := range want {
 		if k := o.Key(); k.Kind == object.KindLink {
@@ -141,7 +140,7 @@ func held(want []plan.Object) []plan.Key {
 	var keys []plan.Key
 	for _, o := range want {
 		stands := func(k plan.Key) bool { return links[k] }
-		if told := kinds.Of(o.Key()).Held; told != nil && told(o, slices.ContainsFunc(o.Needs(), stands)) {
+		if told := r.env.Of(o.Key()).Held; told != nil && told(o, slices.ContainsFunc(o.Needs(), stands)) {
 			keys = append(keys, o.Key())
 		}
 	}
@@ -151,7 +150,7 @@ func held(want []plan.Object) []plan.Key {
 // claim notes that the topology wants to give a value to something that is not plumb's, and, when it is the first to, what the value
 // was. Changed says that the record did not know.
 func (r *run) claim(o plan.Object) (changed bool, err error) {
-	row := kinds.Of(o.Key())
+	row := r.env.Of(o.Key())
 	if row.Claim == nil {
 		return false, nil
 	}
@@ -159,27 +158,20 @@ func (r *run) claim(o plan.Object) (changed bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	c := r.record.At(o.Key())
-	if c == nil {
-		was, err := original()
-		if err != nil {
+	was, known := r.env.Record.Claim(o.Key())
+	if !known {
+		if was, err = original(); err != nil {
 			return false, err
 		}
-		r.record.Claims = append(r.record.Claims, object.ClaimEntry{Key: o.Key(), Claim: was})
-		c = r.record.At(o.Key())
 	}
-	if c.Wants[r.topology] == value {
-		return false, nil
-	}
-	c.Wants[r.topology] = value
-	return true, nil
+	return r.record.Want(o.Key(), was, r.topology, value), nil
 }
 
 // finish makes the host record tell the state that was reached.
 func (r *run) finish(want []plan.Object) error {
 	r.record.Leave(r.topology, r.env.Wanted)
 	r.record.SetPending(r.topology, nil)
-	r.record.SetHeld(r.topology, held(want))
+	r.record.SetHeld(r.topology, r.held(want))
 	return r.record.Save(r.Seam)
 }
 

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kinds"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -30,10 +29,16 @@ func (r *run) diff(want []plan.Object) plan.Plan {
 	if r.leaving || r.undoing {
 		have = r.passBy(have)
 	}
-	for _, k := range kinds.Table() {
+	for _, k := range r.env.Table {
 		o.Kinds = append(o.Kinds, k.Name)
 		if k.Last {
 			o.Last = append(o.Last, k.Name)
+		}
+		if k.Sections {
+			o.Namespaces = k.Name
+		}
+		if k.Inherited {
+			o.Inherited = append(o.Inherited, k.Name)
 		}
 	}
 	return plan.Diff(want, have, o)

@@ -56,8 +56,7 @@ func (l *lab) snoops() bool {
 	return strings.Contains(l.sh("ip", "-d", "link", "show", "br0"), " mcast_snooping 1 ")
 }
 
-// A bridge with a crowd of ports comes up when all else is done but what stands on it, with multicast snooping off until then; and
-// is taken down before its ports go.
+// A bridge with a crowd of ports comes up after them, with multicast snooping off until then, and is taken down before they go.
 func TestCrowd(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(crowd())
@@ -72,7 +71,7 @@ func TestCrowd(t *testing.T) {
 		t.Errorf("the bridge came up otherwise:\n%s", strings.Join(writes, "\n"))
 	}
 	for _, w := range writes[up+1:] {
-		if strings.HasPrefix(w, "c1") {
+		if strings.HasPrefix(w, "create link") {
 			t.Errorf("%q after the bridge came up", w)
 		}
 	}
@@ -86,7 +85,7 @@ func TestCrowd(t *testing.T) {
 	l.restored("after destroy", l.base.text)
 }
 
-// What went well before the bridge came up and is changed by somebody before it is read is found and mended.
+// What went well and is changed by somebody before it is read is found and mended.
 func TestCrowdVerified(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(crowd())

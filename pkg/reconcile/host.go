@@ -37,7 +37,7 @@ type Options struct {
 	Planned func(plan.Plan)
 	// Progress is called with what became of each step of Apply and Destroy, in their order, and again with one that fails after all.
 	Progress func(plan.Outcome)
-	// Working is called with what Apply and Destroy are at, by the thread that called them.
+	// Working is called with what Apply and Destroy are at. As Progress and Planned it is called by one thread at a time.
 	Working func(Working)
 	// Warn is called with each warning, without a trailing newline.
 	Warn func(string)
@@ -56,6 +56,8 @@ type Options struct {
 type Host struct {
 	Options
 	home
+	// rank, if set, ranks calls otherwise: tests take steps in any order that the plan allows.
+	rank func() int
 }
 
 // home is where a process runs: the host's own namespace, and what belongs to that.

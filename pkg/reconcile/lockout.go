@@ -3,7 +3,6 @@ package reconcile
 import (
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kinds"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -11,7 +10,7 @@ import (
 // guard turns steps that would cut the host off into refusals, unless that was allowed. They come first, as all refusals
 // do: should the plan be one of a later round, nothing of it is done.
 func (r *run) guard(p plan.Plan) plan.Plan {
-	if r.AllowDisconnect || !slices.ContainsFunc(p.Steps, touchesHost) {
+	if r.AllowDisconnect || !slices.ContainsFunc(p.Steps, r.touchesHost) {
 		return p
 	}
 	lines := object.FindLifelines(r.env.Sections[""])
@@ -20,7 +19,7 @@ func (r *run) guard(p plan.Plan) plan.Plan {
 			continue
 		}
 		for _, c := range s.Changes {
-			cuts := kinds.Of(c.Key()).Cuts
+			cuts := r.env.Of(c.Key()).Cuts
 			if cuts == nil {
 				continue
 			}
@@ -34,9 +33,9 @@ func (r *run) guard(p plan.Plan) plan.Plan {
 }
 
 // touchesHost says whether a step can cut a lifeline.
-func touchesHost(s plan.Step) bool {
+func (r *run) touchesHost(s plan.Step) bool {
 	return slices.ContainsFunc(s.Changes, func(c plan.Change) bool {
-		return c.Key().NS == "" && kinds.Of(c.Key()).Cuts != nil
+		return c.Key().NS == "" && r.env.Of(c.Key()).Cuts != nil
 	})
 }
 

@@ -30,8 +30,8 @@ type run struct {
 	warned  map[string]bool
 	warning sync.Mutex
 	copies  map[object.Place]string
-	// refused are the keys at which somebody else's was found since the run began.
-	refused []plan.Key
+	// refused are the keys at which somebody else's was found since the run began, of the steps that are being taken.
+	refused map[plan.Key]bool
 	// leaving says that the run takes all that is the topology's away.
 	leaving bool
 	// undoing says that the run goes back to what it found: nothing is added to what is wanted then.
@@ -54,7 +54,6 @@ func (r *run) observe(want []plan.Object, touched sections) (full []plan.Object,
 }
 
 func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, err error) {
-	r.refused = nil
 	r.Working(Working{Undoing: r.undoing})
 	last, before := r.env, r.sections()
 	if r.copies == nil {
@@ -222,7 +221,7 @@ func (r *run) complete(want []plan.Object) []plan.Object {
 	}
 	var more []plan.Object
 	for _, o := range want {
-		if row := kinds.Of(o.Key()); row.Also != nil {
+		if row := r.env.Of(o.Key()); row.Also != nil {
 			more = append(more, row.Also(r.env, o)...)
 		}
 	}

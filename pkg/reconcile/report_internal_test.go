@@ -40,8 +40,8 @@ func TestFailedStep(t *testing.T) {
 		}
 	}}}}
 	l := r.newLedger(b, false)
-	l.note(b[0], errors.Join(unix.EIO, unix.ENODEV))
-	l.note(b[1], nil)
+	l.note(0, errors.Join(unix.EIO, unix.ENODEV))
+	l.note(1, nil)
 	l.fail(b[1].Key(), errors.Join(unix.ENODEV, unix.EIO))
 	want := []string{"input/output error; no such device", "no such device; input/output error"}
 	if !slices.Equal(told, want) {

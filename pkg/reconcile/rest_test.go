@@ -82,7 +82,7 @@ func TestRest(t *testing.T) {
 	expect("when it is gone", fs.ErrNotExist)
 	l.script("ip netns add r0")
 	expect("when another has the name", kernel.ErrOther)
-	if err := kernel.OnThread(n.Delete); !errors.Is(err, kernel.ErrOther) {
+	if err := n.Delete(); !errors.Is(err, kernel.ErrOther) {
 		t.Errorf("delete when another has the name: %v, want %v", err, kernel.ErrOther)
 	}
 	l.script("ip netns del r0") // which is still there

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kinds"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -114,7 +113,7 @@ func (r *run) before(start []plan.Have, before *object.Record) []plan.Object {
 		if h.Class == plan.Foreign && !adopted[k] {
 			continue
 		}
-		row := kinds.Of(k)
+		row := r.env.Of(k)
 		if c := before.At(k); row.Claim != nil && (c == nil || c.Wants[r.topology] == "") {
 			continue // what the topology had not claimed goes back to its original, and the claim with it
 		}

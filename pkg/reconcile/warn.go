@@ -2,15 +2,13 @@ package reconcile
 
 import (
 	"fmt"
-
-	"github.com/plumbnet/plumb/pkg/kinds"
 )
 
 // warn says what no plan can mend. A warning that can't be found out is one itself.
 func (r *run) warn() {
 	for _, o := range r.want {
 		k := o.Key()
-		row := kinds.Of(k)
+		row := r.env.Of(k)
 		if row.Warn == nil {
 			continue
 		}
