@@ -20,7 +20,7 @@ func TestPlanner(t *testing.T) {
 	start := number("TEST_SEED", 7000)
 	cases := number("TEST_CASES", 20_000)
 	t.Logf("TEST_SEED=%d TEST_CASES=%d", start, cases)
-	refused, steps, narrowed := 0, 0, 0
+	refused, steps, freed, narrowed := 0, 0, 0, 0
 	for seed := start; seed < start+cases; seed++ {
 		c := newTrial(seed)
 		if err := c.run(); err != nil {
@@ -30,11 +30,17 @@ func TestPlanner(t *testing.T) {
 			refused++
 		}
 		steps += len(c.plan.Steps)
+		for _, s := range c.plan.Steps {
+			freed += len(s.Frees)
+		}
 		if c.narrowed {
 			narrowed++
 		}
 	}
-	t.Logf("%d refused, %d steps, %d of a few sections", refused, steps, narrowed)
+	t.Logf("%d refused, %d steps, %d objects freed, %d of a few sections", refused, steps, freed, narrowed)
+	if freed == 0 && cases > 1000 {
+		t.Error("no claim ever changed hands between two that stay")
+	}
 	if narrowed == 0 && cases > 1000 {
 		t.Error("nothing was planned for a few sections alone")
 	}
@@ -84,6 +90,9 @@ func options(adopt bool) plan.Options {
 	}
 	for _, k := range kind.Table() {
 		o.Kinds = append(o.Kinds, k.Name)
+		if k.Name == kind.KindLink {
+			o.Kinds = append(o.Kinds, kindTunnel)
+		}
 		if k.Last {
 			o.Last = append(o.Last, k.Name)
 		}
@@ -150,7 +159,7 @@ func (c *trial) narrow() error {
 		ns := sectionOf(h.Object.Key())
 		have[ns] = append(have[ns], h)
 	}
-	if e.WantsElsewhere(func(ns string) bool { return have[ns] != nil }) {
+	if c.tunneled() || e.WantsElsewhere(func(ns string) bool { return have[ns] != nil }) {
 		return nil
 	}
 	differs := make(map[string]bool)
@@ -184,6 +193,9 @@ func sectionOf(k plan.Key) string {
 func (c *trial) mustRefuse() bool {
 	for _, h := range c.have {
 		w := c.wanted[h.Object.Key()]
+		if t, ok := h.Object.(tunnel); ok && h.Class != plan.Ours && w == nil && claimed(c.wanted, t.Key(), t.ID) {
+			return true
+		}
 		if h.Class != plan.Foreign || w == nil {
 			continue
 		}
@@ -293,6 +305,9 @@ func (c *trial) touched() map[plan.Key]bool {
 	sequences := make(map[string]bool)
 	for _, k := range c.machine.fell {
 		touched[k] = true
+	}
+	for _, o := range c.want {
+		touched[o.Key()] = touched[o.Key()] || c.contends(o)
 	}
 	for _, s := range c.plan.Steps {
 		for _, ch := range s.Changes {

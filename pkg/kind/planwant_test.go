@@ -27,6 +27,7 @@ type part struct {
 	links      []kind.Link
 	addresses  []kind.Address
 	routes     []plan.Object
+	tunnels    []plan.Object
 	others     []plan.Object // sysctls and nat
 	connected  []kind.Address
 	unusedEnds []string
@@ -52,6 +53,9 @@ func wants(r *rand.Rand) []plan.Object {
 	for range r.IntN(4) {
 		w.cable(pick(r, w.sections), pick(r, w.sections))
 	}
+	if chance(w.Rand, 2) {
+		w.tunnels()
+	}
 	var objects []plan.Object
 	for _, p := range w.sections {
 		w.fill(p)
@@ -76,6 +80,7 @@ func (p *part) objects() []plan.Object {
 	for _, l := range p.links {
 		list = append(list, l)
 	}
+	list = append(list, p.tunnels...)
 	for _, a := range p.addresses {
 		list = append(list, a)
 	}
@@ -105,7 +110,8 @@ func (w *wanter) bridges(p *part) {
 	for _, name := range []string{"br0", "br1"} {
 		if chance(w.Rand, 3) {
 			l := w.link(p, name)
-			l.Type, l.STP, l.VLANFiltering, l.Snooping = kind.Bridge, plan.Some(chance(w.Rand, 4)), plan.Some(false), plan.Some(!chance(w.Rand, 4))
+			l.Type, l.STP, l.VLANFiltering = kind.Bridge, plan.Some(chance(w.Rand, 4)), plan.Some(false)
+			l.Snooping = plan.Some(!chance(w.Rand, 4))
 			p.links = append(p.links, l)
 		}
 	}
