@@ -21,7 +21,7 @@ func TestPlanner(t *testing.T) {
 	start := number("TEST_SEED", 7000)
 	cases := number("TEST_CASES", 20_000)
 	t.Logf("TEST_SEED=%d TEST_CASES=%d", start, cases)
-	refused, steps := 0, 0
+	refused, steps, freed := 0, 0, 0
 	for seed := start; seed < start+cases; seed++ {
 		c := newTrial(seed)
 		if err := c.run(); err != nil {
@@ -31,8 +31,14 @@ func TestPlanner(t *testing.T) {
 			refused++
 		}
 		steps += len(c.plan.Steps)
+		for _, s := range c.plan.Steps {
+			freed += len(s.Frees)
+		}
 	}
-	t.Logf("%d refused, %d steps", refused, steps)
+	t.Logf("%d refused, %d steps, %d objects freed", refused, steps, freed)
+	if freed == 0 && cases > 1000 {
+		t.Error("no claim ever changed hands between two that stay")
+	}
 }
 
 func number(env string, otherwise uint64) uint64 {
@@ -77,6 +83,9 @@ func options(adopt bool) plan.Options {
 	}
 	for _, k := range kinds.Table() {
 		o.Kinds = append(o.Kinds, k.Name)
+		if k.Name == object.KindLink {
+			o.Kinds = append(o.Kinds, kindTunnel)
+		}
 		if k.Last {
 			o.Last = append(o.Last, k.Name)
 		}
@@ -133,6 +142,9 @@ func (c *trial) run() error {
 func (c *trial) mustRefuse() bool {
 	for _, h := range c.have {
 		w := c.wanted[h.Object.Key()]
+		if t, ok := h.Object.(tunnel); ok && h.Class != plan.Ours && w == nil && claimed(c.wanted, t.Key(), t.ID) {
+			return true
+		}
 		if h.Class != plan.Foreign || w == nil {
 			continue
 		}
@@ -242,6 +254,9 @@ func (c *trial) touched() map[plan.Key]bool {
 	sequences := make(map[string]bool)
 	for _, k := range c.machine.fell {
 		touched[k] = true
+	}
+	for _, o := range c.want {
+		touched[o.Key()] = touched[o.Key()] || c.contends(o)
 	}
 	for _, s := range c.plan.Steps {
 		for _, ch := range s.Changes {

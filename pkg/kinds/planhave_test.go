@@ -29,6 +29,9 @@ func machineFor(r *rand.Rand, want []plan.Object) *machine {
 			m.drift(r)
 		}
 	}
+	if chance(r, 2) {
+		m.shuffle(r)
+	}
 	m.parameters(want)
 	m.fell = nil
 	return m
@@ -90,6 +93,8 @@ func (m *machine) alter(r *rand.Rand, o plan.Object) {
 	case kinds.NAT:
 		o.Rule += " log"
 		m.put(o)
+	case tunnel:
+		m.alterTunnel(r, o)
 	}
 }
 
@@ -208,7 +213,8 @@ func (m *machine) extra(r *rand.Rand, near plan.Object) {
 	case link.Link:
 		o = kinds.NewAddress(l.NS, l.Name, prefix("172.16.0.%d/24", 1+r.IntN(3)))
 		if chance(r, 2) {
-			o = kinds.Route{NS: l.NS, Dst: prefix("172.20.0.0/16"), Table: kinds.MainTable, Type: kinds.Unicast, Dev: plan.Some(l.Name)}
+			o = kinds.Route{NS: l.NS, Dst: prefix("172.20.0.0/16"), Table: kinds.MainTable,
+				Type: kinds.Unicast, Dev: plan.Some(l.Name)}
 		}
 	case kinds.NAT:
 		o = kinds.NAT{NS: l.NS, Entry: "rule by hand", Rule: "accept"}
@@ -256,7 +262,14 @@ func haves(r *rand.Rand, m *machine, want map[plan.Key]plan.Object, adopt bool) 
 				h.Class = plan.Loose
 			}
 		}
-		hidden := h.Class == plan.Foreign && !wanted(k) || foreign[object.NamespaceKey(k.NS)] && k.NS != "" && !adopt
+		held := false
+		if t, ok := o.(tunnel); ok {
+			if !wanted(k) && chance(r, 6) {
+				h.Class = pick(r, []plan.Class{plan.Loose, plan.Foreign})
+			}
+			held = claimed(want, k, t.ID)
+		}
+		hidden := h.Class == plan.Foreign && !wanted(k) && !held || foreign[object.NamespaceKey(k.NS)] && k.NS != "" && !adopt
 		if !hidden {
 			list = append(list, h)
 		}

@@ -51,6 +51,14 @@ func (m *machine) find(k plan.Key) plan.Object {
 
 // take carries out a step as package reconcile does.
 func (m *machine) take(s plan.Step) error {
+	for _, o := range s.Frees {
+		if m.find(o.Key()) != o {
+			return fmt.Errorf("%v is to be freed, and is not so there", o.Key())
+		}
+	}
+	for _, o := range s.Frees {
+		m.remove(o.Key())
+	}
 	switch s.Action {
 	case plan.Create:
 		return m.create(s.Changes)
@@ -62,7 +70,7 @@ func (m *machine) take(s plan.Step) error {
 		}
 	case plan.Replace:
 		for _, c := range s.Changes {
-			if c.Old != nil {
+			if c.Old != nil && !s.Freed {
 				m.remove(c.Key())
 			}
 		}
@@ -145,6 +153,8 @@ func (m *machine) check(o plan.Object) error {
 		}
 	case kinds.Route:
 		return m.checkRoute(o)
+	case tunnel:
+		return m.checkTunnel(o)
 	case kinds.Sysctl:
 		if dev, ok := object.SysctlOfLink(o.Name); ok && m.find(object.LinkKey(o.NS, dev)) == nil {
 			return fmt.Errorf("no link %s", dev)
@@ -159,7 +169,8 @@ func (m *machine) checkRoute(r kinds.Route) error {
 		if !ok || !l.Up || !r.Dst.Addr().Is4() && l.MTU < object.MinIPv6MTU {
 			return fmt.Errorf("no link %s that is up", h.Dev)
 		}
-		if h.Via.IsValid() && !m.has(func(a kinds.Address) bool { return a.NS == r.NS && a.Dev == h.Dev && a.Prefix.Contains(h.Via) }) {
+		near := func(a kinds.Address) bool { return a.NS == r.NS && a.Dev == h.Dev && a.Prefix.Contains(h.Via) }
+		if h.Via.IsValid() && !m.has(near) {
 			return fmt.Errorf("gateway %s is out of reach", h.Via)
 		}
 		if !h.Via.IsValid() && r.Dst.Addr().Is4() && r.Src.IsValid() && !m.hasIPv4(r.NS, h.Dev) {
@@ -298,6 +309,8 @@ func (m *machine) removedLink(l link.Link) {
 			return o.NS == l.NS && o.Dev == l.Name
 		case kinds.Route:
 			return over(o, l.NS, l.Name)
+		case tunnel:
+			return o.NS == l.NS && o.Dev == l.Name
 		case kinds.Sysctl:
 			return o.NS == l.NS && strings.HasPrefix(o.Name, "net.ipv4.conf."+l.Name+".")
 		}

@@ -29,6 +29,7 @@ type part struct {
 	links      []link.Link
 	addresses  []kinds.Address
 	routes     []plan.Object
+	tunnels    []plan.Object
 	others     []plan.Object // sysctls and nat
 	connected  []kinds.Address
 	unusedEnds []string
@@ -54,6 +55,9 @@ func wants(r *rand.Rand) []plan.Object {
 	for range r.IntN(4) {
 		w.cable(pick(r, w.sections), pick(r, w.sections))
 	}
+	if chance(w.Rand, 2) {
+		w.tunnels()
+	}
 	var objects []plan.Object
 	for _, p := range w.sections {
 		w.fill(p)
@@ -78,6 +82,7 @@ func (p *part) objects() []plan.Object {
 	for _, l := range p.links {
 		list = append(list, l)
 	}
+	list = append(list, p.tunnels...)
 	for _, a := range p.addresses {
 		list = append(list, a)
 	}

@@ -108,6 +108,6 @@ func (p *planner) unitOf(k Key) *unit {
 // givesUp says whether a unit can be made anew, and does not claim what it holds any longer.
 func (p *planner) givesUp(u *unit, claim Key) bool {
 	return !slices.ContainsFunc(u.objects, func(o Object) bool {
-		return p.refused[o.Key()] || p.adopts(o.Key()) || slices.Contains(claims(o), claim)
+		return p.refused[o.Key()] || slices.Contains(claims(o), claim)
 	})
 }

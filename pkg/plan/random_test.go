@@ -47,7 +47,7 @@ func TestRandom(t *testing.T) {
 }
 
 func seeds() (start, cases uint64) {
-	start, cases = 1, 2000
+	start, cases = 1, 800
 	if n, err := strconv.ParseUint(os.Getenv("TEST_SEED"), 10, 64); err == nil {
 		start = n
 	}
