@@ -26,8 +26,8 @@ func (t *thread) rest() {
 	t.using = t.using[:0]
 }
 
-// OnThread runs f on a thread of its own, and puts the thread back into the namespace that it came from. When that fails
-// the thread is never used again: it ends with its goroutine.
+// OnThread runs f on a thread of its own, and puts the thread back into the namespace that it came from. When that
+// fails the thread is never used again: it ends with its goroutine.
 func OnThread(f func(Thread) error) error {
 	done := make(chan error, 1)
 	go func() {
@@ -50,8 +50,9 @@ func OnThread(f func(Thread) error) error {
 	return <-done
 }
 
-// Waiters is how many threads to have, where there may be as many workers, for calls that do nothing but wait in the kernel, as
-// for all processors to have noticed what was unlinked: a deletion does for 20 ms, and many at once hardly longer. One is one.
+// Waiters is how many threads to have, where there may be as many workers, for calls that do nothing but wait in the
+// kernel, as for all processors to have noticed what was unlinked: a deletion does for 20 ms, and many at once hardly
+// longer. One is one.
 func Waiters(workers int) int {
 	const many = 32
 	if workers <= 1 {

@@ -298,7 +298,7 @@ func (l Link) createMessage(master int, peer *Link, peerNS int) *nl.NetlinkReque
 
 // finishMessage sets what the kernel does not take when it makes the link.
 func (l Link) finishMessage(index, master int) *nl.NetlinkRequest {
-	m := indexRequest(index, bit(l.Up && l.Type != Bridge), unix.IFF_UP) // a bridge: see FinishLinks
+	m := indexRequest(index, bit(l.Up && l.Type != Bridge), unix.IFF_UP) // a bridge: see finishLinks
 	m.raw(unix.IFLA_IFALIAS, []byte(l.Alias))
 	if l.Type == Bridge {
 		m.u32(unix.IFLA_MTU, l.MTU) // see createLinks

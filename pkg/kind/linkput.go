@@ -139,8 +139,8 @@ func (e *Env) finishLink(l Link, live LiveLink, hasMaster bool) error {
 	return e.addLinkLocal(s, l)
 }
 
-// finishLinks brings the new bridges of a section up, after their ports: each end of a cable that comes up sends packets, and a
-// bridge that is up floods them to all ports that are there. With an error comes the key of the link.
+// finishLinks brings the new bridges of a section up, after their ports: each end of a cable that comes up sends packets,
+// and a bridge that is up floods them to all ports that are there. With an error comes the key of the link.
 func finishLinks(e *Env, ns string) (plan.Key, error) {
 	s := e.Section(ns)
 	for s != nil && len(s.down) > 0 {

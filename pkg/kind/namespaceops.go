@@ -270,8 +270,8 @@ func delNamespaces(e *Env, objects []plan.Object) error {
 	return nil
 }
 
-// letEnd closes a namespace whose name is gone, which ends it, unless there is room to hold it open until the next look: when one ends, the
-// kernel takes the lock for it that other deletions need.
+// letEnd closes a namespace whose name is gone, which ends it, unless there is room to hold it open until the next look:
+// when one ends, the kernel takes the lock for it that other deletions need.
 func (e *Env) letEnd(n *kernel.Namespace) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -40,8 +40,8 @@ type run struct {
 // looks bounds how often a host is looked at anew on which a namespace went during a look.
 const looks = 5
 
-// observe reads all live objects that are the topology's, or that stand where one of want shall, in the sections that can have changed
-// since the last time; nil for all. What is there is in r.lists.
+// observe reads all live objects that are the topology's, or that stand where one of want shall, in the sections that
+// can have changed since the last time; nil for all. What is there is in r.lists.
 func (r *run) observe(want []plan.Object, touched sections) (full []plan.Object, err error) {
 	for range looks {
 		if full, err = r.look(want, touched); !errors.Is(err, kernel.ErrGone) {
@@ -59,7 +59,8 @@ func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, er
 		r.copies = make(map[kind.Place]string)
 	}
 	r.env = &kind.Env{
-		Topology: r.topology, Table: kind.Table(), Cookie: r.cookie, Seam: r.Seam, Record: r.record.view(r.topology), Adopt: r.Adopt,
+		Topology: r.topology, Table: kind.Table(), Cookie: r.cookie, Seam: r.Seam, Record: r.record.view(r.topology),
+		Adopt:   r.Adopt,
 		Foreign: make(map[string]kind.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
 		Copies: r.copies,
 	}
@@ -206,8 +207,11 @@ func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, be
 	return s, stamp, err
 }
 
-// openLinks opens a namespace, and reads its links. It gives nil when none has the name: listing the namespaces tells what to do about it.
-func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace, before *kind.Section) (*kind.Section, error) {
+// openLinks opens a namespace, and reads its links. It gives nil when none has the name: listing the namespaces tells
+// what to do about it.
+func (r *run) openLinks(
+	t kernel.Thread, name string, host *kernel.Namespace, before *kind.Section,
+) (*kind.Section, error) {
 	var open *kernel.Namespace
 	if before != nil {
 		open = before.NS
@@ -240,8 +244,8 @@ func (r *run) wanted(t *topology.Topology) []plan.Object {
 	return want
 }
 
-// complete adds to what the file wants what only the live host can tell: accept_ra of uplinks that would forget their routes when
-// IPv6 is forwarded.
+// complete adds to what the file wants what only the live host can tell: accept_ra of uplinks that would forget their
+// routes when IPv6 is forwarded.
 func (r *run) complete(want []plan.Object) []plan.Object {
 	if r.undoing {
 		return want

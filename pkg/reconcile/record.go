@@ -76,7 +76,8 @@ func loadRecord(dir string) (*record, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("host record: %s is damaged (%w): without it sysctls can't be restored; remove it to go on", path, err)
+		return nil, fmt.Errorf("host record: %s is damaged (%w): without it sysctls can't be restored; remove it to go on",
+			path, err)
 	}
 	if r.Format != recordFormat {
 		return nil, fmt.Errorf("host record: %s is of the form %q, which this version does not know", path, r.Format)
@@ -162,7 +163,8 @@ func (r *record) claim(k plan.Key) *claimEntry {
 	return &r.Claims[i]
 }
 
-// want notes that a topology wants a value for a sysctl that was something else before. Changed says that the record did not know.
+// want notes that a topology wants a value for a sysctl that was something else before. Changed says that the record
+// did not know.
 func (r *record) want(k plan.Key, was kind.Claim, topology, value string) (changed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
