@@ -7,14 +7,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Use has a thread open the namespace when something needs that which was closed, and closes it when f of [OnThread] or [Each] returns: a
-// thousand that are looked at one after the other need few descriptors, and room for more has its price, see [MakeRoom].
+// Use has a thread open the namespace when something needs it, and close it when f of [OnThread] or [Each] has
+// returned. A thousand that are looked at one after the other need few descriptors then; room for more has its price,
+// see [MakeRoom].
 func (n *Namespace) Use(t Thread) {
 	n.user, t.using = t, append(t.using, n)
 }
 
-// rest closes the sockets until the namespace is used again. Those of one without a name stay open: it could not be found again, and
-// when one ends is for the caller to say.
+// rest closes the sockets until the namespace is used again. One without a name stays open: it could not be found
+// again, and the caller says when it ends.
 func (n *Namespace) rest() {
 	n.user = Thread{}
 	if n.Name != "" && !n.ended {
@@ -29,7 +30,8 @@ func (n *Namespace) Stands() bool {
 	return err == nil && (ID{st.Dev, st.Ino}) == n.id && st.Ctim == n.born
 }
 
-// wakeOn ends a rest. By the name another may be found meanwhile, which has another cookie. Errors wrap [ErrClosed] or [ErrGone].
+// wakeOn opens the namespace again. By its name another may be found meanwhile, which has another cookie. Errors wrap
+// [ErrClosed] or [ErrGone].
 func (n *Namespace) wakeOn(t Thread) error {
 	switch {
 	case n.closed:
@@ -49,7 +51,7 @@ func (n *Namespace) wakeOn(t Thread) error {
 	return nil
 }
 
-// wake ends a rest, on a thread of its own unless one uses the namespace.
+// wake opens the namespace if it rests: on the thread that uses it, else on one of its own.
 func (n *Namespace) wake() error {
 	switch {
 	case n.route != nil:
@@ -78,8 +80,8 @@ func (n *Namespace) FD() (int, error) {
 	return n.fd, err
 }
 
-// Borrow calls f with such a descriptor that is f's alone. The namespace need not be awake, and others may use it meanwhile. It is for
-// questions only: the namespace is known by its number, which another can have got by now.
+// Borrow calls f with such a descriptor that is f's alone. The namespace need not be awake, and others may use it
+// meanwhile. It is for questions only: the namespace is known by its number, which another can have got by now.
 func (n *Namespace) Borrow(f func(fd int) error) error {
 	switch {
 	case n.closed:

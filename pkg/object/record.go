@@ -88,7 +88,8 @@ func LoadRecord(dir string) (*Record, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("host record: %s is damaged (%w): without it sysctls can't be restored; remove it to go on", path, err)
+		return nil, fmt.Errorf("host record: %s is damaged (%w): without it sysctls can't be restored; remove it to go on",
+			path, err)
 	}
 	if r.Format != recordFormat {
 		return nil, fmt.Errorf("host record: %s is of the form %q, which this version does not know", path, r.Format)

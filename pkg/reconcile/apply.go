@@ -147,8 +147,8 @@ func (r *run) held(want []plan.Object) []plan.Key {
 	return keys
 }
 
-// claim notes that the topology wants to give a value to something that is not plumb's, and, when it is the first to, what the value
-// was. Changed says that the record did not know.
+// claim notes that the topology wants to give a value to something that is not plumb's, and, when it is the first to,
+// what the value was. Changed says that the record did not know.
 func (r *run) claim(o plan.Object) (changed bool, err error) {
 	row := r.env.Of(o.Key())
 	if row.Claim == nil {

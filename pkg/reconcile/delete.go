@@ -16,10 +16,10 @@ type place struct {
 	left int // how many of its steps have no call yet
 }
 
-// deletions chooses the sections in which to delete, a call for each. Of a cable's two ends either will do, and as few sections as may be are
-// wanted: the kernel waits for all processors in each of them. So the one in which most is left to delete is taken, time after time. A call
-// deletes all that is in its section, also what another has deleted already: a group of links can go as a whole then, and what has gone is
-// no error.
+// deletions chooses the sections in which to delete, with a call for each. Of a cable's two ends either will do, and
+// fewer sections are better: the kernel waits for all processors in each. So the section with most left to delete is
+// taken, again and again. A call deletes all that is in its section, also what another has deleted already: a group of
+// links can go as a whole then, and what has gone is no error.
 func (r *run) deletions(u *unit, steps []plan.Step) (chosen []*call) {
 	all, at := r.places(u, steps)
 	if !slices.ContainsFunc(u.steps, func(i int) bool { return len(r.sectionsOf(steps[i])) > 1 }) {

@@ -13,8 +13,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// executor takes the steps of a plan. A step runs as soon as all that it comes after have ended and its sections are free, on as many
-// workers as there are. Of what it knows of kinds, [object.Schedule] is all.
+// executor takes the steps of a plan. A step runs as soon as all that it comes after have ended and its sections are
+// free, on as many workers as there are. All that it knows of a kind is its [object.Schedule].
 type executor struct {
 	*run
 	steps []plan.Step
@@ -24,13 +24,13 @@ type executor struct {
 	// pastFailures says that a failure keeps nothing else from being taken.
 	pastFailures bool
 
-	mu      sync.Mutex
-	changed sync.Cond // a call has ended
+	mu      sync.Mutex // of all below, and of the units
+	ended   sync.Cond  // a call has
 	queue   *queue
 	ledger  *ledger
-	running int // calls
-	waiting int // those of them that have no worker
-	stopped bool
+	running int  // calls
+	waiting int  // those of them that have no worker
+	stopped bool // no more calls are made
 	failed  []failure
 }
 
@@ -40,14 +40,14 @@ type failure struct {
 	err    error
 }
 
-// execute takes steps until one fails, or past failures. With one worker it takes them in their order. Past failures it always does, but
-// deletions that wait in the kernel wait together.
+// execute takes steps until one fails, or past failures. With one worker it takes them in the order of the plan. Past
+// failures it always does, but deletions that wait in the kernel wait together.
 func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) error {
 	x := &executor{
-		run: r, steps: steps, units: r.graph(steps, pastFailures), waiters: kernel.Waiters(r.Workers) - 1, pastFailures: pastFailures,
-		queue: newQueue(), ledger: r.newLedger(steps, unplanned),
+		run: r, steps: steps, units: r.graph(steps, pastFailures), queue: newQueue(), ledger: r.newLedger(steps, unplanned),
+		waiters: kernel.Waiters(r.Workers) - 1, pastFailures: pastFailures,
 	}
-	x.changed.L = &x.mu
+	x.ended.L = &x.mu
 	r.refused = refusals(steps)
 	workers := r.Workers
 	if pastFailures {
@@ -64,8 +64,8 @@ func (r *run) execute(steps []plan.Step, unplanned, pastFailures bool) error {
 	return x.end()
 }
 
-// setRanks says which calls go first. With one worker that is the plan's order. Several finish what they have begun before they begin
-// something else, so that what is slow to begin goes on beside all that can be done meanwhile.
+// setRanks says which calls go first. With one worker that is the order of the plan. Several finish what they have
+// begun before they begin something else: so a section is done soon after it was made, and the rest is made meanwhile.
 func (x *executor) setRanks(workers int) {
 	for _, u := range x.units {
 		for _, c := range u.calls {
@@ -73,9 +73,9 @@ func (x *executor) setRanks(workers int) {
 			case x.rank != nil && !x.pastFailures:
 				c.rank = x.rank()
 			case workers > 1:
-				c.rank = c.number - u.depth<<32
+				c.rank = int64(c.number) - int64(u.depth)<<32
 			default:
-				c.rank = c.number
+				c.rank = int64(c.number)
 			}
 		}
 	}
@@ -100,12 +100,12 @@ func (x *executor) ready(u *unit) {
 		x.queue.push(c)
 	}
 	if len(u.calls) == 0 {
-		x.ended(u)
+		x.release(u)
 	}
 }
 
-// ended makes those units ready that only waited for this one.
-func (x *executor) ended(u *unit) {
+// release makes those units ready that only waited for this one.
+func (x *executor) release(u *unit) {
 	for _, next := range u.next {
 		if next.missing--; next.missing == 0 {
 			x.ready(next)
@@ -133,7 +133,7 @@ func (x *executor) work() {
 		case x.running == 0:
 			return
 		default:
-			x.changed.Wait()
+			x.ended.Wait()
 		}
 	}
 }
@@ -180,10 +180,10 @@ func (x *executor) make(c *call) {
 		c.err = err
 		if c.left--; c.left == 0 {
 			x.note(c.unit)
-			x.ended(c.unit)
+			x.release(c.unit)
 		}
 	}
-	x.changed.Broadcast()
+	x.ended.Broadcast()
 }
 
 // note notes what became of the steps of a unit: of a deletion that can be made in several sections one is enough.
@@ -209,7 +209,7 @@ func (x *executor) note(u *unit) {
 // end tells how the steps have ended, those that were not taken too.
 func (x *executor) end() error {
 	for _, u := range x.units {
-		if u.left > 0 && x.stopped { // of deletions some may have been made
+		if u.left > 0 { // of its deletions some may have been made
 			x.note(u)
 		}
 	}

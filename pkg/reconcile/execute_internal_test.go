@@ -40,7 +40,8 @@ type bench struct {
 	hook   func(event) error // called in the midst of each call
 }
 
-// newBench has the kinds rooms, which are sections, cords, which have a finish, and things, of which several are put at once.
+// newBench has the kinds rooms, which are sections, cords, which have a finish, and things, of which several are put
+// at once.
 func newBench(workers int) *bench {
 	b := new(bench)
 	b.run = &run{ctx: context.Background(), env: new(object.Env), Host: &Host{Options: Options{
@@ -119,7 +120,8 @@ func text(s plan.Step) string {
 	return fmt.Sprintf("%s %s %s", s.Action, s.Key().Kind, s.Key().Place())
 }
 
-// steps reads one a line: the phase, an action, a kind, the places of its objects, and after a bar the numbers of those that it comes after.
+// steps reads one a line: the phase, an action, a kind, the places of its objects, and after a bar the numbers of
+// those that it comes after.
 func steps(lines string) (list []plan.Step) {
 	for line := range strings.Lines(lines) {
 		words, after, _ := strings.Cut(strings.TrimSpace(line), "|")
@@ -179,8 +181,8 @@ const house = `
 	5 delete room d
 `
 
-// With one worker the steps are taken in the order of the plan: what a call can take at once together, and what finishes the cords of a section
-// before anything of a later kind is made there.
+// With one worker the steps are taken in the order of the plan: what a call can take at once together, and what
+// finishes the cords of a section before anything of a later kind is made there.
 func TestExecuteInOrder(t *testing.T) {
 	b := newBench(1)
 	if err := b.execute(steps(house), false, false); err != nil {
@@ -250,7 +252,9 @@ func TestExecuteFails(t *testing.T) {
 func TestExecutePastFailures(t *testing.T) {
 	b := newBench(4)
 	b.hook = func(e event) error {
-		if e.what == "put" && strings.HasPrefix(e.steps[0], "lamp") || e.what == "finish" || e.what == "del" && e.sections[0] == "c" {
+		switch {
+		case e.what == "finish", e.what == "put" && strings.HasPrefix(e.steps[0], "lamp"),
+			e.what == "del" && e.sections[0] == "c":
 			return fmt.Errorf("no %s", e.what)
 		}
 		return nil
@@ -287,7 +291,8 @@ func TestExecuteInterrupted(t *testing.T) {
 			}
 			return nil
 		}
-		if err := b.execute(steps(house), false, false); !errors.Is(err, errInterrupted) || err.Error() != errInterrupted.Error() {
+		err := b.execute(steps(house), false, false)
+		if !errors.Is(err, errInterrupted) || err.Error() != errInterrupted.Error() {
 			t.Errorf("%d workers: %v", workers, err)
 		}
 		last := b.report.Outcomes[len(b.report.Outcomes)-1]
@@ -342,19 +347,21 @@ func TestExecuteAtOnce(t *testing.T) {
 		}
 		return nil
 	}
-	if err := b.execute(steps("2 create room a\n2 create room b\n2 create room c\n2 create cord a/c b/c | 0 1"), false, false); err != nil {
+	list := steps("2 create room a\n2 create room b\n2 create room c\n2 create cord a/c b/c | 0 1")
+	if err := b.execute(list, false, false); err != nil {
 		t.Error(err)
 	}
 }
 
-// Random plans, of which several workers take what they may: each call comes after all that it must, and one at a time uses a section.
+// Random plans, of which several workers take what they may: each call comes after all that it must, and one at a time
+// uses a section.
 func TestExecuteRandom(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		list := randomSteps(r)
 		b := newBench(1 + r.IntN(4))
 		if r.IntN(2) == 0 {
-			b.rank = r.Int
+			b.rank = r.Int64
 		}
 		pastFailures := r.IntN(2) == 0
 		if err := b.execute(list, false, pastFailures); err != nil {
@@ -458,7 +465,8 @@ func (b *bench) check(t *testing.T, list []plan.Step, pastFailures bool) {
 		for j := range i {
 			same := s.Action == list[j].Action && s.Key().Kind == list[j].Key().Kind
 			together := same && s.Action == plan.Delete || pastFailures && (same && s.Key().Kind == "book" ||
-				s.Action == plan.Delete && list[j].Action == plan.Delete && b.env.Of(s.Key()).Waits && b.env.Of(list[j].Key()).Waits)
+				s.Action == plan.Delete && list[j].Action == plan.Delete &&
+					b.env.Of(s.Key()).Waits && b.env.Of(list[j].Key()).Waits)
 			if slices.Contains(s.After, j) && !together || list[j].Phase < s.Phase && !(pastFailures && together) {
 				if _, before := when(list[j]); before > begin {
 					t.Errorf("step %d begins before step %d has ended", i, j)
@@ -469,7 +477,8 @@ func (b *bench) check(t *testing.T, list []plan.Step, pastFailures bool) {
 	b.checkFinished(t)
 }
 
-// checkFinished says that nothing of a later kind is made in a section whose cords are not finished, and none is left so.
+// checkFinished says that nothing of a later kind is made in a section whose cords are not finished, and none is left
+// so.
 func (b *bench) checkFinished(t *testing.T) {
 	t.Helper()
 	open := make(map[string]bool)

@@ -39,7 +39,8 @@ func besideNet() string {
 	return b.String()
 }
 
-// With several threads the steps end in another order, and are told in that of the plan; what the run is at is told as it is.
+// With several threads the steps end in another order, and are told in that of the plan; what the run is at is told as
+// it is.
 func TestBesideOrder(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(besideNet())

@@ -223,7 +223,8 @@ func about(item, line, both string) bool {
 	return false
 }
 
-// inSection splits the words of a label, of which the first may be a namespace, as in "ns1 default" and "default table 7".
+// inSection splits the words of a label, of which the first may be a namespace, as in "ns1 default" and "default table
+// 7".
 func inSection(words []string) (section, name string) {
 	if len(words) == 1 || words[1] == "table" || words[1] == "metric" {
 		return "host", words[0]
@@ -231,8 +232,8 @@ func inSection(words []string) (section, name string) {
 	return words[0], words[1]
 }
 
-// ofSysctl says whether a line is about a parameter, or about what it writes beside itself: a switch of forwarding those
-// of all links, and what a router has; a default those of links.
+// ofSysctl says whether a line is about a parameter, or about what it writes beside itself: a switch of forwarding
+// those of all links, and what a router has; a default those of links.
 func ofSysctl(words []string, line string) bool {
 	section, key := inSection(words)
 	rest, ok := strings.CutPrefix(line[2:], section+": ")

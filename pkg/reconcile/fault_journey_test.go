@@ -205,8 +205,8 @@ func (d *field) disturb(sort, name string, test func()) {
 	}
 }
 
-// arrived says that one more apply brings the host to topo, that it works there, and that a destroy leaves nothing. Want,
-// unless empty, is the snapshot there.
+// arrived says that one more apply brings the host to topo, that it works there, and that a destroy leaves nothing.
+// Want, unless empty, is the snapshot there.
 func (d *field) arrived(topo *text, want string) {
 	d.Helper()
 	if topo != nil {

@@ -32,7 +32,8 @@ func (d *field) number(what string) int64 {
 	return int64(i + 1)
 }
 
-// What stands at the name of ours by now, and is another's, is neither changed nor deleted, nor is ours plugged into it.
+// What stands at the name of ours by now, and is another's, is neither changed nor deleted, nor is ours plugged into
+// it.
 func TestSwapped(t *testing.T) {
 	const (
 		bridge    = "ip link del br0\nip link add br0 type bridge && ip link set br0 alias meddler"

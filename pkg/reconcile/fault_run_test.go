@@ -104,8 +104,8 @@ func TestRunDirFull(t *testing.T) {
 	l.converged(topo)
 }
 
-// What a run left that died in the midst of a write of its own is taken up by the next: the new record before it got its
-// name, and the mount of /run/netns before it was shared.
+// What a run left that died in the midst of a write of its own is taken up by the next: the new record before it got
+// its name, and the mount of /run/netns before it was shared.
 func TestDiedBetween(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(l.example("docker0.yaml"))

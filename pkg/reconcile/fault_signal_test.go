@@ -87,7 +87,8 @@ func send(t *testing.T, pid int, signals ...syscall.Signal) {
 	}
 }
 
-// The end of a terminal, or of a service, brings several signals, and an apply goes back; only a person stops it at once.
+// The end of a terminal, or of a service, brings several signals, and an apply goes back; only a person stops it at
+// once.
 func TestSignals(t *testing.T) {
 	bin, file := plumb(t), topologyFile(t, many())
 	const hup, term, ctrlC = syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT

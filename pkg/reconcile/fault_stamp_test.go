@@ -16,8 +16,8 @@ func (l *lab) warnedOfOdd() {
 	}
 }
 
-// A link that has our group by chance, and no stamp beside it or somebody's, is left alone. With somebody's, apply refuses;
-// destroy tells of it in any case.
+// A link that has our group by chance, and no stamp beside it or somebody's, is left alone. With somebody's, apply
+// refuses; destroy tells of it in any case.
 func TestGroupCollides(t *testing.T) {
 	for name, test := range map[string]struct {
 		alias, group string
@@ -102,7 +102,8 @@ func TestStampCopied(t *testing.T) {
 	}
 }
 
-// When neither of two bearers is as plumb made it, nothing tells which is ours: destroy takes neither, and all the rest.
+// When neither of two bearers is as plumb made it, nothing tells which is ours: destroy takes neither, and all the
+// rest.
 func TestStampCopiedUntold(t *testing.T) {
 	for name, meddle := range map[string]string{
 		"another mac":       "ip link set br0 address 02:f2:00:00:00:02",

@@ -17,8 +17,9 @@ import (
 )
 
 // TestFaults disturbs runs at their writes, and counts what came of it. By default every write of two examples is
-// disturbed and a sample of those of the others; TEST_FAULTS=all takes every write, -short a sample of all. TEST_FAULTS_SEED=N
-// takes the sample of another run again; CI takes another with each change of the code. TEST_FAULTS_TABLE=FILE writes the table there.
+// disturbed and a sample of those of the others; TEST_FAULTS=all takes every write, -short a sample of all.
+// TEST_FAULTS_SEED=N takes the sample of another run again; CI takes another with each change of the code.
+// TEST_FAULTS_TABLE=FILE writes the table there.
 func TestFaults(t *testing.T) {
 	f := newFaultRun()
 	t.Logf("TEST_FAULTS_SEED=%d", f.Seed)

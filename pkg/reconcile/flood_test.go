@@ -20,7 +20,8 @@ func crowd() string {
 	var b strings.Builder
 	b.WriteString("name: crowd\nbridges: {br0: {addresses: [10.1.0.1/16]}}\nnamespaces:\n")
 	for i := range crowdPorts {
-		fmt.Fprintf(&b, "  c%d: {interfaces: {eth0: {bridge: br0, addresses: [10.1.1.%d/16]}}, routes: [{to: default, via: 10.1.0.1}]}\n", i, i)
+		fmt.Fprintf(&b, "  c%d:\n    interfaces: {eth0: {bridge: br0, addresses: [10.1.1.%d/16]}}\n", i, i)
+		fmt.Fprintf(&b, "    routes: [{to: default, via: 10.1.0.1}]\n")
 	}
 	return b.String()
 }
@@ -56,7 +57,8 @@ func (l *lab) snoops() bool {
 	return strings.Contains(l.sh("ip", "-d", "link", "show", "br0"), " mcast_snooping 1 ")
 }
 
-// A bridge with a crowd of ports comes up after them, with multicast snooping off until then, and is taken down before they go.
+// A bridge with a crowd of ports comes up after them, with multicast snooping off until then, and is taken down before
+// they go.
 func TestCrowd(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(crowd())

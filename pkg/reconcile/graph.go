@@ -25,8 +25,8 @@ type unit struct {
 // call is one call of a kind's Put, Del or Finish. It has its sections for itself meanwhile.
 type call struct {
 	*unit
-	number   int // in the order of the plan
-	rank     int // the lowest of those that are ready goes first
+	number   int   // in the order of the plan
+	rank     int64 // the lowest of those that are ready goes first
 	sections []string
 	steps    []int         // that it takes, by number; none for Finish
 	objects  []plan.Object // to delete
@@ -72,9 +72,9 @@ type made struct {
 	finish *unit   // the last one; nil for none
 }
 
-// graph makes units of steps, in the order of the plan. Each comes after those that its steps say ([plan.Step]). If strict, each comes
-// after those before it, but for those that can be taken together: deletions that wait in the kernel, which keep their order in each section
-// alone, and what one call makes.
+// graph makes units of steps, in the order of the plan. Each comes after those that its steps say ([plan.Step]). If
+// strict, each comes after those before it, but for what can be taken together: deletions that wait in the kernel,
+// which keep their order within each section, and what one call makes.
 func (r *run) graph(steps []plan.Step, strict bool) []*unit {
 	g := &graph{run: r, strict: strict, made: make(map[finishing]*made)}
 	of := make([]*unit, len(steps))
@@ -109,7 +109,7 @@ func (r *run) graph(steps []plan.Step, strict bool) []*unit {
 	return g.units
 }
 
-// deletesTogether says whether of two steps that follow each other both are deletions of one kind: one call to the kernel takes those in one
+// deletesTogether says whether two steps that follow each other are deletions of one kind: one call takes those in one
 // section.
 func deletesTogether(a, b plan.Step) bool {
 	return deletes(a) && deletes(b) && a.Key().Kind == b.Key().Kind && a.Phase == b.Phase

@@ -33,9 +33,11 @@ type Options struct {
 	ConfirmWithin time.Duration
 	// Waiting is called when that wait begins.
 	Waiting func(time.Duration)
-	// Planned is called with what Apply and Destroy are about to do, before the first write that outlives the process, but that of the lock.
+	// Planned is called with what Apply and Destroy are about to do, before the first write that outlives the process, but
+	// that of the lock.
 	Planned func(plan.Plan)
-	// Progress is called with what became of each step of Apply and Destroy, in their order, and again with one that fails after all.
+	// Progress is called with what became of each step of Apply and Destroy, in their order, and again with one that fails
+	// after all.
 	Progress func(plan.Outcome)
 	// Working is called with what Apply and Destroy are at. As Progress and Planned it is called by one thread at a time.
 	Working func(Working)
@@ -57,7 +59,7 @@ type Host struct {
 	Options
 	home
 	// rank, if set, ranks calls otherwise: tests take steps in any order that the plan allows.
-	rank func() int
+	rank func() int64
 }
 
 // home is where a process runs: the host's own namespace, and what belongs to that.
@@ -121,7 +123,8 @@ func findHome() (h home, err error) {
 		return h, err
 	}
 	if slave {
-		return h, fmt.Errorf("%s lies on a slave mount, as inside `ip netns exec`: namespaces made here would vanish with this process; use `nsenter --net=%s/NAME plumb ...`", kernel.NetnsDir, kernel.NetnsDir)
+		return h, fmt.Errorf("%s lies on a slave mount, as inside `ip netns exec`: namespaces made here would vanish with "+
+			"this process; use `nsenter --net=%s/NAME plumb ...`", kernel.NetnsDir, kernel.NetnsDir)
 	}
 	host, err := kernel.Current(nil)
 	if err != nil {
@@ -146,8 +149,8 @@ func capable() error {
 	return overNetwork()
 }
 
-// overNetwork says whether the capabilities hold for the network too. Those of root in a user namespace do not, when the
-// network namespace belongs to an outer one; the kernel does not even show that (ioctl_ns(2)).
+// overNetwork says whether the capabilities hold for the network too. Those of root in a user namespace do not, when
+// the network namespace belongs to an outer one; the kernel does not even show that (ioctl_ns(2)).
 func overNetwork() error {
 	fd, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -157,7 +160,8 @@ func overNetwork() error {
 	owner, err := unix.IoctlRetInt(fd, unix.NS_GET_USERNS)
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return errors.New("CAP_NET_ADMIN is missing in the user namespace that owns this network: run as root there, and not below `unshare --user`")
+		return errors.New("CAP_NET_ADMIN is missing in the user namespace that owns this network: " +
+			"run as root there, and not below `unshare --user`")
 	case err != nil:
 		return fmt.Errorf("find the owner of the network namespace: %w", err)
 	}

@@ -54,8 +54,8 @@ func openLock(path string, seam *kernel.Seam) (f *os.File, err error) {
 	return f, err
 }
 
-// sign writes into the lock's file who holds it, for those who wait. It is held without that too: a destroy must run on a
-// file system that is full.
+// sign writes into the lock's file who holds it, for those who wait. It is held without that too: a destroy must run
+// on a file system that is full.
 func sign(f *os.File) {
 	who := fmt.Sprintf("process %d (%s)\n", os.Getpid(), strings.Join(os.Args, " "))
 	if f.Truncate(0) == nil {

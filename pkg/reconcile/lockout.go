@@ -7,8 +7,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// guard turns steps that would cut the host off into refusals, unless that was allowed. They come first, as all refusals
-// do: should the plan be one of a later round, nothing of it is done.
+// guard turns steps that would cut the host off into refusals, unless that was allowed. They come first, as all
+// refusals do: should the plan be one of a later round, nothing of it is done.
 func (r *run) guard(p plan.Plan) plan.Plan {
 	if r.AllowDisconnect || !slices.ContainsFunc(p.Steps, r.touchesHost) {
 		return p

@@ -41,8 +41,8 @@ type run struct {
 // looks bounds how often a host is looked at anew on which a namespace went during a look.
 const looks = 5
 
-// observe reads all live objects that are the topology's, or that stand where one of want shall, in the sections that can have changed
-// since the last time; nil for all. What is there is in r.lists.
+// observe reads all live objects that are the topology's, or that stand where one of want shall, in the sections that
+// can have changed since the last time; nil for all. What is there is in r.lists.
 func (r *run) observe(want []plan.Object, touched sections) (full []plan.Object, err error) {
 	for range looks {
 		if full, err = r.look(want, touched); !errors.Is(err, kernel.ErrGone) {
@@ -180,8 +180,11 @@ func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, be
 	return s, stamp, r.env.ReadWhole(s)
 }
 
-// openLinks opens a namespace, and reads its links. It gives nil when none has the name: listing the namespaces tells what to do about it.
-func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace, before *object.Section) (*object.Section, error) {
+// openLinks opens a namespace, and reads its links. It gives nil when none has the name: listing the namespaces tells
+// what to do about it.
+func (r *run) openLinks(
+	t kernel.Thread, name string, host *kernel.Namespace, before *object.Section,
+) (*object.Section, error) {
 	var open *kernel.Namespace
 	if before != nil {
 		open = before.NS

@@ -33,9 +33,9 @@ func share[T any](cases []T) []T {
 	return mine
 }
 
-// inParts runs the calling test in several processes at once, each with a [share] of the cases in a private host of its own.
-// Env are settings more for the environment of the i-th. Done is false when the caller is to do the work: it is a part itself,
-// or less than the whole test was asked for.
+// inParts runs the calling test in several processes at once, each with a [share] of the cases in a private host of
+// its own. Env are settings more for the environment of the i-th. Done is false when the caller is to do the work: it
+// is a part itself, or less than the whole test was asked for.
 func inParts(t *testing.T, env ...func(i int) string) (done bool) {
 	t.Helper()
 	if os.Getenv(partMark) != "" || os.Geteuid() != 0 || strings.Contains(flag.Lookup("test.run").Value.String(), "/") {

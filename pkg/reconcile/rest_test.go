@@ -52,8 +52,8 @@ func (l *lab) lastDescriptor() (last int) {
 	return last
 }
 
-// A namespace that rests is found again by its name, as long as that is its own: nothing is asked of another, nor is its
-// name taken away.
+// A namespace that rests is found again by its name, as long as that is its own: nothing is asked of another, nor is
+// its name taken away.
 func TestRest(t *testing.T) {
 	l := newLab(t)
 	l.script("ip netns add r0")
@@ -65,7 +65,8 @@ func TestRest(t *testing.T) {
 		rest(n)
 		_, nft := n.NFTUntouched()
 		rest(n)
-		return map[string]error{"read": read, "descriptor": fd, "nftables": nft, "inside": n.Inside(func() error { return nil })}
+		inside := n.Inside(func() error { return nil })
+		return map[string]error{"read": read, "descriptor": fd, "nftables": nft, "inside": inside}
 	}
 	expect := func(when string, want error) {
 		t.Helper()

@@ -36,8 +36,8 @@ func (r *run) fail(cause error, start lists, before *object.Record) error {
 	return ended(ErrRolledBack, cause)
 }
 
-// keeps says whether what was done stays. With a confirmation to come, an interruption may be the end of the session that
-// would have given it.
+// keeps says whether what was done stays. With a confirmation to come, an interruption may be the end of the session
+// that would have given it.
 func (r *run) keeps(cause error) bool {
 	switch {
 	case errors.Is(cause, errStopped):

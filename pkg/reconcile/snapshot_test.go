@@ -277,7 +277,8 @@ func compact(v any) string {
 	return string(b)
 }
 
-// aWhile is how long the kernel is left alone with what it has yet to do: up to some seconds, and a look keeps a processor busy.
+// aWhile is how long the kernel is left alone with what it has yet to do: up to some seconds, and a look keeps a
+// processor busy.
 const aWhile = 20 * time.Millisecond
 
 // settle waits until what the kernel does by itself after a change is done, and returns the snapshot.
@@ -315,8 +316,8 @@ func (s *state) unsettled() string {
 	return s.moving()
 }
 
-// unrouted tells of an IPv6 address that the kernel has yet to make a route for: a worker of its does that, even where no
-// duplicate is looked for.
+// unrouted tells of an IPv6 address that the kernel has yet to make a route for: a worker of its does that, even where
+// no duplicate is looked for.
 func (n *section) unrouted() string {
 	for _, a := range n.addresses {
 		i := slices.IndexFunc(n.links, func(l *link) bool { return l.index == a.LinkIndex })

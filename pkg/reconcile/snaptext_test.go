@@ -175,8 +175,8 @@ func (s *section) routeLine(r map[string]any) (line string, ok bool) {
 	return "route " + compact(r), true
 }
 
-// noCarrier leaves out that a route's link has no carrier: the kernel notes that up to a second later, and the flags of both
-// ends tell it too.
+// noCarrier leaves out that a route's link has no carrier: the kernel notes that up to a second later, and the flags
+// of both ends tell it too.
 func noCarrier(way map[string]any) {
 	if flags, ok := way["flags"].([]any); ok {
 		way["flags"] = slices.DeleteFunc(flags, func(f any) bool { return f == "linkdown" })
