@@ -8,7 +8,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Decode reads the document n into the struct that into points to, which has the defaults. Messages call it what.
+// Decode reads the document n into the struct, or the [Parts], that into points to, which has the defaults. Messages call it what.
 func (r *Report) Decode(n *yaml.Node, what string, into any) Spots {
 	v := reflect.ValueOf(into).Elem()
 	d := &decoder{walker: walker{Report: r, left: maxNodes}, tree: &tree{}}
@@ -30,7 +30,7 @@ func (d *decoder) read(e entry, what string, to target) {
 	i := d.tree.open(e.key, e.at, to.typ)
 	var found order
 	switch to.typ.shape {
-	case mapping:
+	case mapping, parts:
 		found = d.fields(e.value, what, to)
 	case table:
 		found = d.table(e.value, what, to)
@@ -77,9 +77,7 @@ func (d *decoder) list(n *yaml.Node, what string, to target) order {
 	to.v.Grow(len(items))
 	to.v.SetLen(len(items))
 	for i, c := range items {
-		item := target{rule: to.rule, typ: to.typ.elem, v: to.v.Index(i)}
-		item.typ.fresh(item.v)
-		d.read(entry{at: spanOf(c), value: c}, to.item, item)
+		d.read(entry{at: spanOf(c), value: c}, to.noun, to.item(to.v.Index(i)))
 	}
 	if !ok {
 		return garbled
@@ -95,11 +93,10 @@ func (d *decoder) table(n *yaml.Node, what string, to target) order {
 		called := e.key
 		e.key = slot.Field(0).String()
 		d.path = append(d.path, e.key)
-		value := target{rule: to.rule, typ: to.typ.elem, v: slot.Field(1)}
-		if value.typ.shape == mapping {
-			called = to.item + " " + strings.Join(d.path, "/")
+		value := to.item(slot.Field(1))
+		if value.typ.keyed() {
+			called = to.noun + " " + strings.Join(d.path, "/")
 		}
-		value.typ.fresh(value.v)
 		d.read(e, called, value)
 		d.path = d.path[:len(d.path)-1]
 	}
@@ -142,7 +139,7 @@ func (d *decoder) unique(entries []entry, to target) []entry {
 			kept = append(kept, e)
 			continue
 		}
-		p := d.Errorf(e.at, "%s %s is given twice, first on line %d", to.item, key, at.Line)
+		p := d.Errorf(e.at, "%s %s is given twice, first on line %d", to.noun, key, at.Line)
 		if e.key != key {
 			p.Hint = Quote(e.key) + " is another name of it"
 		}

@@ -11,8 +11,8 @@ import (
 // fields reads a mapping into a struct.
 func (d *decoder) fields(n *yaml.Node, what string, to target) order {
 	var only []string
-	if to.typ.chooser {
-		only = to.v.Addr().Interface().(Chooser).Only(d.path[len(d.path)-1])
+	if to.only != nil {
+		only = to.only(d.path[len(d.path)-1])
 	}
 	entries, ok := d.entries(n, what)
 	found := orderly
@@ -21,11 +21,9 @@ func (d *decoder) fields(n *yaml.Node, what string, to target) order {
 	}
 	for _, e := range entries {
 		t, known := find(to.typ, to.v, e.key)
-		switch {
-		case known && (only == nil || slices.Contains(only, e.key)):
+		if known && (only == nil || slices.Contains(only, e.key)) {
 			d.field(e, what, t)
-		case slices.ContainsFunc(to.typ.ignored, func(s string) bool { return strings.HasPrefix(e.key, s) }):
-		default:
+		} else if !ignores(to.typ, to.v, e.key) {
 			found = max(found, d.unknown(e, what, to, only))
 		}
 	}
@@ -38,7 +36,7 @@ func (d *decoder) fields(n *yaml.Node, what string, to target) order {
 // field reads the value of a struct's key.
 func (d *decoder) field(e entry, what string, to target) {
 	name := e.key
-	if to.typ.shape == mapping {
+	if to.typ.keyed() {
 		name += " of " + what
 	}
 	d.read(e, name, to)
@@ -67,6 +65,13 @@ func (d *decoder) unknown(e entry, what string, to target, only []string) order 
 	return strange
 }
 
+// ignores reports whether a key stands for nothing.
+func ignores(t *typ, v reflect.Value, key string) bool {
+	found := slices.ContainsFunc(t.ignored, func(s string) bool { return strings.HasPrefix(key, s) })
+	inner(t, v, func(t *typ, v reflect.Value) { found = found || ignores(t, v, key) })
+	return found
+}
+
 // gaps is a mapping in which required keys may be missing.
 type gaps struct {
 	at      Span
@@ -81,14 +86,11 @@ func (g gaps) has(key string) bool {
 
 // missing reports the required keys of a struct that the mapping does not have.
 func (d *decoder) missing(g gaps, t *typ, v reflect.Value) {
+	inner(t, v, func(t *typ, v reflect.Value) { d.missing(g, t, v) })
 	for i := range t.fields {
 		f := &t.fields[i]
 		in := v.Field(f.index)
 		switch {
-		case f.inline && f.typ.shape == mapping:
-			d.missing(g, f.typ, in)
-		case f.inline && f.typ.shape == parts:
-			in.Addr().Interface().(*Parts).inline(func(t *typ, v reflect.Value) { d.missing(g, t, v) })
 		case f.required == "" || f.required == "checked" || f.required == "yes" && g.found != orderly:
 		case f.inline:
 			if of := in.Addr().Interface().(choice); of.chosen() == "" {

@@ -12,7 +12,7 @@ import (
 // struct of the same type with the defaults, are left out, but for required ones.
 func Encode(v, fresh any) *yaml.Node {
 	s := addressable(v)
-	return encodeStruct(typeOf(s.Type()), s, addressable(fresh))
+	return encodeMapping(typeOf(s.Type()), s, addressable(fresh))
 }
 
 // addressable is the struct that v is or points to, so that methods of its pointer can be called.
@@ -26,15 +26,8 @@ func addressable(v any) reflect.Value {
 	return s
 }
 
-// made is an item of a list or a value of a Map that was just made.
-func (t *typ) made(of reflect.Type) reflect.Value {
-	v := reflect.New(of).Elem()
-	t.fresh(v)
-	return v
-}
-
-// encodeStruct writes the keys in their order, the required ones first.
-func encodeStruct(t *typ, v, fresh reflect.Value) *yaml.Node {
+// encodeMapping writes the keys in their order, the required ones first.
+func encodeMapping(t *typ, v, fresh reflect.Value) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	var optional []*yaml.Node
 	each(t, v, func(to target) bool {
@@ -42,9 +35,9 @@ func encodeStruct(t *typ, v, fresh reflect.Value) *yaml.Node {
 		switch {
 		case to.of != nil && to.of.chosen() != to.key:
 		case to.required != "":
-			n.Content = append(n.Content, textNode(to.key), encode(to.typ, to.v, was))
+			n.Content = append(n.Content, textNode(to.key), encode(to, was))
 		case to.of != nil || !same(to.v, was):
-			optional = append(optional, textNode(to.key), encode(to.typ, to.v, was))
+			optional = append(optional, textNode(to.key), encode(to, was))
 		}
 		return true
 	})
@@ -71,26 +64,27 @@ func same(a, b reflect.Value) bool {
 	return reflect.DeepEqual(a.Interface(), b.Interface())
 }
 
-func encode(t *typ, v, fresh reflect.Value) *yaml.Node {
-	switch t.shape {
-	case mapping:
-		return encodeStruct(t, v, fresh)
+func encode(to target, fresh reflect.Value) *yaml.Node {
+	switch to.typ.shape {
+	case mapping, parts:
+		return encodeMapping(to.typ, to.v, fresh)
 	case list:
 		n := &yaml.Node{Kind: yaml.SequenceNode}
-		for i := range v.Len() {
-			n.Content = append(n.Content, flow(encode(t.elem, v.Index(i), t.elem.made(v.Type().Elem()))))
+		for i := range to.v.Len() {
+			item := target{rule: to.rule, typ: to.typ.elem, v: to.v.Index(i)}
+			n.Content = append(n.Content, flow(encode(item, to.freshItem().v)))
 		}
 		return flow(n)
 	case table:
 		n := &yaml.Node{Kind: yaml.MappingNode}
-		for i := range v.Len() {
-			e := v.Index(i)
-			value := encode(t.elem, e.Field(1), t.elem.made(e.Field(1).Type()))
-			n.Content = append(n.Content, textNode(e.Field(0).String()), value)
+		for i := range to.v.Len() {
+			e := to.v.Index(i)
+			value := target{rule: to.rule, typ: to.typ.elem, v: e.Field(1)}
+			n.Content = append(n.Content, textNode(e.Field(0).String()), encode(value, to.freshItem().v))
 		}
 		return n
 	}
-	return scalarNode(v)
+	return scalarNode(to.v)
 }
 
 // flow sets what has only single values within on one line.

@@ -14,7 +14,37 @@ type house struct {
 	rooms `file:",inline"`
 	Name  string                   `file:"name,required=always" missing:"as \"name: home\"" doc:"name of the house"`
 	Wings file.Map[roomName, wing] `file:"wings,item=wing" doc:"parts of the house"`
-	_     struct{}                 `file:"x-*"`
+	Yard  file.Parts               `file:",inline"`
+}
+
+func newHouse() house {
+	return house{Yard: file.NewParts([]file.Part{
+		{Key: "sheds", Item: "shed", Doc: "in the garden", New: func() any { return new(sheds) }, Fresh: freshShed, Only: noWindow},
+		{New: func() any { return new(ignored) }},
+	})}
+}
+
+type ignored struct {
+	_ struct{} `file:"x-*"`
+}
+
+type sheds = file.Map[roomName, file.Parts]
+
+type shed struct {
+	Roof   string `file:"roof,enum=tin|straw"`
+	Window bool   `file:"window"`
+}
+
+func freshShed(v any) {
+	*v.(*file.Parts) = file.NewParts([]file.Part{{New: func() any { return &shed{Roof: "tin"} }}})
+}
+
+// noWindow lists the keys of the shed that is called dark.
+func noWindow(name string) []string {
+	if name == "dark" {
+		return []string{"roof"}
+	}
+	return nil
 }
 
 type rooms struct {
@@ -45,14 +75,6 @@ type room struct {
 func (r *room) Default() {
 	*r = room{Size: 12, Open: true, Stove: stove{Fuel: "wood"}}
 	r.Lamp, r.Tools = file.NewOneOf(lamps()), file.NewParts(tools())
-}
-
-// Only implements file.Chooser.
-func (*room) Only(name string) []string {
-	if name == "attic" {
-		return []string{"size", "doors"}
-	}
-	return nil
 }
 
 type door struct {
@@ -149,7 +171,7 @@ func decode(t *testing.T, text string) (house, file.Spots, *file.Report) {
 	if !ok || len(docs) != 1 {
 		t.Fatalf("%d documents in %q: %v", len(docs), text, r.Problems())
 	}
-	var h house
+	h := newHouse()
 	at := r.Decode(docs[0], "the house", &h)
 	return h, at, r
 }

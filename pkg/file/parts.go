@@ -13,10 +13,14 @@ type Part struct {
 	Item, Doc string
 	// New makes a pointer to the part's value, with its defaults.
 	New func() any
+	// Fresh, if set, gives an item of a list, or a value of a Map, its defaults: it gets a pointer to it.
+	Fresh func(any)
+	// Only, if set, lists the keys that the value at a key of a Map may have; nil is all.
+	Only func(key string) []string
 }
 
-// Parts is a mapping, or a part of one, that is put together at run time; the zero Parts has no keys. Fields of this
-// type are tagged inline, and made by [NewParts] before anything is decoded into them.
+// Parts is a mapping that is put together at run time, or, in a field that is tagged inline, a part of one. It is made
+// by [NewParts] before anything is decoded into it; the zero Parts has no keys.
 type Parts struct {
 	of     []Part
 	values []any
@@ -34,16 +38,19 @@ func NewParts(of []Part) Parts {
 // Values are what the New of each part made, filled in, in the order of the list that [NewParts] was given.
 func (p *Parts) Values() []any { return p.values }
 
+// Of is the list that [NewParts] was given.
+func (p *Parts) Of() []Part { return p.of }
+
 func (p *Parts) find(key string) (target, bool) {
 	for i := range p.of {
 		switch of := &p.of[i]; {
-		case of.Key == key:
-			return p.target(i), true
 		case of.Key == "":
 			v := reflect.ValueOf(p.values[i]).Elem()
 			if to, ok := find(typeOf(v.Type()), v, key); ok {
 				return to, true
 			}
+		case of.Key == key:
+			return p.target(i), true
 		}
 	}
 	return target{}, false
@@ -75,7 +82,8 @@ func (p *Parts) each(yield func(target) bool) bool {
 
 func (p *Parts) target(i int) target {
 	of, v := &p.of[i], reflect.ValueOf(p.values[i]).Elem()
-	return target{rule: &rule{key: of.Key, item: of.Item, doc: of.Doc}, typ: typeOf(v.Type()), v: v}
+	r := &rule{key: of.Key, noun: of.Item, doc: of.Doc, fresh: of.Fresh, only: of.Only}
+	return target{rule: r, typ: typeOf(v.Type()), v: v}
 }
 
 // Alternative is one of the keys of a [OneOf], with a struct of its own.
@@ -99,6 +107,9 @@ type OneOf[T any] struct {
 
 // NewOneOf makes a union of the alternatives given, which it shares with others.
 func NewOneOf[T any](of []Alternative[T]) OneOf[T] { return OneOf[T]{of: of} }
+
+// Alternatives is the list that [NewOneOf] was given.
+func (o *OneOf[T]) Alternatives() []Alternative[T] { return o.of }
 
 // choice is what the types of [OneOf] have in common.
 type choice interface {

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"maps"
 	"reflect"
 	"regexp"
 )
@@ -27,12 +28,12 @@ type object = map[string]any
 // Schema is the JSON Schema (draft 2020-12) of the mapping that stands for a struct; v has the defaults.
 func Schema(v any) map[string]any {
 	s := addressable(v)
-	schema := structSchema(typeOf(s.Type()), s)
+	schema := mappingSchema(typeOf(s.Type()), s)
 	schema["$schema"], schema["type"] = "https://json-schema.org/draft/2020-12/schema", "object"
 	return schema
 }
 
-func structSchema(t *typ, v reflect.Value) object {
+func mappingSchema(t *typ, v reflect.Value) object {
 	properties, required := object{}, []string{}
 	each(t, v, func(to target) bool {
 		p := schemaOf(to)
@@ -48,7 +49,7 @@ func structSchema(t *typ, v reflect.Value) object {
 	if len(required) > 0 {
 		s["required"] = required
 	}
-	if patterns := ignoredPatterns(t); len(patterns) > 0 {
+	if patterns := ignoredPatterns(t, v); len(patterns) > 0 {
 		s["patternProperties"] = patterns
 	}
 	if unions := unionSchemas(t, v); len(unions) == 1 {
@@ -59,46 +60,40 @@ func structSchema(t *typ, v reflect.Value) object {
 	return s
 }
 
-func ignoredPatterns(t *typ) object {
+func ignoredPatterns(t *typ, v reflect.Value) object {
 	patterns := object{}
 	for _, beginning := range t.ignored {
 		patterns["^"+regexp.QuoteMeta(beginning)] = true
 	}
+	inner(t, v, func(t *typ, v reflect.Value) { maps.Copy(patterns, ignoredPatterns(t, v)) })
 	return patterns
 }
 
-// unionSchemas says of each union of a struct that at most one of its keys may stand there.
+// unionSchemas says of each union of a mapping that only one of its keys may stand there.
 func unionSchemas(t *typ, v reflect.Value) (schemas []object) {
 	for i := range t.fields {
 		f := &t.fields[i]
-		v := v.Field(f.index)
-		switch {
-		case !f.inline:
-		case f.typ.shape == union:
-			var keys []object
-			v.Addr().Interface().(choice).each(func(to target) bool {
-				keys = append(keys, object{"type": "object", "required": []string{to.key}})
-				return true
-			})
-			if f.required == "" {
-				keys = append(keys, object{"not": object{"anyOf": keys[:len(keys):len(keys)]}})
-			}
-			schemas = append(schemas, object{"oneOf": keys})
-		case f.typ.shape == parts:
-			v.Addr().Interface().(*Parts).inline(func(t *typ, v reflect.Value) {
-				schemas = append(schemas, unionSchemas(t, v)...)
-			})
-		default:
-			schemas = append(schemas, unionSchemas(f.typ, v)...)
+		if f.typ.shape != union {
+			continue
 		}
+		var keys []object
+		each(f.typ, v.Field(f.index), func(to target) bool {
+			keys = append(keys, object{"type": "object", "required": []string{to.key}})
+			return true
+		})
+		if f.required == "" {
+			keys = append(keys, object{"not": object{"anyOf": keys[:len(keys):len(keys)]}})
+		}
+		schemas = append(schemas, object{"oneOf": keys})
 	}
+	inner(t, v, func(t *typ, v reflect.Value) { schemas = append(schemas, unionSchemas(t, v)...) })
 	return schemas
 }
 
 func schemaOf(to target) object {
 	switch to.typ.shape {
-	case mapping:
-		return structSchema(to.typ, to.v)
+	case mapping, parts:
+		return mappingSchema(to.typ, to.v)
 	case list:
 		return object{"type": []string{"array", "null"}, "items": schemaOf(to.element())}
 	case table:
@@ -117,16 +112,13 @@ func schemaOf(to target) object {
 	return s
 }
 
-// element is a fresh item of a list, or value of a Map.
+// element is a fresh item of a list, or value of a Map. What is required of the list is not so of its items.
 func (t target) element() target {
-	of := t.v.Type().Elem()
-	if t.typ.shape == table {
-		of = of.Field(1).Type
-	}
-	// What is required of the list is not so of its items.
+	item := t.freshItem()
 	items := *t.rule
 	items.required = "yes"
-	return target{rule: &items, typ: t.typ.elem, v: t.typ.elem.made(of)}
+	item.rule = &items
+	return item
 }
 
 // name is a fresh key of a Map.

@@ -20,12 +20,6 @@ type Defaulter interface {
 	Default()
 }
 
-// Chooser is a struct in a [Map] that has fewer keys than others at some keys of the map.
-type Chooser interface {
-	// Only lists the keys of the entry at a key of the map; nil is all.
-	Only(key string) []string
-}
-
 // shape is what stands in the file for a type.
 type shape int
 
@@ -34,7 +28,7 @@ const (
 	list
 	table   // of a Map
 	mapping // of a struct
-	parts   // of Parts: inline only
+	parts   // of Parts
 	union   // of a OneOf: inline only
 )
 
@@ -48,8 +42,10 @@ type typ struct {
 	open     bool     // has keys that are known at run time only
 	parser   bool
 	defaults bool
-	chooser  bool
 }
+
+// keyed reports whether a type stands for a mapping with keys that are known.
+func (t *typ) keyed() bool { return t.shape == mapping || t.shape == parts }
 
 // field is a field of a struct.
 type field struct {
@@ -61,10 +57,12 @@ type field struct {
 
 // rule is what a tag says of a value.
 type rule struct {
-	key, item, doc, missing string
+	key, noun, doc, missing string
 	required                string // "yes", "always", "checked", or empty
 	enum                    []string
 	least, most             *int64
+	fresh                   func(any)
+	only                    func(key string) []string
 }
 
 var types sync.Map // of *typ by reflect.Type
@@ -83,7 +81,6 @@ func makeType(t reflect.Type) *typ {
 	made := &typ{
 		parser:   p.Implements(reflect.TypeFor[Parser]()),
 		defaults: p.Implements(reflect.TypeFor[Defaulter]()),
-		chooser:  p.Implements(reflect.TypeFor[Chooser]()),
 	}
 	switch {
 	case made.parser, t == reflect.TypeFor[netip.Addr](), t == reflect.TypeFor[netip.Prefix]():
@@ -123,10 +120,7 @@ func (t *typ) addField(f reflect.StructField, index int) {
 			panic("file: the tag of field " + f.Name + " has an option that is not known: " + option)
 		}
 	}
-	if n.inline {
-		t.open = t.open || n.typ.open
-		t.ignored = append(t.ignored, n.typ.ignored...)
-	}
+	t.open = t.open || n.inline && n.typ.open
 	t.fields = append(t.fields, n)
 }
 
@@ -137,7 +131,7 @@ func (f *field) option(option string) (ok bool) {
 	case "inline":
 		f.inline = true
 	case "item":
-		f.item = value
+		f.noun = value
 	case "required":
 		if f.required = value; value == "" {
 			f.required = "yes"
@@ -209,6 +203,19 @@ func each(t *typ, v reflect.Value, yield func(target) bool) bool {
 	return true
 }
 
+// inner gives the mappings whose keys stand beside those of this one.
+func inner(t *typ, v reflect.Value, yield func(*typ, reflect.Value)) {
+	if t.shape == parts {
+		v.Addr().Interface().(*Parts).inline(yield)
+		return
+	}
+	for i := range t.fields {
+		if f := &t.fields[i]; f.inline && f.typ.keyed() {
+			yield(f.typ, v.Field(f.index))
+		}
+	}
+}
+
 func keysOf(t *typ, v reflect.Value) (keys []string) {
 	each(t, v, func(to target) bool {
 		keys = append(keys, to.key)
@@ -217,9 +224,22 @@ func keysOf(t *typ, v reflect.Value) (keys []string) {
 	return keys
 }
 
-// fresh gives a struct of a list or a Map its defaults.
-func (t *typ) fresh(v reflect.Value) {
-	if t.defaults {
+// item is the target of an item of a list, or of a value of a Map, with its defaults.
+func (t target) item(v reflect.Value) target {
+	switch {
+	case t.fresh != nil:
+		t.fresh(v.Addr().Interface())
+	case t.typ.elem.defaults:
 		v.Addr().Interface().(Defaulter).Default()
 	}
+	return target{rule: t.rule, typ: t.typ.elem, v: v}
+}
+
+// freshItem is the target of an item that is in no list yet.
+func (t target) freshItem() target {
+	of := t.v.Type().Elem()
+	if t.typ.shape == table {
+		of = of.Field(1).Type
+	}
+	return t.item(reflect.New(of).Elem())
 }

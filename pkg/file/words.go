@@ -40,7 +40,7 @@ func structWords(words []Word, path string, t *typ, v reflect.Value) []Word {
 // innerWords adds the keys that stand below a key.
 func innerWords(words []Word, path string, to target) []Word {
 	switch to.typ.shape {
-	case mapping:
+	case mapping, parts:
 		return structWords(words, path+".", to.typ, to.v)
 	case list:
 		return innerWords(words, path+"[]", to.element())
@@ -52,7 +52,7 @@ func innerWords(words []Word, path string, to target) []Word {
 
 func (t target) typeWords() string {
 	switch t.typ.shape {
-	case mapping, table:
+	case mapping, parts, table:
 		return "mapping"
 	case list:
 		return "list of " + t.element().typeWords()

@@ -125,10 +125,10 @@ func (l Link) underlay() string {
 	switch ns := t.Underlay(l.Spec); ns {
 	case "":
 		return l.NS
-	case Host:
+	case object.HostName:
 		return ""
 	default:
-		return ns
+		return string(ns)
 	}
 }
 

@@ -15,18 +15,18 @@ type Macvlan struct {
 const passthru = "passthru"
 
 var (
-	macvlan = macvlanType("macvlan")
-	macvtap = macvlanType("macvtap") // which has a character device beside it, for a virtual machine
+	macvlan = macvlanType("macvlan", "an interface with a MAC address of its own on another link")
+	macvtap = macvlanType("macvtap", "a macvlan whose packets a virtual machine reads from /dev/tap*")
 )
 
-func macvlanType(name string) Type {
+func macvlanType(name, doc string) Type {
 	return Type{
-		Name:     name,
+		Name: name, Doc: doc, Bridged: true,
 		New:      func() Spec { return Macvlan{Mode: "bridge"} }, // the kernel's own is vepa, which needs a switch that reflects
 		Below:    func(s Spec) []plan.Key { return placed(s.(Macvlan).Parent) },
 		Lower:    func(s Spec) object.Ref { return s.(Macvlan).Parent },
-		Underlay: func(s Spec) string { return sectionOf(s.(Macvlan).Parent) },
-		Beneath: func(s Spec, _ string, lower object.Ref) Spec {
+		Underlay: func(s Spec) object.SectionRef { return sectionOf(s.(Macvlan).Parent) },
+		Beneath: func(s Spec, _ object.SectionRef, lower object.Ref) Spec {
 			m := s.(Macvlan)
 			m.Parent = lower
 			return m

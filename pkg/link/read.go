@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"iter"
 	"net/netip"
 
@@ -64,25 +65,24 @@ func readSpec(s *object.Section, live *object.LiveLink, wanted Spec) Spec {
 		s.Warnf("link %s: %v", placeOf(s, live), err)
 	}
 	if t.Beneath != nil {
-		underlay := ""
-		if live.LowerNSID >= 0 {
-			underlay = sectionName(live.Far)
-		}
-		spec = t.Beneath(spec, underlay, lowerRef(s, live, live.Lower))
+		spec = t.Beneath(spec, underlayOf(live), lowerRef(s, live, live.Lower))
 	}
 	return spec
 }
 
-// sectionName is what a section is called in a [Type.Underlay].
-func sectionName(s *object.Section) string {
+// underlayOf is what the section of a live link's underlay is called, as [Type.Underlay] has it.
+func underlayOf(live *object.LiveLink) object.SectionRef {
 	switch {
-	case s == nil:
+	case live.LowerNSID < 0:
+		return ""
+	case live.Far == nil:
 		return object.Unknown
-	case s.NS.Name == "":
-		return Host
 	}
-	return s.NS.Name
+	return sectionName(live.Far.NS.Name)
 }
+
+// sectionName is what a section is called where a namespace could be named.
+func sectionName(ns string) object.SectionRef { return object.SectionRef(cmp.Or(ns, object.HostName)) }
 
 // lowerRef is the place of a link that another one leads to or is made on, by its index there.
 func lowerRef(s *object.Section, l *object.LiveLink, index int) object.Ref {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -20,8 +21,10 @@ type Spec any
 
 // Type is a row of the table of types.
 type Type struct {
-	// Name is IFLA_INFO_KIND, and the key in the file.
+	// Name is IFLA_INFO_KIND, and the key in the file of a link that stands alone: one with a Doc.
 	Name string
+	// Doc says in a few words what the link is.
+	Doc string
 	// New is a link as the file declares it without saying more.
 	New func() Spec
 	// Pair says that the kernel makes two of them at once, the ends of a cable.
@@ -30,16 +33,22 @@ type Type struct {
 	Late bool
 	// First is the link as it is made, where it can become what is wanted only by a later change.
 	First func(e *object.Env, l Link) Link
+	// Check reports what the tags of its spec can't, and settles what follows from other keys. What it refers to is found.
+	Check func(l *object.Iface, at file.Spots)
+	// Bridged says that frames pass between it and the links below, and Wire names what it shares with others of its type
+	// between which frames pass.
+	Bridged bool
+	Wire    func(Spec) string
 	// Below lists the links that it is made on: it needs them, and goes with them.
 	Below func(Spec) []plan.Key
 	// Lower is the one of them that the kernel keeps as IFLA_LINK.
 	Lower func(Spec) object.Ref
-	// Underlay is the section that it is made from, where that can be another than its own: [Host], a namespace, or ""
+	// Underlay is the section that it is made from, where that can be another than its own: [object.HostName], a namespace, or ""
 	// for its own.
-	Underlay func(Spec) string
+	Underlay func(Spec) object.SectionRef
 	// Beneath is the spec of a live link with what its attributes do not tell: its underlay, as Underlay has it, and its
 	// lower link.
-	Beneath func(s Spec, underlay string, lower object.Ref) Spec
+	Beneath func(s Spec, underlay object.SectionRef, lower object.Ref) Spec
 	// MTU is that of a link that declares none, in bytes: below is the least of those that it is made on, 0 where that is
 	// not known. Nil is [object.DefaultMTU].
 	MTU func(s Spec, below uint32) uint32
@@ -71,9 +80,6 @@ type Ports struct {
 	Put func(s *object.Section, index int, l Link) error
 }
 
-// Host is what the host's own section is called where a namespace could be named.
-const Host = "host"
-
 // typeOf finds the row of a type; one that plumb does not make has a row that says nothing.
 func typeOf(name string) *Type {
 	if i := slices.IndexFunc(Types, func(t Type) bool { return t.Name == name }); i >= 0 {
@@ -83,15 +89,15 @@ func typeOf(name string) *Type {
 }
 
 // sectionOf is the section of a link that is referred to, as [Type.Underlay] has it.
-func sectionOf(r object.Ref) string {
+func sectionOf(r object.Ref) object.SectionRef {
 	k, ok := r.Key()
 	switch {
 	case !ok:
 		return ""
 	case k.NS == "":
-		return Host
+		return object.HostName
 	}
-	return k.NS
+	return object.SectionRef(k.NS)
 }
 
 // hasOwnMAC says whether a link has a MAC of its own.

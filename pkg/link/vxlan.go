@@ -3,7 +3,9 @@ package link
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -17,18 +19,20 @@ type VXLAN struct {
 	// Dev is the place of the link that packets leave by, empty for what the routes say.
 	Dev object.Ref `file:"dev" plan:"dev" nl:"3" doc:"the link that packets leave by"`
 	// Underlay is the section that the tunnel's packets travel in, empty for the link's own.
-	Underlay string `file:"underlay" plan:"underlay,fixed" doc:"the section that the tunnel's packets travel in"`
-	Port     uint16 `file:"port,least=1" plan:"port,fixed" nl:"15,be,new=8472" doc:"UDP port"`
-	Learning bool   `file:"learning" plan:"learning" nl:"7,new=1" doc:"learn from received frames which host has which address"`
-	TTL      uint8  `file:"ttl" plan:"ttl" nl:"5" doc:"time to live of the tunnel's packets; 0 takes that of the route"`
+	Underlay object.SectionRef `file:"underlay" plan:"underlay,fixed" doc:"the section that the tunnel's packets travel in"`
+	Port     uint16            `file:"port,least=1" plan:"port,fixed" nl:"15,be,new=8472" doc:"UDP port"`
+	Learning bool              `file:"learning" plan:"learning" nl:"7,new=1" doc:"learn from received frames which host has which address"`
+	TTL      uint8             `file:"ttl" plan:"ttl" nl:"5" doc:"time to live of the tunnel's packets; 0 takes that of the route"`
 }
 
 var vxlan = Type{
-	Name:     "vxlan",
+	Name: "vxlan", Doc: "the end of a tunnel over UDP that carries Ethernet frames (RFC 7348)",
+	Check:    checkVXLAN,
+	Wire:     func(s Spec) string { return fmt.Sprintf("vxlan %d", s.(VXLAN).ID) },
 	New:      func() Spec { return VXLAN{Port: 4789, Learning: true} },
 	Below:    func(s Spec) []plan.Key { return placed(s.(VXLAN).Dev) },
-	Underlay: func(s Spec) string { return s.(VXLAN).Underlay },
-	Beneath: func(s Spec, underlay string, _ object.Ref) Spec {
+	Underlay: func(s Spec) object.SectionRef { return s.(VXLAN).Underlay },
+	Beneath: func(s Spec, underlay object.SectionRef, _ object.Ref) Spec {
 		v := s.(VXLAN)
 		v.Underlay = underlay
 		return v
@@ -74,4 +78,37 @@ func overhead(v VXLAN) uint32 {
 		return six
 	}
 	return four
+}
+
+// checkVXLAN reports what does not go together, and settles the underlay, which follows from dev.
+func checkVXLAN(l *object.Iface, at file.Spots) {
+	v, s := l.Spec.(VXLAN), l.Section
+	toGroup := v.Group.IsValid()
+	switch {
+	case toGroup && v.Remote.IsValid():
+		s.Clash(file.Error, at.At("remote"), at.At("group"), "%s has both remote and group", l)
+	case toGroup && v.Dev == "":
+		s.Errorf(at.At("group"), "a group needs dev, the link that it is joined on")
+	case toGroup && !v.Group.IsMulticast():
+		s.Errorf(at.At("group"), "%s is no multicast group", v.Group).Hint = "a single host is remote: " + v.Group.String()
+	case v.Remote.IsMulticast():
+		s.Errorf(at.At("remote"), "%s is a multicast group", v.Remote).Hint = "write group: " + v.Remote.String()
+	}
+	for key, far := range map[string]netip.Addr{"remote": v.Remote, "group": v.Group} {
+		if far.IsValid() && v.Local.IsValid() && far.Is4() != v.Local.Is4() {
+			s.Errorf(at.At("local"), "local %s and %s %s are of different families", v.Local, key, far)
+		}
+	}
+	if of := sectionOf(v.Dev); of != "" {
+		if v.Underlay != "" && v.Underlay != of {
+			s.Errorf(at.At("underlay"), "dev is in %s, and underlay is %s", of, v.Underlay).Hint = "leave underlay out"
+		}
+		v.Underlay = of
+	} else if v.Underlay != "" {
+		s.Find(object.Place{NS: strings.TrimPrefix(string(v.Underlay), object.HostName)}, at.At("underlay"))
+	}
+	if v.Underlay == sectionName(s.Name) {
+		v.Underlay = ""
+	}
+	l.Spec = v
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Place is where a live link is.
-type Place struct {
+// LinkAt is where a live link is.
+type LinkAt struct {
 	NS    string
 	Index int
 }
@@ -22,7 +22,7 @@ type sectionLink struct {
 // was made for the bearer that has the name and the MAC that plumb gave it. Without such a one nothing tells which it
 // is, and all are left alone.
 func (e *Env) Copied(s *Section, index int) string {
-	return e.Copies[Place{s.NS.Name, index}]
+	return e.Copies[LinkAt{s.NS.Name, index}]
 }
 
 func (e *Env) findCopies() {
@@ -41,7 +41,7 @@ func (e *Env) findCopies() {
 		}
 		for _, b := range list {
 			if !e.genuine(b) {
-				e.Copies[Place{b.section.NS.Name, b.Index}] = fmt.Sprintf("links %s bear one stamp: remove it from the one that is not plumb's, with ip link set %s alias '' group 0",
+				e.Copies[LinkAt{b.section.NS.Name, b.Index}] = fmt.Sprintf("links %s bear one stamp: remove it from the one that is not plumb's, with ip link set %s alias '' group 0",
 					places(list), b.Name)
 			}
 		}

@@ -30,7 +30,7 @@ type Env struct {
 	Workers int
 	// Copies tells why links with a copied stamp are left alone. A run keeps it: when ours is gone, a copy is still none
 	// of ours.
-	Copies map[Place]string
+	Copies map[LinkAt]string
 	// Warn is called with what a person should know and no plan can mend.
 	Warn func(string)
 

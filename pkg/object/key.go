@@ -3,6 +3,7 @@ package object
 import (
 	"strings"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -53,6 +54,21 @@ type Ref string
 
 // Unknown stands for a link that lies in no namespace with a name.
 const Unknown = "?"
+
+// Parse implements [file.Parser]: it reads NAME and SECTION/NAME. Whoever decodes a Ref finds the link that it means.
+func (r *Ref) Parse(name, s string) error {
+	var place Place
+	if err := place.Parse(name, s); err != nil {
+		return err
+	}
+	*r = Ref(s)
+	return nil
+}
+
+// Text implements [file.Described].
+func (*Ref) Text() file.Text {
+	return file.Text{Words: "NAME of the own section, NAMESPACE/NAME, or host/NAME"}
+}
 
 // Key is the key of the link; ok is false where there is none that is known.
 func (r Ref) Key() (k plan.Key, ok bool) {

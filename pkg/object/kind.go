@@ -13,6 +13,11 @@ import (
 type Kind struct {
 	Name string
 
+	// Form is how the objects stand in the file. A kind that stands there in several ways has Forms, which are given those that
+	// stand on links.
+	Form  Form
+	Forms func(onLinks []Form) []Form
+
 	// First asks small questions of any section, in one go with the dump of its links. Done is called when they are
 	// answered.
 	First func(e *Env, s *Section, host *kernel.Namespace) (list []Question, done func(), err error)

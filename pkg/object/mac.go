@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+
+	"github.com/plumbnet/plumb/pkg/file"
 )
 
 // MAC is an Ethernet address as a comparable value.
@@ -31,3 +33,15 @@ func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
 func (m MAC) LinkLocal() netip.Addr {
 	return netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 8: m[0] ^ 2, 9: m[1], 10: m[2], 11: 0xff, 12: 0xfe, 13: m[3], 14: m[4], 15: m[5]})
 }
+
+// Parse implements [file.Parser].
+func (m *MAC) Parse(_, s string) error {
+	mac, err := ParseMAC(s)
+	if err == nil {
+		*m = mac
+	}
+	return err
+}
+
+// Text implements [file.Described].
+func (*MAC) Text() file.Text { return file.Text{Words: "MAC address"} }

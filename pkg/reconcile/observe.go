@@ -29,7 +29,7 @@ type run struct {
 	// warned has the warnings that were given, by one thread at a time.
 	warned  map[string]bool
 	warning sync.Mutex
-	copies  map[object.Place]string
+	copies  map[object.LinkAt]string
 	// refused are the keys at which somebody else's was found since the run began, of the steps that are being taken.
 	refused map[plan.Key]bool
 	// leaving says that the run takes all that is the topology's away.
@@ -57,7 +57,7 @@ func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, er
 	r.Working(Working{Undoing: r.undoing})
 	last, before := r.env, r.sections()
 	if r.copies == nil {
-		r.copies = make(map[object.Place]string)
+		r.copies = make(map[object.LinkAt]string)
 	}
 	r.env = &object.Env{
 		Topology: r.topology, Cookie: r.cookie, Seam: r.Seam, Record: r.record.View(r.topology), Adopt: r.Adopt,

@@ -155,7 +155,7 @@ func TestSysctlNames(t *testing.T) {
 		"net/ipv4/conf/..a/rp_filter":     "net.ipv4.conf.//a.rp_filter",
 		"net.ipv4.conf.default.rp_filter": "net.ipv4.conf.default.rp_filter",
 	} {
-		var got SysctlName
+		var got kinds.SysctlName
 		if err := got.Parse("", in); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v, want %q", in, got, err, want)
 		}

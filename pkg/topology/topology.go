@@ -49,7 +49,7 @@ func Load(inputs ...Input) ([]*Topology, file.Problems) {
 			r.Errorf(file.Span{}, "the file holds no topology").Hint = "the least one is a name: \"name: lab\""
 		}
 		for _, n := range docs {
-			c := newChecker(r, in.Name, n)
+			c := newChecker(r, in.Name, n, table())
 			unique(r, c.t, seen)
 			c.check()
 			all, sound = append(all, c.t), append(sound, c)

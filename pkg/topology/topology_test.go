@@ -98,7 +98,7 @@ func consistent(t *testing.T, topo *Topology) {
 		if !ok {
 			continue
 		}
-		if err := new(Ifname).Parse("", l.Name); err != nil {
+		if err := new(object.Ifname).Parse("", l.Name); err != nil {
 			t.Error(err)
 		}
 		if pair, ok := l.Pair(); ok {
@@ -106,7 +106,7 @@ func consistent(t *testing.T, topo *Topology) {
 			if back, ok := far.Pair(); !ok || back != l.Key() || far.MTU != l.MTU {
 				t.Errorf("%v and %v are no pair", l, far)
 			}
-		} else if l.Type != links.TypeBridge {
+		} else if links.IsPair(l.Type) {
 			t.Errorf("%v has no other end", l.Key())
 		}
 	}

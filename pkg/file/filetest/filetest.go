@@ -14,78 +14,102 @@ import (
 // Filler fills structs.
 type Filler struct {
 	*rand.Rand
-	// Texts has valid texts of the types that are a [file.Parser], or have no text form that the tags describe.
+	// Texts has valid texts of the types with a text form that their tags do not describe.
 	Texts map[reflect.Type][]string
-	// Special, if set, fills values that it knows of, and says so.
-	Special func(*Filler, reflect.Value) bool
 }
 
-// Struct gives a value to most tagged fields of a struct, or of a struct of structs, lists and Maps.
-func (f *Filler) Struct(v reflect.Value) {
-	for i := range v.NumField() {
-		tag, ok := v.Type().Field(i).Tag.Lookup("file")
-		if ok && v.Field(i).CanSet() && (f.IntN(3) > 0 || strings.Contains(tag, "required")) {
-			f.value(v.Field(i), tag)
-		}
-	}
-}
+// Fill gives values to most keys of what v points to: a struct, or [file.Parts].
+func (f *Filler) Fill(v any) { f.value(reflect.ValueOf(v).Elem(), "", nil) }
 
-func (f *Filler) value(v reflect.Value, tag string) {
-	if f.Special != nil && f.Special(f, v) {
-		return
-	}
-	if p, ok := v.Addr().Interface().(file.Parser); ok {
-		texts := f.Texts[v.Type()]
-		if err := p.Parse("", texts[f.IntN(len(texts))]); err != nil {
-			panic(fmt.Sprintf("filetest: a text of %s is not valid: %v", v.Type(), err))
-		}
-		return
-	}
-	if d, ok := v.Addr().Interface().(file.Defaulter); ok {
+// value fills a value with a tag; fresh, if set, makes the items of a list.
+func (f *Filler) value(v reflect.Value, tag string, fresh func(any)) {
+	to := v.Addr().Interface()
+	if d, ok := to.(file.Defaulter); ok {
 		d.Default()
 	}
-	switch {
+	switch p, isParts := to.(*file.Parts); {
+	case isParts:
+		f.parts(p)
+	case v.Addr().MethodByName("Alternatives").IsValid():
+		f.union(v)
+	case f.Texts[v.Type()] != nil:
+		f.text(to, f.Pick(f.Texts[v.Type()]...))
 	case v.Kind() == reflect.Bool:
 		v.SetBool(f.IntN(2) > 0)
+	case v.CanInt():
+		v.SetInt(int64(f.IntN(100) - 50))
 	case v.CanUint():
-		v.SetUint(f.between(option(tag, "least", 0), option(tag, "most", 1<<v.Type().Bits()-1)))
+		v.SetUint(f.between(option(tag, "least", 0), option(tag, "most", min(uint64(1)<<v.Type().Bits()-1, 1<<63-1))))
 	case v.Kind() == reflect.String:
 		v.SetString(f.word(tag))
 	case v.Kind() == reflect.Slice:
-		f.list(v, tag)
-	case f.Texts[v.Type()] != nil:
-		f.text(v)
+		f.list(v, tag, fresh)
 	case v.Kind() == reflect.Struct:
-		f.Struct(v)
+		f.fields(v)
 	default:
 		panic("filetest: no value for " + v.Type().String())
 	}
 }
 
-// text fills in a value of a type that unmarshals texts.
-func (f *Filler) text(v reflect.Value) {
-	texts := f.Texts[v.Type()]
-	u := v.Addr().Interface().(interface{ UnmarshalText([]byte) error })
-	if err := u.UnmarshalText([]byte(texts[f.IntN(len(texts))])); err != nil {
-		panic(err)
+func (f *Filler) fields(v reflect.Value) {
+	for i := range v.NumField() {
+		tag, ok := v.Type().Field(i).Tag.Lookup("file")
+		if ok && v.Field(i).CanSet() && (strings.Contains(tag, "required") || f.IntN(3) > 0) {
+			f.value(v.Field(i), tag, nil)
+		}
+	}
+}
+
+func (f *Filler) parts(p *file.Parts) {
+	for i, of := range p.Of() {
+		if of.Key == "" || f.IntN(3) > 0 {
+			f.value(reflect.ValueOf(p.Values()[i]).Elem(), "", of.Fresh)
+		}
+	}
+}
+
+func (f *Filler) union(v reflect.Value) {
+	of := v.Addr().MethodByName("Alternatives").Call(nil)[0]
+	one := of.Index(f.IntN(of.Len()))
+	fresh := one.FieldByName("New").Call(nil)[0].Elem()
+	value := reflect.New(fresh.Type()).Elem()
+	value.Set(fresh)
+	f.fields(value)
+	v.FieldByName("Key").Set(one.FieldByName("Key"))
+	v.FieldByName("Value").Set(value)
+}
+
+func (f *Filler) text(to any, text string) {
+	var err error
+	switch to := to.(type) {
+	case file.Parser:
+		err = to.Parse("", text)
+	case interface{ UnmarshalText([]byte) error }:
+		err = to.UnmarshalText([]byte(text))
+	}
+	if err != nil {
+		panic(fmt.Sprintf("filetest: a text of %T is not valid: %v", to, err))
 	}
 }
 
 // list fills a slice, or a Map with keys that differ.
-func (f *Filler) list(v reflect.Value, tag string) {
+func (f *Filler) list(v reflect.Value, tag string, fresh func(any)) {
 	keys := map[string]bool{}
 	for range f.IntN(4) {
 		item := reflect.New(v.Type().Elem()).Elem()
-		if key := item.FieldByName; item.Kind() == reflect.Struct && strings.HasPrefix(item.Type().Name(), "Entry[") {
-			f.value(key("Key"), "")
-			f.value(key("Value"), "")
-			if keys[key("Key").String()] {
+		value := item
+		if strings.HasPrefix(item.Type().Name(), "Entry[") {
+			f.value(item.FieldByName("Key"), "", nil)
+			key := item.FieldByName("Key").String()
+			if keys[key] {
 				continue
 			}
-			keys[key("Key").String()] = true
-		} else {
-			f.value(item, tag)
+			keys[key], value = true, item.FieldByName("Value")
 		}
+		if fresh != nil {
+			fresh(value.Addr().Interface())
+		}
+		f.value(value, tag, nil)
 		v.Set(reflect.Append(v, item))
 	}
 }
@@ -102,15 +126,15 @@ func (f *Filler) between(least, most uint64) uint64 {
 
 // word is a word that the tag allows, or a text that YAML may take for something else.
 func (f *Filler) word(tag string) string {
-	words := []string{
-		"a", "null", "~", "1", "yes", "0x10", "", "a: b", "- a", "é # x", "{", "*a", "two\nlines", "2001-01-01",
-	}
 	if _, enum, ok := strings.Cut(tag, "enum="); ok {
 		enum, _, _ = strings.Cut(enum, ",")
-		words = strings.Split(enum, "|")
+		return f.Pick(strings.Split(enum, "|")...)
 	}
-	return words[f.IntN(len(words))]
+	return f.Pick("a", "null", "~", "1", "yes", "0x10", "", "a: b", "- a", "é # x", "{", "*a", "two\nlines", "2001-01-01")
 }
+
+// Pick gives one of some words.
+func (f *Filler) Pick(words ...string) string { return words[f.IntN(len(words))] }
 
 // option is the number that a tag has for an option.
 func option(tag, name string, or uint64) uint64 {

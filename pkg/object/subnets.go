@@ -1,4 +1,4 @@
-package topology
+package object
 
 import (
 	"net/netip"
@@ -6,22 +6,23 @@ import (
 	"sort"
 )
 
-// subnets are the networks that a section's links are in, for the questions which of them an address or another
+// Subnets are the networks that a section's links are in, for the questions which of them an address or another
 // network is in.
-type subnets struct {
-	links map[netip.Prefix][]*link
+type Subnets struct {
+	links map[netip.Prefix][]*Iface
 	// sorted has the networks in order, and lengths their prefix lengths, IPv4 and IPv6 apart, the longest first.
 	sorted             []netip.Prefix
 	lengths4, lengths6 []int
 }
 
-func newSubnets(links []*link) subnets {
-	s := subnets{links: map[netip.Prefix][]*link{}}
+// NewSubnets collects the networks of links.
+func NewSubnets(links []*Iface) Subnets {
+	s := Subnets{links: map[netip.Prefix][]*Iface{}}
 	for _, l := range links {
-		if l.kind == "" {
+		if l.Type == "" {
 			continue // what lo has is nobody's neighbour
 		}
-		for _, a := range l.addresses {
+		for _, a := range l.Addresses {
 			p := a.V.Masked()
 			if len(s.links[p]) == 0 {
 				s.sorted = append(s.sorted, p)
@@ -53,7 +54,7 @@ func lengths(sorted []netip.Prefix, most int) []int {
 }
 
 // over lists the networks that a network is in, or is, the smallest first.
-func (s subnets) over(p netip.Prefix) []netip.Prefix {
+func (s Subnets) over(p netip.Prefix) []netip.Prefix {
 	lens := s.lengths6
 	if p.Addr().Is4() {
 		lens = s.lengths4
@@ -70,8 +71,11 @@ func (s subnets) over(p netip.Prefix) []netip.Prefix {
 	return list
 }
 
-// touching lists the names of links that are in a network that overlaps p, sorted.
-func (s subnets) touching(p netip.Prefix) []string {
+// Of lists the links that are in a network.
+func (s Subnets) Of(p netip.Prefix) []*Iface { return s.links[p] }
+
+// Touching lists the names of links that are in a network that overlaps p, sorted.
+func (s Subnets) Touching(p netip.Prefix) []string {
 	nets := s.over(p)
 	i := sort.Search(len(s.sorted), func(i int) bool { return s.sorted[i].Compare(p) > 0 })
 	for ; i < len(s.sorted) && p.Overlaps(s.sorted[i]); i++ {
@@ -80,19 +84,19 @@ func (s subnets) touching(p netip.Prefix) []string {
 	var names []string
 	for _, n := range nets {
 		for _, l := range s.links[n] {
-			names = append(names, l.name)
+			names = append(names, l.Name)
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// toward finds the link that an address is reached over: through dev, when that is not empty, else through the link
+// Toward finds the link that an address is reached over: through dev, when that is not empty, else through the link
 // of the smallest network.
-func (s subnets) toward(a netip.Addr, dev string) (netip.Prefix, *link) {
+func (s Subnets) Toward(a netip.Addr, dev string) (netip.Prefix, *Iface) {
 	for _, p := range s.over(netip.PrefixFrom(a, a.BitLen())) {
 		for _, l := range s.links[p] {
-			if dev == "" || l.name == dev {
+			if dev == "" || l.Name == dev {
 				return p, l
 			}
 		}

@@ -1,15 +1,14 @@
-package topology
+package object
 
 import (
 	"strings"
 	"unicode"
 
 	"github.com/plumbnet/plumb/pkg/file"
-	"github.com/plumbnet/plumb/pkg/object"
 )
 
-// hostName is how a file refers to the host where it names a namespace.
-const hostName = "host"
+// HostName is how a file refers to the host where it names a namespace.
+const HostName = "host"
 
 // maxIfname is IFNAMSIZ less the closing zero.
 const maxIfname = 15
@@ -43,7 +42,7 @@ type NamespaceName string
 
 // Parse implements [file.Parser].
 func (n *NamespaceName) Parse(_, s string) error {
-	if s == hostName {
+	if s == HostName {
 		return file.Flaw{
 			Message: `"host" is the host itself: no namespace can be called so`,
 			Hint:    "what the host has stands at the top of the file",
@@ -67,6 +66,23 @@ func (n *NamespaceName) Parse(_, s string) error {
 func (*NamespaceName) Text() file.Text {
 	return file.Text{Words: "name of a namespace", Pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"}
 }
+
+// SectionRef names a section: "host", or a namespace. It is empty for none.
+type SectionRef string
+
+// Parse implements [file.Parser].
+func (r *SectionRef) Parse(name, s string) error {
+	if s != HostName {
+		if err := new(NamespaceName).Parse(name, s); err != nil {
+			return err
+		}
+	}
+	*r = SectionRef(s)
+	return nil
+}
+
+// Text implements [file.Described].
+func (*SectionRef) Text() file.Text { return file.Text{Words: "host, or a namespace"} }
 
 // Ifname is an interface's name, by the kernel's rule (dev_valid_name), and without the names that mean all interfaces
 // in sysctls.
@@ -119,7 +135,7 @@ type Place struct {
 
 func (p Place) String() string {
 	if p.NS == "" {
-		return hostName + "/" + p.Name
+		return HostName + "/" + p.Name
 	}
 	return p.NS + "/" + p.Name
 }
@@ -128,11 +144,11 @@ func (p Place) String() string {
 func (p *Place) Parse(name, s string) error {
 	ns, dev, ok := strings.Cut(s, "/")
 	if !ok {
-		ns, dev = hostName, s
+		ns, dev = HostName, s
 	}
 	var in NamespaceName
 	var ifname OwnIfname
-	if ns != hostName {
+	if ns != HostName {
 		if err := in.Parse(name, ns); err != nil {
 			return err
 		}
@@ -148,21 +164,6 @@ func (p *Place) Parse(name, s string) error {
 func (*Place) Text() file.Text {
 	return file.Text{Words: "NAMESPACE/NAME, or NAME for one of the host"}
 }
-
-// MAC is a unicast Ethernet address.
-type MAC struct{ object.MAC }
-
-// Parse implements [file.Parser].
-func (m *MAC) Parse(_, s string) error {
-	mac, err := object.ParseMAC(s)
-	if err == nil {
-		m.MAC = mac
-	}
-	return err
-}
-
-// Text implements [file.Described].
-func (*MAC) Text() file.Text { return file.Text{Words: "MAC address"} }
 
 func lower(c byte) bool        { return 'a' <= c && c <= 'z' }
 func digit(c byte) bool        { return '0' <= c && c <= '9' }

@@ -1,40 +1,52 @@
-package topology
+package kinds
 
 import (
 	"net/netip"
 	"slices"
 
 	"github.com/plumbnet/plumb/pkg/file"
-	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
-// Route is an entry of a section's list of routes.
-type Route struct {
-	To       Destination `file:"to,required=checked" doc:"where the route leads to"`
-	Via      Gateway     `file:"via" doc:"router that the route goes through"`
-	Dev      Ifname      `file:"dev" doc:"interface of the section that the route leaves by"`
-	Type     RouteType   `file:"type" doc:"how a route that leads nowhere answers the sender"`
-	NextHops []NextHop   `file:"nexthops,item=a next hop" doc:"several ways, between which packets are shared out"`
-	Metric   uint32      `file:"metric" doc:"of several routes to one network the least is used; 0 is 1024 for IPv6"`
-	Table    Table       `file:"table" doc:"routing table"`
-	Src      Gateway     `file:"src" doc:"source address of what the host itself sends"`
-	Onlink   bool        `file:"onlink" doc:"the router is on dev, whatever the addresses say"`
-	MTU      uint32      `file:"mtu,least=68,most=65535" doc:"largest packet, in bytes; left out, that of the link"`
+// routeForm is a section's static routes.
+func routeForm() object.Form {
+	return object.Form{
+		On: object.OnSection,
+		Part: file.Part{
+			Key: "routes", Item: "a route", Doc: "static routes",
+			New: func() any { return new([]RouteEntry) },
+		},
+		Check: checkRoutes, Expand: expandRoutes,
+	}
+}
+
+// RouteEntry is an entry of a section's list of routes.
+type RouteEntry struct {
+	To       Destination   `file:"to,required=checked" doc:"where the route leads to"`
+	Via      Gateway       `file:"via" doc:"router that the route goes through"`
+	Dev      object.Ifname `file:"dev" doc:"interface of the section that the route leaves by"`
+	Type     RouteType     `file:"type" doc:"how a route that leads nowhere answers the sender"`
+	NextHops []HopEntry    `file:"nexthops,item=a next hop" doc:"several ways, between which packets are shared out"`
+	Metric   uint32        `file:"metric" doc:"of several routes to one network the least is used; 0 is 1024 for IPv6"`
+	Table    TableNumber   `file:"table" doc:"routing table"`
+	Src      Gateway       `file:"src" doc:"source address of what the host itself sends"`
+	Onlink   bool          `file:"onlink" doc:"the router is on dev, whatever the addresses say"`
+	MTU      uint32        `file:"mtu,least=68,most=65535" doc:"largest packet, in bytes; left out, that of the link"`
 }
 
 // Default implements [file.Defaulter].
-func (r *Route) Default() { r.Table = kinds.MainTable }
+func (r *RouteEntry) Default() { r.Table = MainTable }
 
-// NextHop is one of several ways that a route has.
-type NextHop struct {
-	Via    Gateway `file:"via" doc:"router"`
-	Dev    Ifname  `file:"dev" doc:"interface of the section"`
-	Weight uint32  `file:"weight,least=1,most=256" doc:"share of the packets, against the other weights"`
-	Onlink bool    `file:"onlink" doc:"the router is on dev, whatever the addresses say"`
+// HopEntry is one of several ways that a route has.
+type HopEntry struct {
+	Via    Gateway       `file:"via" doc:"router"`
+	Dev    object.Ifname `file:"dev" doc:"interface of the section"`
+	Weight uint32        `file:"weight,least=1,most=256" doc:"share of the packets, against the other weights"`
+	Onlink bool          `file:"onlink" doc:"the router is on dev, whatever the addresses say"`
 }
 
 // Default implements [file.Defaulter].
-func (h *NextHop) Default() { h.Weight = 1 }
+func (h *HopEntry) Default() { h.Weight = 1 }
 
 // Destination is a network, or the address of one host. The zero Destination is the default route, of a family that
 // the rest of the route decides.
@@ -96,7 +108,7 @@ type RouteType string
 func (t *RouteType) Parse(name, s string) error {
 	if words := t.Text().Enum; !slices.Contains(words, s) {
 		f := file.NotOneOf(name, s, words)
-		if s == kinds.Unicast {
+		if s == Unicast {
 			f.Hint = "leave type out"
 		}
 		return f
@@ -107,29 +119,29 @@ func (t *RouteType) Parse(name, s string) error {
 
 // Text implements [file.Described].
 func (*RouteType) Text() file.Text {
-	return file.Text{Enum: []string{kinds.Blackhole, kinds.Unreachable, kinds.Prohibit}}
+	return file.Text{Enum: []string{Blackhole, Unreachable, Prohibit}}
 }
 
-// Table is the number of a routing table.
-type Table uint32
+// TableNumber is the number of a routing table.
+type TableNumber uint32
 
 // Parse implements [file.Parser].
-func (t *Table) Parse(name, s string) error {
+func (t *TableNumber) Parse(name, s string) error {
 	switch s {
 	case "main":
-		*t = kinds.MainTable
+		*t = MainTable
 		return nil
 	case "local", "255":
 		return file.Flawf("table 255 (local) is the kernel's own")
 	}
 	n, err := file.ParseNumber(name, s, 1, 1<<32-1)
 	if err == nil {
-		*t = Table(n)
+		*t = TableNumber(n)
 	}
 	return err
 }
 
 // Text implements [file.Described].
-func (*Table) Text() file.Text {
+func (*TableNumber) Text() file.Text {
 	return file.Text{Words: "number of a table, or main", Types: []string{"integer", "string"}}
 }

@@ -1,17 +1,19 @@
-package topology
+package kinds
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
-// Address is an interface's address with its prefix length.
-type Address struct{ netip.Prefix }
+// AddressText is an interface's address with its prefix length.
+type AddressText struct{ netip.Prefix }
 
 // Parse implements [file.Parser].
-func (a *Address) Parse(_, s string) error {
+func (a *AddressText) Parse(_, s string) error {
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
 		return notPrefix(s)
@@ -24,7 +26,7 @@ func (a *Address) Parse(_, s string) error {
 }
 
 // Text implements [file.Described].
-func (*Address) Text() file.Text { return file.Text{Words: "address with prefix length"} }
+func (*AddressText) Text() file.Text { return file.Text{Words: "address with prefix length"} }
 
 // unfit is what is wrong with an address that is well-formed.
 func unfit(s string, p netip.Prefix) file.Flaw {
@@ -74,4 +76,51 @@ func broadcast(p netip.Prefix) netip.Addr {
 		}
 	}
 	return netip.AddrFrom4(a)
+}
+
+// addressForm is how the addresses of a link stand in it.
+func addressForm() object.Form {
+	return object.Form{
+		On: object.OnLink,
+		Part: file.Part{
+			Key: "addresses", Item: "an address", Doc: "addresses, the preferred one of a network first",
+			New: func() any { return new([]AddressText) },
+		},
+		Enter: enterAddresses, Check: checkAddresses, Across: addressesAcross, Expand: expandAddresses, Ordered: true,
+	}
+}
+
+// enterAddresses lists the addresses of a link that could be read, and keeps the texts of the others.
+func enterAddresses(at *object.At) {
+	list := *at.Form.(*[]AddressText)
+	at.Unread(at.Spots.Unread())
+	at.Link.Addresses = make([]file.Value[netip.Prefix], 0, len(list))
+	for i, spot := range at.Spots.Items() {
+		if at.Unread(spot.Unread()); spot.Good() {
+			at.Link.Addresses = append(at.Link.Addresses, file.ValueAt(list[i].Prefix, spot))
+		}
+	}
+}
+
+// expandAddresses adds the addresses of a link in the order in which the kernel takes them, so that it ends with that
+// of the file: it lists IPv4 primaries before all secondaries, and puts the newest IPv6 address first.
+func expandAddresses(at *object.At, x *object.Expansion) {
+	var primary, secondary, six []file.Value[netip.Prefix]
+	seen := map[netip.Prefix]bool{}
+	for _, a := range at.Link.Addresses {
+		subnet := a.V.Masked()
+		switch {
+		case a.V.Addr().Is6():
+			six = append(six, a)
+		case seen[subnet]:
+			secondary = append(secondary, a)
+		default:
+			primary = append(primary, a)
+		}
+		seen[subnet] = true
+	}
+	slices.Reverse(six)
+	for _, a := range slices.Concat(primary, secondary, six) {
+		x.Add(NewAddress(at.Name, at.Link.Name, a.V), a.At)
+	}
 }

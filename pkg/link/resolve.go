@@ -1,0 +1,124 @@
+package link
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
+)
+
+// resolveAll finds the links that others are made on, and checks what each type asks for.
+func resolveAll(n *object.Network) {
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			if _, ok := l.Form.(*typed); ok && l.Spots.Good(l.Type) {
+				resolve(l)
+			}
+		}
+	}
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			if _, ok := l.Form.(*typed); ok {
+				checkBelow(l)
+			}
+		}
+	}
+}
+
+// resolve gives a link's references their final form: places as [object.Ref] has them.
+func resolve(l *object.Iface) {
+	t, at := typeOf(l.Type), l.Spots.In(l.Type)
+	v := reflect.New(reflect.TypeOf(l.Spec)).Elem()
+	v.Set(reflect.ValueOf(l.Spec))
+	for i := range v.NumField() {
+		key, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("file"), ",")
+		if ref, ok := v.Field(i).Interface().(object.Ref); ok && ref != "" {
+			v.Field(i).Set(reflect.ValueOf(refer(l, ref, at.At(key))))
+		}
+	}
+	l.Spec = v.Interface()
+	if t.Check != nil {
+		t.Check(l, at)
+	}
+	l.DefaultMTU = func() uint32 { return defaultMTU(t, l) }
+}
+
+// refer finds the link that another one refers to: NAME is of its own section, host/NAME of the host.
+func refer(l *object.Iface, ref object.Ref, at file.Span) object.Ref {
+	ns, name, elsewhere := strings.Cut(string(ref), "/")
+	s := l.Section
+	if !elsewhere {
+		ns, name = s.Name, string(ref)
+	} else if ns == object.HostName {
+		ns = ""
+	}
+	s, ok := s.Find(object.Place{NS: ns, Name: name}, at)
+	if !ok {
+		return ref
+	}
+	if below, ok := s.Link(name); ok {
+		l.Below = append(l.Below, below)
+	} else {
+		s.Has(name, at) // the host has links that the file does not know
+	}
+	return object.Ref(object.LinkKey(ns, name).Place())
+}
+
+// checkBelow reports what cannot be made on the links below.
+func checkBelow(l *object.Iface) {
+	s, at := l.Section, l.Spots.At(l.Type)
+	for _, below := range l.Below {
+		switch {
+		case below == l || slices.Contains(below.Below, l):
+			s.Errorf(at, "%s is made on itself", l)
+			l.Below = nil
+			return
+		case typeOf(l.Type).Bridged && below.MasterName != "":
+			s.Errorf(at, "%s cannot be made on %s, which is a port of %s: the kernel hands its frames to one of them only",
+				l, below, below.MasterName)
+		}
+	}
+	if most := defaultMTU(typeOf(l.Type), l); len(l.Below) > 0 && l.MTU.Good() && l.MTU.V > most {
+		s.Errorf(l.MTU.At, "the MTU of %s is %d, and what it is made on leaves %d", l, l.MTU.V, most)
+	}
+}
+
+// defaultMTU is what the links below leave.
+func defaultMTU(t *Type, l *object.Iface) uint32 {
+	if t.MTU == nil {
+		return object.DefaultMTU
+	}
+	least := uint32(0)
+	for _, below := range l.Below {
+		if mtu := below.EffectiveMTU(); least == 0 || mtu < least {
+			least = mtu
+		}
+	}
+	return t.MTU(l.Spec, least)
+}
+
+// joinSegments unites the segments of links between which frames pass without a cable.
+func joinSegments(n *object.Network) {
+	wires := make(map[string]*object.Iface)
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			t := typeOf(l.Type)
+			if t.Bridged {
+				for _, below := range l.Below {
+					object.Unite(below, l)
+				}
+			}
+			if t.Wire == nil || l.Spec == nil {
+				continue
+			}
+			wire := t.Wire(l.Spec)
+			if first := wires[wire]; first != nil {
+				object.Unite(first, l)
+			} else {
+				wires[wire] = l
+			}
+		}
+	}
+}
