@@ -47,13 +47,13 @@ type orderer struct {
 	number map[Key]int
 	// changes lists the numbers of what each step changes, one step after the other; ends has the end of each.
 	changes, ends []int
-	uses          []use           // by the number of the key
+	usages        []usage         // by the number of the key
 	last          map[string]*run // by section
 	after         []int           // what the step at hand comes after
 }
 
-// use is who last did something to a key.
-type use struct {
+// usage is what the steps so far have done to a key.
+type usage struct {
 	changed int   // the step that changed it, from 1
 	used    []int // those that needed it, or stood on it, since
 	changes int   // how many are still to come
@@ -80,17 +80,18 @@ func (o *orderer) collect() {
 		begin = o.touched[i]
 		o.ends = append(o.ends, len(o.changes))
 	}
-	o.uses = make([]use, len(o.number))
+	o.usages = make([]usage, len(o.number))
 	for _, n := range o.changes {
-		o.uses[n].changes++
+		o.usages[n].changes++
 	}
 }
 
 // changed notes what a change of an object changes.
 func (o *orderer) changed(object Object, removed bool) {
-	o.add(object.Key())
+	k := object.Key()
+	o.add(k)
 	if s, ok := object.(Sequenced); ok {
-		o.add(Key{Kind: "sequence of " + object.Key().Kind, Name: s.Sequence()})
+		o.add(Key{NS: k.Kind, Kind: "sequence of that kind", Name: s.Sequence()})
 	}
 	for _, claim := range claims(object) {
 		o.add(claim)
@@ -128,7 +129,7 @@ func (o *orderer) keys(i int, s *Step) {
 		begin = o.ends[i-1]
 	}
 	for _, n := range o.changes[begin:o.ends[i]] {
-		u := &o.uses[n]
+		u := &o.usages[n]
 		o.wait(i, u.changed-1)
 		for _, user := range u.used {
 			o.wait(i, user)
@@ -145,10 +146,11 @@ func on(object Object) []Key {
 	return nil
 }
 
+// use notes that step i uses some keys as they are, and puts it after those that changed them.
 func (o *orderer) use(i int, keys []Key) {
 	for _, k := range keys {
 		if n, ok := o.number[k]; ok {
-			u := &o.uses[n]
+			u := &o.usages[n]
 			o.wait(i, u.changed-1)
 			if u.changes > 0 {
 				u.used = append(u.used, i)

@@ -51,7 +51,7 @@ func Diff(want []Object, have []Have, o Options) Plan {
 		p.want[w.Key()] = w
 	}
 	imagined := make(chan *world, 1)
-	go func() { imagined <- newWorld(have) }() // which takes as long as to sort what is wanted
+	go func() { imagined <- newWorld(have, len(want)) }() // which takes as long as to sort what is wanted
 	p.units = units(want, equal, o.Kinds)
 	p.sequences = sequences(p.units)
 	p.world = <-imagined
@@ -169,11 +169,7 @@ func (p *planner) waits(u *unit, waiting map[Key]bool) bool {
 		return false
 	}
 	for _, o := range u.objects {
-		needs := o.Needs()
-		if d, ok := o.(Dependent); ok {
-			needs = slices.Concat(needs, d.On())
-		}
-		if slices.ContainsFunc(needs, func(k Key) bool { return waiting[k] }) {
+		if slices.ContainsFunc(slices.Concat(o.Needs(), on(o)), func(k Key) bool { return waiting[k] }) {
 			return true
 		}
 	}

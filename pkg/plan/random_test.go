@@ -88,7 +88,7 @@ func newRandomCase(seed uint64) *randomCase {
 	}
 	for n := -1; n != len(c.have); {
 		n = len(c.have)
-		w := newWorld(c.have)
+		w := newWorld(c.have, 0)
 		c.have = slices.DeleteFunc(c.have, func(h Have) bool { return !stands(w, h.Object) })
 	}
 	c.plan = Diff(c.want, c.have, c.options)
@@ -103,7 +103,7 @@ func stands(w *world, o Object) bool {
 // toys makes objects that need nothing but each other, and hold no claim twice.
 func (c *randomCase) toys() (list []Object) {
 	claims := c.Perm(6)
-	for i, name := range []string{
+	for _, name := range []string{
 		"/section/n", "/inherited/i", "n/inherited/i", "/k0/a", "n/k0/b", "/k0/t1", "n/k0/t2", "/k1/t3", "n/k1/p1", "/k1/p2",
 		"n/k2/c", "/k2/d",
 	} {
@@ -120,7 +120,7 @@ func (c *randomCase) toys() (list []Object) {
 		if len(list) > 0 && c.IntN(3) == 0 {
 			c.relate(&o, list[c.IntN(len(list))].Key())
 		}
-		list = append(list, c.claiming(o, i, &claims))
+		list = append(list, c.claiming(o, &claims))
 	}
 	return append(list, c.boxes()...)
 }
@@ -149,7 +149,7 @@ func (c *randomCase) relate(o *toy, below Key) {
 }
 
 // claiming makes an exclusive object of some.
-func (c *randomCase) claiming(o toy, i int, claims *[]int) Object {
+func (c *randomCase) claiming(o toy, claims *[]int) Object {
 	name := o.Key().Name
 	if name[0] != 't' && name[0] != 'p' {
 		return o
@@ -195,7 +195,7 @@ func (c *randomCase) check() (err error) {
 	if c.plan.Refused() {
 		return nil
 	}
-	if c.end, err = c.try(newWorld(c.have), c.plan, len(c.plan.Steps), nil); err != nil {
+	if c.end, err = c.try(newWorld(c.have, 0), c.plan, len(c.plan.Steps), nil); err != nil {
 		return err
 	}
 	return reached(c.end, c.want, c.have)
@@ -208,7 +208,7 @@ func (c *randomCase) checkOrder() error {
 		return nil
 	}
 	c.moved++
-	w, err := c.try(newWorld(c.have), c.plan, len(order), order)
+	w, err := c.try(newWorld(c.have, 0), c.plan, len(order), order)
 	if err != nil {
 		return fmt.Errorf("in the order %v: %w", order, err)
 	}
@@ -222,7 +222,7 @@ func (c *randomCase) checkReturn() error {
 		return nil
 	}
 	n := c.IntN(len(c.plan.Steps))
-	w, err := c.try(newWorld(c.have), c.plan, n, nil)
+	w, err := c.try(newWorld(c.have, 0), c.plan, n, nil)
 	if err != nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func (c *randomCase) checkReturn() error {
 	slices.SortFunc(live, func(a, b Have) int { return a.Object.Key().Compare(b.Object.Key()) })
 	live = inSequence(w, live)
 	back := Diff(want, live, c.options)
-	if w, err = c.try(newWorld(live), back, len(back.Steps), nil); err == nil {
+	if w, err = c.try(newWorld(live, 0), back, len(back.Steps), nil); err == nil {
 		err = reached(w, want, live)
 	}
 	if err != nil {

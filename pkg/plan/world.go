@@ -23,10 +23,12 @@ type world struct {
 	touched []Object
 }
 
-func newWorld(have []Have) *world {
+// newWorld makes a world, with room for as many objects as there may come to be.
+func newWorld(have []Have, room int) *world {
+	room = max(room, len(have))
 	w := &world{
-		objects:   make(map[Key]Object, len(have)),
-		standing:  make(map[Key][]Key, len(have)),
+		objects:   make(map[Key]Object, room),
+		standing:  make(map[Key][]Key, room),
 		claimed:   make(map[Key][]Key),
 		sequences: make(map[string][]Key),
 		felledBy:  make(map[Key]Key),
@@ -40,7 +42,7 @@ func newWorld(have []Have) *world {
 
 // scratch is a world that things can be tried on. This one must not change as long as that is in use.
 func (w *world) scratch() *world {
-	s := newWorld(nil)
+	s := newWorld(nil, 0)
 	s.under = w
 	return s
 }
