@@ -85,7 +85,8 @@ func (r Rule) named(extra ...string) Rule {
 	w = append(w, extra...)
 	add(r.L3mdev, "lookup l3mdev")
 	add(r.Action != "", "%s", r.Action)
-	add(r.Action == "" && !r.L3mdev, "lookup %d", r.Table)
+	add(r.Action == "" && !r.L3mdev && r.Table != MainTable, "lookup %d", r.Table)
+	add(r.Action == "" && !r.L3mdev && r.Table == MainTable, "lookup main")
 	r.Words = strings.Join(w, " ")
 	return r
 }

@@ -61,7 +61,7 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 }
 
 func claimsOf(o plan.Object) []plan.Key {
-	if x, ok := o.(interface{ Claims() []plan.Key }); ok {
+	if x, ok := o.(plan.Exclusive); ok {
 		return x.Claims()
 	}
 	return nil

@@ -263,11 +263,16 @@ func (r *run) put(k *object.Kind, s plan.Step, changes []plan.Change) error {
 	if s.Action == plan.Refuse { // somebody else's has come to stand there since the run began
 		return errors.New(s.Reason)
 	}
+	if err := r.free(s.Frees); err != nil {
+		return err
+	}
 	for i, c := range changes {
-		if s.Action == plan.Replace && c.Old != nil {
+		if s.Action == plan.Replace && c.Old != nil && !s.Freed {
 			if err := k.Del(r.env, []plan.Object{c.Old}); err != nil {
 				return err
 			}
+		}
+		if s.Action == plan.Replace {
 			changes[i].Old = nil
 		}
 		for _, key := range c.New.Needs() {
@@ -280,6 +285,25 @@ func (r *run) put(k *object.Kind, s plan.Step, changes []plan.Change) error {
 		return err
 	}
 	return k.Put(r.env, changes)
+}
+
+// free deletes what holds claims that a step takes over, those of one kind in one section together.
+func (r *run) free(objects []plan.Object) error {
+	for len(objects) > 0 {
+		first := objects[0].Key()
+		like := func(o plan.Object) bool { return o.Key().Kind == first.Kind && o.Key().NS == first.NS }
+		var group []plan.Object
+		for _, o := range objects {
+			if like(o) {
+				group = append(group, o)
+			}
+		}
+		if err := r.env.Of(first).Del(r.env, group); err != nil {
+			return fmt.Errorf("%s: %w", first.Label(), err)
+		}
+		objects = slices.DeleteFunc(slices.Clone(objects), like)
+	}
+	return nil
 }
 
 // refusals are the keys of the steps that are refused.

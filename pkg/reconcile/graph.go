@@ -221,10 +221,16 @@ func (r *run) sectionsOf(s plan.Step) (list []string) {
 	if s.Action == plan.Refuse {
 		return nil
 	}
-	for _, c := range s.Changes {
-		if section := r.sectionOf(c.Key()); !slices.Contains(list, section) {
+	add := func(k plan.Key) {
+		if section := r.sectionOf(k); !slices.Contains(list, section) {
 			list = append(list, section)
 		}
+	}
+	for _, c := range s.Changes {
+		add(c.Key())
+	}
+	for _, o := range s.Frees {
+		add(o.Key())
 	}
 	return list
 }
