@@ -269,6 +269,43 @@ func TestExecutePastFailures(t *testing.T) {
 	}
 }
 
+// Errors come in the order of the plan, and not as the calls end: here the first ends last.
+func TestExecuteErrorsInOrder(t *testing.T) {
+	b := newBench(2)
+	second := make(chan struct{})
+	b.hook = func(e event) error {
+		if e.sections[0] == "d" {
+			close(second)
+		} else {
+			<-second
+			time.Sleep(10 * time.Millisecond)
+		}
+		return errors.New("busy")
+	}
+	err := b.execute(steps("5 delete room c\n5 delete room d"), false, true)
+	if want := "room c: busy\nroom d: busy"; err == nil || err.Error() != want {
+		t.Errorf("the errors are\n%v\nwant\n%s", err, want)
+	}
+}
+
+// Of deletions in several sections those before one that fails are done, and those after it are skipped.
+func TestExecuteDeletionFails(t *testing.T) {
+	b := newBench(1)
+	b.hook = func(e event) error {
+		if e.sections[0] == "c" {
+			return errors.New("busy")
+		}
+		return nil
+	}
+	err := b.execute(steps("3 delete cord a/1\n3 delete cord c/2\n3 delete cord e/3"), false, false)
+	want := []plan.Result{plan.Done, plan.Failed, plan.Skipped}
+	for i, o := range b.report.Outcomes {
+		if o.Result != want[i] {
+			t.Errorf("deletion %d is %s, want %s (%v)", i, o.Result, want[i], err)
+		}
+	}
+}
+
 // A refusal fails, and what needs what was refused is not made.
 func TestExecuteRefusal(t *testing.T) {
 	list := steps("0 refuse room a\n1 create lamp b/l")
@@ -353,6 +390,57 @@ func TestExecuteAtOnce(t *testing.T) {
 	}
 }
 
+// Several workers finish what they have begun before they begin something else.
+func TestExecuteRanks(t *testing.T) {
+	b := newBench(2)
+	x := &executor{run: b.run, units: b.graph(steps("2 create room a\n2 create room b\n2 create cord a/c | 0"), false)}
+	for workers, want := range map[int][]int{1: {0, 1, 2}, 2: {2, 0, 1}} {
+		x.setRanks(workers)
+		var all calls
+		for _, u := range x.units {
+			all = append(all, u.calls...)
+		}
+		all = all[:3] // without the finish
+		slices.SortFunc(all, func(a, b *call) int { return cmp.Compare(a.rank, b.rank) })
+		for i, c := range all {
+			if c.steps[0] != want[i] {
+				t.Errorf("%d workers: step %d comes as number %d", workers, c.steps[0], i)
+			}
+		}
+	}
+}
+
+// What waits for two sections keeps nobody from the one that is free.
+func TestQueue(t *testing.T) {
+	uses := func(rank int64, sections ...string) *call {
+		return &call{unit: new(unit), rank: rank, sections: sections}
+	}
+	q := newQueue()
+	s, both, later, other := uses(1, "s"), uses(2, "s", "t"), uses(3, "s"), uses(0, "t")
+	q.push(s)
+	if got := q.take(); got != s {
+		t.Errorf("taken is %v, want %v", got, s)
+	}
+	for _, c := range []*call{both, later, other} {
+		q.push(c)
+	}
+	if got := q.take(); got != other {
+		t.Errorf("taken is %v, want %v", got, other)
+	}
+	q.release(s)
+	if got := q.take(); got != later {
+		t.Errorf("taken is %v, want %v", got, later)
+	}
+	q.release(other)
+	if got := q.take(); got != nil {
+		t.Errorf("taken is %v though s is in use", got)
+	}
+	q.release(later)
+	if got := q.take(); got != both {
+		t.Errorf("taken is %v, want %v", got, both)
+	}
+}
+
 // Random plans, of which several workers take what they may: each call comes after all that it must, and one at a time
 // uses a section.
 func TestExecuteRandom(t *testing.T) {
@@ -428,6 +516,9 @@ func (b *bench) check(t *testing.T, list []plan.Step, pastFailures bool) {
 	begun, ended := make(map[string]int), make(map[string]int) // at which event
 	inUse := make(map[string]bool)
 	for i, e := range b.events {
+		if e.what == "put" && e.steps[0][:4] == "book" && !slices.IsSortedFunc(e.steps, byNumber) {
+			t.Errorf("together are put %v", e.steps)
+		}
 		for _, s := range slices.Compact(slices.Sorted(slices.Values(e.sections))) {
 			if inUse[s] != e.end {
 				t.Errorf("two calls use %s at once", s)
@@ -476,6 +567,8 @@ func (b *bench) check(t *testing.T, list []plan.Step, pastFailures bool) {
 	}
 	b.checkFinished(t)
 }
+
+func byNumber(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
 
 // checkFinished says that nothing of a later kind is made in a section whose cords are not finished, and none is left
 // so.
