@@ -110,8 +110,9 @@ func (l Link) Claims() (keys []plan.Key) {
 	if t.Claims == nil || l.Spec == nil {
 		return nil
 	}
-	for _, name := range t.Claims(l.Spec) {
-		keys = append(keys, plan.Key{NS: l.underlay(), Kind: "claim", Name: name})
+	for _, k := range t.Claims(l.Spec) {
+		k.NS = l.underlay()
+		keys = append(keys, k)
 	}
 	return keys
 }

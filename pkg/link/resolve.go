@@ -7,6 +7,7 @@ import (
 
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // resolveAll finds the links that others are made on, and checks what each type asks for.
@@ -18,12 +19,26 @@ func resolveAll(n *object.Network) {
 			}
 		}
 	}
+	first := make(map[plan.Key]*object.Iface)
 	for _, s := range n.Sections {
 		for _, l := range s.Links {
 			if _, ok := l.Form.(*typed); ok {
 				checkBelow(l)
+				checkClaims(l, first)
 			}
 		}
+	}
+}
+
+// checkClaims reports what two links of the file claim for themselves.
+func checkClaims(l *object.Iface, first map[plan.Key]*object.Iface) {
+	for _, k := range (Link{NS: l.Section.Name, Type: l.Type, Spec: l.Spec}).Claims() {
+		if other := first[k]; other != nil && l.Spots.Good(l.Type) {
+			l.Section.Clash(file.Error, l.Spots.At(l.Type), other.Spots.At(other.Type), "%s and %s both have %s %s, which is there once",
+				l, other, k.Kind, k.Name)
+			continue
+		}
+		first[k] = l
 	}
 }
 

@@ -57,7 +57,7 @@ type Type struct {
 	// OwnMAC says whether it has a MAC of its own; nil says yes.
 	OwnMAC func(Spec) bool
 	// Claims names what only one link can have in its underlay: see [plan.Exclusive].
-	Claims func(Spec) []string
+	Claims func(Spec) []plan.Key
 	// Fixed names fields that can't be changed in place from have to want.
 	Fixed func(want, have Spec) []string
 	// Extra adds to a message that changes the link what must go with the fields that differ.

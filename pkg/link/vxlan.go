@@ -44,9 +44,9 @@ var vxlan = Type{
 		}
 		return below - overhead(v)
 	},
-	Claims: func(s Spec) []string {
+	Claims: func(s Spec) []plan.Key {
 		v := s.(VXLAN)
-		return []string{fmt.Sprintf("vxlan id %d port %d", v.ID, v.Port)}
+		return []plan.Key{{Kind: "vxlan id", Name: fmt.Sprintf("%d (port %d)", v.ID, v.Port)}}
 	},
 	Fixed: func(want, have Spec) (fields []string) {
 		w, h := want.(VXLAN), have.(VXLAN)
