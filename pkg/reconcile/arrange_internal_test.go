@@ -11,9 +11,9 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// What waits for namespaces comes when they are there, and not before what it needs; what wants a new bridge to be up comes last.
-// A changed address moves as a new one does. Nothing passes a deletion, a replacement, or what changes a link or a parameter, and where
-// nothing waits all stays.
+// What waits for namespaces comes when they are there, and not before what it needs; what wants a new bridge to be up
+// comes last. A changed address moves as a new one does. Nothing passes a deletion, a replacement, or what changes a
+// link or a parameter, and where nothing waits all stays.
 func TestArrange(t *testing.T) {
 	create := func(o plan.Object) batch { return batch{{Action: plan.Create, Changes: []plan.Change{{New: o}}}} }
 	remove := func(o plan.Object) batch { return batch{{Action: plan.Delete, Changes: []plan.Change{{Old: o}}}} }

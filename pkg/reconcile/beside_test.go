@@ -55,8 +55,8 @@ func TestHostWithoutIPv6(t *testing.T) {
 	}
 }
 
-// TestNamespaceDefaults makes links in new namespaces whose own parameters tell new links to be otherwise, and writes no parameter of a link
-// that has its value already.
+// TestNamespaceDefaults makes links in new namespaces whose own parameters tell new links to be otherwise, and writes
+// no parameter of a link that has its value already.
 func TestNamespaceDefaults(t *testing.T) {
 	for _, sysctl := range []string{"net.ipv6.conf.default.forwarding", "net.ipv6.conf.all.forwarding"} {
 		for _, ns := range []string{"ns1", "ns2"} { // at each end of the cable

@@ -16,8 +16,8 @@ func (l *lab) warnedOfOdd() {
 	}
 }
 
-// A link that has our group by chance, and no stamp beside it or somebody's, is left alone. With somebody's, apply refuses;
-// destroy tells of it in any case.
+// A link that has our group by chance, and no stamp beside it or somebody's, is left alone. With somebody's, apply
+// refuses; destroy tells of it in any case.
 func TestGroupCollides(t *testing.T) {
 	for name, test := range map[string]struct {
 		alias, group string
@@ -48,7 +48,7 @@ func TestGroupCollides(t *testing.T) {
 				t.Errorf("odd0 was\n%sand is\n%s", before, now)
 			}
 			l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-			l.same("after destroy", l.base.text, l.settle())
+			l.same("after destroy", l.base.Text, l.settle())
 		})
 	}
 }
@@ -97,12 +97,13 @@ func TestStampCopied(t *testing.T) {
 				t.Error("destroy left br0")
 			}
 			l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-			l.same("after destroy", l.base.text, l.settle())
+			l.same("after destroy", l.base.Text, l.settle())
 		})
 	}
 }
 
-// When neither of two bearers is as plumb made it, nothing tells which is ours: destroy takes neither, and all the rest.
+// When neither of two bearers is as plumb made it, nothing tells which is ours: destroy takes neither, and all the
+// rest.
 func TestStampCopiedUntold(t *testing.T) {
 	for name, meddle := range map[string]string{
 		"another mac":       "ip link set br0 address 02:f2:00:00:00:02",
@@ -136,7 +137,7 @@ func TestStampCopiedUntold(t *testing.T) {
 			}
 			l.sh("ip", "link", "del", ours)
 			l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-			l.same("after destroy, without the bridge,", l.base.text, l.settle())
+			l.same("after destroy, without the bridge,", l.base.Text, l.settle())
 		})
 	}
 }
@@ -154,5 +155,5 @@ func TestStampCopiedOut(t *testing.T) {
 	l.destroy("docker0")
 	l.warnedOfOdd()
 	l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-	l.same("after destroy", l.base.text, l.settle())
+	l.same("after destroy", l.base.Text, l.settle())
 }

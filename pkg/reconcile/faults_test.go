@@ -14,18 +14,21 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
 )
 
 // TestFaults disturbs runs at their writes, and counts what came of it. By default every write of two examples is
-// disturbed and a sample of those of the others; TEST_FAULTS=all takes every write, -short a sample of all. TEST_FAULTS_SEED=N
-// takes the sample of another run again; CI takes another with each change of the code. TEST_FAULTS_TABLE=FILE writes the table there.
+// disturbed and a sample of those of the others; TEST_FAULTS=all takes every write, -short a sample of all.
+// TEST_FAULTS_SEED=N takes the sample of another run again; CI takes another with each change of the code.
+// TEST_FAULTS_TABLE=FILE writes the table there.
 func TestFaults(t *testing.T) {
 	f := newFaultRun()
 	t.Logf("TEST_FAULTS_SEED=%d", f.Seed)
 	dir := t.TempDir()
 	result := func(i int) string { return filepath.Join(dir, fmt.Sprint(i)) }
-	if inParts(t, func(i int) string { return resultMark + "=" + result(i) }) {
-		for i := range parts {
+	if host.InParts(t, func(i int) string { return resultMark + "=" + result(i) }) {
+		for i := range host.Parts {
 			f.add(t, result(i))
 		}
 		f.print(t)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
@@ -56,8 +57,8 @@ func (l *lab) snoops() bool {
 	return strings.Contains(l.sh("ip", "-d", "link", "show", "br0"), " mcast_snooping 1 ")
 }
 
-// A bridge with a crowd of ports comes up when all else is done but what stands on it, with multicast snooping off until then; and
-// is taken down before its ports go.
+// A bridge with a crowd of ports comes up when all else is done but what stands on it, with multicast snooping off
+// until then; and is taken down before its ports go.
 func TestCrowd(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(crowd())
@@ -83,7 +84,7 @@ func TestCrowd(t *testing.T) {
 	if _, err := l.tryDestroy(topo.Name, noting(&writes)); err != nil || !slices.Contains(writes, bridgeDown) {
 		t.Errorf("%v; the bridge went otherwise:\n%s", err, strings.Join(writes, "\n"))
 	}
-	l.restored("after destroy", l.base.text)
+	l.restored("after destroy", l.base.Text)
 }
 
 // What went well before the bridge came up and is changed by somebody before it is read is found and mended.
@@ -94,7 +95,7 @@ func TestCrowdVerified(t *testing.T) {
 		if err := write(); w.NS != "c99" || w.What != lastRoute {
 			return err
 		}
-		return run("ip", "-n", "c0", "address", "flush", "dev", "eth0", "scope", "global")
+		return host.Run("ip", "-n", "c0", "address", "flush", "dev", "eth0", "scope", "global")
 	}}))
 	if err != nil || !slices.ContainsFunc(report.Outcomes, func(o plan.Outcome) bool { return o.Unplanned }) {
 		t.Errorf("%v, want an address that was put back\n%s", err, outcomes(report))

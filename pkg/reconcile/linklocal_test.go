@@ -19,8 +19,8 @@ namespaces:
   ns2: {interfaces: {p0: {bridge: ns1/br1, addresses: ["fd00:2::1/64", "fe80::9/64"]}}}
 `
 
-// TestOrderOfLinkLocals holds that link-local addresses that the file declares come after the one that the kernel derives,
-// whatever was before: the kernel prefers the newest. It derives none for a bridge without ports.
+// TestOrderOfLinkLocals holds that link-local addresses that the file declares come after the one that the kernel
+// derives, whatever was before: the kernel prefers the newest. It derives none for a bridge without ports.
 func TestOrderOfLinkLocals(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(linkLocalsDeclared)

@@ -11,14 +11,17 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
 )
 
 // What a look costs is what it asks the kernel: messages, stays in namespaces, and parameters.
 var asking = regexp.MustCompile(`(?m)^\d+ +(sendto|sendmsg|setns|openat2)\(`)
 
-// TestQuestions counts what a run asks, for few namespaces and for more. It is what keeps runs fast that no other test sees: that
-// each namespace is visited once, with all that is asked of it, and that a look after a change does not ask again for what the change
-// has not touched. What is prefetched, as far as the file's length lets it, is asked once as well.
+// TestQuestions counts what a run asks, for few namespaces and for more. It is what keeps runs fast that no other
+// test sees: that each namespace is visited once, with all that is asked of it, and that a look after a change does
+// not ask again for what the change has not touched. What is prefetched, as far as the file's length lets it, is
+// asked once as well.
 func TestQuestions(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Skip("strace is not installed")
@@ -31,9 +34,9 @@ func TestQuestions(t *testing.T) {
 		file  func(n int) string
 		each  map[string]int // what ten namespaces more may add
 	}{
-		// In each: a stay, its links, its addresses and its routes of both families, and whether it has a table of nf_tables. Beside the
-		// links come whether it forwards, and by which number one of two routers knows the other. The first apply makes them, with three
-		// messages for a cable.
+		// In each: a stay, its links, its addresses and its routes of both families, and whether it has a table of
+		// nf_tables. Beside the links come whether it forwards, and by which number one of two routers knows the other. The
+		// first apply makes them, with three messages for a cable.
 		{"star", star, map[string]int{"first": 140, "diff": 70, "apply": 70, "change": 70, "destroy": 30}},
 		{"line", line, map[string]int{"first": 190, "diff": 70, "apply": 70, "change": 70, "destroy": 120}},
 	} {
@@ -57,8 +60,8 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// tellsOfLinks says whether the kernel tells what it has made of a new link, so that it need not be asked: rtnl_newlink honours
-// NLM_F_ECHO since Linux 6.2.
+// tellsOfLinks says whether the kernel tells what it has made of a new link, so that it need not be asked:
+// rtnl_newlink honours NLM_F_ECHO since Linux 6.2.
 func tellsOfLinks(t *testing.T) bool {
 	t.Helper()
 	var name unix.Utsname
@@ -73,7 +76,8 @@ func tellsOfLinks(t *testing.T) bool {
 	return major > 6 || major == 6 && minor >= 2
 }
 
-// questions counts those of each of the runs that a topology goes through, on so many processors: on one nothing is prefetched.
+// questions counts those of each of the runs that a topology goes through, on so many processors: on one nothing is
+// prefetched.
 func questions(t *testing.T, bin, text string, processors int) map[string]int {
 	t.Helper()
 	t.Setenv("GOMAXPROCS", strconv.Itoa(processors))
@@ -93,7 +97,7 @@ func asked(t *testing.T, bin, verb, text string) int {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := run("strace", "-f", "-e", "trace=sendto,sendmsg,setns,openat2", "-o", out, bin, verb, "-f", file); err != nil {
+	if err := host.Run("strace", "-f", "-e", "trace=sendto,sendmsg,setns,openat2", "-o", out, bin, verb, "-f", file); err != nil {
 		t.Fatal(err)
 	}
 	trace, err := os.ReadFile(out)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
@@ -47,8 +48,8 @@ namespaces:
     routes: [{to: default, via: 10.9.1.1}]
 `
 
-// What is prefetched is what a look takes: a change after it goes unseen, but for that the namespace is another by now, and
-// the next look sees all.
+// What is prefetched is what a look takes: a change after it goes unseen, but for that the namespace is another by
+// now, and the next look sees all.
 func TestPrefetchIsTaken(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(twoHosts)
@@ -71,7 +72,8 @@ func TestPrefetchIsTaken(t *testing.T) {
 	l.converged(topo)
 }
 
-// Of what belongs to nobody, or to another host, no more than the links is read: it may be a great deal. For a destroy that is enough.
+// Of what belongs to nobody, or to another host, no more than the links is read: it may be a great deal. For a
+// destroy that is enough.
 func TestPrefetchOfOurs(t *testing.T) {
 	l := newLab(t)
 	l.script("ip netns add stranger\nip netns add guest\nip -n guest link set lo alias plumb:lab@1")
@@ -109,11 +111,11 @@ func TestPrefetchAndChange(t *testing.T) {
 	}
 }
 
-// A prefetch for a run that has the lock makes nothing, reads nothing while another has the lock, and keeps others out until
-// the run is over.
+// A prefetch for a run that has the lock makes nothing, reads nothing while another has the lock, and keeps others
+// out until the run is over.
 func TestPrefetchLocked(t *testing.T) {
 	l := newLab(t)
-	if err := run("rm", "-rf", runDir); err != nil {
+	if err := host.Run("rm", "-rf", runDir); err != nil {
 		t.Fatal(err)
 	}
 	if read := l.startPrefetch(reconcile.ForApply).Wait().Read(); len(read) > 0 {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/kind"
 )
@@ -44,8 +45,8 @@ func (l *lab) lastDescriptor() (last int) {
 	return last
 }
 
-// A namespace that rests is found again by its name, as long as that is its own: nothing is asked of another, nor is its
-// name taken away.
+// A namespace that rests is found again by its name, as long as that is its own: nothing is asked of another, nor is
+// its name taken away.
 func TestRest(t *testing.T) {
 	l := newLab(t)
 	l.script("ip netns add r0")
@@ -181,7 +182,7 @@ namespaces:
 `))
 	topo := l.load("{name: gone, namespaces: {n1: {}, n2: {}}}")
 	report, err := l.tryApply(topo, through(at(1, func(_ kernel.Write, write func() error) error {
-		return errors.Join(run("ip", "netns", "del", "n2"), write())
+		return errors.Join(host.Run("ip", "netns", "del", "n2"), write())
 	})))
 	if err != nil {
 		t.Errorf("%v\n%s", err, outcomes(report))

@@ -13,8 +13,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
-// At the first apply of a host a namespace is made while the file is parsed, and becomes the first that is wanted: the run makes one less.
-// Where nothing comes of it, it is gone.
+// At the first apply of a host a namespace is made while the file is parsed, and becomes the first that is wanted:
+// the run makes one less. Where nothing comes of it, it is gone.
 func TestSpare(t *testing.T) {
 	if runtime.GOMAXPROCS(0) < 2 {
 		t.Skip("on one processor nothing is made beside")
@@ -60,7 +60,8 @@ func TestSpare(t *testing.T) {
 	}
 }
 
-// creations applies a topology with what was prefetched before the first, nil for none, and counts the namespaces that it makes.
+// creations applies a topology with what was prefetched before the first, nil for none, and counts the namespaces
+// that it makes.
 func (l *lab) creations(topo, first *topology.Topology, elsewhere bool) (made int64, err error) {
 	l.Helper()
 	var count atomic.Int64

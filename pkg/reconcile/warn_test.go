@@ -46,8 +46,8 @@ func TestWarnOutNamesNoInterface(t *testing.T) {
 	}
 }
 
-// TestWarnForwardDropped tells of other tools' chains that drop what shall be forwarded, each for its family only, with a
-// rule for a remedy that nft takes.
+// TestWarnForwardDropped tells of other tools' chains that drop what shall be forwarded, each for its family only,
+// with a rule for a remedy that nft takes.
 func TestWarnForwardDropped(t *testing.T) {
 	l := newLab(t)
 	l.script(`
