@@ -164,7 +164,15 @@ func TestBesideFails(t *testing.T) {
 	writes := l.besideWrites(topo)
 	for how, fault := range faults {
 		for k := int64(1); k <= writes && !t.Failed(); k += 3 {
-			report, err := l.tryApply(topo, beside, through(at(k, fault)))
+			hit := false
+			report, err := l.tryApply(topo, beside, through(at(k, func(w kernel.Write, write func() error) error {
+				hit = true
+				return fault(w, write)
+			})))
+			if !hit && err == nil && k > writes*9/10 {
+				l.destroy(topo.Name)
+				break // threads share the work in another way each time, and this one took fewer writes
+			}
 			if !errors.Is(err, reconcile.ErrRolledBack) || !errors.Is(err, errInjected) {
 				t.Errorf("%s: write %d: the error is %v, want ErrRolledBack\n%s", how, k, err, outcomes(report))
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
@@ -196,7 +197,7 @@ func (d *field) disturb(sort, name string, test func()) {
 	leftovers := 0
 	if !ok {
 		d.destroy(d.topology())
-		leftovers = strings.Count(difference(d.empty, d.settle()), "\n")
+		leftovers = strings.Count(snapshot.Difference(d.empty, d.settle()), "\n")
 		d.reset()
 	}
 	d.run.note(sort, ok, leftovers)

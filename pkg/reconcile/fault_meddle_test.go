@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
@@ -44,7 +45,7 @@ true`
 
 // meddling changes things at a write of the run. It ends well, or all is as before; nothing of others is touched.
 func (f *faultRun) meddling(t *testing.T) {
-	for _, j := range share(journeys(t)) {
+	for _, j := range host.Share(t, journeys(t)) {
 		if !strings.HasPrefix(j.name, "docker0-dual ") {
 			continue
 		}
@@ -83,7 +84,7 @@ func (d *field) meddle(script string, k int64) {
 	report, err := d.travel(at(k, func(_ kernel.Write, write func() error) error {
 		// The thread may be inside a namespace that is being made.
 		did := false
-		_ = inside("", func() error {
+		_ = host.Inside("", func() error {
 			for line := range strings.Lines(script) {
 				did = exec.Command("sh", "-c", line).Run() == nil || did
 			}
@@ -127,7 +128,7 @@ func (d *field) meddle(script string, k int64) {
 // meddlers tells what there is of the meddler's.
 func (d *field) meddlers() string {
 	var out []byte
-	_ = inside("", func() error { // an error when there is nothing
+	_ = host.Inside("", func() error { // an error when there is nothing
 		out, _ = exec.Command("sh", "-c", "ip link show | grep -B2 'alias meddler'; ip -n ns1 link show lo | grep -B2 'alias meddler'").Output()
 		return nil
 	})

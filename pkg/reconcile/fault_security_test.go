@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
@@ -127,7 +128,7 @@ func TestUnprivileged(t *testing.T) {
 	if strings.Count(said, "\n") != 1 || !strings.Contains(said, "CAP_SYS_ADMIN is missing") {
 		t.Errorf("without CAP_SYS_ADMIN diff says %q", said)
 	}
-	if run("unshare", "--user", "true") != nil {
+	if host.Run("unshare", "--user", "true") != nil {
 		t.Skip("the kernel makes no user namespaces")
 	}
 	said = exits(t, 3, "unshare", "--user", "--map-root-user", bin, "diff", "-f", file)
@@ -150,7 +151,7 @@ func TestTwoCapabilities(t *testing.T) {
 	l.inSync(l.load(l.example("docker0.yaml")))
 	with("diff")
 	with("destroy")
-	l.same("after destroy", l.base.text, l.settle())
+	l.same("after destroy", l.base.Text, l.settle())
 }
 
 // Naming the processes of a namespace that goes takes one capability more; without it the plan says what it lacks.
@@ -203,7 +204,7 @@ nat: [{masquerade: 192.0.2.0/24, out: "-o"}]
 	l.converged(l.load(yaml))
 	exits(t, 0, bin, "diff", "-f", file)
 	exits(t, 0, bin, "destroy", "flags")
-	l.same("after destroy", l.base.text, l.settle())
+	l.same("after destroy", l.base.Text, l.settle())
 	for _, name := range []string{"-f", "--help", "-"} {
 		exits(t, 2, bin, "destroy", "--", name) // no topology can be called so
 	}

@@ -48,7 +48,7 @@ func TestGroupCollides(t *testing.T) {
 				t.Errorf("odd0 was\n%sand is\n%s", before, now)
 			}
 			l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-			l.same("after destroy", l.base.text, l.settle())
+			l.same("after destroy", l.base.Text, l.settle())
 		})
 	}
 }
@@ -97,7 +97,7 @@ func TestStampCopied(t *testing.T) {
 				t.Error("destroy left br0")
 			}
 			l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-			l.same("after destroy", l.base.text, l.settle())
+			l.same("after destroy", l.base.Text, l.settle())
 		})
 	}
 }
@@ -137,7 +137,7 @@ func TestStampCopiedUntold(t *testing.T) {
 			}
 			l.sh("ip", "link", "del", ours)
 			l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-			l.same("after destroy, without the bridge,", l.base.text, l.settle())
+			l.same("after destroy, without the bridge,", l.base.Text, l.settle())
 		})
 	}
 }
@@ -155,5 +155,5 @@ func TestStampCopiedOut(t *testing.T) {
 	l.destroy("docker0")
 	l.warnedOfOdd()
 	l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-	l.same("after destroy", l.base.text, l.settle())
+	l.same("after destroy", l.base.Text, l.settle())
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
 )
 
 // TestFaults disturbs runs at their writes, and counts what came of it. By default every write of two examples is
@@ -25,8 +27,8 @@ func TestFaults(t *testing.T) {
 	t.Logf("TEST_FAULTS_SEED=%d", f.Seed)
 	dir := t.TempDir()
 	result := func(i int) string { return filepath.Join(dir, fmt.Sprint(i)) }
-	if inParts(t, func(i int) string { return resultMark + "=" + result(i) }) {
-		for i := range parts {
+	if host.InParts(t, func(i int) string { return resultMark + "=" + result(i) }) {
+		for i := range host.Parts {
 			f.add(t, result(i))
 		}
 		f.print(t)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
@@ -84,7 +85,7 @@ func TestCrowd(t *testing.T) {
 	if _, err := l.tryDestroy(topo.Name, noting(&writes)); err != nil || !slices.Contains(writes, bridgeDown) {
 		t.Errorf("%v; the bridge went otherwise:\n%s", err, strings.Join(writes, "\n"))
 	}
-	l.restored("after destroy", l.base.text)
+	l.restored("after destroy", l.base.Text)
 }
 
 // What went well and is changed by somebody before it is read is found and mended.
@@ -95,7 +96,7 @@ func TestCrowdVerified(t *testing.T) {
 		if err := write(); w.NS != "c99" || w.What != lastRoute {
 			return err
 		}
-		return run("ip", "-n", "c0", "address", "flush", "dev", "eth0", "scope", "global")
+		return host.Run("ip", "-n", "c0", "address", "flush", "dev", "eth0", "scope", "global")
 	}}))
 	if err != nil || !slices.ContainsFunc(report.Outcomes, func(o plan.Outcome) bool { return o.Unplanned }) {
 		t.Errorf("%v, want an address that was put back\n%s", err, outcomes(report))

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
 )
 
 // What a look costs is what it asks the kernel: messages, stays in namespaces, and parameters.
@@ -90,7 +92,7 @@ func asked(t *testing.T, bin, verb, text string) int {
 		t.Fatal(err)
 	}
 	const calls = "trace=sendto,sendmsg,setns,openat2"
-	if err := run("strace", "-f", "-e", calls, "-o", out, bin, verb, "-f", file); err != nil {
+	if err := host.Run("strace", "-f", "-e", calls, "-o", out, bin, verb, "-f", file); err != nil {
 		t.Fatal(err)
 	}
 	trace, err := os.ReadFile(out)

@@ -5,19 +5,20 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
 // Whatever order of those that a plan allows its steps are taken in, the end is the same.
 func TestOrders(t *testing.T) {
-	if inParts(t) {
+	if host.InParts(t) {
 		return
 	}
 	orders := 50
 	if testing.Short() {
 		orders = 5
 	}
-	for _, name := range share(examples(t)) {
+	for _, name := range host.Share(t, examples(t)) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.foreign()

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -29,7 +30,7 @@ func adopt(o *reconcile.Options) { o.Adopt = true }
 
 func plainFile(t *testing.T) {
 	t.Helper()
-	if err := errors.Join(os.MkdirAll(netnsDir, 0o755), os.WriteFile(filepath.Join(netnsDir, "ns1"), nil, 0o444)); err != nil {
+	if err := errors.Join(os.MkdirAll(host.NetnsDir, 0o755), os.WriteFile(filepath.Join(host.NetnsDir, "ns1"), nil, 0o444)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -64,9 +65,9 @@ func TestRefusals(t *testing.T) {
 			clear: "ip netns del ns1", key: object.NamespaceKey("ns1"), why: "belongs to topology other", final: true},
 		{name: "another host's namespace", make: commands("ip netns add ns1", "ip -n ns1 link set lo group "+group+" alias plumb:docker0@1"),
 			clear: "ip netns del ns1", key: object.NamespaceKey("ns1"), why: "of another host", final: true},
-		{name: "a plain file", make: func(t *testing.T, _ *lab) { plainFile(t) }, clear: "rm " + netnsDir + "/ns1",
+		{name: "a plain file", make: func(t *testing.T, _ *lab) { plainFile(t) }, clear: "rm " + host.NetnsDir + "/ns1",
 			key: object.NamespaceKey("ns1"), why: "is no network namespace: remove it", final: true},
-		{name: "a symbolic link", make: commands("ip netns add x", "ln -s x "+netnsDir+"/ns1"), clear: "rm " + netnsDir + "/ns1\nip netns del x",
+		{name: "a symbolic link", make: commands("ip netns add x", "ln -s x "+host.NetnsDir+"/ns1"), clear: "rm " + host.NetnsDir + "/ns1\nip netns del x",
 			key: object.NamespaceKey("ns1"), why: "ns1", final: true},
 	}
 	for _, test := range tests {
@@ -269,7 +270,7 @@ func TestSTPOffInTopologyChange(t *testing.T) {
 		return docs[0][0]["linkinfo"].(map[string]any)["info_data"].(map[string]any)["ageing_time"]
 	}
 	before := ageing()
-	for deadline := time.Now().Add(20 * time.Second); ageing() == before; time.Sleep(aWhile) {
+	for deadline := time.Now().Add(20 * time.Second); ageing() == before; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the topology does not change")
 		}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 )
@@ -191,7 +192,7 @@ namespaces:
 `))
 	topo := l.load("{name: gone, namespaces: {n1: {}, n2: {}}}")
 	report, err := l.tryApply(topo, through(at(1, func(_ kernel.Write, write func() error) error {
-		return errors.Join(run("ip", "netns", "del", "n2"), write())
+		return errors.Join(host.Run("ip", "netns", "del", "n2"), write())
 	})))
 	if err != nil {
 		t.Errorf("%v\n%s", err, outcomes(report))

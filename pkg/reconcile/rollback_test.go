@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
@@ -84,38 +87,49 @@ func (p passage) reset(l *lab) {
 
 // Whichever write of an apply fails, all is as before; and nothing keeps the next apply from succeeding.
 func TestRollback(t *testing.T) {
-	if inParts(t) {
+	if host.InParts(t) {
 		return
 	}
-	for how, fault := range faults {
-		for _, i := range share([]int{0, 1, 2}) {
-			t.Run(fmt.Sprint(how, " ", i), func(t *testing.T) {
-				l := newLab(t)
-				l.foreign()
-				l.uplink()
-				p := passages(l)[i]
-				before, writes := p.begin(l)
-				t.Logf("%s: %d writes", p.name, writes)
-				for k := int64(1); k <= writes && !t.Failed(); k++ {
-					what := ""
-					report, err := l.tryApply(p.to, through(at(k, func(w kernel.Write, write func() error) error {
-						what = w.String()
-						return fault(w, write)
-					})))
-					if !errors.Is(err, reconcile.ErrRolledBack) || !errors.Is(err, errInjected) {
-						t.Errorf("write %d (%s) fails: the error is %v, want ErrRolledBack\n%s", k, what, err, outcomes(report))
-					}
-					l.restored(fmt.Sprintf("%s: write %d (%s) failed, and then", p.name, k, what), before)
-					l.results(report)
-					if p.from != nil {
-						l.converged(p.from)
-					}
-				}
-				l.apply(p.to)
-				l.converged(p.to)
-			})
+	type test struct {
+		how string
+		i   int
+	}
+	var tests []test
+	for _, how := range slices.Sorted(maps.Keys(faults)) {
+		for i := range 3 {
+			tests = append(tests, test{how, i})
 		}
 	}
+	for _, c := range host.Share(t, tests) {
+		t.Run(fmt.Sprint(c.how, " ", c.i), func(t *testing.T) {
+			l := newLab(t)
+			l.foreign()
+			l.uplink()
+			passages(l)[c.i].rollsBack(t, l, faults[c.how])
+		})
+	}
+}
+
+func (p passage) rollsBack(t *testing.T, l *lab, fault func(kernel.Write, func() error) error) {
+	before, writes := p.begin(l)
+	t.Logf("%s: %d writes", p.name, writes)
+	for k := int64(1); k <= writes && !t.Failed(); k++ {
+		what := ""
+		report, err := l.tryApply(p.to, through(at(k, func(w kernel.Write, write func() error) error {
+			what = w.String()
+			return fault(w, write)
+		})))
+		if !errors.Is(err, reconcile.ErrRolledBack) || !errors.Is(err, errInjected) {
+			t.Errorf("write %d (%s) fails: the error is %v, want ErrRolledBack\n%s", k, what, err, outcomes(report))
+		}
+		l.restored(fmt.Sprintf("%s: write %d (%s) failed, and then", p.name, k, what), before)
+		l.results(report)
+		if p.from != nil {
+			l.converged(p.from)
+		}
+	}
+	l.apply(p.to)
+	l.converged(p.to)
 }
 
 // results says that after a rollback no step is told to be done.
