@@ -167,6 +167,12 @@ func parseRule(ns string, b []byte) Rule {
 
 const allBits = 1<<32 - 1
 
+// Attributes of linux/fib_rules.h that package unix lacks, since Linux 6.15.
+const (
+	fraSportMask = 28
+	fraDportMask = 29
+)
+
 // parse reads one attribute; false says that a file has no words for it.
 func (r *Rule) parse(m *nl.RtMsg, t uint16, v []byte) bool {
 	number := kernel.U32At(v, 0)
@@ -199,6 +205,8 @@ func (r *Rule) parse(m *nl.RtMsg, t uint16, v []byte) bool {
 		r.DPort = portsOf(v)
 	case unix.FRA_PROTOCOL:
 		r.Proto = kernel.U8(v)
+	case fraSportMask, fraDportMask:
+		return len(v) == 2 && binary.NativeEndian.Uint16(v) == 1<<16-1 // all bits, as of a rule that says nothing of it
 	case unix.FRA_SUPPRESS_PREFIXLEN, unix.FRA_SUPPRESS_IFGROUP:
 		return number == allBits // as of a rule that says nothing of it
 	default:

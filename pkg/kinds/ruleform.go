@@ -1,7 +1,6 @@
 package kinds
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -13,8 +12,8 @@ import (
 type RuleEntry struct {
 	Priority uint32              `file:"priority,required,least=1" missing:"as \"priority: 100\": the kernel tries the lowest first" doc:"the lowest is tried first"`
 	Not      bool                `file:"not" doc:"for the packets that do not match"`
-	From     netip.Prefix        `file:"from" doc:"source of the packets"`
-	To       netip.Prefix        `file:"to" doc:"destination of the packets"`
+	From     Destination         `file:"from" doc:"source of the packets"`
+	To       Destination         `file:"to" doc:"destination of the packets"`
 	IIF      object.Ifname       `file:"iif" doc:"interface that they came in by; lo for the section's own"`
 	OIF      object.Ifname       `file:"oif" doc:"interface that a socket is bound to"`
 	FWMark   Mark                `file:"fwmark" doc:"mark of the packets, as 0x1 or 0x1/0xff"`
@@ -61,13 +60,23 @@ func (*Mark) Text() file.Text {
 // NumberRange is a number, or two with a dash between.
 type NumberRange[T uint16 | uint32] struct{ Range[T] }
 
+// bounds are the least and the most that the kernel takes: of ports neither 0 nor the last (net/fib_rules.h:
+// fib_rule_port_range_valid), of users not the last, which is none.
+func (NumberRange[T]) bounds() (least, most int64) {
+	if most = int64(^T(0)) - 1; most < 1<<16 {
+		least = 1
+	}
+	return least, most
+}
+
 // Parse implements [file.Parser].
 func (r *NumberRange[T]) Parse(name, s string) error {
 	low, high, several := strings.Cut(s, "-")
-	first, err := file.ParseNumber(name, low, 0, int64(^T(0)))
+	least, most := r.bounds()
+	first, err := file.ParseNumber(name, low, least, most)
 	last := first
 	if err == nil && several {
-		last, err = file.ParseNumber(name, high, first, int64(^T(0)))
+		last, err = file.ParseNumber(name, high, first, most)
 	}
 	if err == nil {
 		r.Range = Range[T]{T(first), T(last), true}
@@ -160,6 +169,8 @@ func (e RuleEntry) sound(s *object.Sense, at file.Spots) bool {
 		s.Errorf(at.At("l3mdev"), "l3mdev is true or left out")
 	case e.From.IsValid() && e.To.IsValid() && e.From.Addr().Is4() != e.To.Addr().Is4():
 		s.Errorf(at.At("to"), "from %s and to %s are of different families", e.From, e.To)
+	case e.TOS%4 != 0:
+		s.Errorf(at.At("tos"), "tos %d has the bits of ECN, by which no rule can choose", e.TOS).Hint = "a multiple of 4"
 	case e.Priority == 32766 || e.Priority == 32767:
 		s.Errorf(at.At("priority"), "priority %d is that of the kernel's own rule", e.Priority)
 	default:
@@ -179,7 +190,7 @@ func (e RuleEntry) rules(ns string) (list []Rule) {
 			continue
 		}
 		r := Rule{
-			NS: ns, Six: six, Priority: e.Priority, Not: e.Not, From: e.From, To: e.To, IIF: string(e.IIF), OIF: string(e.OIF),
+			NS: ns, Six: six, Priority: e.Priority, Not: e.Not, From: e.From.Prefix, To: e.To.Prefix, IIF: string(e.IIF), OIF: string(e.OIF),
 			FWMark: e.FWMark.Value, Mask: e.FWMark.Mask, TOS: e.TOS, UIDs: e.UIDs.Range, IPProto: uint8(e.IPProto),
 			SPort: e.SPort.Range, DPort: e.DPort.Range, Action: string(e.Action), Table: uint32(e.Table), L3mdev: e.L3mdev,
 			Proto: object.Protocol,

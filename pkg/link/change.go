@@ -110,6 +110,15 @@ func makeRoom(s *object.Section, l Link) error {
 
 // change sends one message with all that differs, and what the master keeps of the link.
 func change(e *object.Env, s *object.Section, index int, old, l Link) error {
+	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil {
+		// Some types take nothing of their own beside an MTU (drivers/net/vxlan/vxlan_core.c: vxlan_nl2conf).
+		first := old
+		first.Spec = l.Spec
+		if err := change(e, s, index, old, first); err != nil {
+			return err
+		}
+		old.Spec = l.Spec
+	}
 	m, err := changeMessage(e, s, index, old, l)
 	if err != nil {
 		return err

@@ -145,5 +145,7 @@ var leftOutAtTimes = []struct {
 	{"tso_max_segs", (*Link).isBridge, ofPorts},
 	{"headroom", (*Link).isBridge, ofPorts},
 	{"tailroom", (*Link).isBridge, ofPorts},
+	{"tso_max_size", (*Link).isUpper, "it took it from the link below when it was made"},
+	{"tso_max_segs", (*Link).isUpper, "it took it from the link below when it was made"},
 	{"info slave state", (*Link).undecided, "the spanning tree decides on it, or the carrier does"},
 }

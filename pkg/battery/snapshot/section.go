@@ -234,6 +234,9 @@ func (s *Section) readNSIDs(c *socket, others []*os.File, names []string) error 
 // UP and the others say whether a link has a flag.
 func (l *Link) has(flag uint32) bool { return l.Flags&flag != 0 }
 
+// isUpper reports whether the link is made on another one.
+func (l *Link) isUpper() bool { return l.info == "vxlan" || l.info == "macvlan" || l.info == "macvtap" }
+
 func (l *Link) isBridge() bool { return l.info == "bridge" }
 
 func (l *Link) runsSTP() bool { return l.stp }

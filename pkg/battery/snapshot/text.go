@@ -52,7 +52,7 @@ func (p *printer) link(index int) string {
 		return place + l.Name
 	}
 	if index == 0 {
-		return "none"
+		return place + "none"
 	}
 	return place + "?"
 }
@@ -83,7 +83,11 @@ func (p *printer) linkLines(l *Link) {
 	p.end()
 	if l.peer >= 0 {
 		p.nsid = l.nsid
-		p.begin(head + "peer " + p.link(l.peer))
+		peer := l.peer
+		if l.info == "vxlan" && l.nsid >= 0 {
+			peer = 0 // it is the link's own index, whatever has that in the other namespace
+		}
+		p.begin(head + "peer " + p.link(peer))
 		p.nsid = -1
 		p.end()
 	}
@@ -129,8 +133,8 @@ func (p *printer) leaves(l *Link, head string, known attrs, b []byte) {
 
 func (l *Link) leavesOut(line string) bool {
 	for _, o := range leftOutAtTimes {
-		if o.line == line {
-			return o.when(l)
+		if o.line == line && o.when(l) {
+			return true
 		}
 	}
 	return false
@@ -350,7 +354,11 @@ func (p *printer) forwardingLines() {
 			continue
 		}
 		p.begin(fmt.Sprintf("fdb dev %s state %#x flags %#x", p.link(int(native.Uint32(h[4:]))), state, flags))
+		if there := find(b, unix.NDA_LINK_NETNSID); there != nil {
+			p.nsid = int(int32(number(there))) // where the tunnel's packets leave
+		}
 		p.tree(neighbourAttrs, b)
+		p.nsid = -1
 		p.end()
 	}
 	for _, m := range p.s.lists["vlans"] {
