@@ -129,10 +129,10 @@ func (o Order) Sacrifice() error {
 	if err != nil {
 		return err
 	}
-	err = cmd.Run()
+	_ = cmd.Run() // the state tells how it ended
 	status, ok := cmd.ProcessState.Sys().(interface{ Signaled() bool })
 	if !ok || !status.Signaled() {
-		return fmt.Errorf("the victim did not die at write %d, but ended: %v\n%s", o.Die, err, cmd.Stdout)
+		return fmt.Errorf("the victim did not die at write %d, but ended: %s\n%s", o.Die, cmd.ProcessState, cmd.Stdout)
 	}
 	return nil
 }

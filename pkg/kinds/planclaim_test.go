@@ -108,9 +108,3 @@ func (c *trial) contends(o plan.Object) bool {
 		return ok && held.ID == t.ID && held.Key() != t.Key()
 	})
 }
-
-// tunneled says whether there are tunnels in the trial, of which package kind knows nothing.
-func (c *trial) tunneled() bool {
-	is := func(o plan.Object) bool { _, ok := o.(tunnel); return ok }
-	return slices.ContainsFunc(c.want, is) || slices.ContainsFunc(c.have, func(h plan.Have) bool { return is(h.Object) })
-}

@@ -132,8 +132,7 @@ var (
 		timeout:big gc_interval:big userdata:hex pad obj_type:big handle expr:expression expressions type:word
 		count`, map[string]attrs{
 		"expressions": {1: {name: "expression", show: expression}}})
-	nftElements = known("nft elements", "table:word set:word elements set_id", nil)
-	nftElement  = known("nft element", `
+	nftElement = known("nft element", `
 		key:hex data:hex flags:big timeout:big expiration userdata:hex expr:expression pad objref:word key_end:hex
 		expressions`,
 		map[string]attrs{"expressions": {1: {name: "expression", show: expression}}})
