@@ -8,7 +8,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Decode reads the document n into the struct, or the [Parts], that into points to, which has the defaults. Messages call it what.
+// Decode reads the document n into the struct, or the [Parts], that into points to, which has the defaults. Messages
+// call it what.
 func (r *Report) Decode(n *yaml.Node, what string, into any) Spots {
 	v := reflect.ValueOf(into).Elem()
 	d := &decoder{walker: walker{Report: r, left: maxNodes}, tree: &tree{}}

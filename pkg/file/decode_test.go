@@ -103,7 +103,8 @@ func TestProblems(t *testing.T) {
 	texts := []string{
 		"nam: home", "[name]", "name: [home]", "name: ~", "name: !x home", "name: h\nrooms: [hall]",
 		"name: h\nrooms: {Hall: {sze: 1}}", "name: h\nrooms: {hall: 7}", "name: h\nsheds: {dark: {window: yes}}",
-		"name: h\nsheds: {dark: {roofs: tin}}", "name: h\nsheds: {light: {roof: sin, window: maybe}}", "name: h\nshed: {}", "name: h\n\"\": {}",
+		"name: h\nsheds: {dark: {roofs: tin}}", "name: h\nsheds: {light: {roof: sin, window: maybe}}",
+		"name: h\nshed: {}", "name: h\n\"\": {}",
 		"name: h\nwings: {w: {rooms: {hall: {siz: 1}}}}",
 		"name: h\nrooms: {r: {bulb: {watts: 1},\n  candle: {}}}",
 	}

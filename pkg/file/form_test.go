@@ -19,7 +19,10 @@ type house struct {
 
 func newHouse() house {
 	return house{Yard: file.NewParts([]file.Part{
-		{Key: "sheds", Item: "shed", Doc: "in the garden", New: func() any { return new(sheds) }, Fresh: freshShed, Only: noWindow},
+		{
+			Key: "sheds", Item: "shed", Doc: "in the garden",
+			New: func() any { return new(sheds) }, Fresh: freshShed, Only: noWindow,
+		},
 		{New: func() any { return new(ignored) }},
 	})}
 }

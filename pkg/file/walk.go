@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"slices"
 
 	"gopkg.in/yaml.v3"
@@ -14,6 +15,7 @@ type walker struct {
 	spent bool
 	// merging holds the mappings whose merge keys are being followed: one that is met again contains itself.
 	merging map[*yaml.Node]bool
+	own     map[string]int // the lines of the keys of the mapping that is being collected
 }
 
 // entry is a key of a mapping and its value.
@@ -60,6 +62,10 @@ func (m *merged) add(e entry) {
 	}
 }
 
+// few is how many keys leave a map small: one that has grown is not used again, for clearing it takes longer than a new
+// one.
+const few = 8
+
 // collect adds the keys of a mapping to m, except those that m has: the mapping's own come first, and so win over what
 // it merges.
 func (w *walker) collect(n *yaml.Node, m *merged) {
@@ -68,7 +74,11 @@ func (w *walker) collect(n *yaml.Node, m *merged) {
 		return
 	}
 	m.entries = slices.Grow(m.entries, len(n.Content)/2)
-	own := ownKeys{}
+	if w.own == nil || len(w.own) > few {
+		w.own = make(map[string]int)
+	} else {
+		clear(w.own)
+	}
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := w.follow(n.Content[i])
@@ -81,7 +91,9 @@ func (w *walker) collect(n *yaml.Node, m *merged) {
 			m.ok = false
 			continue
 		}
-		if line, twice := own.add(k); twice {
+		line, twice := w.own[k.Value]
+		w.own[k.Value] = cmp.Or(line, k.Line)
+		if twice {
 			w.Errorf(spanOf(k), "key %q is given twice, first on line %d", k.Value, line)
 			m.ok = false
 		} else if k.ShortTag() == "!!merge" {
@@ -99,37 +111,6 @@ func (w *walker) collect(n *yaml.Node, m *merged) {
 	for _, v := range merges {
 		w.merge(v, m, true)
 	}
-}
-
-// ownKeys finds keys that a mapping has twice. Most mappings are small, and need no map.
-type ownKeys struct {
-	few  [8]*yaml.Node
-	n    int
-	many map[string]int
-}
-
-// add enters a key, or gives the line on which it was entered before.
-func (o *ownKeys) add(k *yaml.Node) (line int, twice bool) {
-	if o.many == nil {
-		for _, had := range o.few[:o.n] {
-			if had.Value == k.Value {
-				return had.Line, true
-			}
-		}
-		if o.n < len(o.few) {
-			o.few[o.n] = k
-			o.n++
-			return 0, false
-		}
-		o.many = make(map[string]int)
-		for _, had := range o.few {
-			o.many[had.Value] = had.Line
-		}
-	}
-	if line, twice = o.many[k.Value]; !twice {
-		o.many[k.Value] = k.Line
-	}
-	return line, twice
 }
 
 // merge adds what the value of a merge key holds: a mapping, or a list of mappings, of which the earlier win.

@@ -51,7 +51,9 @@ func declaredLinks[K ~string](at *object.At, onLinks []object.Form) iter.Seq2[*o
 			for i := range onLinks {
 				f := &onLinks[i]
 				l.Forms[i] = object.At{Sense: at.Sense, Link: l, Form: values[i], Spots: spots.In(f.Key)}
-				f.Enter(&l.Forms[i])
+				if f.Enter != nil {
+					f.Enter(&l.Forms[i])
+				}
 			}
 			if !yield(l, own) {
 				return

@@ -30,7 +30,12 @@ func (c *checker) places(s *object.Sense, form int) iter.Seq[*object.At] {
 		case object.OnSection:
 			yield(&s.Forms[form])
 		case object.OnLink:
-			nth := len(partsOn(object.OnLink, c.forms[:form]))
+			nth := 0 // of the forms on links, which is their order in a link
+			for _, f := range c.forms[:form] {
+				if f.On == object.OnLink {
+					nth++
+				}
+			}
 			for _, l := range s.Links {
 				if l.Forms != nil && !yield(&l.Forms[nth]) {
 					return
