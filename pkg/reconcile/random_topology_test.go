@@ -57,6 +57,8 @@ func (v inventor) topology(name string) string {
 	for range v.IntN(5) {
 		v.cable(choose(v, rooms...), choose(v, rooms...), segments)
 	}
+	v.tunnels(rooms)
+	v.macvlans(rooms)
 	doc := rooms[0].body
 	doc["name"] = name
 	namespaces := mapping{}
@@ -226,9 +228,91 @@ func (v inventor) furnish(r *room) {
 	if routes := v.routes(r, plain); len(routes) > 0 {
 		r.body["routes"] = routes
 	}
+	if v.oneIn(3) {
+		r.body["rules"] = v.rules(r)
+	}
 	if v.oneIn(4) && sysctls["net.ipv4.ip_forward"] != "0" {
 		r.body["nat"] = v.nat(r)
 	}
+}
+
+// tunnels adds VXLANs, whose ids are few: from one topology to the next they change hands.
+func (v inventor) tunnels(rooms []*room) {
+	taken := make(map[string]bool)
+	for _, r := range rooms {
+		for _, name := range []string{"t0", "t1", "t2"} {
+			tunnel := mapping{"id": 1 + v.IntN(4), "remote": choose(v, "192.0.2.1", "192.0.2.2", "2001:db8::1")}
+			underlay := r.name
+			if v.oneIn(4) {
+				tunnel["underlay"], underlay = "host", ""
+			}
+			claim := fmt.Sprint(underlay, tunnel["id"])
+			if taken[claim] || v.oneIn(2) {
+				continue
+			}
+			taken[claim] = true
+			if v.oneIn(4) {
+				tunnel["learning"], tunnel["ttl"] = false, 9
+			}
+			link := mapping{"vxlan": tunnel}
+			v.mac(r, link)
+			if len(r.bridges) > 0 && v.oneIn(3) {
+				link["master"] = choose(v, r.bridges...)
+			} else if v.oneIn(2) {
+				link["addresses"] = []any{fmt.Sprintf("10.15%d.%s.1/24", r.number, name[1:])}
+			}
+			r.section("interfaces")[name] = link
+		}
+	}
+}
+
+// macvlans are made on bridges of any section.
+func (v inventor) macvlans(rooms []*room) {
+	for _, r := range rooms {
+		below := choose(v, rooms...)
+		if len(below.bridges) == 0 || v.oneIn(2) {
+			continue
+		}
+		parent := choose(v, below.bridges...)
+		if below.section("bridges")[parent].(mapping)["stp"] != nil {
+			continue // it has no carrier for half a minute
+		}
+		switch {
+		case below == r:
+		case below.name == "":
+			parent = "host/" + parent
+		default:
+			parent = below.name + "/" + parent
+		}
+		of := choose(v, "macvlan", "macvtap")
+		link := mapping{of: mapping{"parent": parent, "mode": choose(v, "bridge", "private", "vepa")}}
+		if v.oneIn(2) {
+			link["addresses"] = []any{fmt.Sprintf("10.16%d.0.%d/24", r.number, 1+v.IntN(2))}
+		}
+		r.section("interfaces")["m0"] = link
+	}
+}
+
+// rules are for packets of the lab alone.
+func (v inventor) rules(r *room) (list []any) {
+	for priority := range 1 + v.IntN(4) {
+		rule := mapping{"priority": 100 + 10*priority, "from": fmt.Sprintf("10.%d.0.0/16", v.IntN(4))}
+		switch v.IntN(4) {
+		case 0:
+			rule["from"] = "fd00::/16"
+		case 1:
+			delete(rule, "from")
+			rule["fwmark"] = "0x1/0xff"
+		case 2:
+			rule["to"] = fmt.Sprintf("10.20%d.0.0/16", v.IntN(4))
+		}
+		if rule["action"] = choose(v, "prohibit", "blackhole"); v.oneIn(2) {
+			delete(rule, "action")
+			rule["table"] = choose(v, 100, 101)
+		}
+		list = append(list, rule)
+	}
+	return list
 }
 
 func (v inventor) nat(r *room) []any {

@@ -81,6 +81,7 @@ var leftOut = map[string]string{
 	"rule pad":                  padding,
 	"neighbour probes":          counts,
 	"neighbour cacheinfo":       timer,
+	"neighbour link_netnsid":    "the line about the peer of a tunnel tells where its packets leave",
 	"vlan entry stats":          counts,
 	"vlan entry mcast_n_groups": counts,
 	"resilient unbalanced_time": timer,
