@@ -28,8 +28,8 @@ type mininetHost struct {
 	Via     string `json:"via"`
 }
 
-// mininetSteps are those of a program that uses mininet's Python interface, for hosts on one bridge. Its namespaces have
-// no names: the driver leaves their files in a folder for the check.
+// mininetSteps are those of a program that uses mininet's Python interface, for hosts on one bridge. Its namespaces
+// have no names: the driver leaves their files in a folder for the check.
 func (t tools) mininetSteps(s shape, dir string) ([]step, error) {
 	if t.python == "" || len(s.bridges) != 1 {
 		return nil, nil

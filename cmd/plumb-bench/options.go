@@ -58,7 +58,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// roundsOf is how often a shape is built by each contender: more often what takes so short that single runs scatter most.
+// roundsOf is how often a shape is built by each contender: more often what takes so short that single runs scatter
+// most.
 func (o options) roundsOf(s shape) int {
 	switch {
 	case o.rounds > 0:

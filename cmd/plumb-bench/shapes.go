@@ -76,7 +76,8 @@ func bridged(bridges, hosts int) shape {
 // forwarding makes a router.
 var forwarding = sysctl{"net.ipv4.ip_forward", "1"}
 
-// line is a line of routers that know the way to both of its ends. Their eth0 leads to the left, their eth1 to the right.
+// line is a line of routers that know the way to both of its ends. Their eth0 leads to the left, their eth1 to the
+// right.
 func line(routers int) shape {
 	var s shape
 	first, last := pointToPoint(0), pointToPoint(routers-2)

@@ -69,8 +69,8 @@ type change struct {
 
 // change does it to each target in turn, until one fails.
 func (e *env) change(ctx context.Context, c change, targets []target) error {
-	// A reader of the output that goes away must not leave a host half changed. It stays ignored: to the process's end its exit code must
-	// tell how the run went.
+	// A reader of the output that goes away must not leave a host half changed. It stays ignored: to the process's end
+	// its exit code must tell how the run went.
 	signal.Ignore(syscall.SIGPIPE)
 	ends := hearEndings()
 	defer ends.release()
@@ -119,7 +119,8 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	return runError(err)
 }
 
-// tells sets the options by which a run tells what it does, now of the topology at hand. Heard waits until signals are heard.
+// tells sets the options by which a run tells what it does, now of the topology at hand. Heard waits until signals are
+// heard.
 func (e *env) tells(o *reconcile.Options, now *progress, heard func()) {
 	o.Warn, o.LockTimeout, o.AllowDisconnect = e.warn, e.lockTimeout, e.allowDisconnect
 	o.Planned = func(p plan.Plan) {

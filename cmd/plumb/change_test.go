@@ -292,8 +292,8 @@ type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 
-// Output that nobody reads is no reason to say that a host was not changed, or to leave it half changed; but a diff that
-// could not be printed is none.
+// Output that nobody reads is no reason to say that a host was not changed, or to leave it half changed; but a diff
+// that could not be printed is none.
 func TestBrokenOutput(t *testing.T) {
 	h := fakeHost{plans: map[string]plan.Plan{"a": planOf(step(plan.Create, ""))}}
 	for args, want := range map[string]int{

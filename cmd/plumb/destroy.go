@@ -51,8 +51,8 @@ past a failure, and names what is left. Nothing there is success.`,
 	return cmd
 }
 
-// checkName says what is wrong with the arguments of a command that takes a topology's name: want is what it takes, and hint what may
-// be meant by no name.
+// checkName says what is wrong with the arguments of a command that takes a topology's name: want is what it takes,
+// and hint what may be meant by no name.
 func checkName(args []string, want, hint string) error {
 	switch {
 	case len(args) == 0:

@@ -27,8 +27,8 @@ func fileFlag(cmd *cobra.Command) *[]string {
 	return files
 }
 
-// load reads and checks the files, and prints their problems: on stderr, or on stdout as JSON when they are the answer. They are
-// when there are errors, or when the command only asks for problems, even if there are none.
+// load reads and checks the files, and prints their problems: on stderr, or on stdout as JSON when they are the
+// answer. They are when there are errors, or when the command only asks for problems, even if there are none.
 func (e *env) load(cmd *cobra.Command, files []string, onlyProblems bool) ([]*topology.Topology, error) {
 	if len(files) == 0 {
 		return nil, usage(cmd, errors.New("no file given: -f topology.yaml"))

@@ -16,9 +16,10 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// countWorkers is how many threads are to work at once: one for each processor. The runtime gets to count one processor more than there are.
-// The workers mostly wait in the kernel: if none were idle then, the runtime's monitor would hand on what they hold, and start threads that
-// look for other work (runtime/proc.go: retake, handoffp). There is none, and they would take time from the workers.
+// countWorkers is how many threads are to work at once: one for each processor. The runtime gets to count one
+// processor more than there are. The workers mostly wait in the kernel: if none were idle then, the runtime's monitor
+// would hand on what they hold, and start threads that look for other work (runtime/proc.go: retake, handoffp). There
+// is none, and they would take time from the workers.
 func countWorkers() int {
 	processors := runtime.GOMAXPROCS(0)
 	if processors > 1 {

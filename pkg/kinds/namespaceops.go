@@ -291,8 +291,8 @@ func delNamespaces(e *object.Env, objects []plan.Object) error {
 	return nil
 }
 
-// letEnd closes a namespace whose name is gone, which ends it, unless there is room to hold it open until the next look:
-// when one ends, the kernel takes the lock for it that other deletions need.
+// letEnd closes a namespace whose name is gone, which ends it, unless there is room to hold it open until the next
+// look: when one ends, the kernel takes the lock for it that other deletions need.
 func letEnd(e *object.Env, n *kernel.Namespace) {
 	all := object.In[namespaces](e)
 	all.mu.Lock()

@@ -7,8 +7,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
-// cable has the keys of an interface that is the end of a cable. Bridge or Peer is where the cable leads to, unless it is
-// declared at its other end.
+// cable has the keys of an interface that is the end of a cable. Bridge or Peer is where the cable leads to, unless it
+// is declared at its other end.
 type cable struct {
 	Bridge   object.Place     `file:"bridge" doc:"bridge that the cable leads to"`
 	PortName object.OwnIfname `file:"port-name" doc:"name of the cable's end at the bridge; left out, derived"`

@@ -7,8 +7,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// unfinished are the links of a section that come up after their ports: each end of a cable that comes up sends packets,
-// and a bridge that is up floods them to all ports that are there.
+// unfinished are the links of a section that come up after their ports: each end of a cable that comes up sends
+// packets, and a bridge that is up floods them to all ports that are there.
 type unfinished []made
 
 // made is a link as it shall be, and as it was made first.

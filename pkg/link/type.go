@@ -43,8 +43,8 @@ type Type struct {
 	Below func(Spec) []plan.Key
 	// Lower is the one of them that the kernel keeps as IFLA_LINK.
 	Lower func(Spec) object.Ref
-	// Underlay is the section that it is made from, where that can be another than its own: [object.HostName], a namespace, or ""
-	// for its own.
+	// Underlay is the section that it is made from, where that can be another than its own: [object.HostName], a
+	// namespace, or "" for its own.
 	Underlay func(Spec) object.SectionRef
 	// Beneath is the spec of a live link with what its attributes do not tell: its underlay, as Underlay has it, and its
 	// lower link.

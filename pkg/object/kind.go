@@ -13,8 +13,8 @@ import (
 type Kind struct {
 	Name string
 
-	// Form is how the objects stand in the file. A kind that stands there in several ways has Forms, which are given those that
-	// stand on links.
+	// Form is how the objects stand in the file. A kind that stands there in several ways has Forms, which are given
+	// those that stand on links.
 	Form  Form
 	Forms func(onLinks []Form) []Form
 

@@ -183,8 +183,8 @@ func (r *Record) At(k plan.Key) *ClaimEntry {
 	return &r.Claims[i]
 }
 
-// Want notes that a topology wants a value for an object that was something else before. Changed says that the record did
-// not know.
+// Want notes that a topology wants a value for an object that was something else before. Changed says that the record
+// did not know.
 func (r *Record) Want(k plan.Key, was Claim, topology, value string) (changed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
