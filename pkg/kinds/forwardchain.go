@@ -80,6 +80,7 @@ func (d droppingChain) text(n NAT, v4 bool) string {
 		family = "ip"
 	}
 	rule := fmt.Sprintf("nft insert rule %s %s %s %s %%s %s accept", d.family, d.table, d.chain, family, n.Subnet)
-	return fmt.Sprintf("table %s %s, chain %s drops what is forwarded, so packets of %s may not pass; allow them there: %s; %s",
+	return fmt.Sprintf("table %s %s, chain %s drops what is forwarded, so packets of %s may not pass; "+
+		"allow them there: %s; %s",
 		d.family, d.table, d.chain, n.Subnet, fmt.Sprintf(rule, "saddr"), fmt.Sprintf(rule, "daddr"))
 }

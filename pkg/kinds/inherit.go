@@ -33,11 +33,15 @@ type parameter struct {
 // kernels to come, are left as they are.
 var conf4 = []parameter{
 	{"forwarding", 0}, {}, // mc_forwarding: the kernel's own
-	{"proxy_arp", 0}, {"accept_redirects", 1}, {"secure_redirects", 1}, {"send_redirects", 1}, {"shared_media", 1}, {"rp_filter", 0},
-	{"accept_source_route", 0}, {"bootp_relay", 0}, {"log_martians", 0}, {"tag", 0}, {"arp_filter", 0}, {"medium_id", 0}, {"disable_xfrm", 0},
-	{"disable_policy", 0}, {"force_igmp_version", 0}, {"arp_announce", 0}, {"arp_ignore", 0}, {"promote_secondaries", 0}, {"arp_accept", 0},
+	{"proxy_arp", 0}, {"accept_redirects", 1}, {"secure_redirects", 1}, {"send_redirects", 1},
+	{"shared_media", 1}, {"rp_filter", 0},
+	{"accept_source_route", 0}, {"bootp_relay", 0}, {"log_martians", 0}, {"tag", 0},
+	{"arp_filter", 0}, {"medium_id", 0}, {"disable_xfrm", 0},
+	{"disable_policy", 0}, {"force_igmp_version", 0}, {"arp_announce", 0}, {"arp_ignore", 0},
+	{"promote_secondaries", 0}, {"arp_accept", 0},
 	{"arp_notify", 0}, {"accept_local", 0}, {"src_valid_mark", 0}, {"proxy_arp_pvlan", 0}, {"route_localnet", 0},
-	{"igmpv2_unsolicited_report_interval", 10000}, {"igmpv3_unsolicited_report_interval", 1000}, {"ignore_routes_with_linkdown", 0},
+	{"igmpv2_unsolicited_report_interval", 10000}, {"igmpv3_unsolicited_report_interval", 1000},
+	{"ignore_routes_with_linkdown", 0},
 	{"drop_unicast_in_l2_multicast", 0}, {"drop_gratuitous_arp", 0}, {"bc_forwarding", 0}, {"arp_evict_nocarrier", 1},
 }
 
@@ -106,7 +110,8 @@ func inherit(ns *kernel.Namespace) (inheritance, error) {
 	if err != nil {
 		return got, fmt.Errorf("read lo of a new namespace: %w", err)
 	}
-	asked := []setting{{object.SysctlPath(object.Forwarding6), "0"}} // which is copied too with net.core.devconf_inherit_init_net set
+	// IPv6 forwarding is copied too with net.core.devconf_inherit_init_net set.
+	asked := []setting{{object.SysctlPath(object.Forwarding6), "0"}}
 	for i, p := range conf4 {
 		if p.name == "" {
 			continue

@@ -96,7 +96,8 @@ func TestInheritLink(t *testing.T) {
 				}
 				defer far.NS.Close()
 				if far.Plain != (parameters == nil) {
-					t.Errorf("a namespace that has inherited %v gives its links what the kernel does by default: %v", parameters, far.Plain)
+					t.Errorf("a namespace that has inherited %v gives its links what the kernel does by default: %v",
+						parameters, far.Plain)
 				}
 				near, err := kernel.Create(thread, "near", new(kernel.Seam))
 				if err != nil {

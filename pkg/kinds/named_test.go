@@ -19,7 +19,7 @@ import (
 
 // allowed are the places that may name a kind all the same, each with its reason: at most ten.
 var allowed = map[string]string{
-	`plan/text.go: "address"`: "a key alone must tell that it begins with the name of a link, and so is written as a place",
+	`plan/text.go: "address"`: "a key alone must tell that it begins with a link's name, and so is a place",
 }
 
 // TestNamedOnce: packages that serve all kinds name none of them, but for namespaces and links, which all stand on.

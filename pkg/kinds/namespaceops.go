@@ -262,12 +262,16 @@ func updateNamespace(e *object.Env, old plan.Object, n Namespace) error {
 		}
 	}
 	if n.Forwarding4.Set && n.Forwarding4 != was.Forwarding4 {
-		err = errors.Join(err, s.NS.WriteSysctl(object.SysctlPath(object.Forwarding4), fmt.Sprint(kernel.Bit(n.Forwarding4.V))))
+		err = errors.Join(err, writeSwitch(s, object.Forwarding4, n.Forwarding4.V))
 	}
 	if n.Forwarding6.Set && n.Forwarding6 != was.Forwarding6 {
-		err = errors.Join(err, s.NS.WriteSysctl(object.SysctlPath(object.Forwarding6), fmt.Sprint(kernel.Bit(n.Forwarding6.V))))
+		err = errors.Join(err, writeSwitch(s, object.Forwarding6, n.Forwarding6.V))
 	}
 	return err
+}
+
+func writeSwitch(s *object.Section, name string, on bool) error {
+	return s.NS.WriteSysctl(object.SysctlPath(name), fmt.Sprint(kernel.Bit(on)))
 }
 
 // delNamespaces takes the names away from the namespaces that were found to have them, and from no others.

@@ -77,9 +77,11 @@ func (b *ruleBuilder) family() {
 
 func (b *ruleBuilder) address(where place, not bool, p netip.Prefix) {
 	size := p.Addr().BitLen() / 8
-	b.add(&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: where.offset(b.v4), Len: uint32(size)})
+	at, length := where.offset(b.v4), uint32(size)
+	b.add(&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: at, Len: length})
 	if p.Bits() < p.Addr().BitLen() {
-		b.add(&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: uint32(size), Mask: mask(p.Bits(), size), Xor: make([]byte, size)})
+		bits, none := mask(p.Bits(), size), make([]byte, size)
+		b.add(&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: length, Mask: bits, Xor: none})
 	}
 	b.add(&expr.Cmp{Op: op(not), Register: 1, Data: p.Masked().Addr().AsSlice()})
 }
@@ -123,7 +125,8 @@ func (r *ruleReader) read(e expr.Any) {
 			expr.MetaKeyNFPROTO: "meta nfproto", expr.MetaKeyOIFNAME: "oifname", expr.MetaKeyIIFNAME: "iifname",
 		}[e.Key], e)
 	case *expr.Payload:
-		r.load(e.Base != expr.PayloadBaseNetworkHeader || e.OperationType != expr.PayloadLoad, e.DestRegister, r.addressAt(e), e)
+		odd := e.Base != expr.PayloadBaseNetworkHeader || e.OperationType != expr.PayloadLoad
+		r.load(odd, e.DestRegister, r.addressAt(e), e)
 	case *expr.Bitwise:
 		r.mask(e)
 	case *expr.Cmp:
@@ -168,7 +171,8 @@ func (r *ruleReader) addressAt(e *expr.Payload) string {
 
 func (r *ruleReader) mask(e *expr.Bitwise) {
 	for bits := range len(e.Mask) * 8 {
-		if r.loaded != nil && bytes.Equal(e.Mask, mask(bits, len(e.Mask))) && !bytes.ContainsFunc(e.Xor, func(c rune) bool { return c != 0 }) {
+		turned := bytes.ContainsFunc(e.Xor, func(c rune) bool { return c != 0 })
+		if r.loaded != nil && bytes.Equal(e.Mask, mask(bits, len(e.Mask))) && !turned {
 			r.bits = bits
 			return
 		}

@@ -125,7 +125,8 @@ func (m *machine) alterLink(r *rand.Rand, l link.Link) {
 	case 2:
 		l.Master = ""
 	case 3:
-		if b, ok := m.find(object.LinkKey(l.NS, "br1")).(link.Link); ok && l.Type == link.TypeVeth && b.Type == link.TypeBridge {
+		b, ok := m.find(object.LinkKey(l.NS, "br1")).(link.Link)
+		if ok && l.Type == link.TypeVeth && b.Type == link.TypeBridge {
 			l.Master = "br1"
 		}
 	case 4:

@@ -302,7 +302,8 @@ func diverts(l *object.Lifelines, r Route) string {
 	}
 	for _, d := range l.Defaults {
 		wins := d.V4 == r.Dst.Addr().Is4() && (r.Dst.Bits() == 1 || r.Metric <= d.Metric)
-		same := r.Type == Unicast && r.NextHops == "" && r.Via == d.Via && (!r.Dev.Set || slices.Equal(d.Devs, []string{r.Dev.V}))
+		sameDev := !r.Dev.Set || slices.Equal(d.Devs, []string{r.Dev.V})
+		same := r.Type == Unicast && r.NextHops == "" && r.Via == d.Via && sameDev
 		if wins && !same {
 			return fmt.Sprintf("would lead what takes the host's default route over %s elsewhere", strings.Join(d.Devs, " and "))
 		}

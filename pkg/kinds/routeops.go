@@ -17,7 +17,8 @@ import (
 
 // routeTypes are the names of the kernel's types of routes that plumb knows; empty for the others.
 var routeTypes = [...]string{
-	unix.RTN_UNICAST: Unicast, unix.RTN_BLACKHOLE: Blackhole, unix.RTN_UNREACHABLE: Unreachable, unix.RTN_PROHIBIT: Prohibit,
+	unix.RTN_UNICAST: Unicast, unix.RTN_BLACKHOLE: Blackhole,
+	unix.RTN_UNREACHABLE: Unreachable, unix.RTN_PROHIBIT: Prohibit,
 }
 
 func routeType(name string) uint8 { return uint8(slices.Index(routeTypes[:], name)) }

@@ -332,11 +332,17 @@ func delRules(e *object.Env, objects []plan.Object) error {
 	return nil
 }
 
+// forSome says whether the rule is for some packets of an address only.
+func (r Rule) forSome() bool {
+	forwarded := r.IIF != "" && r.IIF != object.Lo
+	return forwarded || r.OIF != "" || r.FWMark != 0 || r.UIDs.Set || r.IPProto != 0 || r.TOS != 0
+}
+
 // cutsRule says whether a new rule of the host keeps the host's own packets from its default route.
 func cutsRule(l *object.Lifelines, s plan.Step, c plan.Change) string {
 	r, ok := c.New.(Rule)
-	restricted := r.IIF != "" && r.IIF != object.Lo || r.OIF != "" || r.FWMark != 0 || r.UIDs.Set || r.IPProto != 0 || r.TOS != 0
-	if !ok || r.NS != "" || c.Old != nil || restricted || r.Action == "" && r.Table == MainTable || !r.Not && bitsOf(r.To) > 1 {
+	harmless := r.Action == "" && r.Table == MainTable || r.forSome()
+	if !ok || r.NS != "" || c.Old != nil || harmless || !r.Not && bitsOf(r.To) > 1 {
 		return ""
 	}
 	for _, d := range l.Defaults {

@@ -10,7 +10,7 @@ import (
 
 // RuleEntry is an entry of a section's list of rules.
 type RuleEntry struct {
-	Priority uint32              `file:"priority,required,least=1" missing:"as \"priority: 100\": the kernel tries the lowest first" doc:"the lowest is tried first"`
+	Priority uint32              `file:"priority,required,least=1" missing:"as \"priority: 100\"" doc:"the lowest is tried first"`
 	Not      bool                `file:"not" doc:"for the packets that do not match"`
 	From     Destination         `file:"from" doc:"source of the packets"`
 	To       Destination         `file:"to" doc:"destination of the packets"`
@@ -190,7 +190,8 @@ func (e RuleEntry) rules(ns string) (list []Rule) {
 			continue
 		}
 		r := Rule{
-			NS: ns, Six: six, Priority: e.Priority, Not: e.Not, From: e.From.Prefix, To: e.To.Prefix, IIF: string(e.IIF), OIF: string(e.OIF),
+			NS: ns, Six: six, Priority: e.Priority, Not: e.Not, From: e.From.Prefix, To: e.To.Prefix,
+			IIF: string(e.IIF), OIF: string(e.OIF),
 			FWMark: e.FWMark.Value, Mask: e.FWMark.Mask, TOS: e.TOS, UIDs: e.UIDs.Range, IPProto: uint8(e.IPProto),
 			SPort: e.SPort.Range, DPort: e.DPort.Range, Action: string(e.Action), Table: uint32(e.Table), L3mdev: e.L3mdev,
 			Proto: object.Protocol,

@@ -42,7 +42,8 @@ func (s Sysctl) Needs() []plan.Key {
 // (net/ipv4/devinet.c: devinet_copy_dflt_conf).
 func (s Sysctl) def() string {
 	part := strings.Split(object.SysctlPath(s.Name), "/")
-	if _, ok := object.SysctlOfLink(s.Name); !ok || len(part) != 5 || part[1] != "ipv4" || part[2] != "conf" || part[4] == "forwarding" {
+	_, ok := object.SysctlOfLink(s.Name)
+	if !ok || len(part) != 5 || part[1] != "ipv4" || part[2] != "conf" || part[4] == "forwarding" {
 		return ""
 	}
 	return "net.ipv4.conf.default." + part[4]
@@ -127,7 +128,7 @@ func cutsSysctl(l *object.Lifelines, _ plan.Step, c plan.Change) string {
 		switch key := part[1] + " " + part[4]; {
 		case line.V6 && key == "ipv6 disable_ipv6" && value != 0:
 			return "would switch IPv6 off on " + l.Named(dev)
-		case line.V4 && key == "ipv4 arp_ignore" && value == 8: // all else answers for some address (net/ipv4/arp.c: arp_ignore)
+		case line.V4 && key == "ipv4 arp_ignore" && value == 8: // others answer for some (net/ipv4/arp.c: arp_ignore)
 			return fmt.Sprintf("would keep %s, from answering ARP", l.Named(dev))
 		case line.Advertised && !all && (key == "ipv6 accept_ra" || key == "ipv6 accept_ra_defrtr") && value == 0:
 			return fmt.Sprintf("would let the default route over %s, expire", l.Named(dev))

@@ -173,7 +173,8 @@ func isOfLink(s *object.Sense, name string) bool {
 	if !ok || !found || l.Type == "" {
 		return false
 	}
-	return name == object.ConfName(object.IPv4, of, "forwarding") || name == object.ConfName(object.IPv6, of, "forwarding") ||
+	return name == object.ConfName(object.IPv4, of, "forwarding") ||
+		name == object.ConfName(object.IPv6, of, "forwarding") ||
 		name == object.ConfName(object.IPv4, of, "promote_secondaries")
 }
 

@@ -30,9 +30,10 @@ const (
 type switches struct{ four, six string }
 
 // askSwitches asks for them.
-func askSwitches(_ *object.Env, s *object.Section, _ *kernel.Namespace) (list []object.Question, done func(), err error) {
+func askSwitches(_ *object.Env, s *object.Section, _ *kernel.Namespace) ([]object.Question, func(), error) {
 	found := object.In[switches](s)
-	return []object.Question{forwardingQuestion(unix.AF_INET, &found.four), forwardingQuestion(unix.AF_INET6, &found.six)}, func() {}, nil
+	four, six := forwardingQuestion(unix.AF_INET, &found.four), forwardingQuestion(unix.AF_INET6, &found.six)
+	return []object.Question{four, six}, func() {}, nil
 }
 
 func forwardingQuestion(family uint8, value *string) object.Question {
@@ -40,7 +41,8 @@ func forwardingQuestion(family uint8, value *string) object.Question {
 	head.Family = family
 	m := kernel.NewMessage(unix.RTM_GETNETCONF, 0, head)
 	m.U32(netconfaIfindex, uint32(0xffffffff))
-	return object.Question{Query: kernel.NewQuery(m.NetlinkRequest, unix.RTM_NEWNETCONF), Answer: func(r kernel.Reply) (err error) {
+	query := kernel.NewQuery(m.NetlinkRequest, unix.RTM_NEWNETCONF)
+	return object.Question{Query: query, Answer: func(r kernel.Reply) (err error) {
 		*value, err = forwarding(r)
 		return err
 	}}
@@ -66,7 +68,10 @@ type values map[string]*string
 func fetchSysctls(e *object.Env, s *object.Section, enter func(func() error) error) error {
 	known, on := object.In[values](s), object.In[switches](s)
 	if *known == nil {
-		*known = values{object.SysctlPath(object.Forwarding4): orNil(on.four), object.SysctlPath(object.Forwarding6): orNil(on.six)}
+		*known = values{
+			object.SysctlPath(object.Forwarding4): orNil(on.four),
+			object.SysctlPath(object.Forwarding6): orNil(on.six),
+		}
 	}
 	var missing []string
 	for _, k := range sysctlKeys(e, s) {
@@ -217,7 +222,8 @@ func ownerOfLink(e *object.Env, s *object.Section, name string) string {
 		return ""
 	}
 	for _, l := range s.Links {
-		if topology, _, _, stamped := object.ParseAlias(l.Alias); l.Name == link && stamped && topology != e.Topology && l.Group == object.Group(topology) {
+		topology, _, _, stamped := object.ParseAlias(l.Alias)
+		if l.Name == link && stamped && topology != e.Topology && l.Group == object.Group(topology) {
 			return topology
 		}
 	}

@@ -34,7 +34,8 @@ var namespaceRow = object.Kind{
 }
 
 var sysctlRow = object.Kind{
-	Name: object.KindSysctl, Form: sysctlForm(), First: askSwitches, Fetch: fetchSysctls, Read: readSysctls, Owner: claimedSysctls,
+	Name: object.KindSysctl, Form: sysctlForm(),
+	First: askSwitches, Fetch: fetchSysctls, Read: readSysctls, Owner: claimedSysctls,
 	Put: putSysctl, Del: delSysctls,
 	Pending: always, // its value may be the one that was wanted before
 	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks,
@@ -42,29 +43,34 @@ var sysctlRow = object.Kind{
 }
 
 var linkRow = object.Kind{
-	Name: object.KindLink, Forms: link.Forms, First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
+	Name: object.KindLink, Forms: link.Forms,
+	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
 	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Cuts: link.Cuts,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
 
 var addressRow = object.Kind{
-	Name: KindAddress, Form: addressForm(), Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Del: delAddresses,
+	Name: KindAddress, Form: addressForm(),
+	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Del: delAddresses,
 	Held: alone, Undo: undoAddress, Cuts: cutsAddress,
 }
 
 var routeRow = object.Kind{
-	Name: KindRoute, Form: routeForm(), Ask: askRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
+	Name: KindRoute, Form: routeForm(),
+	Ask: askRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
 	Held: alone, Cuts: cutsRoute,
 }
 
 var ruleRow = object.Kind{
-	Name: KindRule, Form: ruleForm(), Ask: askRules, Read: readRules, Owner: object.ByProtocol, Put: putRules, Del: delRules, Cuts: cutsRule,
+	Name: KindRule, Form: ruleForm(),
+	Ask: askRules, Read: readRules, Owner: object.ByProtocol, Put: putRules, Del: delRules, Cuts: cutsRule,
 	// In a namespace it is held too: where rules were once wanted, they are asked for.
 	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
 }
 
 var natRow = object.Kind{
-	Name: KindNAT, Form: natForm(), Fetch: fetchNAT, Read: listNAT, Owner: object.ByTable, Put: putNAT, Del: delNAT, Undo: undoNAT, Warn: warnNAT,
+	Name: KindNAT, Form: natForm(),
+	Fetch: fetchNAT, Read: listNAT, Owner: object.ByTable, Put: putNAT, Del: delNAT, Undo: undoNAT, Warn: warnNAT,
 	Schedule: object.Schedule{Batch: true},
 }
 

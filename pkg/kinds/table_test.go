@@ -63,7 +63,9 @@ func TestCompared(t *testing.T) {
 			specs = append(specs, reflect.TypeOf(row.Ports.New()))
 		}
 	}
-	for _, o := range []plan.Object{kinds.Namespace{}, kinds.Sysctl{}, kinds.Address{}, kinds.Route{}, kinds.Rule{}, kinds.NAT{}} {
+	for _, o := range []plan.Object{
+		kinds.Namespace{}, kinds.Sysctl{}, kinds.Address{}, kinds.Route{}, kinds.Rule{}, kinds.NAT{},
+	} {
 		if err := plan.CheckType(reflect.TypeOf(o)); err != nil {
 			t.Error(err)
 		}

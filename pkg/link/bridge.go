@@ -22,7 +22,7 @@ type Bridge struct {
 	// VLANFiltering needs a kernel that has it, and is sent only to change what is.
 	VLANFiltering bool `file:"vlan-filtering" plan:"vlan-filtering" nl:"7" doc:"keep VLANs apart"`
 	// Snooping is whatever is wanted where the kernel has no multicast snooping.
-	Snooping bool `file:"mcast-snooping" plan:"mcast-snooping" nl:"23,new=1,absent=wanted" doc:"send multicast to where it is asked for"`
+	Snooping bool `file:"mcast-snooping" plan:"mcast-snooping" nl:"23,new=1,absent=wanted" doc:"multicast by membership"`
 }
 
 // BridgePort is what a bridge keeps of a port.

@@ -276,7 +276,8 @@ func First(e *object.Env, s *object.Section, host *kernel.Namespace) (list []obj
 	}})
 	others := openOthers(e, s.NS.Name)
 	for _, f := range others {
-		list = append(list, object.Question{Query: nsidQuery(f.FD), Answer: func(r kernel.Reply) error { return n.note(f.ID, r) }})
+		note := func(r kernel.Reply) error { return n.note(f.ID, r) }
+		list = append(list, object.Question{Query: nsidQuery(f.FD), Answer: note})
 	}
 	return list, func() {
 		for _, f := range others {

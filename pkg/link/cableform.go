@@ -68,7 +68,8 @@ func plug(l *object.Iface, c *cable) {
 		at = l.Spots.At("port-name")
 	}
 	if had, ok := bridge.Section.Add(port); !ok {
-		l.Section.Clash(file.Error, at, had.At, "the cable's end at bridge %s and another link are both called %s", bridge, port)
+		l.Section.Clash(file.Error, at, had.At,
+			"the cable's end at bridge %s and another link are both called %s", bridge, port)
 		return
 	}
 	bridge.Ports++
@@ -125,7 +126,8 @@ func connect(l *object.Iface, to object.Place, at file.Span) {
 	case far.Spots.Given("bridge"):
 		s.Clash(file.Error, at, far.Spots.At("bridge"), "two cables end at %s", far)
 	case far.Spots.Good("peer") && !leadsTo(far, l):
-		s.Clash(file.Error, at, far.Spots.At("peer"), "%s names %s as its peer, which names %s", l, far, far.Form.(*cable).Peer)
+		s.Clash(file.Error, at, far.Spots.At("peer"),
+			"%s names %s as its peer, which names %s", l, far, far.Form.(*cable).Peer)
 	case far.Peer != nil:
 		s.Clash(file.Error, at, far.Made, "two cables end at %s", far)
 	default:

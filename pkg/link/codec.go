@@ -22,7 +22,7 @@ import (
 //
 //	u8, u16, u32      the size of a number, where it is not that of the field
 //	be                a number in network byte order
-//	bit, one          a word of the tag file's enum as 1<<its position, or its position from 1; without it its position from 0
+//	bit, one          a word of the tag file's enum as 1<<its position, or its position from 1; else its position from 0
 //	multicast         an address of a group, and unicast one of no group, where both have one type
 //	new=8472          what a new link has that is told nothing; without it nothing
 //	absent=wanted     where the kernel does not tell, it has what is wanted; without it what a new link has

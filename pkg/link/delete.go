@@ -83,7 +83,9 @@ func holds(there []object.LiveLink, group uint32, list []object.LiveLink) bool {
 
 // holdsForeign says whether a link that is not ours is in the group.
 func holdsForeign(e *object.Env, s *object.Section, there []object.LiveLink, group uint32) bool {
-	return slices.ContainsFunc(there, func(l object.LiveLink) bool { return l.Group == group && e.MarkOf(s, &l).Class != plan.Ours })
+	return slices.ContainsFunc(there, func(l object.LiveLink) bool {
+		return l.Group == group && e.MarkOf(s, &l).Class != plan.Ours
+	})
 }
 
 func delEach(s *object.Section, links []object.LiveLink) error {

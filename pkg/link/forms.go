@@ -112,8 +112,8 @@ func newTyped() any {
 
 // interfaces are the links that are no bridges: ends of cables, links of other types, and lo.
 func interfaces(onLinks []object.Form) object.Form {
-	part := linksPart[object.Ifname]("interfaces", "interface", "ends of cables, links of other types, and lo, by name", onLinks,
-		func() any { return new(cable) }, func() any { return new(member) }, newTyped)
+	part := linksPart[object.Ifname]("interfaces", "interface", "ends of cables, links of other types, and lo, by name",
+		onLinks, func() any { return new(cable) }, func() any { return new(member) }, newTyped)
 	part.Only = func(name string) (keys []string) {
 		if name == object.Lo { // the kernel makes it
 			for _, f := range onLinks {

@@ -8,7 +8,7 @@ import (
 // Macvlan is an interface of its own MAC on another link (IFLA_MACVLAN_* of linux/if_link.h; ip-link(8)).
 type Macvlan struct {
 	Parent object.Ref `file:"parent,required" plan:"parent,fixed" doc:"the link that it is made on"`
-	Mode   string     `file:"mode,enum=private|vepa|bridge|passthru|source" plan:"mode" nl:"1,bit" doc:"who of one parent reach each other"`
+	Mode   string     `file:"mode,enum=private|vepa|bridge|passthru|source" plan:"mode" nl:"1,bit" doc:"who reach each other"`
 }
 
 // passthru gives the parent to one macvlan alone, which has the parent's MAC.
@@ -22,7 +22,8 @@ var (
 func macvlanType(name, doc string) Type {
 	return Type{
 		Name: name, Doc: doc, Bridged: true,
-		New:      func() Spec { return Macvlan{Mode: "bridge"} }, // the kernel's own is vepa, which needs a switch that reflects
+		// The kernel's own mode is vepa, which needs a switch that reflects.
+		New:      func() Spec { return Macvlan{Mode: "bridge"} },
 		Below:    func(s Spec) []plan.Key { return placed(s.(Macvlan).Parent) },
 		Lower:    func(s Spec) object.Ref { return s.(Macvlan).Parent },
 		Underlay: func(s Spec) object.SectionRef { return sectionOf(s.(Macvlan).Parent) },

@@ -88,10 +88,13 @@ func world(t *testing.T, thread kernel.Thread) *object.Env {
 	if err := kernel.PrepareNetnsDir(new(kernel.Seam)); err != nil {
 		t.Fatal(err)
 	}
-	e := &object.Env{Topology: "test", Workers: 1, Sections: make(map[string]*object.Section), Copies: make(map[object.LinkAt]string)}
+	e := &object.Env{
+		Topology: "test", Workers: 1, Sections: make(map[string]*object.Section), Copies: make(map[object.LinkAt]string),
+	}
 	e.SetWant(nil, nil)
 	e.Record = new(object.Record).View("test")
-	e.Table = []object.Kind{{Name: object.KindLink, First: First, Ask: Ask, Join: Join, Read: Read, Owner: object.StampedLinks}}
+	row := object.Kind{Name: object.KindLink, First: First, Ask: Ask, Join: Join, Read: Read, Owner: object.StampedLinks}
+	e.Table = []object.Kind{row}
 	for _, name := range []string{"", "ns1"} {
 		n, err := kernel.Create(thread, name, new(kernel.Seam))
 		if err != nil {
@@ -164,14 +167,21 @@ func TestMade(t *testing.T) {
 		ns, of string
 		specs  []Spec
 	}{
-		"vxlan":               {"", "vxlan", []Spec{VXLAN{ID: 7, Port: 4789, Learning: true}, VXLAN{ID: 7, Port: 4789, Remote: four, TTL: 9}}},
-		"vxlan over IPv6":     {"", "vxlan", []Spec{VXLAN{ID: 7, Port: 4789, Remote: six, Local: six}}},
-		"vxlan of a group":    {"", "vxlan", []Spec{VXLAN{ID: 7, Port: 8472, Group: group, Dev: "br0", Learning: true}}},
-		"vxlan from the host": {"ns1", "vxlan", []Spec{VXLAN{ID: 7, Port: 4789, Dev: "br0", Underlay: object.HostName}, VXLAN{ID: 7, Port: 4789, Dev: "br0", Underlay: object.HostName, Local: four}}},
-		"macvlan":             {"", "macvlan", []Spec{Macvlan{"br0", "bridge"}, Macvlan{"br0", "private"}, Macvlan{"br0", "vepa"}}},
-		"macvlan elsewhere":   {"ns1", "macvlan", []Spec{Macvlan{"br0", "bridge"}, Macvlan{"br0", "source"}}},
-		"macvlan passthru":    {"ns1", "macvlan", []Spec{Macvlan{"br0", "passthru"}}},
-		"macvtap":             {"ns1", "macvtap", []Spec{Macvlan{"br0", "bridge"}}},
+		"vxlan": {"", "vxlan", []Spec{
+			VXLAN{ID: 7, Port: 4789, Learning: true}, VXLAN{ID: 7, Port: 4789, Remote: four, TTL: 9},
+		}},
+		"vxlan over IPv6":  {"", "vxlan", []Spec{VXLAN{ID: 7, Port: 4789, Remote: six, Local: six}}},
+		"vxlan of a group": {"", "vxlan", []Spec{VXLAN{ID: 7, Port: 8472, Group: group, Dev: "br0", Learning: true}}},
+		"vxlan from the host": {"ns1", "vxlan", []Spec{
+			VXLAN{ID: 7, Port: 4789, Dev: "br0", Underlay: object.HostName},
+			VXLAN{ID: 7, Port: 4789, Dev: "br0", Underlay: object.HostName, Local: four},
+		}},
+		"macvlan": {"", "macvlan", []Spec{
+			Macvlan{"br0", "bridge"}, Macvlan{"br0", "private"}, Macvlan{"br0", "vepa"},
+		}},
+		"macvlan elsewhere": {"ns1", "macvlan", []Spec{Macvlan{"br0", "bridge"}, Macvlan{"br0", "source"}}},
+		"macvlan passthru":  {"ns1", "macvlan", []Spec{Macvlan{"br0", "passthru"}}},
+		"macvtap":           {"ns1", "macvtap", []Spec{Macvlan{"br0", "bridge"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := kernel.OnThread(func(thread kernel.Thread) error {

@@ -14,15 +14,15 @@ import (
 type VXLAN struct {
 	ID     uint32     `file:"id,required,most=16777215" plan:"id,fixed" nl:"1" doc:"VXLAN network identifier (VNI)"`
 	Remote netip.Addr `file:"remote" plan:"remote" nl:"2,16,unicast" doc:"host that frames of unknown destination go to"`
-	Group  netip.Addr `file:"group" plan:"multicast group" nl:"2,16,multicast" doc:"multicast group that they go to, over dev"`
+	Group  netip.Addr `file:"group" plan:"multicast group" nl:"2,16,multicast" doc:"multicast group that they go to"`
 	Local  netip.Addr `file:"local" plan:"local" nl:"4,17" doc:"source address of the tunnel's packets"`
 	// Dev is the place of the link that packets leave by, empty for what the routes say.
 	Dev object.Ref `file:"dev" plan:"dev" nl:"3" doc:"the link that packets leave by"`
 	// Underlay is the section that the tunnel's packets travel in, empty for the link's own.
-	Underlay object.SectionRef `file:"underlay" plan:"underlay,fixed" doc:"the section that the tunnel's packets travel in"`
+	Underlay object.SectionRef `file:"underlay" plan:"underlay,fixed" doc:"section that packets travel in"`
 	Port     uint16            `file:"port,least=1" plan:"port,fixed" nl:"15,be,new=8472" doc:"UDP port"`
-	Learning bool              `file:"learning" plan:"learning" nl:"7,new=1" doc:"learn from received frames which host has which address"`
-	TTL      uint8             `file:"ttl" plan:"ttl" nl:"5" doc:"time to live of the tunnel's packets; 0 takes that of the route"`
+	Learning bool              `file:"learning" plan:"learning" nl:"7,new=1" doc:"learn where addresses are"`
+	TTL      uint8             `file:"ttl" plan:"ttl" nl:"5" doc:"time to live of packets; 0: the route's"`
 }
 
 var vxlan = Type{

@@ -41,8 +41,8 @@ func (e *Env) findCopies() {
 		}
 		for _, b := range list {
 			if !e.genuine(b) {
-				e.Copies[LinkAt{b.section.NS.Name, b.Index}] = fmt.Sprintf("links %s bear one stamp: remove it from the one that is not plumb's, with ip link set %s alias '' group 0",
-					places(list), b.Name)
+				e.Copies[LinkAt{b.section.NS.Name, b.Index}] = fmt.Sprintf("links %s bear one stamp: "+
+					"remove it from the one that is not plumb's, with ip link set %s alias '' group 0", places(list), b.Name)
 			}
 		}
 	}

@@ -96,16 +96,16 @@ func (e *Env) warnOfGroup(s *Section, l *LiveLink) {
 	if !e.stamped(l) {
 		return
 	}
-	s.Warnf("link %s has the group of topology %s, and no alias: left alone; if it is plumb's, remove it with ip link delete",
-		LinkKey(s.NS.Name, l.Name).Place(), e.Topology)
+	s.Warnf("link %s has the group of topology %s, and no alias: left alone; "+
+		"if it is plumb's, remove it with ip link delete", LinkKey(s.NS.Name, l.Name).Place(), e.Topology)
 }
 
 // taken refuses a key for which two links stand: one by its stamp, and one by the name that it took.
 func taken(have []plan.Have, k plan.Key, one, two string) []plan.Have {
 	i := slices.IndexFunc(have, func(h plan.Have) bool { return h.Object.Key() == k })
 	have[i].Class, have[i].Final = plan.Foreign, true
-	have[i].Why = fmt.Sprintf("links %s and %s both stand for it, by stamp and by name: rename or remove the one that does not belong",
-		one, two)
+	have[i].Why = fmt.Sprintf("links %s and %s both stand for it, by stamp and by name: "+
+		"rename or remove the one that does not belong", one, two)
 	return have
 }
 

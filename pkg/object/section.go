@@ -183,7 +183,9 @@ type Dump struct {
 
 // NewDump makes a dump: what names it in errors, request and answer are types of messages, head makes the request's
 // fixed head, and keep says which answers are of interest; nil is all.
-func NewDump(what string, request int, answer uint16, head func(family int) nl.NetlinkRequestData, keep func([]byte) bool) *Dump {
+func NewDump(
+	what string, request int, answer uint16, head func(family int) nl.NetlinkRequestData, keep func([]byte) bool,
+) *Dump {
 	d := &Dump{what: what, keep: keep}
 	for i, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		m := kernel.NewMessage(request, unix.NLM_F_DUMP, head(family))

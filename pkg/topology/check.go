@@ -114,7 +114,9 @@ func (c *checker) expand() {
 			}
 		}
 	}
-	c.t.objects, c.t.sources = x.Objects, sync.OnceValue(func() map[plan.Key]file.Span { return sources(x) }) // of a host in sync no place is asked for
+	c.t.objects = x.Objects
+	// Of a host in sync no place is asked for.
+	c.t.sources = sync.OnceValue(func() map[plan.Key]file.Span { return sources(x) })
 }
 
 // sources has the places of objects by their keys.
