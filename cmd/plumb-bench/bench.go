@@ -64,7 +64,10 @@ func newRunner(o options, dir string, say func(string, ...any)) (*runner, error)
 	if err != nil {
 		return nil, err
 	}
-	return &runner{options: o, dir: dir, self: t.self, contenders: chosen, settler: newSettler(o.settle, say), say: say}, nil
+	return &runner{
+		options: o, dir: dir, self: t.self, contenders: chosen,
+		settler: newSettler(o.settle, say), say: say,
+	}, nil
 }
 
 // findTools sees that the contenders are there. Mininet may be missing.

@@ -38,7 +38,8 @@ func (t tools) mininetSteps(s shape, dir string) ([]step, error) {
 	if err != nil {
 		return nil, err
 	}
-	driver, file, down := filepath.Join(dir, "driver.py"), filepath.Join(dir, "network.json"), filepath.Join(dir, "down.sh")
+	driver, file, down := filepath.Join(dir, "driver.py"), filepath.Join(dir, "network.json"),
+		filepath.Join(dir, "down.sh")
 	stop, done := filepath.Join(dir, "stop"), filepath.Join(dir, "done")
 	err = errors.Join(unix.Mkfifo(stop, 0o600), unix.Mkfifo(done, 0o600), writeFiles(map[string]string{
 		driver: mininetDriver,

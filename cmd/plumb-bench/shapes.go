@@ -25,7 +25,8 @@ func parseShape(name string) (shape, error) {
 	case scan(name, "grid-%dx%d", &x, &y) && x >= 2 && x*y <= 4096:
 		s = grid(x, y)
 	default:
-		return shape{}, fmt.Errorf("there is no shape %q: write hosts-N, bridges-BxN, line-N or grid-WxH, as in %s", name, defaultShapes)
+		return shape{}, fmt.Errorf("there is no shape %q: write hosts-N, bridges-BxN, line-N or grid-WxH, as in %s",
+			name, defaultShapes)
 	}
 	s.name = name
 	return s, nil

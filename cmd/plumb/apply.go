@@ -63,7 +63,8 @@ also with --keep, which then is only for steps that fail.`,
 		},
 	}
 	files = fileFlag(cmd)
-	cmd.Flags().DurationVar(&c.options.ConfirmWithin, "confirm-within", 0, "roll back after this time, or when the shell goes, unless 'plumb confirm NAME' comes first")
+	cmd.Flags().DurationVar(&c.options.ConfirmWithin, "confirm-within", 0,
+		"roll back after this time, or when the shell goes, unless 'plumb confirm NAME' comes first")
 	cmd.Flags().IntVar(&session, sessionFlag, 0, "")
 	_ = cmd.Flags().MarkHidden(sessionFlag) // the only error is that of a flag that does not exist
 	cmd.Flags().BoolVar(&c.options.Adopt, "adopt", false, "take over objects of the same name that are not plumb's")

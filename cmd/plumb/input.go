@@ -22,7 +22,8 @@ const usualInput = 64 << 10
 
 // fileFlag adds -f to a command.
 func fileFlag(cmd *cobra.Command) *[]string {
-	files := cmd.Flags().StringArrayP("file", "f", nil, "topology `file`, directory of *.yaml and *.yml, or - for stdin; may be repeated")
+	files := cmd.Flags().StringArrayP("file", "f", nil,
+		"topology `file`, directory of *.yaml and *.yml, or - for stdin; may be repeated")
 	_ = cmd.MarkFlagFilename("file", "yaml", "yml") // the flag exists
 	return files
 }

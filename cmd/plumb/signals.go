@@ -54,7 +54,9 @@ func (e *endings) release() {
 
 // watch turns signals into the two ways to end a run: the first cancels the context, and a Ctrl-C after that closes
 // stop.
-func (e *env) watch(parent context.Context, signals <-chan os.Signal, i interruption) (ctx context.Context, stop <-chan struct{}, end func()) {
+func (e *env) watch(
+	parent context.Context, signals <-chan os.Signal, i interruption,
+) (ctx context.Context, stop <-chan struct{}, end func()) {
 	ctx, cancel := context.WithCancel(parent)
 	stopped, ended, gone := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {

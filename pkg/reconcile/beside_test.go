@@ -15,7 +15,8 @@ import (
 // TestOthersRoutes leaves a route of another topology alone that leads over our link.
 func TestOthersRoutes(t *testing.T) {
 	l := newLab(t)
-	ours, other := l.load(l.example("docker0.yaml")), l.load("{name: other, routes: [{to: 10.77.0.0/16, via: 192.168.10.11}]}")
+	ours, other := l.load(l.example("docker0.yaml")),
+		l.load("{name: other, routes: [{to: 10.77.0.0/16, via: 192.168.10.11}]}")
 	l.apply(ours)
 	l.apply(other)
 	l.converged(ours)

@@ -91,7 +91,8 @@ func (l *lab) drift(d drift) {
 		l.sh("sh", "-c", strings.TrimSpace(line))
 	}
 	const limit = 20 * time.Second
-	for deadline := time.Now().Add(limit); d.until != "" && host.Run("sh", "-c", d.until) != nil; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(limit); d.until != "" &&
+		host.Run("sh", "-c", d.until) != nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			l.Fatalf("after %s the kernel does not come to: %s", limit, d.until)
 		}
@@ -159,7 +160,8 @@ func TestUntouched(t *testing.T) {
 		{name: "a route of zebra", do: "ip -n ns1 route add 10.66.0.0/16 via 192.168.10.1 proto zebra metric 20"},
 		{name: "an IPv6 route of bird", do: "ip -n ns1 -6 route add fd66::/32 via fd00:10::1 proto bird"},
 		{name: "an address of DHCP", do: "ip -n ns1 address add 10.55.0.9/24 dev eth0 valid_lft 3600 preferred_lft 3600"},
-		{name: "an address of DHCP in a subnet of ours", do: "ip -n ns1 address add 192.168.10.90/24 dev eth0 valid_lft 3600 preferred_lft 3600"},
+		{name: "an address of DHCP in a subnet of ours",
+			do: "ip -n ns1 address add 192.168.10.90/24 dev eth0 valid_lft 3600 preferred_lft 3600"},
 		{name: "a link-local address", do: "ip -n ns1 address add fe80::99/64 dev eth0 nodad"},
 		{name: "a table of nftables", do: "ip netns exec ns1 nft add table inet foreign"},
 		{name: "a learned neighbour", do: "ip -n ns1 neighbor add 192.168.10.77 lladdr 02:00:00:00:00:77 dev eth0 nud stale"},

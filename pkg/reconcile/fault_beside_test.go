@@ -33,7 +33,8 @@ func besideNet() string {
 		if next := i + 1; i%2 == 0 {
 			fmt.Fprintf(&b, "      eth1: {peer: h%d/eth1, addresses: [10.1.%d.1/24]}\n", next, i)
 		}
-		fmt.Fprintf(&b, "    sysctls: {net.ipv4.ip_forward: 1, net.ipv4.conf.default.rp_filter: 1, net.ipv4.conf.eth0.rp_filter: 2}\n")
+		fmt.Fprintf(&b, "    sysctls: {net.ipv4.ip_forward: 1, "+
+			"net.ipv4.conf.default.rp_filter: 1, net.ipv4.conf.eth0.rp_filter: 2}\n")
 		fmt.Fprintf(&b, "    routes: [{to: default, via: 10.0.0.1}]\n    nat: [{masquerade: 10.1.%d.0/24, out: eth0}]\n", i)
 	}
 	return b.String()
@@ -123,18 +124,20 @@ func TestBesideInterrupted(t *testing.T) {
 	for n := range int64(3 * besideHosts) {
 		ctx, interrupt := context.WithCancel(context.Background())
 		var writes atomic.Int64
-		report, err := l.applyIn(ctx, topo, beside, through(&kernel.Seam{Around: func(_ kernel.Write, write func() error) error {
-			if writes.Add(1) == 4*n+1 {
-				interrupt()
-			}
-			return write()
-		}}), func(o *reconcile.Options) {
-			o.Working = func(w reconcile.Working) {
-				if w.Undoing && w.At.Changes != nil {
-					seen++
+		report, err := l.applyIn(ctx, topo, beside,
+			through(&kernel.Seam{Around: func(_ kernel.Write, write func() error) error {
+				if writes.Add(1) == 4*n+1 {
+					interrupt()
 				}
-			}
-		})
+				return write()
+			}}),
+			func(o *reconcile.Options) {
+				o.Working = func(w reconcile.Working) {
+					if w.Undoing && w.At.Changes != nil {
+						seen++
+					}
+				}
+			})
 		interrupt()
 		if err == nil {
 			l.destroy(topo.Name)

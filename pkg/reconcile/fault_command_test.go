@@ -69,7 +69,8 @@ func confirming(l *lab, t *testing.T, bin, within string, args ...string) *exec.
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = said.Close() }) // nothing is written by us
-	cmd := exec.Command(bin, append([]string{"apply", "-f", "../../examples/docker0.yaml", "--confirm-within", within}, args...)...)
+	cmd := exec.Command(bin,
+		append([]string{"apply", "-f", "../../examples/docker0.yaml", "--confirm-within", within}, args...)...)
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -146,7 +147,8 @@ func TestVerbose(t *testing.T) {
 	}}))
 	l.destroy("docker0")
 	traced := func() (got []string) {
-		for _, line := range tracedWrite.FindAllStringSubmatch(exits(t, 0, bin, "apply", "-v", "-f", "../../examples/docker0.yaml"), -1) {
+		for _, line := range tracedWrite.FindAllStringSubmatch(
+			exits(t, 0, bin, "apply", "-v", "-f", "../../examples/docker0.yaml"), -1) {
 			got = append(got, line[1])
 		}
 		return got

@@ -179,7 +179,8 @@ func (d *field) exact(err error, want string) {
 
 // carried says whether a line of a difference misses what the kernel makes when a link gets its carrier.
 func carried(line string) bool {
-	local := strings.Contains(line, " inet6 ") && strings.Contains(line, " scope 253 ") && strings.HasSuffix(line, " proto 3")
+	local := strings.Contains(line, " inet6 ") && strings.Contains(line, " scope 253 ") &&
+		strings.HasSuffix(line, " proto 3")
 	route := strings.Contains(line, " proto 2 ") &&
 		(strings.Contains(line, ": route inet6 fe80::/64 ") || strings.Contains(line, ": route inet6 ff00::/8 "))
 	return strings.HasPrefix(line, "- ") && (local || route)

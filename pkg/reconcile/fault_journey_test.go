@@ -41,7 +41,8 @@ var changes = map[string]*strings.Replacer{
 		"        port-name: br0.1\n", "        port-name: br0.2\n        mtu: 1400\n",
 		"    routes:\n", "    routes:\n      - {to: 10.6.0.0/16, via: 192.168.10.1, metric: 5}\n",
 		`  - {masquerade: "fd00:10::/64"}`, "  - {masquerade: 10.7.0.0/24}",
-		"nat:\n", "  ns2:\n    bridges: {sw0: {addresses: [10.1.1.1/24]}}\n    interfaces: {up: {peer: ns1/down}}\n    sysctls: {net.ipv4.conf.all.log_martians: 1}\nnat:\n",
+		"nat:\n", "  ns2:\n    bridges: {sw0: {addresses: [10.1.1.1/24]}}\n    interfaces: {up: {peer: ns1/down}}\n"+
+			"    sysctls: {net.ipv4.conf.all.log_martians: 1}\nnat:\n",
 	),
 	"namespaced-nat": strings.NewReplacer(
 		"  laptop:\n", "  tablet:\n",

@@ -66,8 +66,9 @@ func TestRunDirPlanted(t *testing.T) {
 // A record that can't be read stops everything, and says how to go on.
 func TestRecordDamaged(t *testing.T) {
 	for name, text := range map[string]string{
-		"empty": "", "cut": `{"format":"plumb/host/v1","sysct`, "noise": "\x00\xff\x01", "another form": `{"format":"plumb/host/v9"}`,
-		"no wants": `{"format":"plumb/host/v1","sysctls":[{"namespace":"","kind":"sysctl","name":"net.ipv4.ip_forward","original":"0"}]}`,
+		"empty": "", "cut": `{"format":"plumb/host/v1","sysct`, "noise": "\x00\xff\x01",
+		"another form": `{"format":"plumb/host/v9"}`,
+		"no wants":     `{"format":"plumb/host/v1","sysctls":[{"namespace":"","kind":"sysctl","name":"net.ipv4.ip_forward","original":"0"}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
@@ -188,7 +189,9 @@ func TestNetnsDirLeftovers(t *testing.T) {
 	for _, command := range []string{"apply", "destroy"} { // to whom not all files are open
 		exits(t, 0, "setpriv", "--bounding-set", "-all,+net_admin,+sys_admin", bin, command, "-f", file)
 	}
-	for _, name := range []string{"bound", "dir", "fifo", "tmp", "alias", "dangling", "junk", "char", "block", "closed", "socket"} {
+	for _, name := range []string{
+		"bound", "dir", "fifo", "tmp", "alias", "dangling", "junk", "char", "block", "closed", "socket",
+	} {
 		_, err := l.tryApply(l.load(fmt.Sprintf("name: x\nnamespaces: {%s: {}}\n", name)))
 		refused(t, err, "")
 	}

@@ -55,7 +55,8 @@ func TestSysctlsStayInPlace(t *testing.T) {
 	}
 	for _, path := range []string{
 		"net/../kernel/domainname", "net/ipv4/../../kernel/domainname", "kernel/domainname", "../sys/kernel/domainname",
-		"net//proc/sys/kernel/domainname", "net/", "net/..", "/proc/sys/net/../kernel/domainname", "net/ipv4/../../../self/comm",
+		"net//proc/sys/kernel/domainname", "net/", "net/..", "/proc/sys/net/../kernel/domainname",
+		"net/ipv4/../../../self/comm",
 	} {
 		if err := n.WriteSysctl(path, "escaped"); err == nil {
 			t.Errorf("%s can be written", path)
@@ -114,7 +115,8 @@ func TestUnprivileged(t *testing.T) {
 	l := newLab(t)
 	bin, file := public(l, t)
 	as := func(code int, command ...string) string {
-		said := exits(t, code, "setpriv", append([]string{"--reuid", "65534", "--regid", "65534", "--clear-groups", bin}, command...)...)
+		said := exits(t, code, "setpriv",
+			append([]string{"--reuid", "65534", "--regid", "65534", "--clear-groups", bin}, command...)...)
 		return said
 	}
 	for _, command := range []string{"diff", "apply", "destroy"} {
@@ -132,7 +134,8 @@ func TestUnprivileged(t *testing.T) {
 		t.Skip("the kernel makes no user namespaces")
 	}
 	said = exits(t, 3, "unshare", "--user", "--map-root-user", bin, "diff", "-f", file)
-	if strings.Count(said, "\n") != 1 || !strings.Contains(said, "CAP_NET_ADMIN is missing in the user namespace that owns this network") {
+	if strings.Count(said, "\n") != 1 ||
+		!strings.Contains(said, "CAP_NET_ADMIN is missing in the user namespace that owns this network") {
 		t.Errorf("in a user namespace diff says %q", said)
 	}
 }
@@ -177,7 +180,8 @@ func TestProcessesUnseen(t *testing.T) {
 		if code := cmd.ProcessState.ExitCode(); code != 1 {
 			t.Errorf("exit code %d (%v)", code, err)
 		}
-		named := strings.Contains(string(out), fmt.Sprintf("takes with it: the network of process %d sleep", held.Process.Pid))
+		named := strings.Contains(string(out),
+			fmt.Sprintf("takes with it: the network of process %d sleep", held.Process.Pid))
 		if warned := strings.Count(string(out), lacks); named != seen || warned == 1 == seen {
 			t.Errorf("with net_admin and sys_admin%s: named %v, warned %d times\n%s", capabilities, named, warned, out)
 		}

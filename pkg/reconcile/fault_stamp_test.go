@@ -56,7 +56,8 @@ func TestGroupCollides(t *testing.T) {
 // copyStamp puts the stamp of docker0's br0 on odd0.
 func (l *lab) copyStamp() {
 	l.Helper()
-	l.sh("ip", "link", "set", "odd0", "alias", object.Alias("docker0", "", "br0"), "group", fmt.Sprint(object.Group("docker0")))
+	l.sh("ip", "link", "set", "odd0", "alias", object.Alias("docker0", "", "br0"),
+		"group", fmt.Sprint(object.Group("docker0")))
 }
 
 // A stamp copied whole onto another's link, older or younger than ours. Ours is the one that has the name and the MAC
@@ -149,7 +150,8 @@ func TestStampCopiedOut(t *testing.T) {
 	l.fixture(func() { l.sh("ip", "link", "del", "odd0") })
 	topo := l.load(l.example("docker0.yaml"))
 	l.apply(topo)
-	l.sh("ip", "link", "set", "odd0", "alias", object.Alias("docker0", "ns1", "eth0"), "group", fmt.Sprint(object.Group("docker0")))
+	l.sh("ip", "link", "set", "odd0", "alias", object.Alias("docker0", "ns1", "eth0"),
+		"group", fmt.Sprint(object.Group("docker0")))
 	_, err := l.tryApply(topo)
 	refused(t, err, "links ns1/eth0 and odd0 bear one stamp")
 	l.destroy("docker0")

@@ -74,7 +74,10 @@ type faultRow struct {
 }
 
 func newFaultRun() *faultRun {
-	return &faultRun{Seed: number("TEST_FAULTS_SEED", 362811829), Writes: make(map[string]bool), Meddled: make(map[string]int)}
+	return &faultRun{
+		Seed:   number("TEST_FAULTS_SEED", 362811829),
+		Writes: make(map[string]bool), Meddled: make(map[string]int),
+	}
 }
 
 func (f *faultRun) save(t *testing.T, path string) {
@@ -134,7 +137,8 @@ func (f *faultRun) print(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintln(&b, "| fault | tried | survived | leftovers |\n| --- | ---: | ---: | ---: |")
 	var sum faultRow
-	for _, r := range slices.SortedStableFunc(slices.Values(f.Rows), func(a, b *faultRow) int { return cmp.Compare(a.Sort, b.Sort) }) {
+	for _, r := range slices.SortedStableFunc(slices.Values(f.Rows),
+		func(a, b *faultRow) int { return cmp.Compare(a.Sort, b.Sort) }) {
 		fmt.Fprintf(&b, "| %s | %d | %d | %d |\n", r.Sort, r.Tried, r.Survived, r.Leftovers)
 		sum.Tried, sum.Survived, sum.Leftovers = sum.Tried+r.Tried, sum.Survived+r.Survived, sum.Leftovers+r.Leftovers
 	}

@@ -118,8 +118,9 @@ func (l *lab) wipe() {
 		}
 	}
 	for _, c := range []string{
-		"nft flush ruleset", "ip address flush dev lo scope global", "ip link set lo group default alias", "ip link set lo up",
-		"ip route flush proto boot", "ip route flush proto static", "ip -6 route flush proto boot", "ip route flush proto 112",
+		"nft flush ruleset", "ip address flush dev lo scope global", "ip link set lo group default alias",
+		"ip link set lo up", "ip route flush proto boot", "ip route flush proto static",
+		"ip -6 route flush proto boot", "ip route flush proto 112",
 		"ip -6 route flush proto 112", "ip route flush table 99", "ip rule del pref 100", "ip -6 rule del pref 101",
 	} {
 		f := strings.Fields(c)

@@ -136,7 +136,9 @@ func (l *lab) tryApply(topo *topology.Topology, change ...func(*reconcile.Option
 	return l.applyIn(context.Background(), topo, change...)
 }
 
-func (l *lab) applyIn(ctx context.Context, topo *topology.Topology, change ...func(*reconcile.Options)) (reconcile.Report, error) {
+func (l *lab) applyIn(
+	ctx context.Context, topo *topology.Topology, change ...func(*reconcile.Options),
+) (reconcile.Report, error) {
 	l.Helper()
 	if !slices.Contains(l.names, topo.Name) {
 		l.names = append(l.names, topo.Name)

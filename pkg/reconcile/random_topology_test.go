@@ -328,7 +328,8 @@ func (v inventor) addresses(r *room, link string, plain bool) []any {
 	if v.oneIn(3) {
 		return nil
 	}
-	number := slices.Index([]string{"br0", "br1", "e0", "e1", "e2", "e.3", "e4", "e5", "e6", "e7"}, strings.TrimSuffix(link, "h"))
+	number := slices.Index([]string{"br0", "br1", "e0", "e1", "e2", "e.3", "e4", "e5", "e6", "e7"},
+		strings.TrimSuffix(link, "h"))
 	var list []any
 	for _, host := range v.Perm(6)[:v.IntN(5)] {
 		list = append(list, fmt.Sprintf("10.%d.%d.%d/24", r.number, number+100*(host%2), host+1))

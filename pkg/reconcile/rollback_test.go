@@ -59,7 +59,8 @@ func passages(l *lab) []passage {
 		"        port-name: br0.1\n", "        port-name: br0.2\n        mtu: 1400\n",
 		"    routes:\n", "    routes:\n      - {to: 10.6.0.0/16, via: 192.168.10.1, metric: 5}\n",
 		`  - {masquerade: "fd00:10::/64"}`, "  - {masquerade: 10.7.0.0/24}",
-		"nat:\n", "  ns2:\n    bridges: {sw0: {addresses: [10.1.1.1/24]}}\n    interfaces: {up: {peer: ns1/down}}\n    sysctls: {net.ipv4.conf.all.log_martians: 1}\nnat:\n",
+		"nat:\n", "  ns2:\n    bridges: {sw0: {addresses: [10.1.1.1/24]}}\n    interfaces: {up: {peer: ns1/down}}\n"+
+			"    sysctls: {net.ipv4.conf.all.log_martians: 1}\nnat:\n",
 	).Replace(text)
 	small, big := l.load(text), l.load(changed)
 	return []passage{{"from nothing", nil, small}, {"there", small, big}, {"back", big, small}}
@@ -261,7 +262,8 @@ func TestRollbackFails(t *testing.T) {
 		if !errors.Is(err, reconcile.ErrRollback) && !errors.Is(err, reconcile.ErrRolledBack) {
 			t.Errorf("all fails from write %d on: the error is %v, want ErrRollback\n%s", k, err, outcomes(report))
 		}
-		if errors.Is(err, reconcile.ErrRollback) && !strings.Contains(err.Error(), "left: ") && !strings.Contains(err.Error(), "then write host record: ") {
+		if errors.Is(err, reconcile.ErrRollback) && !strings.Contains(err.Error(), "left: ") &&
+			!strings.Contains(err.Error(), "then write host record: ") {
 			t.Errorf("the error does not say what is left: %v", err)
 		}
 		l.apply(p.to)
@@ -290,7 +292,8 @@ func TestRollbackBlind(t *testing.T) {
 	if !errors.Is(err, reconcile.ErrRollback) || !errors.Is(err, unix.EMFILE) {
 		t.Errorf("the error is %v, want ErrRollback because no file can be opened", err)
 	}
-	const want = "left: delete nat masquerade 192.168.10.0/24, delete route ns1 default, delete address ns1/eth0 192.168.10.11/24, "
+	const want = "left: delete nat masquerade 192.168.10.0/24, delete route ns1 default, " +
+		"delete address ns1/eth0 192.168.10.11/24, "
 	if err != nil && !strings.Contains(err.Error(), want) {
 		t.Errorf("the error does not say what was done: %v", err)
 	}
