@@ -97,13 +97,18 @@ func (r *trial) wrong() {
 
 // requires skips the case where the kernel lacks what it needs, but not where TEST_REQUIRE_KINDS says that it has all.
 func (r *trial) requires() {
-	for _, c := range r.c.Requires {
-		err := host.Apart(func() error { return host.Run(c.Argv[0], c.Argv[1:]...) })
-		if err != nil && os.Getenv("TEST_REQUIRE_KINDS") == "" {
-			r.Skipf("the kernel lacks what the case needs: %v", err)
-		} else if err != nil {
-			r.Fatal(err)
+	err := host.Apart(func() error {
+		for _, c := range r.c.Requires {
+			if err := host.Run(c.Argv[0], c.Argv[1:]...); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil && os.Getenv("TEST_REQUIRE_KINDS") == "" {
+		r.Skipf("the kernel lacks what the case needs: %v", err)
+	} else if err != nil {
+		r.Fatal(err)
 	}
 }
 

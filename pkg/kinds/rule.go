@@ -121,7 +121,7 @@ func ruleHead(family uint8) *nl.RtMsg { return &nl.RtMsg{RtMsg: unix.RtMsg{Famil
 
 // askRules asks where there are rules of the topology's, or may be.
 func askRules(e *object.Env, s *object.Section) []*object.Dump {
-	if len(e.WantedHere(s.NS.Name, KindRule)) > 0 || e.Record.Mentions(s.NS.Name, KindRule) {
+	if s.Owned || len(e.WantedHere(s.NS.Name, KindRule)) > 0 || e.Record.Mentions(s.NS.Name, KindRule) {
 		return []*object.Dump{ruleDump}
 	}
 	return nil
@@ -306,7 +306,8 @@ func putRules(e *object.Env, changes []plan.Change) error {
 		if err != nil {
 			return err
 		}
-		m := r.message(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
+		// Without NLM_F_EXCL: the kernel takes a rule that differs by "not" alone for the same.
+		m := r.message(unix.RTM_NEWRULE, unix.NLM_F_CREATE)
 		if err := s.NS.Write("add rule "+r.Key().Name, m.NetlinkRequest); err != nil {
 			return err
 		}
@@ -315,6 +316,7 @@ func putRules(e *object.Env, changes []plan.Change) error {
 }
 
 func delRules(e *object.Env, objects []plan.Object) error {
+	lists := make(map[string]*ruleList)
 	for _, o := range objects {
 		r, ok := o.(Rule)
 		if !ok {
@@ -324,24 +326,103 @@ func delRules(e *object.Env, objects []plan.Object) error {
 		if err != nil {
 			continue // the namespace is gone, and all in it
 		}
-		m := r.message(unix.RTM_DELRULE, 0)
-		if err := object.IgnoreGone(s.NS.Write("delete rule "+r.Key().Name, m.NetlinkRequest)); err != nil {
+		if lists[r.NS] == nil {
+			msgs, err := ruleDump.Read(s.NS)
+			if err != nil {
+				return err
+			}
+			lists[r.NS] = newRuleList(s, msgs)
+		}
+		if err := lists[r.NS].remove(r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// forSome says whether the rule is for some packets of an address only.
+// ruleList are the rules of a section, in the order in which the kernel tries them.
+type ruleList struct {
+	ns    *kernel.Namespace
+	rules []liveRule
+}
+
+// liveRule is a rule with the message that tells of it.
+type liveRule struct {
+	Rule
+	msg []byte
+}
+
+func newRuleList(s *object.Section, msgs [][]byte) *ruleList {
+	l := &ruleList{ns: s.NS}
+	for _, m := range msgs {
+		l.rules = append(l.rules, liveRule{parseRule(s.NS.Name, m), m})
+	}
+	return l
+}
+
+// remove deletes a rule. The kernel deletes the first rule that is not unlike what is asked for: a rule before this one
+// that says more is put a second time, after it, and deleted first.
+func (l *ruleList) remove(r Rule) error {
+	at := slices.IndexFunc(l.rules, func(o liveRule) bool { return o.Key() == r.Key() && o.Proto == r.Proto })
+	if at < 0 {
+		return nil // it is gone
+	}
+	goes := l.rules[at]
+	var before, rest []liveRule
+	for _, o := range l.rules[:at] {
+		if goes.matches(o.Rule) {
+			before = append(before, o)
+		} else {
+			rest = append(rest, o)
+		}
+	}
+	for _, o := range before {
+		if err := l.write("keep", unix.RTM_NEWRULE, unix.NLM_F_CREATE, o); err != nil {
+			return err
+		}
+	}
+	for range len(before) + 1 {
+		if err := l.write("delete", unix.RTM_DELRULE, 0, goes); err != nil {
+			return err
+		}
+	}
+	l.rules = slices.Concat(rest, l.rules[at+1:], before)
+	return nil
+}
+
+// write sends the message of a rule back, as one to make or to delete it.
+func (l *ruleList) write(verb string, proto, flags int, r liveRule) error {
+	m := kernel.NewMessage(proto, flags, nl.DeserializeRtMsg(r.msg))
+	m.AddRawData(r.msg[unix.SizeofRtMsg:])
+	return object.IgnoreGone(l.ns.Write(verb+" rule "+r.Key().Name, m.NetlinkRequest))
+}
+
+// matches says whether the kernel takes a rule for this one when it is asked to delete this one: it compares what this
+// one says (net/core/fib_rules.c: rule_find).
+func (r Rule) matches(o Rule) bool {
+	return r.Six == o.Six && r.Priority == o.Priority && r.Action == o.Action && r.Proto == o.Proto &&
+		(r.Table == 0 || r.Table == o.Table) && (!r.L3mdev || o.L3mdev) &&
+		(bitsOf(r.From) == 0 || r.From == o.From) && (bitsOf(r.To) == 0 || r.To == o.To) &&
+		(r.IIF == "" || r.IIF == o.IIF) && (r.OIF == "" || r.OIF == o.OIF) &&
+		(r.FWMark == 0 || r.FWMark == o.FWMark) && (r.Mask == 0 || r.Mask == o.Mask) &&
+		(r.TOS == 0 || r.TOS == o.TOS) && (r.IPProto == 0 || r.IPProto == o.IPProto) &&
+		(!r.UIDs.Set || r.UIDs == o.UIDs) && (!r.SPort.Set || r.SPort == o.SPort) && (!r.DPort.Set || r.DPort == o.DPort)
+}
+
+// forSome says whether the rule is for packets only that nobody is answered by who reaches the host.
 func (r Rule) forSome() bool {
 	forwarded := r.IIF != "" && r.IIF != object.Lo
-	return forwarded || r.OIF != "" || r.FWMark != 0 || r.UIDs.Set || r.IPProto != 0 || r.TOS != 0
+	return forwarded || r.OIF != "" || r.FWMark != 0 || r.DPort.Set || r.UIDs.Set && r.UIDs.First > 0
 }
+
+// mainPriority is that of the kernel's own rule that looks up the main table.
+const mainPriority = 32766
 
 // cutsRule says whether a new rule of the host keeps the host's own packets from its default route.
 func cutsRule(l *object.Lifelines, s plan.Step, c plan.Change) string {
 	r, ok := c.New.(Rule)
-	harmless := r.Action == "" && r.Table == MainTable || r.forSome()
+	looksUp := r.Action == "" && (r.Table == MainTable || r.Table == unix.RT_TABLE_LOCAL)
+	harmless := looksUp || r.L3mdev || r.Priority > mainPriority || !r.Not && r.forSome()
 	if !ok || r.NS != "" || c.Old != nil || harmless || !r.Not && bitsOf(r.To) > 1 {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -113,6 +114,14 @@ func (*IPProtocol) Text() file.Text {
 	return file.Text{Words: "number, or one of tcp, udp, icmp, ipv6-icmp, sctp", Types: []string{"integer", "string"}}
 }
 
+// some is a prefix, none for all addresses: of these the kernel says nothing.
+func some(d Destination) netip.Prefix {
+	if d.Prefix.Bits() == 0 {
+		return netip.Prefix{}
+	}
+	return d.Prefix
+}
+
 // ruleForm is how rules stand in a section.
 func ruleForm() object.Form {
 	return object.Form{
@@ -171,6 +180,8 @@ func (e RuleEntry) sound(s *object.Sense, at file.Spots) bool {
 		s.Errorf(at.At("to"), "from %s and to %s are of different families", e.From, e.To)
 	case e.TOS%4 != 0:
 		s.Errorf(at.At("tos"), "tos %d has the bits of ECN, by which no rule can choose", e.TOS).Hint = "a multiple of 4"
+	case e.TOS > 28 && !e.From.Addr().Is6() && !e.To.Addr().Is6():
+		s.Errorf(at.At("tos"), "tos %d is more than rules of IPv4 take", e.TOS).Hint = "28 at most"
 	case e.Priority == 32766 || e.Priority == 32767:
 		s.Errorf(at.At("priority"), "priority %d is that of the kernel's own rule", e.Priority)
 	default:
@@ -190,7 +201,7 @@ func (e RuleEntry) rules(ns string) (list []Rule) {
 			continue
 		}
 		r := Rule{
-			NS: ns, Six: six, Priority: e.Priority, Not: e.Not, From: e.From.Prefix, To: e.To.Prefix,
+			NS: ns, Six: six, Priority: e.Priority, Not: e.Not, From: some(e.From), To: some(e.To),
 			IIF: string(e.IIF), OIF: string(e.OIF),
 			FWMark: e.FWMark.Value, Mask: e.FWMark.Mask, TOS: e.TOS, UIDs: e.UIDs.Range, IPProto: uint8(e.IPProto),
 			SPort: e.SPort.Range, DPort: e.DPort.Range, Action: string(e.Action), Table: uint32(e.Table), L3mdev: e.L3mdev,

@@ -116,7 +116,7 @@ func declared(e *object.Env) []asking {
 		want, _ := e.Want(object.LinkKey(near.section.NS.Name, near.Known)).(Link)
 		pair, ok := want.Pair()
 		if !ok && !IsPair(near.Type) {
-			pair.NS = want.underlay()
+			pair.NS = want.Underlay()
 		}
 		s := e.Sections[pair.NS]
 		if s == nil || want.Type != near.Type {

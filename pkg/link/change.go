@@ -174,7 +174,7 @@ func changeMessage(e *object.Env, s *object.Section, index int, old, l Link) (m 
 		l.confAttrs(m)
 	}
 	if old.Spec != l.Spec && l.Spec != nil {
-		below, err := e.Section(l.underlay())
+		below, err := e.Section(l.Underlay())
 		if err != nil {
 			return m, err
 		}

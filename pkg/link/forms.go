@@ -125,7 +125,7 @@ func interfaces(onLinks []object.Form) object.Form {
 	return object.Form{
 		On: object.OnSection, Part: part, Links: true,
 		Enter:  func(at *object.At) { enterInterfaces(at, onLinks) },
-		Join:   func(n *object.Network) { joinCables(n); resolveAll(n); enslave(n) },
+		Join:   func(n *object.Network) { joinCables(n); resolveAll(n); enslave(n); checkAll(n) },
 		Across: func(n *object.Network) { cableSegments(n); joinSegments(n) },
 	}
 }

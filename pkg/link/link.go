@@ -62,6 +62,9 @@ func placed(r object.Ref) []plan.Key {
 // Needs implements [plan.Object].
 func (l Link) Needs() []plan.Key {
 	k := object.SectionNeed(l.NS)
+	if u := l.Underlay(); u != l.NS {
+		k = append(k, object.SectionNeed(u)...)
+	}
 	if l.Master != "" {
 		k = append(k, object.LinkKey(l.NS, l.Master))
 	}
@@ -92,6 +95,9 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 			l.Master, l.Port = "", nil
 		}
 	}
+	if old != nil && now == nil && slices.Contains(object.SectionNeed(l.Underlay()), old.Key()) {
+		return nil, false // the namespace ends that it is made from
+	}
 	if is, ok := now.(Link); ok && is.MTU < l.MTU && typeOf(l.Type).Follows && slices.Contains(l.below(), is.Key()) {
 		l.MTU = is.MTU
 	}
@@ -111,14 +117,14 @@ func (l Link) Claims() (keys []plan.Key) {
 		return nil
 	}
 	for _, k := range t.Claims(l.Spec) {
-		k.NS = l.underlay()
+		k.NS = l.Underlay()
 		keys = append(keys, k)
 	}
 	return keys
 }
 
-// underlay is the section that the link is made from.
-func (l Link) underlay() string {
+// Underlay implements [object.Laid]: the section that the link is made from.
+func (l Link) Underlay() string {
 	t := typeOf(l.Type)
 	if t.Underlay == nil || l.Spec == nil {
 		return l.NS

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -22,6 +23,15 @@ var (
 func macvlanType(name, doc string) Type {
 	return Type{
 		Name: name, Doc: doc, Bridged: true,
+		Check: func(l *object.Iface, at file.Spots) {
+			if l.Spec.(Macvlan).Mode == passthru && l.Spots.Given("mac") {
+				l.Section.Clash(file.Error, l.Spots.At("mac"), at.At("mode"),
+					"%s has a mac, and mode passthru, in which it has its parent's", l)
+			}
+			if name == "macvtap" && l.MasterName != "" {
+				l.Section.Errorf(l.Spots.At("master"), "%s is a macvtap, which cannot be a port of a bridge", l)
+			}
+		},
 		// The kernel's own mode is vepa, which needs a switch that reflects.
 		New:      func() Spec { return Macvlan{Mode: "bridge"} },
 		Below:    func(s Spec) []plan.Key { return placed(s.(Macvlan).Parent) },
@@ -39,7 +49,19 @@ func macvlanType(name, doc string) Type {
 			return below
 		},
 		Follows: true,
-		OwnMAC:  func(s Spec) bool { return s.(Macvlan).Mode != passthru },
+		Takes: func(s Spec) object.Ref {
+			if m := s.(Macvlan); m.Mode == passthru {
+				return m.Parent
+			}
+			return ""
+		},
+		Claims: func(s Spec) []plan.Key {
+			if m := s.(Macvlan); m.Mode == passthru {
+				return []plan.Key{{Kind: "parent in mode passthru", Name: string(m.Parent)}}
+			}
+			return nil
+		},
+		OwnMAC: func(s Spec) bool { return s.(Macvlan).Mode != passthru },
 		Fixed: func(want, have Spec) []string {
 			if w, h := want.(Macvlan), have.(Macvlan); w.Mode != h.Mode && (w.Mode == passthru || h.Mode == passthru) {
 				return []string{"mode"}

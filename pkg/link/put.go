@@ -90,7 +90,7 @@ func (l Link) plan(e *object.Env, others []Link) (s *object.Section, c creation,
 	if c.master, err = master(own, l); err != nil {
 		return nil, c, err
 	}
-	if s, err = e.Section(l.underlay()); err != nil {
+	if s, err = e.Section(l.Underlay()); err != nil {
 		return nil, c, err
 	}
 	if s != own {

@@ -2,7 +2,6 @@ package link
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/file"
@@ -19,12 +18,54 @@ func resolveAll(n *object.Network) {
 			}
 		}
 	}
+}
+
+// checkAll checks links against those that they are made on, when all masters are known.
+func checkAll(n *object.Network) {
+	checkCircles(n)
 	first := make(map[plan.Key]*object.Iface)
 	for _, s := range n.Sections {
 		for _, l := range s.Links {
 			if _, ok := l.Form.(*typed); ok {
 				checkBelow(l)
 				checkClaims(l, first)
+			}
+		}
+	}
+}
+
+// checkCircles reports links that are made on themselves, and cuts them loose: who follows a link down comes to an end.
+func checkCircles(n *object.Network) {
+	below := make(map[*object.Iface][]*object.Iface) // of a bridge, its ports
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			below[l] = append(below[l], l.Below...)
+			if l.Master != nil {
+				below[l.Master] = append(below[l.Master], l)
+			}
+		}
+	}
+	done := make(map[*object.Iface]bool) // false while the walk is below the link
+	var walk func(l, made *object.Iface)
+	walk = func(l, made *object.Iface) {
+		if len(l.Below) > 0 {
+			made = l
+		}
+		done[l] = false
+		for _, next := range below[l] {
+			if whole, seen := done[next]; !seen {
+				walk(next, made)
+			} else if !whole && len(made.Below) > 0 {
+				made.Section.Errorf(made.Spots.At(made.Type), "%s is made on itself", made)
+				made.Below = nil
+			}
+		}
+		done[l] = true
+	}
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			if _, seen := done[l]; !seen && len(l.Below) > 0 {
+				walk(l, l)
 			}
 		}
 	}
@@ -86,17 +127,21 @@ func refer(l *object.Iface, ref object.Ref, at file.Span) object.Ref {
 func checkBelow(l *object.Iface) {
 	s, at := l.Section, l.Spots.At(l.Type)
 	for _, below := range l.Below {
-		switch {
-		case below == l || slices.Contains(below.Below, l):
-			s.Errorf(at, "%s is made on itself", l)
-			l.Below = nil
-			return
-		case typeOf(l.Type).Bridged && below.MasterName != "":
+		if typeOf(l.Type).Bridged && typeOf(below.Type).Bridged {
+			s.Errorf(at, "%s is made on %s, a %s: the kernel would put it on what that is made on", l, below, below.Type)
+		}
+		if typeOf(l.Type).Bridged && below.Master != nil {
 			s.Errorf(at, "%s cannot be made on %s, which is a port of %s: the kernel hands its frames to one of them only",
-				l, below, below.MasterName)
+				l, below, below.Master)
 		}
 	}
-	if most := defaultMTU(typeOf(l.Type), l); len(l.Below) > 0 && l.MTU.Good() && l.MTU.V > most {
+	if len(l.Below) == 0 {
+		return
+	}
+	switch most := defaultMTU(typeOf(l.Type), l); {
+	case most < object.MinMTU:
+		s.Errorf(at, "what %s is made on leaves it an MTU of %d, and the least is %d", l, most, object.MinMTU)
+	case l.MTU.Good() && l.MTU.V > most:
 		s.Errorf(l.MTU.At, "the MTU of %s is %d, and what it is made on leaves %d", l, l.MTU.V, most)
 	}
 }

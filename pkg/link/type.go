@@ -58,6 +58,8 @@ type Type struct {
 	OwnMAC func(Spec) bool
 	// Claims names what only one link can have in its underlay: see [plan.Exclusive].
 	Claims func(Spec) []plan.Key
+	// Takes is the link whose frames all come to this one, empty for none.
+	Takes func(Spec) object.Ref
 	// Fixed names fields that can't be changed in place from have to want.
 	Fixed func(want, have Spec) []string
 	// Extra adds to a message that changes the link what must go with the fields that differ.

@@ -28,7 +28,7 @@ type VXLAN struct {
 var vxlan = Type{
 	Name: "vxlan", Doc: "the end of a tunnel over UDP that carries Ethernet frames (RFC 7348)",
 	Check:    checkVXLAN,
-	Wire:     func(s Spec) string { return fmt.Sprintf("vxlan %d", s.(VXLAN).ID) },
+	Wire:     func(s Spec) string { return fmt.Sprintf("vxlan %d port %d", s.(VXLAN).ID, s.(VXLAN).Port) },
 	New:      func() Spec { return VXLAN{Port: 4789, Learning: true} },
 	Below:    func(s Spec) []plan.Key { return placed(s.(VXLAN).Dev) },
 	Underlay: func(s Spec) object.SectionRef { return s.(VXLAN).Underlay },
@@ -42,11 +42,11 @@ var vxlan = Type{
 		if below == 0 || v.Dev == "" {
 			below = object.DefaultMTU
 		}
-		return below - overhead(v)
+		return max(below, overhead(v)) - overhead(v)
 	},
 	Claims: func(s Spec) []plan.Key {
 		v := s.(VXLAN)
-		return []plan.Key{{Kind: "vxlan id", Name: fmt.Sprintf("%d (port %d)", v.ID, v.Port)}}
+		return []plan.Key{{Kind: "vxlan id", Name: fmt.Sprintf("%d (port %d, IPv%d)", v.ID, v.Port, family(v))}}
 	},
 	Fixed: func(want, have Spec) (fields []string) {
 		w, h := want.(VXLAN), have.(VXLAN)
@@ -58,6 +58,12 @@ var vxlan = Type{
 		}
 		if w.Dev == "" && h.Dev != "" {
 			fields = append(fields, "dev") // it takes another, but does not let go
+		}
+		if !w.Remote.IsValid() && h.Remote.Is6() {
+			fields = append(fields, "remote") // it is told of none as an address of IPv4
+		}
+		if !w.Local.IsValid() && h.Local.Is6() {
+			fields = append(fields, "local")
 		}
 		return fields
 	},
@@ -94,10 +100,19 @@ func checkVXLAN(l *object.Iface, at file.Spots) {
 	case v.Remote.IsMulticast():
 		s.Errorf(at.At("remote"), "%s is a multicast group", v.Remote).Hint = "write group: " + v.Remote.String()
 	}
-	for key, far := range map[string]netip.Addr{"remote": v.Remote, "group": v.Group} {
+	for _, far := range []struct {
+		key string
+		netip.Addr
+	}{{"remote", v.Remote}, {"group", v.Group}} {
 		if far.IsValid() && v.Local.IsValid() && far.Is4() != v.Local.Is4() {
-			s.Errorf(at.At("local"), "local %s and %s %s are of different families", v.Local, key, far)
+			s.Errorf(at.At("local"), "local %s and %s %s are of different families", v.Local, far.key, far)
 		}
+	}
+	if v.Remote.IsValid() && v.Remote.IsUnspecified() {
+		s.Errorf(at.At("remote"), "%s is no address of a host", v.Remote).Hint = "leave remote out"
+	}
+	if v.Local.IsValid() && (v.Local.IsUnspecified() || v.Local.IsMulticast()) {
+		s.Errorf(at.At("local"), "%s is no address of a host", v.Local).Hint = "leave local out"
 	}
 	if of := sectionOf(v.Dev); of != "" {
 		if v.Underlay != "" && v.Underlay != of {

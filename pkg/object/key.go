@@ -52,6 +52,11 @@ const Lo = "lo"
 // [Unknown] for a link that lies in no section that the run looks into.
 type Ref string
 
+// Laid is an object that is made from a section that can be another than its own: its underlay.
+type Laid interface {
+	Underlay() string
+}
+
 // Unknown stands for a link that lies in no namespace with a name.
 const Unknown = "?"
 

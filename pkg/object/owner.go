@@ -100,6 +100,9 @@ func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
 		h.Why, h.Final = l.Links[0].Mark.Why, l.Links[0].Final
 	case h.Class == plan.Foreign:
 		h.Why = NotOurs
+		if topology, held := e.Record.HeldByOther(k); held {
+			h.Why, h.Final = BelongsTo(topology), true
+		}
 	case h.Class == plan.Loose && !(l.OfLink && e.owns(l.Links[0])):
 		return h, false // of a link of ours all are told: they keep its routes, and their subnets have a primary
 	case !e.Wanted(k) && l.Proto != Protocol:
@@ -110,14 +113,15 @@ func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
 
 func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
 	wanted, marked := e.Wanted(k), l.Proto == Protocol
+	_, others := e.Record.HeldByOther(k)
 	switch {
-	case e.Record.HeldByOther(k):
-		if wanted {
-			return plan.Foreign
-		}
-	case s.Owned || slices.ContainsFunc(l.Links, e.owns):
+	case s.Owned || !others && slices.ContainsFunc(l.Links, e.owns):
 		if wanted || l.ByHand || marked {
 			return plan.Ours
+		}
+	case others:
+		if wanted {
+			return plan.Foreign
 		}
 	case e.Record.Holds(k) && (wanted || marked):
 		return plan.Ours

@@ -276,14 +276,14 @@ func (v View) Mentions(ns, kind string) bool {
 // Holds says that an object of the host which can't carry a stamp is the topology's.
 func (v View) Holds(k plan.Key) bool { return slices.Contains(v.Held[v.topology], k) }
 
-// HeldByOther says that it is another topology's.
-func (v View) HeldByOther(k plan.Key) bool {
+// HeldByOther is the other topology whose it is, if any.
+func (v View) HeldByOther(k plan.Key) (topology string, held bool) {
 	for topology, keys := range v.Held {
 		if topology != v.topology && slices.Contains(keys, k) {
-			return true
+			return topology, true
 		}
 	}
-	return false
+	return "", false
 }
 
 // Claim tells what is known about an object that some topology claims.

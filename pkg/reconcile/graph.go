@@ -221,16 +221,21 @@ func (r *run) sectionsOf(s plan.Step) (list []string) {
 	if s.Action == plan.Refuse {
 		return nil
 	}
-	add := func(k plan.Key) {
-		if section := r.sectionOf(k); !slices.Contains(list, section) {
+	add := func(section string) {
+		if !slices.Contains(list, section) {
 			list = append(list, section)
 		}
 	}
 	for _, c := range s.Changes {
-		add(c.Key())
+		add(r.sectionOf(c.Key()))
+		for _, o := range []plan.Object{c.Old, c.New} {
+			if laid, ok := o.(object.Laid); ok && !deletes(s) {
+				add(laid.Underlay())
+			}
+		}
 	}
 	for _, o := range s.Frees {
-		add(o.Key())
+		add(r.sectionOf(o.Key()))
 	}
 	return list
 }

@@ -35,7 +35,8 @@ func (r *run) guard(p plan.Plan) plan.Plan {
 // touchesHost says whether a step can cut a lifeline.
 func (r *run) touchesHost(s plan.Step) bool {
 	return slices.ContainsFunc(s.Changes, func(c plan.Change) bool {
-		return c.Key().NS == "" && r.env.Of(c.Key()).Cuts != nil
+		laid, ok := c.New.(object.Laid)
+		return r.env.Of(c.Key()).Cuts != nil && (c.Key().NS == "" || ok && laid.Underlay() == "")
 	})
 }
 

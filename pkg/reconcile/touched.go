@@ -18,8 +18,8 @@ func (s sections) count(all int) int {
 	return len(s)
 }
 
-// touchedBy tells in which sections steps can have changed anything: where their objects are, and where the other ends
-// of cables are. What ends with a namespace may be anywhere.
+// touchedBy tells in which sections steps can have changed anything: where their objects are, what these are made
+// from, and where the other ends of cables are. What ends with a namespace may be anywhere.
 func touchedBy(steps []plan.Step) sections {
 	touched := make(sections)
 	for _, s := range steps {
@@ -33,6 +33,9 @@ func touchedBy(steps []plan.Step) sections {
 			}
 			touched[k.NS] = true
 			for _, o := range []plan.Object{c.Old, c.New} {
+				if laid, ok := o.(object.Laid); ok {
+					touched[laid.Underlay()] = true
+				}
 				if p, ok := o.(plan.Paired); ok {
 					if far, ok := p.Pair(); ok {
 						touched[far.NS] = true
