@@ -95,9 +95,6 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 			l.Master, l.Port = "", nil
 		}
 	}
-	if old != nil && now == nil && slices.Contains(object.SectionNeed(l.Underlay()), old.Key()) {
-		return nil, false // the namespace ends that it is made from
-	}
 	if is, ok := now.(Link); ok && is.MTU < l.MTU && typeOf(l.Type).Follows && slices.Contains(l.below(), is.Key()) {
 		l.MTU = is.MTU
 	}

@@ -185,3 +185,33 @@ func TestLockoutLater(t *testing.T) {
 	l.sh("ip", "route", "del", "default")
 	l.converged(l.load(bridge))
 }
+
+// TestLockoutTaken refuses a macvlan that takes all that the uplink receives.
+func TestLockoutTaken(t *testing.T) {
+	l := newLab(t)
+	l.uplink()
+	const taken = `{name: x, namespaces: {ns1: {interfaces: {m: {macvlan: {parent: host/up0, mode: %s}}}}}}`
+	l.refusedFor(fmt.Sprintf(taken, "passthru"), "would take all that is received by up0, the host's uplink")
+	l.allowedTo(fmt.Sprintf(taken, "bridge"))
+	l.apply(l.load(fmt.Sprintf(taken, "bridge")), guarded)
+	l.refusedFor(fmt.Sprintf(taken, "passthru"), "would take all that is received by up0, the host's uplink")
+}
+
+// TestLockoutRules refuses rules that lead the host's own packets away from its default route.
+func TestLockoutRules(t *testing.T) {
+	l := newLab(t)
+	l.uplink()
+	for _, rule := range []string{
+		"table: 100", "action: blackhole", "not: true, fwmark: 1, action: blackhole", "not: true, iif: eth9, table: 100",
+		"uidrange: 0-9, table: 100", "ipproto: tcp, table: 100",
+	} {
+		l.refusedFor("{name: x, rules: [{priority: 100, "+rule+"}]}", "would divert traffic")
+	}
+	for _, rule := range []string{
+		"priority: 100, table: main", "priority: 40000, table: 100", "priority: 100, l3mdev: true",
+		"priority: 100, fwmark: 1, table: 100", "priority: 100, iif: eth9, table: 100",
+		"priority: 100, uidrange: 1000-1999, table: 100", "priority: 100, to: 198.18.0.0/15, table: 100",
+	} {
+		l.allowedTo("{name: x, rules: [{" + rule + "}]}")
+	}
+}

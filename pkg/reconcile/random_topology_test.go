@@ -229,7 +229,7 @@ func (v inventor) furnish(r *room) {
 		r.body["routes"] = routes
 	}
 	if v.oneIn(3) {
-		r.body["rules"] = v.rules(r)
+		r.body["rules"] = v.rules()
 	}
 	if v.oneIn(4) && sysctls["net.ipv4.ip_forward"] != "0" {
 		r.body["nat"] = v.nat(r)
@@ -294,7 +294,7 @@ func (v inventor) macvlans(rooms []*room) {
 }
 
 // rules are for packets of the lab alone.
-func (v inventor) rules(r *room) (list []any) {
+func (v inventor) rules() (list []any) {
 	for priority := range 1 + v.IntN(4) {
 		rule := mapping{"priority": 100 + 10*priority, "from": fmt.Sprintf("10.%d.0.0/16", v.IntN(4))}
 		switch v.IntN(4) {
