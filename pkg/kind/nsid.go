@@ -150,11 +150,7 @@ func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
 	a.NS.Use(t)
 	for i, l := range a.near {
 		near := sectionLink{a.Section, l}
-		likely, err := near.likely(a.far[i])
-		if err != nil {
-			return nil, err
-		}
-		for _, far := range likely {
+		for _, far := range near.likely(a.far[i]) {
 			if !a.asks(l, far.section) {
 				continue
 			}
@@ -188,16 +184,16 @@ func (s *Section) asks(l *LiveLink, other *Section) bool {
 
 // likely are those of the ends that can be the other one. Of many, as in a line of routers that all have the same indexes, the
 // kernel is asked for the link that the other end is; it does not tell where that is.
-func (near sectionLink) likely(far []sectionLink) ([]sectionLink, error) {
+func (near sectionLink) likely(far []sectionLink) []sectionLink {
 	const few = 2
 	if len(far) <= few || near.PeerNSID == near.section.hostNSID {
-		return far, nil
+		return far
 	}
 	peer, err := findPeer(near.section.NS, near.LiveLink)
 	if err != nil { // it may have changed meanwhile
-		return far, nil
+		return far
 	}
-	return like(peer, far), nil
+	return like(peer, far)
 }
 
 // like are the ends that look like a link, or all when none does: it may have changed meanwhile.
