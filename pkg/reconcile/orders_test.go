@@ -9,7 +9,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
-// Whatever order of those that a plan allows its steps are taken in, the end is the same.
+// Whatever order of those that a plan allows its steps are taken in, the end is the same: when all is made, changed and
+// taken away.
 func TestOrders(t *testing.T) {
 	if host.InParts(t) {
 		return
@@ -23,15 +24,24 @@ func TestOrders(t *testing.T) {
 			l := newLab(t)
 			l.foreign()
 			l.uplink()
-			topo := l.load(l.example(name))
+			yaml := l.example(name)
 			empty := l.settle()
-			l.apply(topo)
-			made := l.settle()
+			files, ends := []string{yaml}, make(map[string]string)
+			for _, v := range variants {
+				files = append(files, v.edit(yaml))
+			}
+			for _, file := range files {
+				l.apply(l.load(file))
+				ends[file] = l.settle()
+			}
+			topo, nothing := l.load(yaml), l.load("name: "+l.load(yaml).Name)
 			l.destroy(topo.Name)
-			nothing := l.load("name: " + topo.Name)
 			for seed := range uint64(orders) {
 				l.atRandom(seed, topo)
-				l.restored(fmt.Sprintf("order %d:", seed), made)
+				l.restored(fmt.Sprintf("order %d:", seed), ends[yaml])
+				changed := files[1+seed%uint64(len(variants))]
+				l.atRandom(seed, l.load(changed))
+				l.restored(fmt.Sprintf("order %d, and changed:", seed), ends[changed])
 				l.atRandom(seed, nothing)
 				l.restored(fmt.Sprintf("order %d, and gone again:", seed), empty)
 			}
