@@ -64,7 +64,10 @@ func newRunner(o options, dir string, say func(string, ...any)) (*runner, error)
 	if err != nil {
 		return nil, err
 	}
-	return &runner{options: o, dir: dir, self: t.self, contenders: chosen, settler: newSettler(o.settle, say), say: say}, nil
+	return &runner{
+		options: o, dir: dir, self: t.self, contenders: chosen,
+		settler: newSettler(o.settle, say), say: say,
+	}, nil
 }
 
 // findTools sees that the contenders are there. Mininet may be missing.
@@ -87,9 +90,9 @@ func findTools(o options, say func(string, ...any)) (t tools, err error) {
 	return t, nil
 }
 
-// install copies a program into a directory, and has it run from there. On ext4, what the linker wrote by mmap(2) lies in the page cache
-// in single pages, and a process of it takes longer to start than of an installed program, which was written or read in large
-// parts: half a millisecond for plumb, 0.2 for the floor.
+// install copies a program into a directory, and has it run from there. On ext4, what the linker wrote by mmap(2) lies
+// in the page cache in single pages, and a process of it takes longer to start than of an installed program, which was
+// written or read in large parts: half a millisecond for plumb, 0.2 for the floor.
 func install(program *string, dir, name string) error {
 	code, err := os.ReadFile(*program)
 	if err != nil {

@@ -26,7 +26,8 @@ func TestBench(t *testing.T) {
 	forRoot(t)
 	dir := t.TempDir()
 	o, err := parseOptions([]string{
-		"-plumb", build(t, "github.com/plumbnet/plumb/cmd/plumb"), "-shapes", "hosts-3,bridges-2x2,line-3,grid-2x2", "-rounds", "1", "-settle", "0s",
+		"-plumb", build(t, "github.com/plumbnet/plumb/cmd/plumb"), "-shapes", "hosts-3,bridges-2x2,line-3,grid-2x2",
+		"-rounds", "1", "-settle", "0s",
 		"-json", filepath.Join(dir, "bench.json"), "-md", filepath.Join(dir, "bench.md"),
 	}, os.Stderr)
 	if err != nil {
@@ -99,7 +100,8 @@ func TestFailedStep(t *testing.T) {
 		"leaves it all":  {leaky, "down: there are {Namespaces:3"},
 		"does not reach": {silent, "up: ping from h1 to 10.99.0.1"},
 	} {
-		if _, err := runCell(t.Context(), os.Args[0], job{Steps: tt.steps}); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := runCell(t.Context(), os.Args[0], job{Steps: tt.steps}); err == nil ||
+			!strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, not %q", name, err, tt.want)
 		}
 	}
@@ -109,7 +111,8 @@ func TestFailedStep(t *testing.T) {
 func TestTimes(t *testing.T) {
 	forRoot(t)
 	once := step{Op: "once", Args: []string{"mkdir", "/run/once"}, Times: repeats}
-	if _, err := runCell(t.Context(), os.Args[0], job{Steps: []step{once}}); err == nil || !strings.Contains(err.Error(), "File exists") {
+	if _, err := runCell(t.Context(), os.Args[0], job{Steps: []step{once}}); err == nil ||
+		!strings.Contains(err.Error(), "File exists") {
 		t.Errorf("the error is %v, want that it is there", err)
 	}
 	again := once

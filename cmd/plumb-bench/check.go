@@ -21,9 +21,9 @@ func (e *expectation) check() error {
 	return e.ping()
 }
 
-// ping sends packets. Of several one must come through: the first may be late for the sake of all the neighbours on the way. A question
-// for a neighbour is lost at times where a bridge makes a thousand copies of it: as many as the kernel keeps (net.core.netdev_max_backlog).
-// It asks three times, and is made to ask anew.
+// ping sends packets. Of several one must come through: the first may be late for the sake of all the neighbours on
+// the way. A question for a neighbour is lost at times where a bridge makes a thousand copies of it: as many as the
+// kernel keeps (net.core.netdev_max_backlog). It asks three times, and is made to ask anew.
 func (e *expectation) ping() error {
 	const attempts = 3
 	var out []byte

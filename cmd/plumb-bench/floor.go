@@ -217,7 +217,10 @@ func (b *builder) addAddress(e end, index uint32) error {
 
 // addRoute adds a route of the main table (struct rtmsg).
 func (b *builder) addRoute(n namespace, r route) error {
-	body := []byte{unix.AF_INET, byte(r.to.Bits()), 0, 0, unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNICAST, 0, 0, 0, 0}
+	body := []byte{
+		unix.AF_INET, byte(r.to.Bits()), 0, 0,
+		unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNICAST, 0, 0, 0, 0,
+	}
 	b.begin(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, body)
 	if r.to.Bits() > 0 {
 		b.attr(unix.RTA_DST, r.to.Addr().AsSlice()...)

@@ -10,7 +10,8 @@ import (
 type ipCommand struct{ namespace, args string }
 
 // ipUp is a shape as commands: those of the host, those of one namespace after the other, and the bridges up last. A
-// namespace makes the cables to those after it, so that what a command needs is there. With a group, the cables are in it.
+// namespace makes the cables to those after it, so that what a command needs is there. With a group, the cables are in
+// it.
 func ipUp(s shape, group string) []ipCommand {
 	var c []ipCommand
 	add := func(namespace, format string, args ...any) {

@@ -83,7 +83,8 @@ func untouched(before []string) error {
 		return err
 	}
 	if !slices.Equal(before, after) {
-		return fmt.Errorf("the machine's own network changed meanwhile, by the bench or by others: before %q, after %q", before, after)
+		return fmt.Errorf("the machine's own network changed meanwhile, by the bench or by others: before %q, after %q",
+			before, after)
 	}
 	return nil
 }

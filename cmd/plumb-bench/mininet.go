@@ -28,8 +28,8 @@ type mininetHost struct {
 	Via     string `json:"via"`
 }
 
-// mininetSteps are those of a program that uses mininet's Python interface, for hosts on one bridge. Its namespaces have
-// no names: the driver leaves their files in a folder for the check.
+// mininetSteps are those of a program that uses mininet's Python interface, for hosts on one bridge. Its namespaces
+// have no names: the driver leaves their files in a folder for the check.
 func (t tools) mininetSteps(s shape, dir string) ([]step, error) {
 	if t.python == "" || len(s.bridges) != 1 {
 		return nil, nil
@@ -38,7 +38,8 @@ func (t tools) mininetSteps(s shape, dir string) ([]step, error) {
 	if err != nil {
 		return nil, err
 	}
-	driver, file, down := filepath.Join(dir, "driver.py"), filepath.Join(dir, "network.json"), filepath.Join(dir, "down.sh")
+	driver, file, down := filepath.Join(dir, "driver.py"), filepath.Join(dir, "network.json"),
+		filepath.Join(dir, "down.sh")
 	stop, done := filepath.Join(dir, "stop"), filepath.Join(dir, "done")
 	err = errors.Join(unix.Mkfifo(stop, 0o600), unix.Mkfifo(done, 0o600), writeFiles(map[string]string{
 		driver: mininetDriver,

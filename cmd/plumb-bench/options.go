@@ -28,7 +28,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&shapes, "shapes", defaultShapes, "what to build")
 	f.StringVar(&names, "contenders", "", "who builds it (default all)")
 	f.IntVar(&o.rounds, "rounds", 0, "how often (default 7, but 15 with at most 10 namespaces)")
-	f.DurationVar(&o.budget, "budget", time.Minute, "a slow contender has no more rounds of a shape when it took this long")
+	f.DurationVar(&o.budget, "budget", time.Minute,
+		"a slow contender has no more rounds of a shape when it took this long")
 	f.DurationVar(&o.settle, "settle", 20*time.Second, "how long to wait for an idle machine before each run of a step")
 	f.StringVar(&o.json, "json", "", "file for all numbers")
 	f.StringVar(&o.svg, "svg", "", "file for a plot of the hosts shapes")
@@ -58,7 +59,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// roundsOf is how often a shape is built by each contender: more often what takes so short that single runs scatter most.
+// roundsOf is how often a shape is built by each contender: more often what takes so short that single runs scatter
+// most.
 func (o options) roundsOf(s shape) int {
 	switch {
 	case o.rounds > 0:

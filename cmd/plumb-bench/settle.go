@@ -46,7 +46,8 @@ func (s *settler) wait(ctx context.Context) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			s.say("warning: there are %d network namespaces, and have been %d: something else makes them, or the kernel is slow in removing them",
+			s.say("warning: there are %d network namespaces, and have been %d: "+
+				"something else makes them, or the kernel is slow in removing them",
 				now.count, s.fewest)
 			return nil
 		}
@@ -144,7 +145,8 @@ func parseCPU(line string) cpuTime {
 	for i := range n {
 		into = append(into, &n[i])
 	}
-	_, _ = fmt.Sscanf(strings.Join(strings.Fields(line), " "), "cpu %d %d %d %d %d %d %d %d", into...) // what is left out is 0
+	// What is left out is 0.
+	_, _ = fmt.Sscanf(strings.Join(strings.Fields(line), " "), "cpu %d %d %d %d %d %d %d %d", into...)
 	var c cpuTime
 	for _, ticks := range n {
 		c.all += ticks

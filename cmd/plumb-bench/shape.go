@@ -73,8 +73,8 @@ func (s shape) changed() shape {
 	return s
 }
 
-// census counts what can be seen of a network: links that are bridges or ends of cables, IPv4 addresses but those of lo,
-// and IPv4 routes of the main table.
+// census counts what can be seen of a network: links that are bridges or ends of cables, IPv4 addresses but those of
+// lo, and IPv4 routes of the main table.
 type census struct {
 	Namespaces, Links, Addresses, Routes int
 }

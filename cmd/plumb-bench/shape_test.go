@@ -25,7 +25,8 @@ func TestShapes(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if s.name != tt.name || len(s.bridges) != tt.bridges || len(s.namespaces) != tt.namespaces || len(s.cables) != tt.cables {
+		if s.name != tt.name || len(s.bridges) != tt.bridges || len(s.namespaces) != tt.namespaces ||
+			len(s.cables) != tt.cables {
 			t.Errorf("%s: %d bridges, %d namespaces and %d cables", tt.name, len(s.bridges), len(s.namespaces), len(s.cables))
 		}
 		if s.census() != tt.census {
@@ -82,7 +83,8 @@ func checkConsistent(t *testing.T, s shape) {
 
 func TestNoShape(t *testing.T) {
 	for _, name := range []string{
-		"", "hosts", "hosts-", "hosts-0", "hosts--1", "hosts-03", "hosts-1024", "hosts-3x", "line-1", "grid-10", "grid-1x5", "bridges-2x1024", "star-5",
+		"", "hosts", "hosts-", "hosts-0", "hosts--1", "hosts-03", "hosts-1024", "hosts-3x", "line-1", "grid-10",
+		"grid-1x5", "bridges-2x1024", "star-5",
 	} {
 		if _, err := parseShape(name); err == nil || !strings.Contains(err.Error(), "there is no shape") {
 			t.Errorf("%q: error %v", name, err)

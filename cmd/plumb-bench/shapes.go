@@ -25,7 +25,8 @@ func parseShape(name string) (shape, error) {
 	case scan(name, "grid-%dx%d", &x, &y) && x >= 2 && x*y <= 4096:
 		s = grid(x, y)
 	default:
-		return shape{}, fmt.Errorf("there is no shape %q: write hosts-N, bridges-BxN, line-N or grid-WxH, as in %s", name, defaultShapes)
+		return shape{}, fmt.Errorf("there is no shape %q: write hosts-N, bridges-BxN, line-N or grid-WxH, as in %s",
+			name, defaultShapes)
 	}
 	s.name = name
 	return s, nil
@@ -76,7 +77,8 @@ func bridged(bridges, hosts int) shape {
 // forwarding makes a router.
 var forwarding = sysctl{"net.ipv4.ip_forward", "1"}
 
-// line is a line of routers that know the way to both of its ends. Their eth0 leads to the left, their eth1 to the right.
+// line is a line of routers that know the way to both of its ends. Their eth0 leads to the left, their eth1 to the
+// right.
 func line(routers int) shape {
 	var s shape
 	first, last := pointToPoint(0), pointToPoint(routers-2)

@@ -23,7 +23,8 @@ median counts. A ratio is the median of the ratios of each round. Peak is plumb'
 func (r report) table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n%s\n", r.Machine, tableNotes)
-	b.WriteString("| shape | operation | floor | plumb | script | batch | mininet | plumb : floor | script : plumb | mininet : plumb | peak | runs |\n")
+	b.WriteString("| shape | operation | floor | plumb | script | batch | mininet | " +
+		"plumb : floor | script : plumb | mininet : plumb | peak | runs |\n")
 	b.WriteString("| --- | --- " + strings.Repeat("| ---: ", 10) + "|\n")
 	for _, shape := range r.shapes() {
 		for _, op := range operations {

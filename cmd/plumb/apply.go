@@ -47,7 +47,7 @@ also with --keep, which then is only for steps that fail.`,
 			if c.options.ConfirmWithin > 0 && session == 0 {
 				return e.applyDetached(cmd.Context())
 			}
-			topologies, err := e.load(cmd, *files, reconcile.ForApply)
+			topologies, err := e.load(cmd, *files, false)
 			if err != nil {
 				return err
 			}
@@ -63,7 +63,8 @@ also with --keep, which then is only for steps that fail.`,
 		},
 	}
 	files = fileFlag(cmd)
-	cmd.Flags().DurationVar(&c.options.ConfirmWithin, "confirm-within", 0, "roll back after this time, or when the shell goes, unless 'plumb confirm NAME' comes first")
+	cmd.Flags().DurationVar(&c.options.ConfirmWithin, "confirm-within", 0,
+		"roll back after this time, or when the shell goes, unless 'plumb confirm NAME' comes first")
 	cmd.Flags().IntVar(&session, sessionFlag, 0, "")
 	_ = cmd.Flags().MarkHidden(sessionFlag) // the only error is that of a flag that does not exist
 	cmd.Flags().BoolVar(&c.options.Adopt, "adopt", false, "take over objects of the same name that are not plumb's")

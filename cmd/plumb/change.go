@@ -69,8 +69,8 @@ type change struct {
 
 // change does it to each target in turn, until one fails.
 func (e *env) change(ctx context.Context, c change, targets []target) error {
-	// A reader of the output that goes away must not leave a host half changed. It stays ignored: to the process's end its exit code must
-	// tell how the run went.
+	// A reader of the output that goes away must not leave a host half changed. It stays ignored: to the process's end
+	// its exit code must tell how the run went.
 	signal.Ignore(syscall.SIGPIPE)
 	ends := hearEndings()
 	defer ends.release()
@@ -82,24 +82,9 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	ctx, stop, end := e.watch(ctx, ends.signals, interruption{finish: c.finish, firm: c.options.ConfirmWithin > 0})
 	defer end()
 
-	var now *progress
-	c.options.Stop, c.options.Warn, c.options.LockTimeout = stop, e.warn, e.lockTimeout
-	c.options.AllowDisconnect, c.options.Prefetched = e.allowDisconnect, e.prefetched
-	c.options.Planned = func(p plan.Plan) {
-		ends.heard.Wait()
-		now.begin(p)
-	}
-	c.options.Waiting = func(within time.Duration) {
-		e.live.clear()
-		e.say("roll back in %v unless confirmed: plumb confirm %s", within, now.text.Name)
-	}
-	if e.verbose { // which tells of one write after the other
-		c.options.Trace = e.trace
-	} else {
-		c.options.Workers = e.workers
-	}
-	c.options.Progress = func(o plan.Outcome) { now.step(o) }
-	c.options.Working = e.live.work
+	now := new(progress)
+	c.options.Stop = stop
+	e.tells(&c.options, now, ends.heard.Wait)
 	h, err := e.open(c.options)
 	if err != nil {
 		return hostError(err)
@@ -110,7 +95,7 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	var broken error // output that could not be written does not end a run
 	for i, t := range targets {
 		start := time.Now()
-		now = &progress{env: e, text: e.text(t)}
+		*now = progress{env: e, text: e.text(t)}
 		var report reconcile.Report
 		report, err = c.act(ctx, h, t)
 		now.end(c, t, report, err)
@@ -134,14 +119,29 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	return runError(err)
 }
 
-func (e *env) closeHost(h host) {
-	if err := h.Close(); err != nil {
-		e.warn(err.Error())
+// tells sets the options by which a run tells what it does, now of the topology at hand. Heard waits until signals are
+// heard.
+func (e *env) tells(o *reconcile.Options, now *progress, heard func()) {
+	o.Warn, o.LockTimeout, o.AllowDisconnect = e.warn, e.lockTimeout, e.allowDisconnect
+	o.Planned = func(p plan.Plan) {
+		heard()
+		now.begin(p)
 	}
+	o.Waiting = func(within time.Duration) {
+		e.live.clear()
+		e.say("roll back in %v unless confirmed: plumb confirm %s", within, now.text.Name)
+	}
+	if e.verbose { // which tells of one write after the other
+		o.Trace = e.trace
+	} else {
+		o.Workers = e.workers
+	}
+	o.Progress = func(outcome plan.Outcome) { now.step(outcome) }
+	o.Working = e.live.work
 }
 
-func (e *env) closePrefetched() {
-	if err := e.prefetched.Close(); err != nil {
+func (e *env) closeHost(h host) {
+	if err := h.Close(); err != nil {
 		e.warn(err.Error())
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,22 +21,16 @@ import (
 
 // fakeHost answers as it is told, by the name of the topology.
 type fakeHost struct {
-	openErr    error
-	plans      map[string]plan.Plan
-	errs       map[string]error
-	options    reconcile.Options
-	asked      []string
-	prefetched []reconcile.Purpose
+	openErr error
+	plans   map[string]plan.Plan
+	errs    map[string]error
+	options reconcile.Options
+	asked   []string
 }
 
 func (f *fakeHost) open(o reconcile.Options) (host, error) {
 	f.options = o
 	return f, f.openErr
-}
-
-func (f *fakeHost) prefetch(why reconcile.Purpose) *reconcile.Prefetch {
-	f.prefetched = append(f.prefetched, why)
-	return new(reconcile.Prefetch)
 }
 
 func (f *fakeHost) Confirm(string) error { return reconcile.ErrNothingToConfirm }
@@ -100,7 +93,7 @@ func plumb(t *testing.T, h *fakeHost, stdout io.Writer, args ...string) (code in
 		}
 	}
 	var b bytes.Buffer
-	e := &env{stdin: strings.NewReader(""), stdout: stdout, stderr: &b, open: h.open, prefetch: h.prefetch}
+	e := &env{stdin: strings.NewReader(""), stdout: stdout, stderr: &b, open: h.open}
 	code = e.run(args)
 	return code, strings.ReplaceAll(b.String(), dir+"/", "")
 }
@@ -127,16 +120,21 @@ func TestRuns(t *testing.T) {
 		{name: "diff refused, the next is looked at too", args: "diff " + both,
 			host: fakeHost{plans: map[string]plan.Plan{"a": planOf(create, refuse, refuse), "b": planOf(create)}},
 			code: exitRefused, asked: "diff a, diff b",
-			stdout: "a (a.yaml)\n  + link br0  bridge, mtu 1500\n  ! link br0  exists and is not ours\n  ! link br0  exists and is not ours\n" +
+			stdout: "a (a.yaml)\n  + link br0  bridge, mtu 1500\n" +
+				"  ! link br0  exists and is not ours\n  ! link br0  exists and is not ours\n" +
 				"Plan: 1 to create; 2 refused.\nb (b.yaml)\n  + link br0  bridge, mtu 1500\nPlan: 1 to create.\n",
 			stderr: "plumb: a: refused: link br0: exists and is not ours (and 1 more)\n"},
 		{name: "diff fails", args: "diff " + both, host: fakeHost{errs: map[string]error{"a": errors.New("EPERM")}},
 			code: exitNotRun, asked: "diff a", stderr: "plumb: not begun: b\nplumb: EPERM\n"},
 		{name: "diff refused, then fails", args: "diff " + both,
-			host: fakeHost{plans: map[string]plan.Plan{"a": planOf(refuse)}, errs: map[string]error{"b": wrap(reconcile.ErrNotRun)}},
+			host: fakeHost{
+				plans: map[string]plan.Plan{"a": planOf(refuse)},
+				errs:  map[string]error{"b": wrap(reconcile.ErrNotRun)},
+			},
 			code: exitRefused, asked: "diff a, diff b",
 			stdout: "a (a.yaml)\n  ! link br0  exists and is not ours\nPlan: 1 refused.\n",
-			stderr: "plumb: a: refused: link br0: exists and is not ours\nplumb: apply a: link br0: busy: could not run, nothing was changed\n"},
+			stderr: "plumb: a: refused: link br0: exists and is not ours\n" +
+				"plumb: apply a: link br0: busy: could not run, nothing was changed\n"},
 		{name: "open fails", args: "apply -f a.yaml", host: fakeHost{openErr: reconcile.ErrNotRun},
 			code: exitNotRun, stderr: "plumb: could not run, nothing was changed\n"},
 		{name: "apply in sync", args: "apply -f a.yaml", host: fakeHost{plans: map[string]plan.Plan{"a": planOf()}},
@@ -147,28 +145,41 @@ func TestRuns(t *testing.T) {
 		{name: "quiet apply", args: "apply -q -f a.yaml", host: fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}},
 			code: exitOK, asked: "apply a"},
 		{name: "apply refused", args: "apply " + both,
-			host: fakeHost{plans: map[string]plan.Plan{"a": planOf(refuse)}, errs: map[string]error{"a": wrap(reconcile.ErrRefused)}},
+			host: fakeHost{
+				plans: map[string]plan.Plan{"a": planOf(refuse)},
+				errs:  map[string]error{"a": wrap(reconcile.ErrRefused)},
+			},
 			code: exitRefused, asked: "apply a",
 			stdout: "a (a.yaml)\n  ! link br0  exists and is not ours\nPlan: 1 refused.\n",
 			stderr: "plumb: not begun: b\nplumb: apply a: link br0: busy: refused, nothing was changed\n"},
 		{name: "apply rolled back", args: "apply " + both,
-			host: fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}, errs: map[string]error{"a": wrap(reconcile.ErrRolledBack)}},
+			host: fakeHost{
+				plans: map[string]plan.Plan{"a": planOf(create)},
+				errs:  map[string]error{"a": wrap(reconcile.ErrRolledBack)},
+			},
 			code: exitRolledBack, asked: "apply a",
 			stdout: "a (a.yaml)\n  + link br0  bridge, mtu 1500\n    failed: busy\nRolled back: 1 failed.\n",
 			stderr: "plumb: not begun: b\nplumb: apply a: link br0: busy: rolled back, all is as before\n"},
-		{name: "apply keeps", args: "apply --keep -f a.yaml", host: fakeHost{errs: map[string]error{"a": wrap(reconcile.ErrPartial)}},
+		{name: "apply keeps", args: "apply --keep -f a.yaml",
+			host: fakeHost{errs: map[string]error{"a": wrap(reconcile.ErrPartial)}},
 			code: exitPartial, asked: "apply a", stderr: "plumb: apply a: link br0: busy: stopped part-way, changes are kept\n"},
-		{name: "apply ends as nobody knows", args: "apply -f a.yaml", host: fakeHost{errs: map[string]error{"a": errors.New("lock: EIO")}},
+		{name: "apply ends as nobody knows", args: "apply -f a.yaml",
+			host: fakeHost{errs: map[string]error{"a": errors.New("lock: EIO")}},
 			code: exitPartial, asked: "apply a", stderr: "plumb: lock: EIO\n"},
 		{name: "rollback fails", args: "apply -f a.yaml",
 			host: fakeHost{errs: map[string]error{"a": errors.Join(reconcile.ErrPartial, reconcile.ErrRollback)}},
 			code: exitRollback, asked: "apply a", stderr: "plumb: stopped part-way, changes are kept\\nrollback failed\n"},
-		{name: "destroy nothing", args: "destroy lab1", code: exitOK, asked: "destroy lab1", stdout: "lab1: nothing to destroy\n"},
-		{name: "destroy", args: "destroy lab1", host: fakeHost{plans: map[string]plan.Plan{"lab1": planOf(step(plan.Delete, "destroyed"))}},
+		{name: "destroy nothing", args: "destroy lab1",
+			code: exitOK, asked: "destroy lab1", stdout: "lab1: nothing to destroy\n"},
+		{name: "destroy", args: "destroy lab1",
+			host: fakeHost{plans: map[string]plan.Plan{"lab1": planOf(step(plan.Delete, "destroyed"))}},
 			code: exitOK, asked: "destroy lab1", stdout: "lab1\n  - link br0  destroyed\nDestroyed: 1 deleted.\n"},
-		{name: "destroy by file", args: "destroy -f a.yaml", code: exitOK, asked: "destroy a", stdout: "a: nothing to destroy\n"},
-		{name: "destroy in part", args: "destroy lab1", host: fakeHost{errs: map[string]error{"lab1": wrap(reconcile.ErrPartial)}},
-			code: exitPartial, asked: "destroy lab1", stderr: "plumb: apply a: link br0: busy: stopped part-way, changes are kept\n"},
+		{name: "destroy by file", args: "destroy -f a.yaml",
+			code: exitOK, asked: "destroy a", stdout: "a: nothing to destroy\n"},
+		{name: "destroy in part", args: "destroy lab1",
+			host: fakeHost{errs: map[string]error{"lab1": wrap(reconcile.ErrPartial)}},
+			code: exitPartial, asked: "destroy lab1",
+			stderr: "plumb: apply a: link br0: busy: stopped part-way, changes are kept\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -214,14 +225,16 @@ func TestJSON(t *testing.T) {
 	}{
 		{"diff in sync", "diff -f a.yaml", fakeHost{}, "{a[]}"},
 		{"diff", "diff -f a.yaml", fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}}, "{a[create]}"},
-		{"diff of two", "diff -f a.yaml -f b.yaml", fakeHost{plans: map[string]plan.Plan{"b": planOf(create)}}, "[{a[]}{b[create]}]"},
+		{"diff of two", "diff -f a.yaml -f b.yaml", fakeHost{plans: map[string]plan.Plan{"b": planOf(create)}},
+			"[{a[]}{b[create]}]"},
 		{"apply", "apply -q -f a.yaml", fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}}, "{a[create done]}"},
 		{"apply refused", "apply -f a.yaml", fakeHost{plans: map[string]plan.Plan{"a": planOf(refuse)},
 			errs: map[string]error{"a": reconcile.ErrRefused}}, "{a[refuse skipped]refused, nothing was changed}"},
 		{"apply fails", "apply -f a.yaml -f b.yaml", fakeHost{plans: map[string]plan.Plan{"a": planOf(create)},
 			errs: map[string]error{"a": reconcile.ErrRolledBack}}, "[{a[create failed]rolled back, all is as before}]"},
 		{"apply not run", "apply -f a.yaml", fakeHost{errs: map[string]error{"a": reconcile.ErrNotRun}}, ""},
-		{"destroy", "destroy lab1", fakeHost{plans: map[string]plan.Plan{"lab1": planOf(step(plan.Delete, ""))}}, "{lab1[delete done]}"},
+		{"destroy", "destroy lab1", fakeHost{plans: map[string]plan.Plan{"lab1": planOf(step(plan.Delete, ""))}},
+			"{lab1[delete done]}"},
 		{"destroy nothing", "destroy lab1", fakeHost{}, "{lab1[]}"},
 	}
 	for _, test := range tests {
@@ -299,8 +312,8 @@ type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 
-// Output that nobody reads is no reason to say that a host was not changed, or to leave it half changed; but a diff that
-// could not be printed is none.
+// Output that nobody reads is no reason to say that a host was not changed, or to leave it half changed; but a diff
+// that could not be printed is none.
 func TestBrokenOutput(t *testing.T) {
 	h := fakeHost{plans: map[string]plan.Plan{"a": planOf(step(plan.Create, ""))}}
 	for args, want := range map[string]int{
@@ -325,22 +338,6 @@ func TestColor(t *testing.T) {
 		plumb(t, &h, &b, "diff", "-f", "a.yaml", "--color", mode)
 		if got := strings.Contains(b.String(), "\x1b[32m"); got != want {
 			t.Errorf("--color %s: colored is %v", mode, got)
-		}
-	}
-}
-
-// A look at the host begins ahead of a command that will look at it in the same way.
-func TestPrefetched(t *testing.T) {
-	for args, want := range map[string][]reconcile.Purpose{
-		"validate -f a.yaml": {reconcile.ForNothing}, "diff -f a.yaml": {reconcile.ForDiff}, "apply -f a.yaml": {reconcile.ForApply},
-		"destroy -f a.yaml": {reconcile.ForDestroy}, "destroy a": nil, "diff -f missing": nil,
-	} {
-		var h fakeHost
-		if plumb(t, &h, io.Discard, strings.Fields(args)...); !slices.Equal(h.prefetched, want) {
-			t.Errorf("plumb %s: prefetched for %v, want %v", args, h.prefetched, want)
-		}
-		if h.asked != nil && want != nil && h.options.Prefetched == nil {
-			t.Errorf("plumb %s: the host does not get what was prefetched", args)
 		}
 	}
 }

@@ -58,7 +58,8 @@ func (e *env) applyDetached(ctx context.Context) error {
 	}
 	defer hold.Close() //nolint:errcheck // its closing is all that it is for
 	const fd = 3       // the first of ExtraFiles
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe", append(os.Args[1:], "--"+sessionFlag, strconv.Itoa(fd))...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "/proc/self/exe",
+		append(os.Args[1:], "--"+sessionFlag, strconv.Itoa(fd))...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.stdin, e.stdout, e.stderr
 	cmd.ExtraFiles = []*os.File{alive}
@@ -92,7 +93,8 @@ func detachedEnd(err error) error {
 	case errors.As(err, &exit) && exit.Exited():
 		return &exitError{code: exit.ExitCode()} // it has said why
 	}
-	return &exitError{exitPartial, fmt.Errorf("apply: its process was ended (%w), and what it did may stay: a new plumb apply, or plumb destroy, puts that right", err)}
+	return &exitError{exitPartial, fmt.Errorf("apply: its process was ended (%w), and what it did may stay: "+
+		"a new plumb apply, or plumb destroy, puts that right", err)}
 }
 
 // watchSession gives a context that is cancelled when the session's end of the pipe is closed.

@@ -40,7 +40,7 @@ past a failure, and names what is left. Nothing there is success.`,
 				}
 				return e.change(cmd.Context(), c, []target{{name: args[0]}})
 			}
-			topologies, err := e.load(cmd, *files, reconcile.ForDestroy)
+			topologies, err := e.load(cmd, *files, false)
 			if err != nil {
 				return err
 			}
@@ -51,8 +51,8 @@ past a failure, and names what is left. Nothing there is success.`,
 	return cmd
 }
 
-// checkName says what is wrong with the arguments of a command that takes a topology's name: want is what it takes, and hint what may
-// be meant by no name.
+// checkName says what is wrong with the arguments of a command that takes a topology's name: want is what it takes,
+// and hint what may be meant by no name.
 func checkName(args []string, want, hint string) error {
 	switch {
 	case len(args) == 0:

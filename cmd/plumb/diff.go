@@ -26,7 +26,7 @@ host matches the file, 1 when it does not, and 4 when apply would refuse.`,
   plumb diff -q -f topology.yaml || echo drifted`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			topologies, err := e.load(cmd, *files, reconcile.ForDiff)
+			topologies, err := e.load(cmd, *files, false)
 			if err != nil {
 				return err
 			}
@@ -41,7 +41,7 @@ host matches the file, 1 when it does not, and 4 when apply would refuse.`,
 // showDiff prints the plan of each target, also of those after one that is refused.
 func (e *env) showDiff(ctx context.Context, targets []target, adopt bool) error {
 	h, err := e.open(reconcile.Options{
-		LockTimeout: e.lockTimeout, AllowDisconnect: e.allowDisconnect, Adopt: adopt, Warn: e.warn, Prefetched: e.prefetched,
+		LockTimeout: e.lockTimeout, AllowDisconnect: e.allowDisconnect, Adopt: adopt, Warn: e.warn,
 		Workers: e.workers,
 	})
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
@@ -23,14 +22,15 @@ const usualInput = 64 << 10
 
 // fileFlag adds -f to a command.
 func fileFlag(cmd *cobra.Command) *[]string {
-	files := cmd.Flags().StringArrayP("file", "f", nil, "topology `file`, directory of *.yaml and *.yml, or - for stdin; may be repeated")
+	files := cmd.Flags().StringArrayP("file", "f", nil,
+		"topology `file`, directory of *.yaml and *.yml, or - for stdin; may be repeated")
 	_ = cmd.MarkFlagFilename("file", "yaml", "yml") // the flag exists
 	return files
 }
 
-// load reads and checks the files, while the look at the host that they are for begins. It prints their problems: on
-// stderr, or on stdout as JSON when they are the answer. For nothing else they are, even when there are none.
-func (e *env) load(cmd *cobra.Command, files []string, why reconcile.Purpose) ([]*topology.Topology, error) {
+// load reads and checks the files, and prints their problems: on stderr, or on stdout as JSON when they are the
+// answer. They are when there are errors, or when the command only asks for problems, even if there are none.
+func (e *env) load(cmd *cobra.Command, files []string, onlyProblems bool) ([]*topology.Topology, error) {
 	if len(files) == 0 {
 		return nil, usage(cmd, errors.New("no file given: -f topology.yaml"))
 	}
@@ -38,14 +38,10 @@ func (e *env) load(cmd *cobra.Command, files []string, why reconcile.Purpose) ([
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	e.prefetched = e.prefetch(why)
 	topologies, problems := topology.Load(inputs...)
 	bad := problems.HasErrors()
-	if len(problems) > 0 {
-		e.closePrefetched() // nobody has to wait for those who read what is printed
-	}
 	switch {
-	case e.json() && (why == reconcile.ForNothing || bad):
+	case e.json() && (onlyProblems || bad):
 		err = problems.WriteJSON(e.stdout)
 	case bad || !e.quiet:
 		err = problems.WriteText(e.stderr, e.colored(e.stderr))

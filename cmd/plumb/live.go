@@ -20,8 +20,8 @@ const (
 	liveEvery = 100 * time.Millisecond
 )
 
-// live is the last line of a terminal while a long run goes on: how many of its steps are done, and the one that it is at. Nil is none:
-// where nobody looks.
+// live is the last line of a terminal while a long run goes on: how many of its steps are done, and the one that it is
+// at. Nil is none: where nobody looks.
 type live struct {
 	w     io.Writer
 	width func() int // of the terminal, in characters

@@ -10,13 +10,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 func at(done int, name string, undoing bool) reconcile.Working {
-	s := plan.Step{Action: plan.Create, Changes: []plan.Change{{New: kind.Namespace{Name: name}}}}
+	s := plan.Step{Action: plan.Create, Changes: []plan.Change{{New: kinds.Namespace{Name: name}}}}
 	return reconcile.Working{Done: done, Total: 4, At: s, Undoing: undoing}
 }
 

@@ -7,8 +7,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-
-	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 func main() {
@@ -18,9 +16,10 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// countWorkers is how many threads are to work at once: one for each processor. The runtime gets to count one processor more than there are.
-// The workers mostly wait in the kernel: if none were idle then, the runtime's monitor would hand on what they hold, and start threads that
-// look for other work (runtime/proc.go: retake, handoffp). There is none, and they would take time from the workers.
+// countWorkers is how many threads are to work at once: one for each processor. The runtime gets to count one
+// processor more than there are. The workers mostly wait in the kernel: if none were idle then, the runtime's monitor
+// would hand on what they hold, and start threads that look for other work (runtime/proc.go: retake, handoffp). There
+// is none, and they would take time from the workers.
 func countWorkers() int {
 	processors := runtime.GOMAXPROCS(0)
 	if processors > 1 {
@@ -32,7 +31,7 @@ func countWorkers() int {
 const gcPercent = 300
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, open: openHost, prefetch: reconcile.StartPrefetch, workers: countWorkers()}
+	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, open: openHost, workers: countWorkers()}
 	return e.run(args)
 }
 
@@ -42,6 +41,5 @@ func (e *env) run(args []string) int {
 	completion(root)
 	root.SetArgs(args)
 	err := root.Execute()
-	e.closePrefetched()
 	return e.exit(root, err)
 }

@@ -19,9 +19,6 @@ type env struct {
 	stdout, stderr io.Writer
 	// open gives the host that the commands look at and change.
 	open func(reconcile.Options) (host, error)
-	// prefetch begins to look at the host.
-	prefetch   func(reconcile.Purpose) *reconcile.Prefetch
-	prefetched *reconcile.Prefetch // for the command that goes on
 
 	workers int // threads that read and write the kernel at once; 0 is for the host to choose
 
@@ -82,9 +79,11 @@ Exit codes:
 	f.VarP(&e.output, "output", "o", "form of the output")
 	f.Var(&e.color, "color", "when to print in colour")
 	f.BoolVarP(&e.quiet, "quiet", "q", false, "print neither steps nor warnings, only errors")
-	f.BoolVarP(&e.verbose, "verbose", "v", false, "print each write, to the kernel or of the record, with its time, and in changes what marks an object as plumb's")
+	f.BoolVarP(&e.verbose, "verbose", "v", false,
+		"print each write, to the kernel or of the record, with its time, and in changes what marks an object as plumb's")
 	f.DurationVar(&e.lockTimeout, "lock-timeout", 10*time.Second, "how long to wait for another run of plumb, as in 30s")
-	f.BoolVar(&e.allowDisconnect, "allow-disconnect", false, "let a plan take the host's default route, its uplink, or the current SSH session")
+	f.BoolVar(&e.allowDisconnect, "allow-disconnect", false,
+		"let a plan take the host's default route, its uplink, or the current SSH session")
 	for flag, c := range map[string]choice{"output": e.output, "color": e.color} {
 		// The only error is that of a flag that does not exist.
 		_ = root.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(c.allowed, cobra.ShellCompDirectiveNoFileComp))

@@ -23,15 +23,15 @@ const finishStep = "finishing the step in hand"
 // some of those pass it on. Nobody presses twice as fast.
 const sameEvent = 100 * time.Millisecond
 
-// endings are the signals that ask a run to end, from when they are heard until they are released. Those that the process was started to
-// ignore, as by nohup, stay ignored.
+// endings are the signals that ask a run to end, from when they are heard until they are released. Those that the
+// process was started to ignore, as by nohup, stay ignored.
 type endings struct {
 	signals chan os.Signal
 	heard   sync.WaitGroup
 }
 
-// hearEndings begins to hear them, beside what the process does next: the runtime takes as long to arrange that as a small file to be
-// parsed. Until it has they end the process, so that whoever changes something waits for it.
+// hearEndings begins to hear them, beside what the process does next: the runtime takes as long to arrange that as a
+// small file to be parsed. Until it has they end the process, so that whoever changes something waits for it.
 func hearEndings() *endings {
 	e := &endings{signals: make(chan os.Signal, 8)}
 	e.heard.Go(func() {
@@ -52,8 +52,11 @@ func (e *endings) release() {
 	}()
 }
 
-// watch turns signals into the two ways to end a run: the first cancels the context, and a Ctrl-C after that closes stop.
-func (e *env) watch(parent context.Context, signals <-chan os.Signal, i interruption) (ctx context.Context, stop <-chan struct{}, end func()) {
+// watch turns signals into the two ways to end a run: the first cancels the context, and a Ctrl-C after that closes
+// stop.
+func (e *env) watch(
+	parent context.Context, signals <-chan os.Signal, i interruption,
+) (ctx context.Context, stop <-chan struct{}, end func()) {
 	ctx, cancel := context.WithCancel(parent)
 	stopped, ended, gone := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
@@ -88,8 +91,9 @@ func awaitSignal(signals <-chan os.Signal, ended <-chan struct{}) bool {
 	}
 }
 
-// awaitCtrlC waits, after a first signal, for one that a person has sent to stop at once. Only Ctrl-C is that: a session
-// that ends sends SIGHUP from the terminal and from the shell, and a service manager its SIGTERM and SIGHUP together.
+// awaitCtrlC waits, after a first signal, for one that a person has sent to stop at once. Only Ctrl-C is that: a
+// session that ends sends SIGHUP from the terminal and from the shell, and a service manager its SIGTERM and SIGHUP
+// together.
 func awaitCtrlC(signals <-chan os.Signal, ended <-chan struct{}) bool {
 	first := time.Now()
 	for {

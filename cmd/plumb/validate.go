@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/plumbnet/plumb/pkg/plan"
-	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 func (e *env) validate() *cobra.Command {
@@ -22,7 +21,7 @@ network makes sense. It needs neither root nor a kernel, and prints every proble
   generate | plumb validate -f - -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			topologies, err := e.load(cmd, *files, reconcile.ForNothing)
+			topologies, err := e.load(cmd, *files, true)
 			if err != nil || e.json() || e.quiet {
 				return err
 			}

@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MakeRoom makes the process's table of descriptors large enough for so many open namespaces, beside the caller. The kernel
-// doubles it whenever it is full, and then lets a process of several threads wait for all processors (fs/file.c:
-// expand_fdtable), 10 ms and more each time, in which nothing else can be opened. Where it fails, as with too low a limit
-// (RLIMIT_NOFILE), nothing is lost but that time.
+// MakeRoom makes the process's table of descriptors large enough for so many open namespaces, beside the caller. The
+// kernel doubles it whenever it is full, and then lets a process of several threads wait for all processors
+// (fs/file.c: expand_fdtable), 10 ms and more each time, in which nothing else can be opened. Where it fails, as with
+// too low a limit (RLIMIT_NOFILE), nothing is lost but that time.
 func MakeRoom(namespaces int) {
 	const (
 		each  = 2   // the namespace and a socket

@@ -12,15 +12,16 @@ import (
 // caller's namespace instead.
 var ErrClosed = errors.New("namespace is closed")
 
-// ErrGone is the error of every use of a [Namespace] that rested, and is not at its name any more. Beside it comes that of [Named], or
-// [ErrOther].
+// ErrGone is the error of every use of a [Namespace] that rested, and is not at its name any more. Beside it comes
+// that of [Named], or [ErrOther].
 var ErrGone = errors.New("namespace is gone")
 
 // ErrOther says that another namespace has got the name.
 var ErrOther = errors.New("is another namespace by now")
 
-// Namespace is a network namespace with its sockets. It may rest: see [Namespace.Rest]. One thread at a time uses it; beside that, others
-// may only ask for its [Namespace.ID], [Namespace.Cookie] and [Namespace.Borrow], and of one without a name for its FD.
+// Namespace is a network namespace with its sockets. It may rest, with all closed: see [Namespace.Use]. One thread at
+// a time uses it; beside that, others may only ask for its [Namespace.ID], [Namespace.Cookie] and [Namespace.Borrow],
+// and of one without a name for its FD.
 type Namespace struct {
 	// Name is that in /run/netns, empty for the host's own and for one that has none yet.
 	Name string
@@ -31,9 +32,11 @@ type Namespace struct {
 	cookie uint64
 
 	closed bool
+	ended  bool // it has no name any more
 	fd     int
 	route  *socket // nil while it rests
 	nft    *socket // nil while it rests, or before something is asked of it that is no look
+	user   Thread  // that opens it and closes it; zero for none
 }
 
 // Current opens the namespace that the calling thread is in: the host's own, but on a [Thread] that has left it.
@@ -105,8 +108,8 @@ func stat(fd int) (st unix.Stat_t, err error) {
 // Request makes an empty rtnetlink request.
 func Request(proto, flags int) *nl.NetlinkRequest { return nl.NewNetlinkRequest(proto, flags) }
 
-// Read sends a request that changes nothing, and hands the answers to use, unless it is refused. They are lent: when use returns, they
-// are written over. An interrupted dump is repeated before that.
+// Read sends a request that changes nothing, and hands the answers to use, unless it is refused. They are lent: when
+// use returns, they are written over. An interrupted dump is repeated before that.
 func (n *Namespace) Read(q Query, use func(msgs [][]byte)) error {
 	return n.ReadAll([]Query{q}, func(replies []Reply) error { return replies[0].hand(use) })
 }
@@ -125,8 +128,8 @@ func (n *Namespace) Write(what string, req *nl.NetlinkRequest) error {
 	return n.WriteEcho(what, req, 0, func([][]byte) {})
 }
 
-// WriteEcho is Write with what the kernel tells of the change to whoever asked for it: messages of the given type, which told gets as use
-// of [Namespace.Read] does. Kernels before 6.2 tell nothing of links.
+// WriteEcho is Write with what the kernel tells of the change to whoever asked for it: messages of the given type,
+// which told gets as use of [Namespace.Read] does. Kernels before 6.2 tell nothing of links.
 func (n *Namespace) WriteEcho(what string, req *nl.NetlinkRequest, echo uint16, told func(msgs [][]byte)) error {
 	if err := n.wake(); err != nil {
 		return err

@@ -41,8 +41,8 @@ func Names() ([]string, error) {
 	return names, nil
 }
 
-// Named takes the thread into the namespace called name, and opens it with all that a look at it needs. It follows no symbolic
-// link. Errors wrap [fs.ErrNotExist], [ErrNotNamespace] or [ErrSymlink].
+// Named takes the thread into the namespace called name, and opens it with all that a look at it needs. It follows no
+// symbolic link. Errors wrap [fs.ErrNotExist], [ErrNotNamespace] or [ErrSymlink].
 func Named(t Thread, name string, seam *Seam) (*Namespace, error) {
 	n, err := open(t, name, seam)
 	if err == nil {
@@ -105,9 +105,9 @@ func openFile(name string) (fd int, err error) {
 	return fd, nil
 }
 
-// Create takes the thread into a new namespace. Nobody else can be in it, and it ends when it is closed, until [Namespace.Bind] has made
-// its name visible. What the kernel copies into it comes from the host, and not from where the thread has been:
-// net.core.devconf_inherit_init_net may say that.
+// Create takes the thread into a new namespace. Nobody else can be in it, and it ends when it is closed, until
+// [Namespace.Bind] has made its name visible. What the kernel copies into it comes from the host, and not from where
+// the thread has been: net.core.devconf_inherit_init_net may say that.
 func Create(t Thread, name string, seam *Seam) (*Namespace, error) {
 	if err := t.enter("", t.home); err != nil {
 		return nil, err
@@ -124,8 +124,8 @@ func Create(t Thread, name string, seam *Seam) (*Namespace, error) {
 	return n, nil
 }
 
-// Bind makes the name of a namespace visible that the calling thread is in. It mounts onto the very file that it made: where that is
-// gone, the name may be another's by now, whose namespace a second mount would hide.
+// Bind makes the name of a namespace visible that the calling thread is in. It mounts onto the very file that it made:
+// where that is gone, the name may be another's by now, whose namespace a second mount would hide.
 func (n *Namespace) Bind() error {
 	path := filepath.Join(NetnsDir, n.Name)
 	var file *os.File
@@ -178,11 +178,12 @@ func Remove(name string, seam *Seam) error {
 	})
 }
 
-// Delete takes the name of a namespace away; not of another that has got the name meanwhile, and that it is gone already is no error. The
-// namespace ends when it is closed, which is all that may follow, and no process and no socket is in it.
-func (n *Namespace) Delete(t Thread) error {
+// Delete takes the name of a namespace away; not of another that has got the name meanwhile, and that it is gone
+// already is no error. The namespace ends when it is closed, which is all that may follow, and no process and no
+// socket is in it.
+func (n *Namespace) Delete() error {
 	defer n.closeSockets()
-	switch err := n.Wake(t); { // a number of a namespace that nobody has open could be another's by now
+	switch err := n.wake(); { // a number of a namespace that nobody has open could be another's by now
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil && !errors.Is(err, ErrNotNamespace):
@@ -203,6 +204,7 @@ func (n *Namespace) Delete(t Thread) error {
 	if err != nil {
 		return err
 	}
+	n.ended = true
 	return Remove(n.Name, n.seam)
 }
 
@@ -263,7 +265,8 @@ func mountOf(path string) (mount, error) {
 	return m, nil
 }
 
-// parseMount reads the line of a mount in proc_pid_mountinfo(5), and no further: each namespace that has a name is a line of it.
+// parseMount reads the line of a mount in proc_pid_mountinfo(5), and no further: each namespace that has a name is a
+// line of it.
 func parseMount(list io.Reader, id uint64) (m mount, err error) {
 	lines, number := bufio.NewScanner(list), strconv.FormatUint(id, 10)
 	lines.Buffer(nil, math.MaxInt) // an overlay's line names all its layers
@@ -285,9 +288,9 @@ func parseMount(list io.Reader, id uint64) (m mount, err error) {
 	return m, lines.Err()
 }
 
-// Processes lists the processes of the namespaces that are asked for: number and name, as "41 sleep". Hidden says that some could be
-// looked at with CAP_SYS_PTRACE, which is missing: those of others, and with more capabilities (ptrace(2), access mode
-// checking).
+// Processes lists the processes of the namespaces that are asked for: number and name, as "41 sleep". Hidden says that
+// some could be looked at with CAP_SYS_PTRACE, which is missing: those of others, and with more capabilities
+// (ptrace(2), access mode checking).
 func Processes(of func(ID) bool) (in map[ID][]string, hidden bool, err error) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {

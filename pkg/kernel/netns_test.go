@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestParseMount reads real lines (a shared mount, a slave below `ip netns exec`, one that another hides), and one with more layers than
-// any has.
+// TestParseMount reads real lines (a shared mount, a slave below `ip netns exec`, one that another hides), and one
+// with more layers than any has.
 func TestParseMount(t *testing.T) {
 	const text = `22 28 0:20 / /run rw,nosuid shared:5 - tmpfs tmpfs rw,mode=755
 403 22 0:20 /netns /run/netns rw,nosuid shared:5 - tmpfs tmpfs rw,mode=755
@@ -20,7 +20,8 @@ func TestParseMount(t *testing.T) {
 `
 	overlay := "21 28 0:19 / / rw shared:1 - overlay overlay rw,lowerdir=" + strings.Repeat("/layer:", 1<<18) + "\n"
 	for id, want := range map[uint64]mount{
-		22: {"/run", true, false}, 403: {"/run/netns", true, false}, 404: {"/run/netns", false, true}, 405: {"/run", false, false}, 9: {},
+		22: {"/run", true, false}, 403: {"/run/netns", true, false}, 404: {"/run/netns", false, true},
+		405: {"/run", false, false}, 9: {},
 		21: {"/", true, false},
 	} {
 		if got, err := parseMount(strings.NewReader(overlay+text), id); got != want || err != nil {

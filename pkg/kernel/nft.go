@@ -20,9 +20,10 @@ func (n *Namespace) NFT() (*nftables.Conn, error) {
 	if err := n.wake(); err != nil {
 		return nil, err
 	}
-	c, err := nftables.New(nftables.WithNetNSFd(n.fd), nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
-		return errors.Join(c.SetOption(netlink.ExtendedAcknowledge, true), c.SetDeadline(time.Now().Add(nftTimeout)))
-	}))
+	c, err := nftables.New(nftables.WithNetNSFd(n.fd), nftables.AsLasting(),
+		nftables.WithSockOptions(func(c *netlink.Conn) error {
+			return errors.Join(c.SetOption(netlink.ExtendedAcknowledge, true), c.SetDeadline(time.Now().Add(nftTimeout)))
+		}))
 	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}

@@ -7,10 +7,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Rest closes the sockets until the namespace is used again, so that a thousand that are looked at need few descriptors: room for
-// more has its price, see [MakeRoom]. Those of one without a name stay open, because it could not be found again.
-func (n *Namespace) Rest() {
-	if n.Name != "" {
+// Use has a thread open the namespace when something needs it, and close it when f of [OnThread] or [Each] has
+// returned. A thousand that are looked at one after the other need few descriptors then; room for more has its price,
+// see [MakeRoom].
+func (n *Namespace) Use(t Thread) {
+	n.user, t.using = t, append(t.using, n)
+}
+
+// rest closes the sockets until the namespace is used again. One without a name stays open: it could not be found
+// again, and the caller says when it ends.
+func (n *Namespace) rest() {
+	n.user = Thread{}
+	if n.Name != "" && !n.ended {
 		n.release()
 	}
 }
@@ -22,12 +30,9 @@ func (n *Namespace) Stands() bool {
 	return err == nil && (ID{st.Dev, st.Ino}) == n.id && st.Ctim == n.born
 }
 
-// Through has writes leave through another seam from now on.
-func (n *Namespace) Through(seam *Seam) { n.seam = seam }
-
-// Wake ends a rest; without that the next use does, on a thread of its own. By the name another may be found meanwhile, which has
-// another cookie. Errors wrap [ErrClosed] or [ErrGone].
-func (n *Namespace) Wake(t Thread) error {
+// wakeOn opens the namespace again. By its name another may be found meanwhile, which has another cookie. Errors wrap
+// [ErrClosed] or [ErrGone].
+func (n *Namespace) wakeOn(t Thread) error {
 	switch {
 	case n.closed:
 		return ErrClosed
@@ -46,11 +51,15 @@ func (n *Namespace) Wake(t Thread) error {
 	return nil
 }
 
+// wake opens the namespace if it rests: on the thread that uses it, else on one of its own.
 func (n *Namespace) wake() error {
-	if n.route != nil {
+	switch {
+	case n.route != nil:
 		return nil
+	case n.user.thread != nil:
+		return n.wakeOn(n.user)
 	}
-	return OnThread(n.Wake)
+	return OnThread(n.wakeOn)
 }
 
 // gone adds [ErrGone] to the errors that say so; others, as of too many open files, stay what they are.
@@ -71,8 +80,8 @@ func (n *Namespace) FD() (int, error) {
 	return n.fd, err
 }
 
-// Borrow calls f with such a descriptor that is f's alone. The namespace need not be awake, and others may use it meanwhile. It is for
-// questions only: the namespace is known by its number, which another can have got by now.
+// Borrow calls f with such a descriptor that is f's alone. The namespace need not be awake, and others may use it
+// meanwhile. It is for questions only: the namespace is known by its number, which another can have got by now.
 func (n *Namespace) Borrow(f func(fd int) error) error {
 	switch {
 	case n.closed:

@@ -63,8 +63,8 @@ var errCut = errors.New("a netlink message is too large")
 // dumpTries bounds how often an interrupted dump is made again.
 const dumpTries = 50
 
-// Query is a request as it is sent, but for its sequence number, and the type of the messages that answer it. It can be sent any number of
-// times, and by several threads at once.
+// Query is a request as it is sent, but for its sequence number, and the type of the messages that answer it. It can
+// be sent any number of times, and by several threads at once.
 type Query struct {
 	request []byte
 	answer  uint16 // 0 for any
@@ -88,8 +88,8 @@ func (s *socket) ask(q Query, use func(msgs [][]byte)) error {
 	return x.replies[0].hand(use)
 }
 
-// read makes an exchange until nothing came between the parts of a dump, and hands the replies to use. When that returns, what it got
-// is used again.
+// read makes an exchange until nothing came between the parts of a dump, and hands the replies to use. When that
+// returns, what it got is used again.
 func (s *socket) read(queries []Query, use func([]Reply) error) error {
 	x := exchanges.Get().(*exchange)
 	defer x.release()
@@ -109,8 +109,8 @@ func (s *socket) read(queries []Query, use func([]Reply) error) error {
 	return errInterrupted
 }
 
-// do sends requests in one go, of which only the last may be a dump, and gathers what answers them. An error of a reply has the
-// kernel's own words.
+// do sends requests in one go, of which only the last may be a dump, and gathers what answers them. An error of a
+// reply has the kernel's own words.
 func (s *socket) do(x *exchange, queries []Query) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -75,7 +75,8 @@ func crowd(t *testing.T, n *Namespace) int {
 	t.Helper()
 	const links = 300
 	for i := range links {
-		if err := n.Write("create", bridge(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, fmt.Sprintf("br%d", i))); err != nil {
+		if err := n.Write("create",
+			bridge(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, fmt.Sprintf("br%d", i))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -169,7 +170,8 @@ func TestExtendedError(t *testing.T) {
 	}
 	req = Request(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 	req.AddData(&nl.IfAddrmsg{IfAddrmsg: unix.IfAddrmsg{Family: unix.AF_INET, Prefixlen: 33, Index: 1}})
-	if err = n.Write("add address", req); !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "Invalid prefix length") {
+	if err = n.Write("add address", req); !errors.Is(err, unix.EINVAL) ||
+		!strings.Contains(err.Error(), "Invalid prefix length") {
 		t.Errorf("the error is %v, want the kernel's words about the prefix length", err)
 	}
 }

@@ -11,10 +11,23 @@ import (
 
 // Thread stands for an OS thread that its goroutine has for itself, and may take from namespace to namespace. F of
 // [OnThread] must not start goroutines that depend on where it is.
-type Thread struct{ home int }
+type Thread struct{ *thread }
 
-// OnThread runs f on a thread of its own, and puts the thread back into the namespace that it came from. When that fails
-// the thread is never used again: it ends with its goroutine.
+type thread struct {
+	home  int
+	using []*Namespace // see Use
+}
+
+// rest closes the sockets of what the thread has used.
+func (t *thread) rest() {
+	for _, n := range t.using {
+		n.rest()
+	}
+	t.using = t.using[:0]
+}
+
+// OnThread runs f on a thread of its own, and puts the thread back into the namespace that it came from. When that
+// fails the thread is never used again: it ends with its goroutine.
 func OnThread(f func(Thread) error) error {
 	done := make(chan error, 1)
 	go func() {
@@ -25,7 +38,9 @@ func OnThread(f func(Thread) error) error {
 			done <- fmt.Errorf("open the current network namespace: %w", err)
 			return
 		}
-		err = f(Thread{home})
+		t := Thread{&thread{home: home}}
+		err = f(t)
+		t.rest()
 		if back := unix.Setns(home, unix.CLONE_NEWNET); back == nil {
 			runtime.UnlockOSThread()
 		}
@@ -35,8 +50,9 @@ func OnThread(f func(Thread) error) error {
 	return <-done
 }
 
-// Waiters is how many threads to have, where there may be as many workers, for calls that do nothing but wait in the kernel, as
-// for all processors to have noticed what was unlinked: a deletion does for 20 ms, and many at once hardly longer. One is one.
+// Waiters is how many threads to have, where there may be as many workers, for calls that do nothing but wait in the
+// kernel, as for all processors to have noticed what was unlinked: a deletion does for 20 ms, and many at once hardly
+// longer. One is one.
 func Waiters(workers int) int {
 	const many = 32
 	if workers <= 1 {
@@ -48,17 +64,6 @@ func Waiters(workers int) int {
 // Each calls f with the numbers below n, in their order, on so many threads at once. After an error no more calls
 // begin; the one returned is that of the lowest number.
 func Each(threads, n int, f func(Thread, int) error) error {
-	return share(threads, n, OnThread, f)
-}
-
-// Share is Each for what goes into no namespace, and so needs no threads of its own.
-func Share(workers, n int, f func(int) error) error {
-	here := func(work func(Thread) error) error { return work(Thread{}) }
-	return share(workers, n, here, func(_ Thread, i int) error { return f(i) })
-}
-
-// share has so many workers work, each where on takes it.
-func share(workers, n int, on func(func(Thread) error) error, f func(Thread, int) error) error {
 	var next, failed atomic.Int64
 	errs := make([]error, n)
 	work := func(t Thread) error {
@@ -67,17 +72,19 @@ func share(workers, n int, on func(func(Thread) error) error, f func(Thread, int
 			if i >= n {
 				break
 			}
-			if errs[i] = f(t, i); errs[i] != nil {
+			errs[i] = f(t, i)
+			t.rest()
+			if errs[i] != nil {
 				failed.Store(1)
 				return errs[i]
 			}
 		}
 		return nil
 	}
-	started := make([]error, min(workers, n))
+	started := make([]error, min(threads, n))
 	var wait sync.WaitGroup
 	for i := range started {
-		wait.Go(func() { started[i] = on(work) })
+		wait.Go(func() { started[i] = OnThread(work) })
 	}
 	wait.Wait()
 	for _, err := range append(errs, started...) {

@@ -14,45 +14,115 @@ func Compare(want, have Object) (fields []Field, fixed bool) {
 	}
 	w, h := reflect.ValueOf(want), reflect.ValueOf(have)
 	if w.Type() != h.Type() {
-		return []Field{{Name: "type", Before: fmt.Sprintf("%T", have), After: fmt.Sprintf("%T", want)}}, true
+		return []Field{{Name: "type", Before: fmt.Sprintf("%T", have), After: fmt.Sprintf("%T", want), Fixed: true}}, true
 	}
-	for i := range w.NumField() {
-		if w.Field(i).Equal(h.Field(i)) { // asked first: this is where the time of a large plan goes
-			continue
-		}
-		tag, tagged := w.Type().Field(i).Tag.Lookup("plan")
-		if !tagged {
-			continue
-		}
-		before, after, differ := compareValues(w.Field(i).Interface(), h.Field(i).Interface())
-		if !differ {
-			continue
-		}
-		name, option, _ := strings.Cut(tag, ",")
-		fixed = fixed || option == "fixed"
-		fields = append(fields, Field{Name: name, Before: before, After: after, Quiet: option == "quiet"})
+	l := layoutOf(w.Type())
+	c := comparison{managed: l.managedBy(w)}
+	c.structs(l, w, h)
+	if len(c.fields) == 0 {
+		return nil, false
 	}
-	return fields, fixed
+	if rigid, ok := want.(Rigid); ok {
+		c.fix(rigid.Fixed(have))
+	}
+	for _, f := range c.fields {
+		fixed = fixed || f.Fixed
+	}
+	return c.fields, fixed
 }
 
-func compareValues(want, have any) (before, after string, differ bool) {
+// comparison is one in the making.
+type comparison struct {
+	managed Fields
+	fields  []Field
+}
+
+// structs compares two values of one struct type.
+func (c *comparison) structs(l *layout, want, have reflect.Value) {
+	for i := range l.attributes {
+		a := &l.attributes[i]
+		w, h := want.Field(a.index), have.Field(a.index)
+		switch {
+		case w.Equal(h): // asked first: this is where the time of a large plan goes
+		case a.embedded != nil:
+			c.structs(a.embedded, w, h)
+		case w.Kind() == reflect.Interface:
+			c.held(a, w.Elem(), h.Elem())
+		case c.managed.Has(a.name):
+			c.values(a, w.Interface(), h.Interface())
+		}
+	}
+}
+
+// held compares what two fields of interface type hold.
+func (c *comparison) held(a *attribute, want, have reflect.Value) {
+	same := want.IsValid() && have.IsValid() && want.Type() == have.Type()
+	if same && want.Kind() == reflect.Struct {
+		if l := layoutOf(want.Type()); len(l.attributes) > 0 {
+			c.structs(l, want, have)
+			return
+		}
+	}
+	switch {
+	case !c.managed.Has(a.name):
+	case same:
+		c.values(a, want.Interface(), have.Interface())
+	case !a.same:
+		c.add(a, nameOf(have), nameOf(want))
+		c.fix([]string{a.name})
+	}
+}
+
+// nameOf is what a value of another type is called: by its own words, or by its type.
+func nameOf(v reflect.Value) string {
+	if !v.IsValid() {
+		return format(nil)
+	}
+	if s, ok := v.Interface().(fmt.Stringer); ok {
+		return s.String()
+	}
+	return v.Type().Name()
+}
+
+// values compares two values that are not equal: one may be unmanaged, and lists differ element by element.
+func (c *comparison) values(a *attribute, want, have any) {
 	if w, ok := want.(opt); ok {
 		wv, managed := w.managed()
 		hv, known := have.(opt).managed()
-		if !managed || known && wv == hv {
-			return "", "", false
+		switch {
+		case !managed || known && wv == hv:
+			return
+		case !known:
+			c.add(a, "unknown", format(wv))
+			return
 		}
-		if !known {
-			return "unknown", format(wv), true
-		}
-		return format(hv), format(wv), true
+		want, have = wv, hv
 	}
-	return format(have), format(want), want != have
+	if w, ok := want.(elements); ok {
+		c.lists(a, w, have.(elements))
+		return
+	}
+	c.add(a, format(have), format(want))
+}
+
+func (c *comparison) add(a *attribute, before, after string) {
+	c.fields = append(c.fields, Field{Name: a.name, Before: before, After: after, Quiet: a.quiet, Fixed: a.fixed})
+}
+
+// fix marks the fields of the given names as fixed.
+func (c *comparison) fix(names []string) {
+	for _, name := range names {
+		for i := range c.fields {
+			c.fields[i].Fixed = c.fields[i].Fixed || c.fields[i].Name == name
+		}
+	}
 }
 
 // format writes a value as people read it: "yes" for true, "none" for nothing.
 func format(v any) string {
 	switch v := v.(type) {
+	case nil:
+		return "none"
 	case bool:
 		if v {
 			return "yes"
@@ -67,4 +137,26 @@ func format(v any) string {
 		return s
 	}
 	return "none"
+}
+
+// onlyFixed lists the fields that cannot change in place, none of them quiet.
+func onlyFixed(fields []Field) (fixed []Field) {
+	for _, f := range fields {
+		if f.Fixed {
+			f.Quiet = false
+			fixed = append(fixed, f)
+		}
+	}
+	return fixed
+}
+
+// differences writes fields in a row: "mtu 1400 -> 1500, up no -> yes".
+func differences(fields []Field) string {
+	var words []string
+	for _, f := range fields {
+		if !f.Quiet {
+			words = append(words, fmt.Sprintf("%s %s -> %s", f.Name, f.Before, f.After))
+		}
+	}
+	return strings.Join(words, ", ")
 }

@@ -13,6 +13,11 @@ type Options struct {
 	Kinds []string
 	// Last lists the kinds whose removal can't be undone: it comes last of all.
 	Last []string
+	// Namespaces is the kind whose objects are sections: its key names the section that it makes. Empty for none.
+	Namespaces string
+	// Inherited lists the kinds of which a new section takes a copy of what the host has: their steps on the host keep
+	// their place in the plan relative to the creation of sections.
+	Inherited []string
 	// Adopt takes over foreign objects of a wanted key, where that needs no re-creation.
 	Adopt bool
 	// Gone is the reason of a deletion: "no longer in the file".
@@ -27,7 +32,13 @@ type Options struct {
 //  4. replaces, and what falls with them or with a deletion and is put back;
 //  5. deletes of the last kinds.
 //
-// Each step is tried on an imagined kernel, so that what it takes down is planned for.
+// What claims something that another object holds ([Exclusive]) waits for 4: by then those that go are deleted, and
+// have left their claims. Holders that stay, and give up their claims, are replaced, and go as a group: with the first
+// step that claims what one of them holds, all go that hold what it claims, or what these claim in their turn
+// ([Step].Frees).
+//
+// Each step is tried on an imagined kernel, so that what it takes down is planned for. [Step] says how far the steps
+// may be taken in another order.
 func Diff(want []Object, have []Have, o Options) Plan {
 	p := newPlanner(have, o)
 	p.plan.Wanted = len(want)
@@ -40,18 +51,23 @@ func Diff(want []Object, have []Have, o Options) Plan {
 		p.want[w.Key()] = w
 	}
 	imagined := make(chan *world, 1)
-	go func() { imagined <- newWorld(have) }() // which takes as long as to sort what is wanted
+	go func() { imagined <- newWorld(have, len(want)) }() // which takes as long as to sort what is wanted
 	p.units = units(want, equal, o.Kinds)
 	p.sequences = sequences(p.units)
 	p.world = <-imagined
 	p.refuse(have)
-	p.deleteYielding(have)
-	p.createAndUpdate()
-	last := p.delete(have)
-	p.replaceAndPutBack()
-	for _, k := range last {
-		p.emit(Step{Action: Delete, Changes: p.removal(k), Reason: p.gone(k)})
+	var last []Key
+	for _, phase := range []func(){
+		func() { p.deleteYielding(have) },
+		p.createAndUpdate,
+		func() { p.contest(); last = p.delete(have) },
+		p.replaceAndPutBack,
+		func() { p.deleteAll(last) },
+	} {
+		p.phase++
+		phase()
 	}
+	p.order()
 	return p.plan
 }
 
@@ -61,11 +77,18 @@ type planner struct {
 	have  map[Key]*Have
 	found map[*Have]int // at the key of something wanted: its number, from 1
 	units []*unit
+	unit  map[Key]*unit // by key, once that is asked for
 	// sequences holds the wanted keys of each sequence in the wanted order.
 	sequences map[string][]Key
 	refused   map[Key]bool
+	contested map[Key]bool // what is ours and not wanted, and holds a claim that is
 	world     *world
-	plan      Plan
+	// frees is what the next step deletes before all else.
+	frees []Object
+	plan  Plan
+	phase int // of the steps that are being planned
+	// touched counts, for each step, what has been touched in the world when it was taken.
+	touched []int
 }
 
 func newPlanner(have []Have, o Options) *planner {
@@ -76,8 +99,8 @@ func newPlanner(have []Have, o Options) *planner {
 	return p
 }
 
-// refuse plans a refusal for every wanted key at which something foreign stands, and that may not be adopted, and for what
-// collides.
+// refuse plans a refusal for every wanted key at which something foreign stands, and that may not be adopted, and for
+// what collides.
 func (p *planner) refuse(have []Have) {
 	p.refused = make(map[Key]bool)
 	if !slices.ContainsFunc(have, func(h Have) bool { return h.Class == Foreign || h.Collides }) {
@@ -95,28 +118,18 @@ func (p *planner) refuse(have []Have) {
 			case p.Adopt && !h.Final && !fixed:
 				continue
 			case p.Adopt && !h.Final:
-				why = "cannot be adopted, as it would have to be re-created: " + differences(fields)
+				why = "cannot be adopted, as it would have to be re-created: " + differences(onlyFixed(fields))
 			}
 			p.refused[o.Key()] = true
-			p.plan.Steps = append(p.plan.Steps, Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: o}}, Reason: why})
+			p.add(Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: o}}, Reason: why})
 		}
 	}
 	for _, h := range have {
 		if k := h.Object.Key(); h.Collides && !p.refused[k] {
 			p.refused[k] = true
-			p.plan.Steps = append(p.plan.Steps, Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: p.want[k]}}, Reason: h.Why})
+			p.add(Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: p.want[k]}}, Reason: h.Why})
 		}
 	}
-}
-
-func differences(fields []Field) string {
-	var words []string
-	for _, f := range fields {
-		if !f.Quiet {
-			words = append(words, fmt.Sprintf("%s %s -> %s", f.Name, f.Before, f.After))
-		}
-	}
-	return strings.Join(words, ", ")
 }
 
 // createAndUpdate plans what can be done before anything is taken away. What needs something that is replaced, or
@@ -147,17 +160,16 @@ func (p *planner) markWaiting(o Object, waiting map[Key]bool) {
 	}
 }
 
-// waits says whether a unit stands on something that waits.
+// waits says whether a unit stands on something that waits, or claims what something else holds.
 func (p *planner) waits(u *unit, waiting map[Key]bool) bool {
+	if len(p.rivals(u)) > 0 {
+		return true
+	}
 	if len(waiting) == 0 {
 		return false
 	}
 	for _, o := range u.objects {
-		needs := o.Needs()
-		if d, ok := o.(Dependent); ok {
-			needs = slices.Concat(needs, d.On())
-		}
-		if slices.ContainsFunc(needs, func(k Key) bool { return waiting[k] }) {
+		if slices.ContainsFunc(slices.Concat(o.Needs(), on(o)), func(k Key) bool { return waiting[k] }) {
 			return true
 		}
 	}
@@ -220,7 +232,8 @@ func (p *planner) state(u *unit) state {
 
 // sways says whether steps have changed a unit, or taken it away, beside what they were for.
 func (p *planner) sways(u *unit) bool {
-	return len(p.world.swayed) > 0 && slices.ContainsFunc(u.objects, func(o Object) bool { return p.world.swayed[o.Key()] })
+	return len(p.world.swayed) > 0 &&
+		slices.ContainsFunc(u.objects, func(o Object) bool { return p.world.swayed[o.Key()] })
 }
 
 // adopts says whether an object is still to be taken over.
@@ -236,6 +249,12 @@ func (p *planner) adopts(k Key) bool {
 func (p *planner) settle(u *unit, now state) {
 	if now == settled || slices.ContainsFunc(u.objects, func(o Object) bool { return p.refused[o.Key()] }) {
 		return
+	}
+	if p.free(u) {
+		now = p.state(u) // which may have fallen
+	}
+	if u.freed != nil {
+		now = needsReplace
 	}
 	switch now {
 	case needsCreate:
@@ -270,11 +289,14 @@ func (p *planner) update(o Object) {
 	p.emit(step)
 }
 
-// replace plans to delete what there is of a unit, and to create it anew.
+// replace plans to delete what there is of a unit, if it is not freed yet, and to create it anew.
 func (p *planner) replace(u *unit, why string) {
-	step := Step{Action: Replace}
+	step := Step{Action: Replace, Freed: u.freed != nil}
 	for i, o := range u.objects {
 		old := p.world.object(o.Key())
+		if step.Freed {
+			old = u.freed[i]
+		}
 		step.Changes = append(step.Changes, Change{Old: old, New: o})
 		if old == nil {
 			continue
@@ -287,16 +309,25 @@ func (p *planner) replace(u *unit, why string) {
 			step.Fields = append(step.Fields, f)
 		}
 	}
-	mark := len(p.world.fell)
-	for _, c := range step.Changes {
-		p.world.remove(c.Key())
+	if !step.Freed {
+		u.fell = p.remove(u)
 	}
-	step.Reason = joinReasons(why, p.takesDown(step, p.world.fell[mark:]), p.had(step.Key()).Note)
+	step.Reason = joinReasons(why, p.takesDown(step, u.fell), p.had(step.Key()).Note)
+	u.freed = nil
 	for _, c := range step.Changes {
 		p.world.put(c.New)
 		delete(p.have, c.Key()) // what is made anew need not be taken over
 	}
-	p.plan.Steps = append(p.plan.Steps, step)
+	p.add(step)
+}
+
+// remove takes a unit away in the imagined kernel, and lists what falls.
+func (p *planner) remove(u *unit) (fell []Key) {
+	mark := len(p.world.fell)
+	for _, o := range u.objects {
+		p.world.remove(o.Key())
+	}
+	return slices.Clone(p.world.fell[mark:])
 }
 
 // takesDown counts by kind what falls with a step: "takes down 1 address, 2 routes".
@@ -381,6 +412,12 @@ func (p *planner) delete(have []Have) (last []Key) {
 	return last
 }
 
+func (p *planner) deleteAll(gone []Key) {
+	for _, k := range gone {
+		p.emit(Step{Action: Delete, Changes: p.removal(k), Reason: p.gone(k)})
+	}
+}
+
 // standingAlone leaves out what falls with something that is replaced, or that comes before it in the list. What falls
 // at second hand stays: whether it does is for the kernel to know.
 func (p *planner) standingAlone(gone []Key) []Key {
@@ -399,7 +436,7 @@ func (p *planner) standingAlone(gone []Key) []Key {
 	}
 	var alone []Key
 	for _, k := range gone {
-		if cause := scratch.felledBy[k]; scratch.object(k) == nil && named[cause] {
+		if cause := scratch.felledBy[k]; scratch.object(k) == nil && named[cause] && !p.contested[k] {
 			named[k] = paired(p.had(k).Object, cause) // one line names both ends
 			continue
 		}
@@ -446,7 +483,6 @@ func (p *planner) gone(k Key) string {
 
 // emit adds a step to the plan and takes it in the imagined kernel.
 func (p *planner) emit(s Step) {
-	p.plan.Steps = append(p.plan.Steps, s)
 	for _, c := range s.Changes {
 		if c.New == nil {
 			p.world.remove(c.Key())
@@ -457,4 +493,12 @@ func (p *planner) emit(s Step) {
 			delete(p.have, c.Key()) // what is made anew need not be taken over
 		}
 	}
+	p.add(s)
+}
+
+// add adds a step that has been taken in the imagined kernel.
+func (p *planner) add(s Step) {
+	s.Phase, s.Frees, p.frees = p.phase, p.frees, nil
+	p.plan.Steps = append(p.plan.Steps, s)
+	p.touched = append(p.touched, len(p.world.touched))
 }

@@ -29,11 +29,11 @@ func (t thing) Describe() string          { return "" }
 func (t thing) On() []Key                 { return t.Needs() }
 func (t thing) Sequence() string          { return t.Box }
 func (t thing) Join(m []Object) []Object  { return append(m, t) }
-func (t thing) Leave(m []Object) []Object { return without(m, t) }
+func (t thing) Leave(m []Object) []Object { return withoutObject(m, t) }
 
 func (t thing) After(_, now Object, _ World) (Object, bool) { return t, now != nil }
 
-func without(list []Object, gone Object) []Object {
+func withoutObject(list []Object, gone Object) []Object {
 	var rest []Object
 	for _, o := range list {
 		if o != gone {
@@ -58,12 +58,6 @@ func TestDiff(t *testing.T) {
 	x, y, z := thing{Box: "a", Name: "x"}, thing{Box: "a", Name: "y"}, thing{Box: "a", Name: "z"}
 	heavy := func(t thing) thing { t.Weight = 9; return t }
 	red := func(t thing) thing { t.Color = Some("red"); return t }
-	ours := func(list ...Object) (have []Have) {
-		for _, o := range list {
-			have = append(have, Have{Object: o})
-		}
-		return have
-	}
 	of := func(c Class, o Object) Have { return Have{Object: o, Class: c, Why: "not ours"} }
 	for _, test := range []struct {
 		name  string
@@ -80,24 +74,32 @@ func TestDiff(t *testing.T) {
 		{name: "what falls is not deleted by itself", have: ours(a, x), plan: "delete a gone"},
 		{name: "replace puts back what falls", want: []Object{box{Name: "a", Shape: "round"}, x, y}, have: ours(a, x, y),
 			plan: "replace a takes down 2 things; create a/x falls with box a, put back; create a/y falls with box a, put back"},
-		{name: "what can be made is made before anything is taken away", want: []Object{box{Name: "a", Shape: "round"}, b}, have: ours(a, box{Name: "c"}),
+		{name: "what can be made is made before anything is taken away",
+			want: []Object{box{Name: "a", Shape: "round"}, b}, have: ours(a, box{Name: "c"}),
 			plan: "create b; delete c gone; replace a"},
-		{name: "what needs a replaced box waits", want: []Object{box{Name: "a", Shape: "round"}, x}, have: ours(a), plan: "replace a; create a/x"},
+		{name: "what needs a replaced box waits", want: []Object{box{Name: "a", Shape: "round"}, x}, have: ours(a),
+			plan: "replace a; create a/x"},
 		{name: "one out of order", want: []Object{a, x, y, z}, have: ours(a, x, z, y), plan: "replace a/z out of order"},
 		{name: "two out of order", want: []Object{a, x, y, z}, have: ours(a, y, z, x),
-			plan: "delete a/z out of order; delete a/y out of order; create a/y out of order, put back; create a/z out of order, put back"},
-		{name: "a new one in the middle", want: []Object{a, x, y, z}, have: ours(a, x, z), plan: "create a/y; replace a/z out of order"},
-		{name: "a replaced one is the last", want: []Object{a, heavy(x), y}, have: ours(a, x, y), plan: "replace a/x; replace a/y out of order"},
+			plan: "delete a/z out of order; delete a/y out of order; " +
+				"create a/y out of order, put back; create a/z out of order, put back"},
+		{name: "a new one in the middle", want: []Object{a, x, y, z}, have: ours(a, x, z),
+			plan: "create a/y; replace a/z out of order"},
+		{name: "a replaced one is the last", want: []Object{a, heavy(x), y}, have: ours(a, x, y),
+			plan: "replace a/x; replace a/y out of order"},
 		{name: "a setting goes before what is made", want: []Object{a}, have: append(ours(b), of(Ours, setting{Name: "s"})),
 			plan: "delete s not ours; create a; delete b gone"},
 		{name: "loose and unwanted", want: []Object{a}, have: append(ours(a), of(Loose, x))},
 		{name: "loose and wanted", want: []Object{a, red(x)}, have: append(ours(a), of(Loose, x)), plan: "update a/x"},
 		{name: "foreign and unwanted", have: []Have{of(Foreign, a)}},
 		{name: "foreign and wanted", want: []Object{a}, have: []Have{of(Foreign, a)}, plan: "refuse a not ours"},
-		{name: "adopt", want: []Object{box{Name: "a", Size: 2}}, have: []Have{of(Foreign, a)}, adopt: true, plan: "adopt a is taken over"},
-		{name: "adopt what is in sync", want: []Object{a}, have: []Have{of(Foreign, a)}, adopt: true, plan: "adopt a is taken over"},
-		{name: "adopt by a replace", want: []Object{box{Name: "a", Shape: "round"}}, have: []Have{of(Foreign, a)}, adopt: true,
-			plan: "refuse a cannot be adopted, as it would have to be re-created: shape none -> round"},
+		{name: "adopt", want: []Object{box{Name: "a", Size: 2}}, have: []Have{of(Foreign, a)}, adopt: true,
+			plan: "adopt a is taken over"},
+		{name: "adopt what is in sync", want: []Object{a}, have: []Have{of(Foreign, a)}, adopt: true,
+			plan: "adopt a is taken over"},
+		{name: "adopt by a replace", want: []Object{box{Name: "a", Shape: "round"}}, have: []Have{of(Foreign, a)},
+			adopt: true,
+			plan:  "refuse a cannot be adopted, as it would have to be re-created: shape none -> round"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := Options{Kinds: []string{"setting", "box", "thing"}, Adopt: test.adopt, Gone: "gone"}

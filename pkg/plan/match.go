@@ -1,28 +1,7 @@
 package plan
 
-// Differing lists at least what [Diff] would plan for at first sight, but not what its steps would take down. Nil says that it would plan
-// nothing.
-func Differing(want []Object, have []Have) (keys []Key) {
-	p := newPlanner(have, Options{})
-	equal, same := p.match(want, have)
-	if same {
-		return nil
-	}
-	for i, w := range want {
-		if _, ok := w.(Sequenced); ok || !equal[i] { // one in a wrong place is as equal as others
-			keys = append(keys, w.Key())
-		}
-	}
-	for i := range have {
-		if p.unplanned(&have[i]) {
-			keys = append(keys, have[i].Object.Key())
-		}
-	}
-	return keys
-}
-
-// match finds what stands at the keys of what is wanted, and says which of that is equal. Same is the short way out: all is, nothing is in
-// a wrong place, nothing is ours and unwanted.
+// match finds what stands at the keys of what is wanted, and says which of that is equal. Same is the short way out:
+// all is, nothing is in a wrong place, nothing is ours and unwanted.
 func (p *planner) match(want []Object, have []Have) (equal []bool, same bool) {
 	equal, same = make([]bool, len(want)), true
 	p.found = make(map[*Have]int, min(len(want), len(have)))

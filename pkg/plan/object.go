@@ -24,13 +24,18 @@ func (k Key) Place() string {
 }
 
 // Object is one thing in the kernel that a topology declares. Its dynamic type is a comparable struct of values: no
-// pointers, no slices. Two objects of the same key are equal when they are ==, but for fields of type [Opt] that the
-// wanted one leaves unset.
+// pointers, no slices (a [List] is a value). Two objects of the same key are equal when all their attributes are, but
+// for fields of type [Opt] that the wanted one leaves unset, and attributes that its [Fields] leave out.
 //
-// Exported fields are attributes. The tag `plan:"mtu"` gives an attribute its name in print; the option "fixed", as
-// in `plan:"type,fixed"`, says that the kernel cannot change it in place, so that a difference forces a replace;
-// the option "quiet" leaves it out of the text of a change (JSON has it). A field without a tag belongs to the key and
-// is not compared.
+// A field with a tag is an attribute: `plan:"mtu"` gives it its name in print. Options follow the name:
+//   - "fixed", as in `plan:"type,fixed"`: the kernel cannot change it in place, so that a difference forces a replace;
+//   - "quiet": it is left out of the text of a change (JSON has it);
+//   - "same", for a field of interface type: it is compared only when both objects hold the same type.
+//
+// The fields of an embedded struct without a tag are attributes of the object. So are those of a struct that a field of
+// interface type holds; when the two objects hold different types there, that is a fixed difference of the field's own
+// name. Any other field without a tag belongs to the key and is not compared. [CheckType] says whether a type keeps to
+// this.
 type Object interface {
 	Key() Key
 	// Needs lists what must exist before this object can, in any namespace. Keys that no plan creates are ignored.
@@ -67,6 +72,13 @@ type Yielding interface {
 	Yields() bool
 }
 
+// Exclusive is an object that claims what only one object can have, as a VLAN id on its parent.
+type Exclusive interface {
+	Object
+	// Claims lists what the object claims: keys of no objects, in the section that they are unique in.
+	Claims() []Key
+}
+
 // Dependent is an object that other objects' changes reach. The planner asks it what becomes of it, so that a plan
 // shows everything that a step takes down, and puts back what should stay.
 type Dependent interface {
@@ -89,6 +101,15 @@ type Bearer interface {
 type World interface {
 	// Standing lists the objects that stand on k.
 	Standing(k Key) []Object
+}
+
+// Rigid is an object of which more than the tags say cannot change in place, depending on its values: a tunnel may get
+// another remote address, but none of the other family.
+type Rigid interface {
+	Object
+	// Fixed names the attributes that cannot change in place from have, which has the same type, to this object. Those
+	// that do not differ may be among them.
+	Fixed(have Object) []string
 }
 
 // Opt is a field that may be left unmanaged: not compared, not written.

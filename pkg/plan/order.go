@@ -13,6 +13,9 @@ type unit struct {
 	index   int  // of its first object among the wanted ones
 	waits   bool // for something that is replaced
 	equal   bool // to what was found
+	// freed is what there was of it, when a step before it has deleted that ([Step].Frees), and fell what went with it.
+	freed []Object
+	fell  []Key
 
 	missing  int // how many of those that it needs are not sorted in yet
 	neededBy []*unit

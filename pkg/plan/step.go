@@ -34,9 +34,14 @@ type Field struct {
 	After  string `json:"after"`
 	// Quiet fields are left out of the text.
 	Quiet bool `json:"-"`
+	// Fixed fields cannot change in place.
+	Fixed bool `json:"-"`
 }
 
 // Step is one line of a plan. It changes one object, or a pair that the kernel only makes together.
+//
+// A step may be taken as soon as all steps of lower phases and all steps in After have been. Every order that keeps to
+// this ends in the same state, the order of the plan among them.
 type Step struct {
 	Action  Action
 	Changes []Change
@@ -44,6 +49,16 @@ type Step struct {
 	Fields []Field
 	// Reason says why, where the fields do not: "no longer in the file", "falls with link eth0".
 	Reason string
+	// Frees lists what is deleted, as a group, before the step does anything else: it holds claims that the step takes
+	// ([Exclusive]). Later steps, for which Freed is set, make these objects anew.
+	Frees []Object
+	// Freed says that the old objects of a replace are gone already: a step before it has them in Frees.
+	Freed bool
+	// Phase is that of [Diff], from 1; refusals have 0. It never falls from one step of a plan to the next.
+	Phase int
+	// After lists steps of the same phase that come before this one, as indexes of [Plan.Steps]: sorted, without repeats,
+	// each smaller than the step's own.
+	After []int
 }
 
 // Key names the step: that of its first change.

@@ -168,11 +168,12 @@ func mark(word, text string) string {
 func (t *Text) describe(s Step) string {
 	what := differences(t.shown(s.Fields))
 	object := s.Changes[0].New
+	fixed := onlyFixed(s.Fields)
 	switch {
 	case s.Action == Refuse:
 		what = ""
-	case s.Action == Replace && what != "":
-		what += " cannot change in place"
+	case s.Action == Replace && len(fixed) > 0:
+		what = differences(fixed) + " cannot change in place"
 	case object != nil && (s.Action == Create || what+s.Reason == ""):
 		what = describeNew(s.Changes)
 	}

@@ -70,7 +70,8 @@ func deletion(o plan.Object, reason string) plan.Step {
 func everything() plan.Plan {
 	return plan.Plan{Wanted: 9, Steps: []plan.Step{
 		creation(object("", "namespace", "ns1", "")),
-		creation(object("ns1", "link", "eth0", "veth to br0, mtu 1500"), object("", "link", "br0.1", "veth to ns1/eth0, mtu 1500")),
+		creation(object("ns1", "link", "eth0", "veth to br0, mtu 1500"),
+			object("", "link", "br0.1", "veth to ns1/eth0, mtu 1500")),
 		creation(object("ns1", "address", "eth0 10.0.0.1/24", "")),
 		creation(object("ns1", "route", "default metric 100", "via 10.0.0.254 dev eth0")),
 		creation(object("", "nat", "masquerade 10.0.0.0/24 out eth0", "")),
@@ -78,11 +79,14 @@ func everything() plan.Plan {
 			plan.Field{Name: "mtu", Before: "1400", After: "1500"},
 			plan.Field{Name: "up", Before: "no", After: "yes"},
 			plan.Field{Name: "group", Before: "0", After: "812", Quiet: true}),
-		changing(plan.Update, object("", "link", "br1", ""), "", plan.Field{Name: "group", Before: "0", After: "812", Quiet: true}),
-		changing(plan.Adopt, object("", "link", "br2", ""), "is taken over", plan.Field{Name: "stp", Before: "yes", After: "no"}),
+		changing(plan.Update, object("", "link", "br1", ""), "",
+			plan.Field{Name: "group", Before: "0", After: "812", Quiet: true}),
+		changing(plan.Adopt, object("", "link", "br2", ""), "is taken over",
+			plan.Field{Name: "stp", Before: "yes", After: "no"}),
 		deletion(object("ns1", "route", "10.9.0.0/24", ""), "no longer in the file"),
 		changing(plan.Replace, object("", "link", "vx0", "vxlan 11"), "takes down 1 address, 2 routes",
-			plan.Field{Name: "vni", Before: "10", After: "11"}),
+			plan.Field{Name: "vni", Before: "10", After: "11", Fixed: true},
+			plan.Field{Name: "mtu", Before: "1400", After: "1500"}),
 		changing(plan.Replace, object("", "link", "vx1", "vxlan 12"), ""),
 		creation(object("", "sysctl", "net.ipv4.conf.an-interface/99.accept_redirects", "0")),
 		changing(plan.Refuse, object("", "link", "br3", ""), "exists and is not ours: rename it, remove it, or use --adopt"),
@@ -113,6 +117,27 @@ func TestTextOfPlan(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, name, b.Bytes())
+	}
+}
+
+// A replacement says what it is for, and that it can't be had otherwise only where that is so.
+func TestTextOfReplace(t *testing.T) {
+	mtu := plan.Field{Name: "mtu", Before: "1400", After: "1500"}
+	quiet := plan.Field{Name: "group", Before: "0", After: "812", Quiet: true}
+	fixed := plan.Field{Name: "vni", Before: "10", After: "11", Fixed: true}
+	stamp := plan.Field{Name: "stamp", Before: "a", After: "b", Quiet: true, Fixed: true}
+	for want, fields := range map[string][]plan.Field{
+		"vni 10 -> 11 cannot change in place; x": {mtu, fixed, quiet},
+		"stamp a -> b cannot change in place; x": {mtu, stamp},
+		"mtu 1400 -> 1500; x":                    {mtu, quiet},
+		"x":                                      {},
+	} {
+		var b strings.Builder
+		step := changing(plan.Replace, object("", "link", "vx0", ""), "x", fields...)
+		err := new(plan.Text).WriteLine(&b, plan.Outcome{Step: step})
+		if err != nil || b.String() != "-/+ link vx0  "+want+"\n" {
+			t.Errorf("got %q, %v, want %s", b.String(), err, want)
+		}
 	}
 }
 
@@ -258,7 +283,8 @@ func TestPrintingIsLinear(t *testing.T) {
 	if err := text.WritePlan(io.Discard, p); err != nil {
 		t.Fatal(err)
 	}
-	if err := plan.WriteJSON(io.Discard, []plan.Document{plan.NewDocument("big", p.Outcomes(""), nil)}, false); err != nil {
+	docs := []plan.Document{plan.NewDocument("big", p.Outcomes(""), nil)}
+	if err := plan.WriteJSON(io.Discard, docs, false); err != nil {
 		t.Fatal(err)
 	}
 	if d := time.Since(start); d > 20*time.Second {

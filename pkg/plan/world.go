@@ -10,6 +10,8 @@ type world struct {
 	objects map[Key]Object
 	// standing lists, under a key, what has stood on it; entries may be stale, and are checked when read.
 	standing map[Key][]Key
+	// claimed lists, under a claim, the objects that have held it; entries may be stale, as those of standing.
+	claimed map[Key][]Key
 	// sequences holds the keys of each sequence in the kernel's order.
 	sequences map[string][]Key
 	// fell lists what went because something else did, and felledBy what that was.
@@ -17,12 +19,17 @@ type world struct {
 	felledBy map[Key]Key
 	// swayed are the objects that are gone, or that something which they stand on has changed.
 	swayed map[Key]bool
+	// touched lists, as they were, the objects that fell or changed because something else did, time after time.
+	touched []Object
 }
 
-func newWorld(have []Have) *world {
+// newWorld makes a world, with room for as many objects as there may come to be.
+func newWorld(have []Have, room int) *world {
+	room = max(room, len(have))
 	w := &world{
-		objects:   make(map[Key]Object, len(have)),
-		standing:  make(map[Key][]Key, len(have)),
+		objects:   make(map[Key]Object, room),
+		standing:  make(map[Key][]Key, room),
+		claimed:   make(map[Key][]Key),
 		sequences: make(map[string][]Key),
 		felledBy:  make(map[Key]Key),
 		swayed:    make(map[Key]bool),
@@ -35,7 +42,7 @@ func newWorld(have []Have) *world {
 
 // scratch is a world that things can be tried on. This one must not change as long as that is in use.
 func (w *world) scratch() *world {
-	s := newWorld(nil)
+	s := newWorld(nil, 0)
 	s.under = w
 	return s
 }
@@ -89,6 +96,27 @@ func (w *world) add(o Object) {
 			w.standing[on] = append(w.standing[on], k)
 		}
 	}
+	for _, claim := range claims(o) {
+		w.claimed[claim] = append(w.claimed[claim], k)
+	}
+}
+
+// claims lists those of an object, if it has any.
+func claims(o Object) []Key {
+	if e, ok := o.(Exclusive); ok {
+		return e.Claims()
+	}
+	return nil
+}
+
+// holders lists who holds a claim. A scratch world knows of none.
+func (w *world) holders(claim Key) (list []Key) {
+	for _, k := range w.claimed[claim] {
+		if slices.Contains(claims(w.object(k)), claim) && !slices.Contains(list, k) {
+			list = append(list, k)
+		}
+	}
+	return list
 }
 
 // join adds to a sequence as the last.
@@ -166,10 +194,12 @@ func (w *world) tell(old, now Object) {
 			case !ok:
 				fallen = append(fallen, o)
 				w.fell = append(w.fell, o.Key())
+				w.touched = append(w.touched, o)
 				w.felledBy[o.Key()] = old.Key()
 				w.detach(o)
 			case after != o:
 				w.add(after)
+				w.touched = append(w.touched, o)
 				w.swayed[o.Key()] = true
 			}
 		}

@@ -3,10 +3,11 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -25,7 +26,7 @@ func (r *run) apply() error {
 	if err != nil {
 		return ended(ErrNotRun, err)
 	}
-	start, p := r.lists, r.guard(r.compare(want))
+	start, p := r.lists, r.guard(r.diff(want))
 	r.report.Plan = p
 	r.warn()
 	if p.Refused() {
@@ -36,7 +37,7 @@ func (r *run) apply() error {
 	}
 	r.Planned(p)
 	kernel.MakeRoom(touchedBy(p.Steps).count(len(r.env.Sections)))
-	before := r.record.clone()
+	before := r.record.Clone()
 	err = r.converge(p, want)
 	if err == nil && r.ConfirmWithin > 0 && len(p.Steps) > 0 {
 		err = r.awaitConfirm()
@@ -63,12 +64,12 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 		if err := r.prepare(p, want); err != nil {
 			return err
 		}
-		early, err := r.execute(p.Steps, round > 0, false)
-		if err != nil {
+		if err := r.execute(p.Steps, round > 0, false); err != nil {
 			return err
 		}
 		if round > 0 || len(p.Steps) > 0 {
-			if p, want, err = r.verify(touchedBy(p.Steps), early); err != nil {
+			var err error
+			if p, want, err = r.verify(touchedBy(p.Steps)); err != nil {
 				return err
 			}
 		}
@@ -79,22 +80,16 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 	return fmt.Errorf("not settled after %d rounds: %s", rounds, left(p))
 }
 
-// verify reads what steps can have changed, but for what was read early, and plans anew if that is not as it is wanted.
-func (r *run) verify(touched, early sections) (p plan.Plan, want []plan.Object, err error) {
-	open := len(r.env.Sections)
-	want, err = r.observe(r.want, touched.but(early))
-	if err != nil {
-		return p, nil, err
-	}
-	if vanished := len(r.env.Sections) < open; touched != nil && !vanished {
-		if p = r.diff(r.env.WantedIn(touched.has), r.lists.in(touched)); len(p.Steps) == 0 {
-			return p, want, nil
-		}
-		if want, err = r.observe(r.want, nil); err != nil {
+// verify reads what steps can have changed. If that is not as it is wanted it reads all, and plans anew.
+func (r *run) verify(touched sections) (p plan.Plan, want []plan.Object, err error) {
+	for ; ; touched = nil {
+		if want, err = r.observe(r.want, touched); err != nil {
 			return p, nil, err
 		}
+		if p = r.diff(want); len(p.Steps) == 0 || touched == nil {
+			return r.guard(p), want, nil
+		}
 	}
-	return r.guard(r.compare(want)), want, nil
 }
 
 // left names what a plan still has to do.
@@ -110,86 +105,74 @@ func left(p plan.Plan) string {
 func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 	pending := r.record.Pending[r.topology]
 	for _, s := range p.Steps {
-		if s.Action == plan.Refuse {
+		if told := r.env.Of(s.Key()).Pending; s.Action == plan.Refuse || told == nil || !told(s.Action) {
 			continue
 		}
 		for _, c := range s.Changes {
 			k := c.Key()
-			made := s.Action != plan.Update && (k.Kind == kind.KindNamespace || k.Kind == kind.KindLink)
-			if !made && k.Kind != kind.KindSysctl { // whose value may be the one that was wanted before
-				continue
-			}
 			pending = append(pending, k)
-			if k.Kind == kind.KindNamespace && s.Action == plan.Create {
-				r.record.forgetNamespace(k.Name)
+			if k.Kind == object.KindNamespace && s.Action == plan.Create {
+				r.record.ForgetNamespace(k.Name)
 			}
 		}
 	}
-	setList(&r.record.Pending, r.topology, pending)
-	setList(&r.record.Held, r.topology, append(r.record.Held[r.topology], held(want)...))
+	r.record.SetPending(r.topology, pending)
+	r.record.SetHeld(r.topology, append(r.record.Held[r.topology], r.held(want)...))
 	for _, o := range want {
-		if v, ok := o.(kind.Sysctl); ok && r.env.Sections[v.NS] != nil {
-			if _, err := r.claim(v); err != nil {
-				return err
-			}
+		if r.env.Sections[o.Key().NS] == nil {
+			continue
+		}
+		if _, err := r.claim(o); err != nil {
+			return err
 		}
 	}
-	return r.record.save(r.Seam)
+	return r.record.Save(r.Seam)
 }
 
-// held lists the wanted objects of the host that stand on nothing of the topology's, and so have no stamp to be known
-// by.
-func held(want []plan.Object) []plan.Key {
-	links := make(map[string]bool)
+// held lists the wanted objects that the record must tell to be ours.
+func (r *run) held(want []plan.Object) []plan.Key {
+	links := make(map[plan.Key]bool)
 	for _, o := range want {
-		if l, ok := o.(kind.Link); ok && l.NS == "" {
-			links[l.Name] = true
+		if k := o.Key(); k.Kind == object.KindLink {
+			links[k] = true
 		}
 	}
 	var keys []plan.Key
 	for _, o := range want {
-		switch v := o.(type) {
-		case kind.Address:
-			if v.NS == "" && !links[v.Dev] {
-				keys = append(keys, v.Key())
-			}
-		case kind.Route:
-			if v.NS == "" && !links[v.Dev.V] {
-				keys = append(keys, v.Key())
-			}
+		stands := func(k plan.Key) bool { return links[k] }
+		if told := r.env.Of(o.Key()).Held; told != nil && told(o, slices.ContainsFunc(o.Needs(), stands)) {
+			keys = append(keys, o.Key())
 		}
 	}
 	return keys
 }
 
-// claim notes that the topology wants a sysctl, and, when it is the first to, what the value was. Changed says that the
-// record did not know.
-func (r *run) claim(v kind.Sysctl) (changed bool, err error) {
-	if v.NS != "" && (v.Name == kind.Forwarding4 || v.Name == kind.Forwarding6) {
-		return false, nil // the namespace's own default governs it
-	}
-	c := r.record.claim(v.Key())
-	if c == nil {
-		was, err := kind.OriginalOf(r.env, v.Key())
-		if err != nil {
-			return false, err
-		}
-		r.record.Claims = append(r.record.Claims, claimEntry{v.Key(), was})
-		c = r.record.claim(v.Key())
-	}
-	if c.Wants[r.topology] == v.Value {
+// claim notes that the topology wants to give a value to something that is not plumb's, and, when it is the first to,
+// what the value was. Changed says that the record did not know.
+func (r *run) claim(o plan.Object) (changed bool, err error) {
+	row := r.env.Of(o.Key())
+	if row.Claim == nil {
 		return false, nil
 	}
-	c.Wants[r.topology] = v.Value
-	return true, nil
+	value, original, ok := row.Claim(r.env, o)
+	if !ok {
+		return false, nil
+	}
+	was, known := r.env.Record.Claim(o.Key())
+	if !known {
+		if was, err = original(); err != nil {
+			return false, err
+		}
+	}
+	return r.record.Want(o.Key(), was, r.topology, value), nil
 }
 
 // finish makes the host record tell the state that was reached.
 func (r *run) finish(want []plan.Object) error {
-	r.record.leave(r.topology, r.env.Wanted)
-	setList(&r.record.Pending, r.topology, nil)
-	setList(&r.record.Held, r.topology, held(want))
-	return r.record.save(r.Seam)
+	r.record.Leave(r.topology, r.env.Wanted)
+	r.record.SetPending(r.topology, nil)
+	r.record.SetHeld(r.topology, r.held(want))
+	return r.record.Save(r.Seam)
 }
 
 // destroy removes all that is the topology's. It goes on past failures.
@@ -220,7 +203,7 @@ func (r *run) destroy() error {
 			return ended(ErrPartial, fmt.Errorf("%w; left: %s", failed, left(p)))
 		}
 		failed = r.prepare(p, nil)
-		_, err = r.execute(p.Steps, round > 0, true)
+		err = r.execute(p.Steps, round > 0, true)
 		failed = errors.Join(failed, err)
 	}
 }

@@ -15,7 +15,8 @@ import (
 // TestOthersRoutes leaves a route of another topology alone that leads over our link.
 func TestOthersRoutes(t *testing.T) {
 	l := newLab(t)
-	ours, other := l.load(l.example("docker0.yaml")), l.load("{name: other, routes: [{to: 10.77.0.0/16, via: 192.168.10.11}]}")
+	ours, other := l.load(l.example("docker0.yaml")),
+		l.load("{name: other, routes: [{to: 10.77.0.0/16, via: 192.168.10.11}]}")
 	l.apply(ours)
 	l.apply(other)
 	l.converged(ours)
@@ -55,8 +56,8 @@ func TestHostWithoutIPv6(t *testing.T) {
 	}
 }
 
-// TestNamespaceDefaults makes links in new namespaces whose own parameters tell new links to be otherwise, and writes no parameter of a link
-// that has its value already.
+// TestNamespaceDefaults makes links in new namespaces whose own parameters tell new links to be otherwise, and writes
+// no parameter of a link that has its value already.
 func TestNamespaceDefaults(t *testing.T) {
 	for _, sysctl := range []string{"net.ipv6.conf.default.forwarding", "net.ipv6.conf.all.forwarding"} {
 		for _, ns := range []string{"ns1", "ns2"} { // at each end of the cable

@@ -180,7 +180,8 @@ func TestSysctlsOfTwoTopologies(t *testing.T) {
 	l := newLab(t)
 	l.foreign()
 	file := func(name, value string) *topology.Topology {
-		return l.load("name: " + name + "\nsysctls: {net.ipv4.conf.fv0.rp_filter: " + value + ", net.ipv4.conf.all.log_martians: 1}\n")
+		return l.load("name: " + name + "\nsysctls: {net.ipv4.conf.fv0.rp_filter: " + value +
+			", net.ipv4.conf.all.log_martians: 1}\n")
 	}
 	before := l.settle()
 	one, two := file("one", "1"), file("two", "2")

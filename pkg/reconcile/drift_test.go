@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -59,14 +61,14 @@ type drift struct {
 // TestDrift holds that any one change by hand is seen by diff, which writes nothing, and undone by apply, by just the
 // steps that diff showed, without re-creating a link that is still there.
 func TestDrift(t *testing.T) {
-	if inParts(t) {
+	if host.InParts(t) {
 		return
 	}
 	l := newLab(t)
 	topo := l.load(drifting)
 	l.apply(topo)
 	before, links := l.settle(), l.indexes()
-	for _, d := range share(slices.Concat(linkDrifts, addressDrifts, routeDrifts, otherDrifts)) {
+	for _, d := range host.Share(t, slices.Concat(linkDrifts, addressDrifts, routeDrifts, otherDrifts)) {
 		ok := t.Run(d.name, func(t *testing.T) {
 			sub := *l
 			sub.TB = t
@@ -89,33 +91,13 @@ func (l *lab) drift(d drift) {
 		l.sh("sh", "-c", strings.TrimSpace(line))
 	}
 	const limit = 20 * time.Second
-	for deadline := time.Now().Add(limit); d.until != "" && run("sh", "-c", d.until) != nil; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(limit); d.until != "" &&
+		host.Run("sh", "-c", d.until) != nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			l.Fatalf("after %s the kernel does not come to: %s", limit, d.until)
 		}
 	}
 	l.rest()
-}
-
-// rest waits until the host stays as it is, be it as it should be or not.
-func (l *lab) rest() string {
-	l.Helper()
-	const limit = 20 * time.Second
-	deadline := time.Now().Add(limit)
-	for last := ""; ; {
-		state := look(l, false)
-		now, moving := state.text, state.moving() != "" || state.probing()
-		if now == last && !moving {
-			return snapshot(l)
-		}
-		if moving {
-			time.Sleep(aWhile)
-		}
-		if time.Now().After(deadline) {
-			l.Fatalf("the host does not come to rest within %s:\n%s", limit, difference(last, now))
-		}
-		last = now
-	}
 }
 
 func heal(l *lab, d drift, before, links string) {
@@ -148,7 +130,7 @@ func heal(l *lab, d drift, before, links string) {
 	}
 	l.same("after the change was undone", before, l.settle())
 	if was, is := keep(links, d.gone), keep(l.indexes(), d.gone); was != is {
-		l.Errorf("links were re-created:\n%s", difference(was, is))
+		l.Errorf("links were re-created:\n%s", snapshot.Difference(was, is))
 	}
 	if l.Failed() {
 		l.Logf("the plan was\n%s", planText(p))
@@ -169,16 +151,17 @@ func keep(lines string, without []string) string {
 
 // TestUntouched lists what is left as it is in what we own: what other programs make there.
 func TestUntouched(t *testing.T) {
-	if inParts(t) {
+	if host.InParts(t) {
 		return
 	}
-	for _, d := range share([]drift{
+	for _, d := range host.Share(t, []drift{
 		{name: "a link in a namespace", do: "ip -n ns1 link add foreign0 type bridge\nip -n ns1 link set foreign0 up"},
 		{name: "a route of bird", do: "ip -n ns1 route add 10.66.0.0/16 via 192.168.10.1 proto bird"},
 		{name: "a route of zebra", do: "ip -n ns1 route add 10.66.0.0/16 via 192.168.10.1 proto zebra metric 20"},
 		{name: "an IPv6 route of bird", do: "ip -n ns1 -6 route add fd66::/32 via fd00:10::1 proto bird"},
 		{name: "an address of DHCP", do: "ip -n ns1 address add 10.55.0.9/24 dev eth0 valid_lft 3600 preferred_lft 3600"},
-		{name: "an address of DHCP in a subnet of ours", do: "ip -n ns1 address add 192.168.10.90/24 dev eth0 valid_lft 3600 preferred_lft 3600"},
+		{name: "an address of DHCP in a subnet of ours",
+			do: "ip -n ns1 address add 192.168.10.90/24 dev eth0 valid_lft 3600 preferred_lft 3600"},
 		{name: "a link-local address", do: "ip -n ns1 address add fe80::99/64 dev eth0 nodad"},
 		{name: "a table of nftables", do: "ip netns exec ns1 nft add table inet foreign"},
 		{name: "a learned neighbour", do: "ip -n ns1 neighbor add 192.168.10.77 lladdr 02:00:00:00:00:77 dev eth0 nud stale"},
@@ -229,7 +212,7 @@ func TestStampRemoved(t *testing.T) {
 	l.same("after the refusal", bare, l.rest())
 	l.apply(topo, adopt)
 	l.same("after --adopt", before, l.settle())
-	if d := difference(links, l.indexes()); d != "" {
+	if d := snapshot.Difference(links, l.indexes()); d != "" {
 		t.Errorf("links were re-created:\n%s", d)
 	}
 }

@@ -3,6 +3,9 @@ package reconcile_test
 import (
 	"regexp"
 	"testing"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 )
 
 var (
@@ -28,10 +31,10 @@ var variants = []struct {
 
 // Each example is what people start from. It works beside what others have on the host, through its whole life.
 func TestExamples(t *testing.T) {
-	if inParts(t) {
+	if host.InParts(t) {
 		return
 	}
-	for _, name := range share(examples(t)) {
+	for _, name := range host.Share(t, examples(t)) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.foreign()
@@ -73,7 +76,7 @@ func (l *lab) variant(what, made, yaml, changed string) {
 	if inPlace == made {
 		l.Errorf("%s: changes nothing", what)
 	}
-	if d := difference(links, l.indexes()); d != "" {
+	if d := snapshot.Difference(links, l.indexes()); d != "" {
 		l.Errorf("%s: links were re-created:\n%s", what, d)
 	}
 	l.apply(before)

@@ -33,13 +33,15 @@ func besideNet() string {
 		if next := i + 1; i%2 == 0 {
 			fmt.Fprintf(&b, "      eth1: {peer: h%d/eth1, addresses: [10.1.%d.1/24]}\n", next, i)
 		}
-		fmt.Fprintf(&b, "    sysctls: {net.ipv4.ip_forward: 1, net.ipv4.conf.default.rp_filter: 1, net.ipv4.conf.eth0.rp_filter: 2}\n")
+		fmt.Fprintf(&b, "    sysctls: {net.ipv4.ip_forward: 1, "+
+			"net.ipv4.conf.default.rp_filter: 1, net.ipv4.conf.eth0.rp_filter: 2}\n")
 		fmt.Fprintf(&b, "    routes: [{to: default, via: 10.0.0.1}]\n    nat: [{masquerade: 10.1.%d.0/24, out: eth0}]\n", i)
 	}
 	return b.String()
 }
 
-// With several threads the steps end in another order, and are told in that of the plan; what the run is at is told as it is.
+// With several threads the steps end in another order, and are told in that of the plan; what the run is at is told as
+// it is.
 func TestBesideOrder(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(besideNet())
@@ -122,18 +124,20 @@ func TestBesideInterrupted(t *testing.T) {
 	for n := range int64(3 * besideHosts) {
 		ctx, interrupt := context.WithCancel(context.Background())
 		var writes atomic.Int64
-		report, err := l.applyIn(ctx, topo, beside, through(&kernel.Seam{Around: func(_ kernel.Write, write func() error) error {
-			if writes.Add(1) == 4*n+1 {
-				interrupt()
-			}
-			return write()
-		}}), func(o *reconcile.Options) {
-			o.Working = func(w reconcile.Working) {
-				if w.Undoing && w.At.Changes != nil {
-					seen++
+		report, err := l.applyIn(ctx, topo, beside,
+			through(&kernel.Seam{Around: func(_ kernel.Write, write func() error) error {
+				if writes.Add(1) == 4*n+1 {
+					interrupt()
 				}
-			}
-		})
+				return write()
+			}}),
+			func(o *reconcile.Options) {
+				o.Working = func(w reconcile.Working) {
+					if w.Undoing && w.At.Changes != nil {
+						seen++
+					}
+				}
+			})
 		interrupt()
 		if err == nil {
 			l.destroy(topo.Name)
@@ -163,7 +167,15 @@ func TestBesideFails(t *testing.T) {
 	writes := l.besideWrites(topo)
 	for how, fault := range faults {
 		for k := int64(1); k <= writes && !t.Failed(); k += 3 {
-			report, err := l.tryApply(topo, beside, through(at(k, fault)))
+			hit := false
+			report, err := l.tryApply(topo, beside, through(at(k, func(w kernel.Write, write func() error) error {
+				hit = true
+				return fault(w, write)
+			})))
+			if !hit && err == nil && k > writes*9/10 {
+				l.destroy(topo.Name)
+				break // threads share the work in another way each time, and this one took fewer writes
+			}
 			if !errors.Is(err, reconcile.ErrRolledBack) || !errors.Is(err, errInjected) {
 				t.Errorf("%s: write %d: the error is %v, want ErrRolledBack\n%s", how, k, err, outcomes(report))
 			}

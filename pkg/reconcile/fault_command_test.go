@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
@@ -43,7 +44,7 @@ func TestExitCodes(t *testing.T) {
 	exits(t, 4, bin, "diff", "-f", "../../examples/docker0-dual.yaml")
 	exits(t, 2, bin, "apply", "-f", topologyFile(t, "name: x\nbrigdes: {}\n"))
 	exits(t, 0, bin, "destroy", "docker0")
-	l.same("after destroy", l.base.text, l.settle())
+	l.same("after destroy", l.base.Text, l.settle())
 	if filtersVLANs() {
 		t.Skip("the kernel can filter VLANs: nothing fails")
 	}
@@ -53,10 +54,10 @@ func TestExitCodes(t *testing.T) {
 		!strings.HasPrefix(said, "plumb: "+file+":3: apply fails: link br1: ") {
 		t.Errorf("it says %q", said)
 	}
-	l.same("after the rollback", l.base.text, l.settle())
+	l.same("after the rollback", l.base.Text, l.settle())
 	exits(t, 5, bin, "apply", "--keep", "-f", topologyFile(t, fails))
 	exits(t, 0, bin, "destroy", "fails")
-	l.same("after destroy", l.base.text, l.settle())
+	l.same("after destroy", l.base.Text, l.settle())
 }
 
 // confirming starts an apply that waits for a confirmation, and waits until it does. Its output is a file: a pipe
@@ -68,7 +69,8 @@ func confirming(l *lab, t *testing.T, bin, within string, args ...string) *exec.
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = said.Close() }) // nothing is written by us
-	cmd := exec.Command(bin, append([]string{"apply", "-f", "../../examples/docker0.yaml", "--confirm-within", within}, args...)...)
+	cmd := exec.Command(bin,
+		append([]string{"apply", "-f", "../../examples/docker0.yaml", "--confirm-within", within}, args...)...)
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -106,7 +108,7 @@ func TestConfirmCommand(t *testing.T) {
 
 	t.Log("nobody confirms")
 	ended(t, confirming(l, t, bin, "500ms"), 6)
-	l.same("after the time was over", l.base.text, l.settle())
+	l.same("after the time was over", l.base.Text, l.settle())
 
 	t.Log("somebody confirms")
 	cmd := confirming(l, t, bin, "1m")
@@ -124,11 +126,11 @@ func TestConfirmCommand(t *testing.T) {
 	_ = cmd.Wait() // it was killed
 	eventually(t, "roll back", func() bool { return !l.has("br0") })
 	exits(t, 0, bin, "destroy", "docker0") // after the rollback, which has the lock
-	l.same("after the rollback", l.base.text, l.settle())
+	l.same("after the rollback", l.base.Text, l.settle())
 	exits(t, 1, bin, "confirm", "docker0")
 }
 
-func (l *lab) has(link string) bool { return run("ip", "link", "show", link) == nil }
+func (l *lab) has(link string) bool { return host.Run("ip", "link", "show", link) == nil }
 
 // tracedWrite is a line of -v: how long a write took, and what it was.
 var tracedWrite = regexp.MustCompile(`(?m)^plumb: +[0-9.]+(?:µs|ms|s)  (.+)$`)
@@ -145,14 +147,15 @@ func TestVerbose(t *testing.T) {
 	}}))
 	l.destroy("docker0")
 	traced := func() (got []string) {
-		for _, line := range tracedWrite.FindAllStringSubmatch(exits(t, 0, bin, "apply", "-v", "-f", "../../examples/docker0.yaml"), -1) {
+		for _, line := range tracedWrite.FindAllStringSubmatch(
+			exits(t, 0, bin, "apply", "-v", "-f", "../../examples/docker0.yaml"), -1) {
 			got = append(got, line[1])
 		}
 		return got
 	}
 	// Only the first apply of all makes the directory of namespaces and the lock.
 	want = slices.DeleteFunc(want, func(what string) bool {
-		return strings.HasPrefix(what, "create "+runDir) || what == "make "+netnsDir+" a shared mount"
+		return strings.HasPrefix(what, "create "+runDir) || what == "make "+host.NetnsDir+" a shared mount"
 	})
 	if got := traced(); !slices.Equal(got, want) {
 		t.Errorf("-v says\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
 // deaths kills the process at a write. The next apply converges, the topology works then, and destroy leaves nothing.
 func (f *faultRun) deaths(t *testing.T) {
-	for _, j := range share(journeys(t)) {
+	for _, j := range host.Share(t, journeys(t)) {
 		t.Run(j.name, func(t *testing.T) {
 			d := f.field(t, j)
 			for _, k := range f.pick(t.Name(), len(d.writes), some(j.whole, 4)) {

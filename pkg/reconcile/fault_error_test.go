@@ -9,8 +9,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 	"github.com/plumbnet/plumb/pkg/kernel"
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
@@ -60,7 +62,7 @@ func (f *faultRun) pickFailures(name string) []failure {
 
 // errors lets each write fail once. An apply is rolled back, or succeeds all the same; a destroy goes on.
 func (f *faultRun) errors(t *testing.T) {
-	for _, j := range share(journeys(t)) {
+	for _, j := range host.Share(t, journeys(t)) {
 		t.Run(j.name, func(t *testing.T) {
 			d := f.field(t, j)
 			for _, k := range f.pick(t.Name(), len(d.writes), some(j.whole, 4)) {
@@ -151,7 +153,7 @@ func (d *field) exact(err error, want string) {
 		return
 	}
 	list, _, _ = strings.Cut(list, "; ")
-	lines := strings.Split(strings.TrimSpace(difference(want, now)), "\n")
+	lines := strings.Split(strings.TrimSpace(snapshot.Difference(want, now)), "\n")
 	covered := make(map[string]bool)
 	for item := range strings.SplitSeq(list, ", ") {
 		hit := false
@@ -177,9 +179,10 @@ func (d *field) exact(err error, want string) {
 
 // carried says whether a line of a difference misses what the kernel makes when a link gets its carrier.
 func carried(line string) bool {
-	local := strings.Contains(line, " inet6 ") && strings.Contains(line, fmt.Sprintf("scope 253 proto %d ", protoLinkLocal))
-	route := strings.Contains(line, `"protocol":"kernel"`) &&
-		(strings.Contains(line, `"dst":"fe80::/64"`) || strings.Contains(line, `"dst":"ff00::/8"`))
+	local := strings.Contains(line, " inet6 ") && strings.Contains(line, " scope 253 ") &&
+		strings.HasSuffix(line, " proto 3")
+	route := strings.Contains(line, " proto 2 ") &&
+		(strings.Contains(line, ": route inet6 fe80::/64 ") || strings.Contains(line, ": route inet6 ff00::/8 "))
 	return strings.HasPrefix(line, "- ") && (local || route)
 }
 
@@ -210,20 +213,24 @@ func about(item, line, both string) bool {
 			section, dev = ns, in
 		}
 		rest, ok := strings.CutPrefix(line[2:], section+": ")
-		return ok && (strings.HasPrefix(rest, "address "+dev+" ") || strings.Contains(rest, `"dev":"`+dev+`"`))
+		return ok && onLink(dev, rest)
 	case "route":
 		section, dst := inSection(word[2:])
 		rest, ok := strings.CutPrefix(line[2:], section+": route ")
-		dst = strings.TrimSuffix(strings.TrimSuffix(dst, "/32"), "/128")
+		family := "inet "
+		if strings.Contains(dst, ":") {
+			family = "inet6 "
+		}
 		if dst == "::/0" {
 			dst = "default"
 		}
-		return ok && strings.Contains(rest, `"dst":"`+dst+`"`)
+		return ok && strings.HasPrefix(rest, family+dst+" ")
 	}
 	return false
 }
 
-// inSection splits the words of a label, of which the first may be a namespace, as in "ns1 default" and "default table 7".
+// inSection splits the words of a label, of which the first may be a namespace, as in "ns1 default" and "default table
+// 7".
 func inSection(words []string) (section, name string) {
 	if len(words) == 1 || words[1] == "table" || words[1] == "metric" {
 		return "host", words[0]
@@ -231,31 +238,36 @@ func inSection(words []string) (section, name string) {
 	return words[0], words[1]
 }
 
-// ofSysctl says whether a line is about a parameter, or about what it writes beside itself: a switch of forwarding those
-// of all links, and what a router has; a default those of links.
+// ofSysctl says whether a line is about a parameter, or about what it writes beside itself: a switch of forwarding
+// those of all links, and what a router has; a default those of links.
 func ofSysctl(words []string, line string) bool {
 	section, key := inSection(words)
 	rest, ok := strings.CutPrefix(line[2:], section+": ")
 	path, _, _ := strings.Cut(rest, " = ")
 	family, leaf := path[:min(4, len(path))], path[strings.LastIndexByte(path, '/')+1:]
-	switch part := strings.Split(kind.SysctlPath(key), "/"); {
+	switch part := strings.Split(object.SysctlPath(key), "/"); {
 	case !ok:
 		return false
-	case key == kind.Forwarding4:
+	case key == object.Forwarding4:
 		return family == "ipv4" && (leaf == "ip_forward" || leaf == "forwarding" || path == "ipv4/conf/all/accept_redirects")
-	case key == kind.Forwarding6:
+	case key == object.Forwarding6:
 		return family == "ipv6" && leaf == "forwarding" || strings.Contains(rest, "anycast")
 	case len(part) == 5 && part[3] == "default":
 		return strings.HasPrefix(path, part[1]+"/"+part[2]+"/") && leaf == part[4]
 	}
-	return "net/"+path == kind.SysctlPath(key)
+	return "net/"+path == object.SysctlPath(key)
 }
 
 // ofLink says whether a line of a section is about a link or what stands on it.
 func ofLink(section, link, line string) bool {
 	rest, ok := strings.CutPrefix(line[2:], section+": ")
-	return ok && (strings.HasPrefix(rest, "link "+link+" ") || strings.HasPrefix(rest, "address "+link+" ") ||
-		strings.Contains(rest, `"dev":"`+link+`"`) || strings.Contains(rest, "/"+link+"/"))
+	return ok && (strings.HasPrefix(rest, "link "+link+" ") || onLink(link, rest))
+}
+
+// onLink says whether a line of a section is about what stands on a link.
+func onLink(link, rest string) bool {
+	return strings.HasPrefix(rest, "address "+link+" ") || strings.Contains(rest+" ", " dev "+link+" ") ||
+		strings.Contains(rest, " dev "+link+":") || strings.Contains(rest, "/"+link+"/")
 }
 
 // ofNeighbour says whether a line is about the other end of a link, or a port of it.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
@@ -40,7 +41,8 @@ var changes = map[string]*strings.Replacer{
 		"        port-name: br0.1\n", "        port-name: br0.2\n        mtu: 1400\n",
 		"    routes:\n", "    routes:\n      - {to: 10.6.0.0/16, via: 192.168.10.1, metric: 5}\n",
 		`  - {masquerade: "fd00:10::/64"}`, "  - {masquerade: 10.7.0.0/24}",
-		"nat:\n", "  ns2:\n    bridges: {sw0: {addresses: [10.1.1.1/24]}}\n    interfaces: {up: {peer: ns1/down}}\n    sysctls: {net.ipv4.conf.all.log_martians: 1}\nnat:\n",
+		"nat:\n", "  ns2:\n    bridges: {sw0: {addresses: [10.1.1.1/24]}}\n    interfaces: {up: {peer: ns1/down}}\n"+
+			"    sysctls: {net.ipv4.conf.all.log_martians: 1}\nnat:\n",
 	),
 	"namespaced-nat": strings.NewReplacer(
 		"  laptop:\n", "  tablet:\n",
@@ -196,7 +198,7 @@ func (d *field) disturb(sort, name string, test func()) {
 	leftovers := 0
 	if !ok {
 		d.destroy(d.topology())
-		leftovers = strings.Count(difference(d.empty, d.settle()), "\n")
+		leftovers = strings.Count(snapshot.Difference(d.empty, d.settle()), "\n")
 		d.reset()
 	}
 	d.run.note(sort, ok, leftovers)
@@ -205,8 +207,8 @@ func (d *field) disturb(sort, name string, test func()) {
 	}
 }
 
-// arrived says that one more apply brings the host to topo, that it works there, and that a destroy leaves nothing. Want,
-// unless empty, is the snapshot there.
+// arrived says that one more apply brings the host to topo, that it works there, and that a destroy leaves nothing.
+// Want, unless empty, is the snapshot there.
 func (d *field) arrived(topo *text, want string) {
 	d.Helper()
 	if topo != nil {

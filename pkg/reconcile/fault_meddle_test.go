@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
@@ -29,10 +30,13 @@ var meddles = []struct{ name, script, before string }{
 	{name: "the table deleted", script: "nft delete table inet plumb-docker0-dual"},
 	{name: "rules of another", script: "nft add table ip meddler\nnft delete table ip meddler"},
 	{name: "forwarding switched off", script: "sysctl -qw net.ipv4.ip_forward=0"},
-	{name: "the bridge's name taken", script: "ip link add br0 type bridge && ip link set br0 alias meddler", before: "create link br0"},
+	{name: "the bridge's name taken", script: "ip link add br0 type bridge && ip link set br0 alias meddler",
+		before: "create link br0"},
 	{name: "the bridge swapped", script: "ip link del br0\nip link add br0 type bridge && ip link set br0 alias meddler"},
-	{name: "the namespace's name taken", script: "ip netns add ns1 && ip -n ns1 link set lo alias meddler", before: "create namespace"},
-	{name: "the namespace swapped", script: "ip netns del ns1\nip netns add ns1 && ip -n ns1 link set lo alias meddler", before: "mount /run/netns/ns1"},
+	{name: "the namespace's name taken", script: "ip netns add ns1 && ip -n ns1 link set lo alias meddler",
+		before: "create namespace"},
+	{name: "the namespace swapped", script: "ip netns del ns1\nip netns add ns1 && ip -n ns1 link set lo alias meddler",
+		before: "mount /run/netns/ns1"},
 	{name: "the record deleted", script: "rm -rf /run/plumb"},
 }
 
@@ -44,7 +48,7 @@ true`
 
 // meddling changes things at a write of the run. It ends well, or all is as before; nothing of others is touched.
 func (f *faultRun) meddling(t *testing.T) {
-	for _, j := range share(journeys(t)) {
+	for _, j := range host.Share(t, journeys(t)) {
 		if !strings.HasPrefix(j.name, "docker0-dual ") {
 			continue
 		}
@@ -52,7 +56,8 @@ func (f *faultRun) meddling(t *testing.T) {
 			d := f.field(t, j)
 			for _, m := range meddles {
 				picked := f.pick(t.Name()+m.name, len(d.writes), some(false, 4))
-				i := slices.IndexFunc(d.writes, func(what string) bool { return m.before != "" && strings.HasPrefix(what, m.before) })
+				i := slices.IndexFunc(d.writes,
+					func(what string) bool { return m.before != "" && strings.HasPrefix(what, m.before) })
 				if k := int64(i + 1); k > 0 && !slices.Contains(picked, k) {
 					picked = append(picked, k)
 				}
@@ -83,7 +88,7 @@ func (d *field) meddle(script string, k int64) {
 	report, err := d.travel(at(k, func(_ kernel.Write, write func() error) error {
 		// The thread may be inside a namespace that is being made.
 		did := false
-		_ = inside("", func() error {
+		_ = host.Inside("", func() error {
 			for line := range strings.Lines(script) {
 				did = exec.Command("sh", "-c", line).Run() == nil || did
 			}
@@ -107,7 +112,8 @@ func (d *field) meddle(script string, k int64) {
 	case err == nil && int(k) < len(d.writes):
 		d.inSync(d.to.Topology)
 	case err == nil: // after the last look at the host
-	case errors.Is(err, reconcile.ErrRolledBack), errors.Is(err, reconcile.ErrRefused), errors.Is(err, reconcile.ErrNotRun):
+	case errors.Is(err, reconcile.ErrRolledBack), errors.Is(err, reconcile.ErrRefused),
+		errors.Is(err, reconcile.ErrNotRun):
 		d.restored("after the rollback of: "+err.Error(), d.before)
 	case errors.Is(err, reconcile.ErrRollback), d.to == nil && errors.Is(err, reconcile.ErrPartial):
 		if !strings.Contains(err.Error(), "left: ") {
@@ -127,8 +133,9 @@ func (d *field) meddle(script string, k int64) {
 // meddlers tells what there is of the meddler's.
 func (d *field) meddlers() string {
 	var out []byte
-	_ = inside("", func() error { // an error when there is nothing
-		out, _ = exec.Command("sh", "-c", "ip link show | grep -B2 'alias meddler'; ip -n ns1 link show lo | grep -B2 'alias meddler'").Output()
+	_ = host.Inside("", func() error { // an error when there is nothing
+		out, _ = exec.Command("sh", "-c",
+			"ip link show | grep -B2 'alias meddler'; ip -n ns1 link show lo | grep -B2 'alias meddler'").Output()
 		return nil
 	})
 	return string(out)

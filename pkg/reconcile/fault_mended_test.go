@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
@@ -32,16 +33,17 @@ func (d *field) number(what string) int64 {
 	return int64(i + 1)
 }
 
-// What stands at the name of ours by now, and is another's, is neither changed nor deleted, nor is ours plugged into it.
+// What stands at the name of ours by now, and is another's, is neither changed nor deleted, nor is ours plugged into
+// it.
 func TestSwapped(t *testing.T) {
 	const (
 		bridge    = "ip link del br0\nip link add br0 type bridge && ip link set br0 alias meddler"
 		namespace = "ip netns del ns1\nip netns add ns1 && ip -n ns1 link set lo alias meddler"
 	)
-	if inParts(t) {
+	if host.InParts(t) {
 		return
 	}
-	for _, test := range share([]struct{ name, journey, at, script string }{
+	for _, test := range host.Share(t, []struct{ name, journey, at, script string }{
 		{"between its creation and its stamp", "docker0-dual made", "set up link br0", bridge},
 		{"a refusal in the second round", "docker0-dual made", "write table", bridge},
 		{"no port of ours on it", "docker0-dual changed", "change link br0", bridge},

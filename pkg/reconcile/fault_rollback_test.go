@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
@@ -14,7 +15,7 @@ import (
 // rollbacks lets the last write of an apply fail, and then the writes of its rollback: once, which the rollback
 // overcomes, or each time, so that something is left, which the error names. The next apply or destroy heals it.
 func (f *faultRun) rollbacks(t *testing.T) {
-	for _, j := range share(journeys(t)) {
+	for _, j := range host.Share(t, journeys(t)) {
 		if j.to == nil {
 			continue
 		}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
@@ -65,8 +66,9 @@ func TestRunDirPlanted(t *testing.T) {
 // A record that can't be read stops everything, and says how to go on.
 func TestRecordDamaged(t *testing.T) {
 	for name, text := range map[string]string{
-		"empty": "", "cut": `{"format":"plumb/host/v1","sysct`, "noise": "\x00\xff\x01", "another form": `{"format":"plumb/host/v9"}`,
-		"no wants": `{"format":"plumb/host/v1","sysctls":[{"namespace":"","kind":"sysctl","name":"net.ipv4.ip_forward","original":"0"}]}`,
+		"empty": "", "cut": `{"format":"plumb/host/v1","sysct`, "noise": "\x00\xff\x01",
+		"another form": `{"format":"plumb/host/v9"}`,
+		"no wants":     `{"format":"plumb/host/v1","sysctls":[{"namespace":"","kind":"sysctl","name":"net.ipv4.ip_forward","original":"0"}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
@@ -104,8 +106,8 @@ func TestRunDirFull(t *testing.T) {
 	l.converged(topo)
 }
 
-// What a run left that died in the midst of a write of its own is taken up by the next: the new record before it got its
-// name, and the mount of /run/netns before it was shared.
+// What a run left that died in the midst of a write of its own is taken up by the next: the new record before it got
+// its name, and the mount of /run/netns before it was shared.
 func TestDiedBetween(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(l.example("docker0.yaml"))
@@ -113,14 +115,14 @@ func TestDiedBetween(t *testing.T) {
 	l.destroy(topo.Name)
 	dirs, _ := filepath.Glob(runDir + "/*")
 	l.sh("sh", "-c", "echo half > "+dirs[0]+"/host.json.new")
-	l.sh("mount", "--make-private", netnsDir)
+	l.sh("mount", "--make-private", host.NetnsDir)
 	l.apply(topo)
 	l.converged(topo)
 	if found := l.sh("find", runDir, "-name", "*.new", "-o", "-name", ".host*"); found != "" {
 		t.Errorf("left over: %s", found)
 	}
-	if got := strings.TrimSpace(l.sh("findmnt", "-n", "-o", "PROPAGATION", netnsDir)); got != "shared" {
-		t.Errorf("%s is %s, want shared", netnsDir, got)
+	if got := strings.TrimSpace(l.sh("findmnt", "-n", "-o", "PROPAGATION", host.NetnsDir)); got != "shared" {
+		t.Errorf("%s is %s, want shared", host.NetnsDir, got)
 	}
 }
 
@@ -187,11 +189,13 @@ func TestNetnsDirLeftovers(t *testing.T) {
 	for _, command := range []string{"apply", "destroy"} { // to whom not all files are open
 		exits(t, 0, "setpriv", "--bounding-set", "-all,+net_admin,+sys_admin", bin, command, "-f", file)
 	}
-	for _, name := range []string{"bound", "dir", "fifo", "tmp", "alias", "dangling", "junk", "char", "block", "closed", "socket"} {
+	for _, name := range []string{
+		"bound", "dir", "fifo", "tmp", "alias", "dangling", "junk", "char", "block", "closed", "socket",
+	} {
 		_, err := l.tryApply(l.load(fmt.Sprintf("name: x\nnamespaces: {%s: {}}\n", name)))
 		refused(t, err, "")
 	}
-	l.same("after the refusals", l.base.text, l.settle())
+	l.same("after the refusals", l.base.Text, l.settle())
 	l.script(`
 		umount /run/netns/bound
 		umount /run/netns/tmp
@@ -210,20 +214,20 @@ func TestNetnsDirReadOnly(t *testing.T) {
 	l.apply(topo) // makes /run/netns a mount
 	l.destroy(topo.Name)
 	before := l.settle()
-	l.sh("mount", "-o", "remount,bind,ro", netnsDir)
+	l.sh("mount", "-o", "remount,bind,ro", host.NetnsDir)
 	_, err := l.tryApply(topo)
 	if !errors.Is(err, reconcile.ErrRolledBack) || !errors.Is(err, unix.EROFS) {
 		t.Errorf("the error is %v, want one that says that the file system is read-only", err)
 	}
 	l.same("after the failure", before, l.settle())
-	l.sh("mount", "-o", "remount,bind,rw", netnsDir)
+	l.sh("mount", "-o", "remount,bind,rw", host.NetnsDir)
 	l.apply(topo)
-	l.sh("mount", "-o", "remount,bind,ro", netnsDir)
+	l.sh("mount", "-o", "remount,bind,ro", host.NetnsDir)
 	_, err = l.tryDestroy(topo.Name)
 	if !errors.Is(err, reconcile.ErrPartial) || !strings.Contains(err.Error(), "left: delete namespace ns1") {
 		t.Errorf("destroy: %v, want ErrPartial and what is left", err)
 	}
-	l.sh("mount", "-o", "remount,bind,rw", netnsDir)
+	l.sh("mount", "-o", "remount,bind,rw", host.NetnsDir)
 	l.destroy(topo.Name)
 }
 
@@ -237,7 +241,7 @@ func TestNamespaceUnmounted(t *testing.T) {
 			made := l.settle()
 			var held []*exec.Cmd
 			for _, ns := range []string{"ns1", "home", "phone"} {
-				path := filepath.Join(netnsDir, ns)
+				path := filepath.Join(host.NetnsDir, ns)
 				if _, err := os.Stat(path); err != nil {
 					continue
 				}
@@ -254,7 +258,7 @@ func TestNamespaceUnmounted(t *testing.T) {
 			l.converged(topo)
 			l.same("made anew", made, l.settle())
 			l.destroy(topo.Name)
-			l.same("after destroy, with the processes,", l.base.text, l.settle())
+			l.same("after destroy, with the processes,", l.base.Text, l.settle())
 			for _, cmd := range held {
 				_ = cmd.Process.Kill()
 				_ = cmd.Wait() // it was killed
@@ -284,7 +288,7 @@ func TestAtOnce(t *testing.T) {
 				orders[i].File = ""
 			}
 			l.atOnce(orders)
-			l.same("after all were destroyed at once", l.base.text, l.settle())
+			l.same("after all were destroyed at once", l.base.Text, l.settle())
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
@@ -54,7 +55,8 @@ func TestSysctlsStayInPlace(t *testing.T) {
 	}
 	for _, path := range []string{
 		"net/../kernel/domainname", "net/ipv4/../../kernel/domainname", "kernel/domainname", "../sys/kernel/domainname",
-		"net//proc/sys/kernel/domainname", "net/", "net/..", "/proc/sys/net/../kernel/domainname", "net/ipv4/../../../self/comm",
+		"net//proc/sys/kernel/domainname", "net/", "net/..", "/proc/sys/net/../kernel/domainname",
+		"net/ipv4/../../../self/comm",
 	} {
 		if err := n.WriteSysctl(path, "escaped"); err == nil {
 			t.Errorf("%s can be written", path)
@@ -113,7 +115,8 @@ func TestUnprivileged(t *testing.T) {
 	l := newLab(t)
 	bin, file := public(l, t)
 	as := func(code int, command ...string) string {
-		said := exits(t, code, "setpriv", append([]string{"--reuid", "65534", "--regid", "65534", "--clear-groups", bin}, command...)...)
+		said := exits(t, code, "setpriv",
+			append([]string{"--reuid", "65534", "--regid", "65534", "--clear-groups", bin}, command...)...)
 		return said
 	}
 	for _, command := range []string{"diff", "apply", "destroy"} {
@@ -127,11 +130,12 @@ func TestUnprivileged(t *testing.T) {
 	if strings.Count(said, "\n") != 1 || !strings.Contains(said, "CAP_SYS_ADMIN is missing") {
 		t.Errorf("without CAP_SYS_ADMIN diff says %q", said)
 	}
-	if run("unshare", "--user", "true") != nil {
+	if host.Run("unshare", "--user", "true") != nil {
 		t.Skip("the kernel makes no user namespaces")
 	}
 	said = exits(t, 3, "unshare", "--user", "--map-root-user", bin, "diff", "-f", file)
-	if strings.Count(said, "\n") != 1 || !strings.Contains(said, "CAP_NET_ADMIN is missing in the user namespace that owns this network") {
+	if strings.Count(said, "\n") != 1 ||
+		!strings.Contains(said, "CAP_NET_ADMIN is missing in the user namespace that owns this network") {
 		t.Errorf("in a user namespace diff says %q", said)
 	}
 }
@@ -150,7 +154,7 @@ func TestTwoCapabilities(t *testing.T) {
 	l.inSync(l.load(l.example("docker0.yaml")))
 	with("diff")
 	with("destroy")
-	l.same("after destroy", l.base.text, l.settle())
+	l.same("after destroy", l.base.Text, l.settle())
 }
 
 // Naming the processes of a namespace that goes takes one capability more; without it the plan says what it lacks.
@@ -176,7 +180,8 @@ func TestProcessesUnseen(t *testing.T) {
 		if code := cmd.ProcessState.ExitCode(); code != 1 {
 			t.Errorf("exit code %d (%v)", code, err)
 		}
-		named := strings.Contains(string(out), fmt.Sprintf("takes with it: the network of process %d sleep", held.Process.Pid))
+		named := strings.Contains(string(out),
+			fmt.Sprintf("takes with it: the network of process %d sleep", held.Process.Pid))
 		if warned := strings.Count(string(out), lacks); named != seen || warned == 1 == seen {
 			t.Errorf("with net_admin and sys_admin%s: named %v, warned %d times\n%s", capabilities, named, warned, out)
 		}
@@ -203,7 +208,7 @@ nat: [{masquerade: 192.0.2.0/24, out: "-o"}]
 	l.converged(l.load(yaml))
 	exits(t, 0, bin, "diff", "-f", file)
 	exits(t, 0, bin, "destroy", "flags")
-	l.same("after destroy", l.base.text, l.settle())
+	l.same("after destroy", l.base.Text, l.settle())
 	for _, name := range []string{"-f", "--help", "-"} {
 		exits(t, 2, bin, "destroy", "--", name) // no topology can be called so
 	}

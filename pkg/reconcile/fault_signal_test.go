@@ -87,7 +87,8 @@ func send(t *testing.T, pid int, signals ...syscall.Signal) {
 	}
 }
 
-// The end of a terminal, or of a service, brings several signals, and an apply goes back; only a person stops it at once.
+// The end of a terminal, or of a service, brings several signals, and an apply goes back; only a person stops it at
+// once.
 func TestSignals(t *testing.T) {
 	bin, file := plumb(t), topologyFile(t, many())
 	const hup, term, ctrlC = syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT
@@ -109,7 +110,7 @@ func TestSignals(t *testing.T) {
 			send(t, cmd.Process.Pid, test.signals...)
 			cmd.ends(t, test.code)
 			if test.code == 6 {
-				l.same("after the rollback", l.base.text, l.settle())
+				l.same("after the rollback", l.base.Text, l.settle())
 			}
 		})
 	}
@@ -174,7 +175,7 @@ func TestSignalsWhileWaiting(t *testing.T) {
 				time.Sleep(120 * time.Millisecond)
 			}
 			ended(t, cmd, 6)
-			l.same("after the rollback", l.base.text, l.settle())
+			l.same("after the rollback", l.base.Text, l.settle())
 		})
 	}
 }
@@ -191,7 +192,7 @@ func TestKilledWhileWaitingKeep(t *testing.T) {
 	_ = cmd.Wait() // it was killed
 	eventually(t, "roll back", func() bool { return !l.has("br0") })
 	exits(t, 0, bin, "destroy", "docker0") // after the rollback, which has the lock
-	l.same("after the rollback", l.base.text, l.settle())
+	l.same("after the rollback", l.base.Text, l.settle())
 }
 
 // The process that waits is killed: what it did stays, and that is not told as if nothing had happened.

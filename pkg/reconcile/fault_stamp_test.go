@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // warnedOfOdd says that the last run warned of the link odd0.
@@ -16,8 +16,8 @@ func (l *lab) warnedOfOdd() {
 	}
 }
 
-// A link that has our group by chance, and no stamp beside it or somebody's, is left alone. With somebody's, apply refuses;
-// destroy tells of it in any case.
+// A link that has our group by chance, and no stamp beside it or somebody's, is left alone. With somebody's, apply
+// refuses; destroy tells of it in any case.
 func TestGroupCollides(t *testing.T) {
 	for name, test := range map[string]struct {
 		alias, group string
@@ -34,7 +34,7 @@ func TestGroupCollides(t *testing.T) {
 			l.script("ip link add odd0 address 02:f2:00:00:00:01 type bridge")
 			l.fixture(func() { l.sh("ip", "link", "del", "odd0") })
 			l.apply(topo)
-			group := map[string]uint32{"own": kind.Group("docker0"), "doomed": kind.Doomed("docker0")}[test.group]
+			group := map[string]uint32{"own": object.Group("docker0"), "doomed": object.Doomed("docker0")}[test.group]
 			l.sh("ip", "link", "set", "odd0", "alias", test.alias, "group", fmt.Sprint(group))
 			if test.refused {
 				l.refusedFor(l.example("docker0.yaml"), "link odd0: has the group of topology docker0")
@@ -48,7 +48,7 @@ func TestGroupCollides(t *testing.T) {
 				t.Errorf("odd0 was\n%sand is\n%s", before, now)
 			}
 			l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-			l.same("after destroy", l.base.text, l.settle())
+			l.same("after destroy", l.base.Text, l.settle())
 		})
 	}
 }
@@ -56,7 +56,8 @@ func TestGroupCollides(t *testing.T) {
 // copyStamp puts the stamp of docker0's br0 on odd0.
 func (l *lab) copyStamp() {
 	l.Helper()
-	l.sh("ip", "link", "set", "odd0", "alias", kind.Alias("docker0", "", "br0"), "group", fmt.Sprint(kind.Group("docker0")))
+	l.sh("ip", "link", "set", "odd0", "alias", object.Alias("docker0", "", "br0"),
+		"group", fmt.Sprint(object.Group("docker0")))
 }
 
 // A stamp copied whole onto another's link, older or younger than ours. Ours is the one that has the name and the MAC
@@ -83,7 +84,7 @@ func TestStampCopied(t *testing.T) {
 			made := l.settle()
 			l.copyStamp()
 			both := l.settle()
-			refusal(t, l.diff(topo), kind.LinkKey("", "odd0"), "links br0 and odd0 bear one stamp")
+			refusal(t, l.diff(topo), object.LinkKey("", "odd0"), "links br0 and odd0 bear one stamp")
 			_, err := l.tryApply(topo)
 			refused(t, err, "remove it from the one that is not plumb's")
 			l.same("after the refusal", both, l.settle())
@@ -97,12 +98,13 @@ func TestStampCopied(t *testing.T) {
 				t.Error("destroy left br0")
 			}
 			l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-			l.same("after destroy", l.base.text, l.settle())
+			l.same("after destroy", l.base.Text, l.settle())
 		})
 	}
 }
 
-// When neither of two bearers is as plumb made it, nothing tells which is ours: destroy takes neither, and all the rest.
+// When neither of two bearers is as plumb made it, nothing tells which is ours: destroy takes neither, and all the
+// rest.
 func TestStampCopiedUntold(t *testing.T) {
 	for name, meddle := range map[string]string{
 		"another mac":       "ip link set br0 address 02:f2:00:00:00:02",
@@ -136,7 +138,7 @@ func TestStampCopiedUntold(t *testing.T) {
 			}
 			l.sh("ip", "link", "del", ours)
 			l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-			l.same("after destroy, without the bridge,", l.base.text, l.settle())
+			l.same("after destroy, without the bridge,", l.base.Text, l.settle())
 		})
 	}
 }
@@ -148,11 +150,12 @@ func TestStampCopiedOut(t *testing.T) {
 	l.fixture(func() { l.sh("ip", "link", "del", "odd0") })
 	topo := l.load(l.example("docker0.yaml"))
 	l.apply(topo)
-	l.sh("ip", "link", "set", "odd0", "alias", kind.Alias("docker0", "ns1", "eth0"), "group", fmt.Sprint(kind.Group("docker0")))
+	l.sh("ip", "link", "set", "odd0", "alias", object.Alias("docker0", "ns1", "eth0"),
+		"group", fmt.Sprint(object.Group("docker0")))
 	_, err := l.tryApply(topo)
 	refused(t, err, "links ns1/eth0 and odd0 bear one stamp")
 	l.destroy("docker0")
 	l.warnedOfOdd()
 	l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-	l.same("after destroy", l.base.text, l.settle())
+	l.same("after destroy", l.base.Text, l.settle())
 }

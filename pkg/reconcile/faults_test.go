@@ -14,18 +14,21 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
 )
 
 // TestFaults disturbs runs at their writes, and counts what came of it. By default every write of two examples is
-// disturbed and a sample of those of the others; TEST_FAULTS=all takes every write, -short a sample of all. TEST_FAULTS_SEED=N
-// takes the sample of another run again; CI takes another with each change of the code. TEST_FAULTS_TABLE=FILE writes the table there.
+// disturbed and a sample of those of the others; TEST_FAULTS=all takes every write, -short a sample of all.
+// TEST_FAULTS_SEED=N takes the sample of another run again; CI takes another with each change of the code.
+// TEST_FAULTS_TABLE=FILE writes the table there.
 func TestFaults(t *testing.T) {
 	f := newFaultRun()
 	t.Logf("TEST_FAULTS_SEED=%d", f.Seed)
 	dir := t.TempDir()
 	result := func(i int) string { return filepath.Join(dir, fmt.Sprint(i)) }
-	if inParts(t, func(i int) string { return resultMark + "=" + result(i) }) {
-		for i := range parts {
+	if host.InParts(t, func(i int) string { return resultMark + "=" + result(i) }) {
+		for i := range host.Parts {
 			f.add(t, result(i))
 		}
 		f.print(t)
@@ -71,7 +74,10 @@ type faultRow struct {
 }
 
 func newFaultRun() *faultRun {
-	return &faultRun{Seed: number("TEST_FAULTS_SEED", 362811829), Writes: make(map[string]bool), Meddled: make(map[string]int)}
+	return &faultRun{
+		Seed:   number("TEST_FAULTS_SEED", 362811829),
+		Writes: make(map[string]bool), Meddled: make(map[string]int),
+	}
 }
 
 func (f *faultRun) save(t *testing.T, path string) {
@@ -131,7 +137,8 @@ func (f *faultRun) print(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintln(&b, "| fault | tried | survived | leftovers |\n| --- | ---: | ---: | ---: |")
 	var sum faultRow
-	for _, r := range slices.SortedStableFunc(slices.Values(f.Rows), func(a, b *faultRow) int { return cmp.Compare(a.Sort, b.Sort) }) {
+	for _, r := range slices.SortedStableFunc(slices.Values(f.Rows),
+		func(a, b *faultRow) int { return cmp.Compare(a.Sort, b.Sort) }) {
 		fmt.Fprintf(&b, "| %s | %d | %d | %d |\n", r.Sort, r.Tried, r.Survived, r.Leftovers)
 		sum.Tried, sum.Survived, sum.Leftovers = sum.Tried+r.Tried, sum.Survived+r.Survived, sum.Leftovers+r.Leftovers
 	}

@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 )
 
 // foreign puts things of other people on the host, which must stay untouched: links, a namespace, tables of nftables,
@@ -103,38 +106,39 @@ func (l *lab) sysctl(path, value string) {
 
 // wipe clears the host by force after a test that failed to, for the sake of those that follow.
 func (l *lab) wipe() {
-	names, _ := os.ReadDir(netnsDir)
+	names, _ := os.ReadDir(host.NetnsDir)
 	for _, n := range names {
-		path := filepath.Join(netnsDir, n.Name())
+		path := filepath.Join(host.NetnsDir, n.Name())
 		_ = unix.Unmount(path, unix.MNT_DETACH)
 		_ = os.Remove(path)
 	}
-	for _, key := range l.settled().links("") {
-		if key != "lo" {
-			_ = run("ip", "link", "del", key)
+	for _, link := range l.settled().Sections[0].Links {
+		if link.Name != "lo" {
+			_ = host.Run("ip", "link", "del", link.Name)
 		}
 	}
 	for _, c := range []string{
-		"nft flush ruleset", "ip address flush dev lo scope global", "ip link set lo group default alias", "ip link set lo up",
-		"ip route flush proto boot", "ip route flush proto static", "ip -6 route flush proto boot", "ip route flush proto 112",
+		"nft flush ruleset", "ip address flush dev lo scope global", "ip link set lo group default alias",
+		"ip link set lo up", "ip route flush proto boot", "ip route flush proto static",
+		"ip -6 route flush proto boot", "ip route flush proto 112",
 		"ip -6 route flush proto 112", "ip route flush table 99", "ip rule del pref 100", "ip -6 rule del pref 101",
 	} {
 		f := strings.Fields(c)
 		if c == "ip link set lo group default alias" {
 			f = append(f, "")
 		}
-		_ = run(f[0], f[1:]...)
+		_ = host.Run(f[0], f[1:]...)
 	}
 	for range 2 { // a switch for all writes others
-		now := l.settled().sysctls
-		for path, value := range l.start.sysctls {
+		now := l.settled().Sysctls()
+		for path, value := range l.start.Sysctls() {
 			if now[path] != value {
 				_ = os.WriteFile("/proc/sys/net/"+path, []byte(value), 0)
 			}
 		}
 	}
 	_ = os.RemoveAll("/run/plumb")
-	if d := difference(l.start.text, l.settle()); d != "" {
+	if d := snapshot.Difference(l.start.Text, l.settle()); d != "" {
 		l.Errorf("the host could not be cleared by force; later tests will fail too:\n%s", d)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
@@ -32,11 +33,13 @@ type Options struct {
 	ConfirmWithin time.Duration
 	// Waiting is called when that wait begins.
 	Waiting func(time.Duration)
-	// Planned is called with what Apply and Destroy are about to do, before the first write that outlives the process, but that of the lock.
+	// Planned is called with what Apply and Destroy are about to do, before the first write that outlives the process, but
+	// that of the lock.
 	Planned func(plan.Plan)
-	// Progress is called with what became of each step of Apply and Destroy, in their order, and again with one that fails after all.
+	// Progress is called with what became of each step of Apply and Destroy, in their order, and again with one that fails
+	// after all.
 	Progress func(plan.Outcome)
-	// Working is called with what Apply and Destroy are at, by the thread that called them.
+	// Working is called with what Apply and Destroy are at. As Progress and Planned it is called by one thread at a time.
 	Working func(Working)
 	// Warn is called with each warning, without a trailing newline.
 	Warn func(string)
@@ -49,15 +52,14 @@ type Options struct {
 	// Workers is how many threads may read and write the kernel at once. 0 is one for each processor, but a single one
 	// when the writes are watched: they come in the order of the plan then.
 	Workers int
-	// Prefetched is what the first look need not read, nil for nothing. It knows where the process runs, and may have the lock. Who
-	// started it closes it.
-	Prefetched *Prefetch
 }
 
 // Host is the machine that plumb runs on, as seen from the namespaces that the process is in.
 type Host struct {
 	Options
 	home
+	// rank, if set, ranks calls otherwise: tests take steps in any order that the plan allows.
+	rank func() int64
 }
 
 // home is where a process runs: the host's own namespace, and what belongs to that.
@@ -95,7 +97,7 @@ func Open(o Options) (*Host, error) {
 		h.Warn = func(string) {}
 	}
 	var err error
-	if h.home, err = h.Prefetched.home(); err != nil {
+	if h.home, err = findHome(); err != nil {
 		return nil, ended(ErrNotRun, err)
 	}
 	return h, nil
@@ -111,22 +113,25 @@ func traced(seam *kernel.Seam, trace func(string, time.Duration, error)) *kernel
 	}}
 }
 
-// findHome opens the host's own namespace, through which nothing is written, if plumb can work here.
-func findHome() (h home, host *kernel.Namespace, err error) {
+// findHome says where the process runs, if plumb can work there.
+func findHome() (h home, err error) {
 	if err := capable(); err != nil {
-		return h, nil, err
+		return h, err
 	}
 	slave, err := kernel.OnSlaveMount()
 	if err != nil {
-		return h, nil, err
+		return h, err
 	}
 	if slave {
-		return h, nil, fmt.Errorf("%s lies on a slave mount, as inside `ip netns exec`: namespaces made here would vanish with this process; use `nsenter --net=%s/NAME plumb ...`", kernel.NetnsDir, kernel.NetnsDir)
+		return h, fmt.Errorf("%s lies on a slave mount, as inside `ip netns exec`: namespaces made here would vanish with "+
+			"this process; use `nsenter --net=%s/NAME plumb ...`", kernel.NetnsDir, kernel.NetnsDir)
 	}
-	if host, err = kernel.Current(nil); err != nil {
-		return h, nil, err
+	host, err := kernel.Current(nil)
+	if err != nil {
+		return h, err
 	}
-	return home{host.Cookie(), filepath.Join(runDir, strconv.FormatUint(host.Cookie(), 10))}, host, nil
+	defer host.Close()
+	return home{host.Cookie(), filepath.Join(runDir, strconv.FormatUint(host.Cookie(), 10))}, nil
 }
 
 // capable says which capability is missing, if one is.
@@ -144,8 +149,8 @@ func capable() error {
 	return overNetwork()
 }
 
-// overNetwork says whether the capabilities hold for the network too. Those of root in a user namespace do not, when the
-// network namespace belongs to an outer one; the kernel does not even show that (ioctl_ns(2)).
+// overNetwork says whether the capabilities hold for the network too. Those of root in a user namespace do not, when
+// the network namespace belongs to an outer one; the kernel does not even show that (ioctl_ns(2)).
 func overNetwork() error {
 	fd, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -155,7 +160,8 @@ func overNetwork() error {
 	owner, err := unix.IoctlRetInt(fd, unix.NS_GET_USERNS)
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return errors.New("CAP_NET_ADMIN is missing in the user namespace that owns this network: run as root there, and not below `unshare --user`")
+		return errors.New("CAP_NET_ADMIN is missing in the user namespace that owns this network: " +
+			"run as root there, and not below `unshare --user`")
 	case err != nil:
 		return fmt.Errorf("find the owner of the network namespace: %w", err)
 	}
@@ -167,7 +173,7 @@ func (h *Host) Close() error { return nil }
 
 // Diff says what [Host.Apply] would do, and writes nothing. A plan that would be refused is no error.
 func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error) {
-	rec, err := loadRecord(h.dir)
+	rec, err := object.LoadRecord(h.dir)
 	if err != nil {
 		return plan.Plan{}, ended(ErrNotRun, err)
 	}
@@ -202,27 +208,19 @@ func (h *Host) locked(ctx context.Context, verb, name string, f func(*run) error
 			err = fmt.Errorf("%s %s: %w", verb, name, err)
 		}
 	}()
-	l := h.Prefetched.takeLock()
-	if l == nil {
-		if l, err = takeLock(ctx, h.dir, h.LockTimeout, h.Seam); err != nil {
-			return Report{}, ended(ErrNotRun, err)
-		}
-		h.Prefetched.drop() // somebody can have changed what was read without this lock
-	}
-	defer func() {
-		if err := l.release(); err != nil { // how the run ended stands
-			h.Warn(err.Error())
-		}
-	}()
-	rec, err := loadRecord(h.dir)
+	lock, err := takeLock(ctx, h.dir, h.LockTimeout, h.Seam)
 	if err != nil {
 		return Report{}, ended(ErrNotRun, err)
 	}
-	// What a namespace inherits can have changed while another run had the lock, and will while nobody has.
-	if l.waited || !rec.empty() {
-		h.Prefetched.dropSpare()
+	defer func() {
+		if err := lock.Close(); err != nil { // how the run ended stands
+			h.Warn(err.Error())
+		}
+	}()
+	rec, err := object.LoadRecord(h.dir)
+	if err != nil {
+		return Report{}, ended(ErrNotRun, err)
 	}
-	defer h.Prefetched.dropSpare()
 	r := &run{Host: h, ctx: ctx, topology: name, record: rec}
 	defer r.close()
 	err = f(r)

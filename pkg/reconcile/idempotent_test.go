@@ -1,10 +1,11 @@
 package reconcile_test
 
 import (
-	"fmt"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 )
 
 // examples lists the files of examples/.
@@ -21,23 +22,11 @@ func examples(t *testing.T) []string {
 	return names
 }
 
-// indexes tells which link is which: a link that is re-created has another index.
-func (l *lab) indexes() string {
-	l.Helper()
-	var b strings.Builder
-	for _, n := range look(l, false).sections {
-		for _, link := range n.links {
-			fmt.Fprintf(&b, "%s/%s has index %d\n", n.name, link.name, link.index)
-		}
-	}
-	return b.String()
-}
-
 func TestSecondApplyWritesNothing(t *testing.T) {
-	if inParts(t) {
+	if host.InParts(t) {
 		return
 	}
-	for _, name := range share(examples(t)) {
+	for _, name := range host.Share(t, examples(t)) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.foreign()
@@ -47,7 +36,7 @@ func TestSecondApplyWritesNothing(t *testing.T) {
 			before, links := l.settle(), l.indexes()
 			l.converged(topo)
 			l.same("after the second apply", before, l.settle())
-			if d := difference(links, l.indexes()); d != "" {
+			if d := snapshot.Difference(links, l.indexes()); d != "" {
 				t.Errorf("links were re-created:\n%s", d)
 			}
 		})

@@ -34,7 +34,8 @@ func TestForwardingHost(t *testing.T) {
 	}
 }
 
-// TestInheritingHost makes links in namespaces that have inherited the initial one's IPv6 parameters, which a new link copies.
+// TestInheritingHost makes links in namespaces that have inherited the initial one's IPv6 parameters, which a new link
+// copies.
 func TestInheritingHost(t *testing.T) {
 	if os.Getenv("TEST_INIT_NET") == "" {
 		t.Skip("changes the initial namespace: runs in a virtual machine, with TEST_INIT_NET=1")

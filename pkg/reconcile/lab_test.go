@@ -7,68 +7,30 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
-// insideMark tells the test binary that it is in the private host already.
-const insideMark = "PLUMB_TEST_HOST"
-
-// TestMain moves the whole test binary to a private host: a network namespace, mounts and a /run of its own, which end
-// with the process. The process stays the same one, so exit code, signals, coverage and time limits are as ever.
+// TestMain moves the whole test binary to a private host, where a victim carries out its order.
 func TestMain(m *testing.M) {
-	switch {
-	case os.Geteuid() != 0:
+	if os.Geteuid() != 0 {
 		fmt.Println("not root: the tests on a kernel are skipped")
-	case os.Getenv(insideMark) == "":
-		fmt.Fprintln(os.Stderr, "move to a private host:", enterHost())
+	} else if err := host.Enter(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
-	case os.Getenv(victimMark) != "":
-		os.Exit(victim(os.Getenv(victimMark)))
-	default:
-		var err error
-		if hostNS, err = os.Open("/proc/thread-self/ns/net"); err == nil {
-			err = run("ip", "link", "set", "lo", "up")
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	} else if text := os.Getenv(victimMark); text != "" {
+		os.Exit(victim(text))
 	}
 	os.Exit(m.Run())
-}
-
-// enterHost only returns when it failed. The new image has the namespaces of the thread that executes it.
-func enterHost() error {
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWNS); err != nil {
-		return err
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return err
-	}
-	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"); err != nil {
-		return err
-	}
-	return unix.Exec("/proc/self/exe", os.Args, append(os.Environ(), insideMark+"=1"))
-}
-
-func run(name string, args ...string) error {
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, out)
-	}
-	return nil
 }
 
 // lab is the private host as one test has it. What the test leaves is removed at its end: first what plumb made, by
@@ -81,9 +43,8 @@ type lab struct {
 	warnings []string
 
 	names    []string // of topologies that were applied
-	runs     int
-	start    *state
-	base     *state
+	start    *snapshot.State
+	base     *snapshot.State
 	fixtures []func()
 }
 
@@ -115,7 +76,7 @@ func (l *lab) end() {
 			l.Errorf("at the end of the test: destroy %s: %v", name, err)
 		}
 	}
-	l.same("at the end of the test", l.base.text, l.settle())
+	l.same("at the end of the test", l.base.Text, l.settle())
 	if left, _ := filepath.Glob("/run/plumb/*/host.json"); len(left) > 0 && len(l.names) > 0 {
 		text, _ := os.ReadFile(left[0])
 		l.Errorf("at the end of the test a host record is left:\n%s", text)
@@ -123,9 +84,9 @@ func (l *lab) end() {
 	for _, undo := range slices.Backward(l.fixtures) {
 		undo()
 	}
-	if now := l.settle(); now != l.start.text {
+	if now := l.settle(); now != l.start.Text {
 		if !l.Failed() {
-			l.same("after the fixtures went", l.start.text, now)
+			l.same("after the fixtures went", l.start.Text, now)
 		}
 		l.wipe()
 	}
@@ -175,41 +136,16 @@ func (l *lab) tryApply(topo *topology.Topology, change ...func(*reconcile.Option
 	return l.applyIn(context.Background(), topo, change...)
 }
 
-func (l *lab) applyIn(ctx context.Context, topo *topology.Topology, change ...func(*reconcile.Options)) (reconcile.Report, error) {
+func (l *lab) applyIn(
+	ctx context.Context, topo *topology.Topology, change ...func(*reconcile.Options),
+) (reconcile.Report, error) {
 	l.Helper()
 	if !slices.Contains(l.names, topo.Name) {
 		l.names = append(l.names, topo.Name)
 	}
-	p := l.prefetchNow(reconcile.ForApply, change)
-	h := l.open(append(slices.Clip(change), taking(p))...)
+	h := l.open(change...)
 	report, err := h.Apply(ctx, topo)
-	err = errors.Join(err, h.Close(), p.Close())
-	p.Wait()
-	return report, err
-}
-
-// prefetchNow reads ahead of a run, in turn nothing, all, or as much as may be: that is to make no difference. A run that has
-// what was prefetched keeps it.
-func (l *lab) prefetchNow(why reconcile.Purpose, change []func(*reconcile.Options)) *reconcile.Prefetch {
-	var o reconcile.Options
-	for _, f := range change {
-		f(&o)
-	}
-	if o.Prefetched != nil {
-		return o.Prefetched
-	}
-	l.runs++
-	switch l.runs % 3 {
-	case 1:
-		return nil
-	case 2:
-		return reconcile.StartPrefetch(why).Wait()
-	}
-	return reconcile.StartPrefetch(why)
-}
-
-func taking(p *reconcile.Prefetch) func(*reconcile.Options) {
-	return func(o *reconcile.Options) { o.Prefetched = p }
+	return report, errors.Join(err, h.Close())
 }
 
 // apply applies a topology; it must succeed by what it planned alone.
@@ -249,31 +185,21 @@ func (l *lab) converged(topo *topology.Topology) {
 	}
 }
 
-// diff plans, which comes to the same with what was prefetched and without.
-func (l *lab) diff(topo *topology.Topology, change ...func(*reconcile.Options)) (p plan.Plan) {
+func (l *lab) diff(topo *topology.Topology, change ...func(*reconcile.Options)) plan.Plan {
 	l.Helper()
-	var texts []string
-	for _, prefetched := range []*reconcile.Prefetch{reconcile.StartPrefetch(reconcile.ForDiff).Wait(), nil} {
-		h := l.open(append(slices.Clip(change), taking(prefetched))...)
-		var err error
-		p, err = h.Diff(context.Background(), topo)
-		if err = errors.Join(err, h.Close(), prefetched.Close()); err != nil {
-			l.Fatalf("diff %s: %v\n%s", topo.Name, err, planText(p))
-		}
-		texts = append(texts, planText(p))
+	h := l.open(change...)
+	p, err := h.Diff(context.Background(), topo)
+	if err = errors.Join(err, h.Close()); err != nil {
+		l.Fatalf("diff %s: %v\n%s", topo.Name, err, planText(p))
 	}
-	l.same("with what was prefetched", texts[1], texts[0])
 	return p
 }
 
 func (l *lab) tryDestroy(name string, change ...func(*reconcile.Options)) (reconcile.Report, error) {
 	l.Helper()
-	p := l.prefetchNow(reconcile.ForDestroy, change)
-	h := l.open(append(slices.Clip(change), taking(p))...)
+	h := l.open(change...)
 	report, err := h.Destroy(context.Background(), name)
-	err = errors.Join(err, h.Close(), p.Close())
-	p.Wait()
-	return report, err
+	return report, errors.Join(err, h.Close())
 }
 
 // destroy destroys a topology; it must succeed by what it planned alone.
@@ -316,7 +242,7 @@ func (l *lab) inNS(ns, name string, args ...string) {
 // same compares snapshots.
 func (l *lab) same(when, want, have string) {
 	l.Helper()
-	if d := difference(want, have); d != "" {
+	if d := snapshot.Difference(want, have); d != "" {
 		l.Errorf("%s the host differs (- before, + now):\n%s", when, d)
 	}
 }
@@ -324,10 +250,46 @@ func (l *lab) same(when, want, have string) {
 // restored says that the host is as it was. It only waits when it isn't.
 func (l *lab) restored(when, want string) {
 	l.Helper()
-	if snapshot(l) != want {
+	if l.look(true).Text != want {
 		l.same(when, want, l.settle())
 	}
 }
+
+// look takes a snapshot as the host is now, or, unless whole, one of all but what only a hand changes.
+func (l *lab) look(whole bool) *snapshot.State {
+	l.Helper()
+	s, err := snapshot.Take(whole)
+	if err != nil {
+		l.Fatal(err)
+	}
+	return s
+}
+
+// settled waits until what the kernel does by itself after a change is done, and takes a snapshot.
+func (l *lab) settled() *snapshot.State {
+	l.Helper()
+	s, err := snapshot.Settle()
+	if err != nil {
+		l.Fatal(err)
+	}
+	return s
+}
+
+// settle is settled as a text.
+func (l *lab) settle() string { l.Helper(); return l.settled().Text }
+
+// rest waits until the host stays as it is, be it as it should be or not.
+func (l *lab) rest() string {
+	l.Helper()
+	s, err := snapshot.Rest()
+	if err != nil {
+		l.Fatal(err)
+	}
+	return s.Text
+}
+
+// indexes tells which link is which: a link that is re-created has another index.
+func (l *lab) indexes() string { l.Helper(); return l.look(false).Indexes() }
 
 func planText(p plan.Plan) string {
 	var b strings.Builder

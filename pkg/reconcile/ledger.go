@@ -1,21 +1,23 @@
 package reconcile
 
-import "github.com/plumbnet/plumb/pkg/plan"
+import (
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+)
 
 // ledger notes what becomes of a list of steps, and tells of them in their order, whichever ended first.
 type ledger struct {
 	*run
 	outcomes []plan.Outcome // of the steps; without a result those that have not ended
-	at       map[plan.Key][]int
 	told     int
 	ended    int
 }
 
 func (r *run) newLedger(steps []plan.Step, unplanned bool) *ledger {
-	l := &ledger{run: r, outcomes: make([]plan.Outcome, len(steps)), at: make(map[plan.Key][]int, len(steps))}
+	l := &ledger{run: r, outcomes: make([]plan.Outcome, len(steps))}
 	for i, s := range steps {
 		l.outcomes[i] = plan.Outcome{Step: s, Unplanned: unplanned}
-		l.at[s.Key()] = append(l.at[s.Key()], i)
 	}
 	return l
 }
@@ -25,13 +27,8 @@ func (l *ledger) begin(s plan.Step) {
 	l.Working(Working{Done: l.ended, Total: len(l.outcomes), At: s, Undoing: l.undoing})
 }
 
-// note says that a step has ended. A key that several steps have, as when an address is deleted and put back, is theirs
-// in their order.
-func (l *ledger) note(s plan.Step, err error) {
-	i := l.at[s.Key()][0]
-	if rest := l.at[s.Key()][1:]; len(rest) > 0 {
-		l.at[s.Key()] = rest
-	}
+// note says that a step has ended.
+func (l *ledger) note(i int, err error) {
 	o := &l.outcomes[i]
 	l.ended++
 	switch {
@@ -47,13 +44,17 @@ func (l *ledger) note(s plan.Step, err error) {
 	}
 }
 
-// fail says that a step has failed after all.
+// fail says that the last step of those with an object that have ended has failed after all.
 func (l *ledger) fail(k plan.Key, err error) {
-	for _, i := range l.at[k] {
+	for i := len(l.outcomes) - 1; i >= 0; i-- {
 		o := &l.outcomes[i]
+		if o.Result == "" || !slices.ContainsFunc(o.Step.Changes, func(c plan.Change) bool { return c.Key() == k }) {
+			continue
+		}
 		if o.Result, o.Err = plan.Failed, (line{err}); i < l.told {
 			l.Progress(*o)
 		}
+		return
 	}
 }
 

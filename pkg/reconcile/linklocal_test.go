@@ -19,8 +19,8 @@ namespaces:
   ns2: {interfaces: {p0: {bridge: ns1/br1, addresses: ["fd00:2::1/64", "fe80::9/64"]}}}
 `
 
-// TestOrderOfLinkLocals holds that link-local addresses that the file declares come after the one that the kernel derives,
-// whatever was before: the kernel prefers the newest. It derives none for a bridge without ports.
+// TestOrderOfLinkLocals holds that link-local addresses that the file declares come after the one that the kernel
+// derives, whatever was before: the kernel prefers the newest. It derives none for a bridge without ports.
 func TestOrderOfLinkLocals(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(linkLocalsDeclared)
@@ -45,16 +45,20 @@ func TestOrderOfLinkLocals(t *testing.T) {
 	try("applied without addresses", func() { l.apply(without) })
 	try("without addresses, after a while", func() { l.apply(without); l.settle() })
 	try("only without addresses", func() { l.destroy("x"); l.apply(without) })
-	for _, link := range []struct{ ns, dev string }{{"ns1", "v0"}, {"ns1", "br1"}, {"ns2", "p0"}, {"", "v0"}, {"", "br0"}} {
+	for _, link := range []struct{ ns, dev string }{
+		{"ns1", "v0"}, {"ns1", "br1"}, {"ns2", "p0"}, {"", "v0"}, {"", "br0"},
+	} {
 		ip := "ip "
 		if link.ns != "" {
 			ip = "ip -n " + link.ns + " "
 		}
 		of := " of " + link.ns + "/" + link.dev
-		try("derived one deleted"+of, func() { l.script(ip + "address del " + l.derived(link.ns, link.dev) + " dev " + link.dev) })
+		try("derived one deleted"+of,
+			func() { l.script(ip + "address del " + l.derived(link.ns, link.dev) + " dev " + link.dev) })
 		try("all deleted"+of, func() { l.script(ip + "-6 address flush dev " + link.dev) })
 		try("another MAC"+of, func() { l.script(ip + "link set " + link.dev + " address 02:00:00:00:00:99") })
-		try("down and up"+of, func() { l.script(ip + "link set " + link.dev + " down\n" + ip + "link set " + link.dev + " up") })
+		try("down and up"+of,
+			func() { l.script(ip + "link set " + link.dev + " down\n" + ip + "link set " + link.dev + " up") })
 		try("MTU"+of, func() {
 			l.script(ip + "link set " + link.dev + " mtu 1000\n" + ip + "link set " + link.dev + " mtu 1500")
 		})

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // runDir is where the host record and the lock are, in a directory per host.
@@ -22,14 +23,8 @@ const lockFile = "lock"
 
 const lockFlags = os.O_RDWR | unix.O_NOFOLLOW
 
-// lock is held by the one run that may change the host.
-type lock struct {
-	file   *os.File
-	waited bool // for another run
-}
-
-// takeLock waits for the lock in dir.
-func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kernel.Seam) (*lock, error) {
+// takeLock waits for the lock in dir, which the one run has that may change the host. Closing its file releases it.
+func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kernel.Seam) (*os.File, error) {
 	if err := privateDir(runDir, seam); err != nil {
 		return nil, err
 	}
@@ -40,31 +35,12 @@ func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kern
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	waited, err := waitLock(ctx, f, timeout)
-	if err != nil {
+	if err := waitLock(ctx, f, timeout); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	sign(f)
-	return &lock{f, waited}, nil
+	return f, nil
 }
-
-// freeLock takes the lock in dir if it is there, and nobody has it.
-func freeLock(dir string) (*lock, error) {
-	if err := arePrivate(dir); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(filepath.Join(dir, lockFile), lockFlags, 0)
-	if err != nil {
-		return nil, err
-	}
-	if err := flock(f); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	sign(f)
-	return &lock{file: f}, nil
-}
-
-func flock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
 
 // openLock opens the file of the lock, and makes it when there is none.
 func openLock(path string, seam *kernel.Seam) (f *os.File, err error) {
@@ -78,8 +54,8 @@ func openLock(path string, seam *kernel.Seam) (f *os.File, err error) {
 	return f, err
 }
 
-// sign writes into the lock's file who holds it, for those who wait. It is held without that too: a destroy must run on a
-// file system that is full.
+// sign writes into the lock's file who holds it, for those who wait. It is held without that too: a destroy must run
+// on a file system that is full.
 func sign(f *os.File) {
 	who := fmt.Sprintf("process %d (%s)\n", os.Getpid(), strings.Join(os.Args, " "))
 	if f.Truncate(0) == nil {
@@ -90,19 +66,19 @@ func sign(f *os.File) {
 // lockPoll is how often a lock that is taken is tried again.
 const lockPoll = 20 * time.Millisecond
 
-func waitLock(ctx context.Context, f *os.File, timeout time.Duration) (waited bool, err error) {
+func waitLock(ctx context.Context, f *os.File, timeout time.Duration) error {
 	deadline := time.Now().Add(timeout)
-	for ; ; waited = true {
-		err := flock(f)
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case err == nil:
-			return waited, nil
+			return nil
 		case !errors.Is(err, unix.EWOULDBLOCK):
-			return waited, fmt.Errorf("lock %s: %w", f.Name(), err)
+			return fmt.Errorf("lock %s: %w", f.Name(), err)
 		case ctx.Err() != nil:
-			return waited, fmt.Errorf("lock: %w", context.Cause(ctx))
+			return fmt.Errorf("lock: %w", context.Cause(ctx))
 		case time.Now().After(deadline):
-			return waited, fmt.Errorf("lock: held by %s for longer than %s (see --lock-timeout)", holder(f), timeout)
+			return fmt.Errorf("lock: held by %s for longer than %s (see --lock-timeout)", holder(f), timeout)
 		}
 		time.Sleep(lockPoll)
 	}
@@ -118,8 +94,6 @@ func holder(f *os.File) string {
 	return "another process"
 }
 
-func (l *lock) release() error { return l.file.Close() }
-
 // privateDir makes a directory for root alone; one that others can write to, or that is a link, is not used.
 func privateDir(path string, seam *kernel.Seam) error {
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
@@ -128,25 +102,5 @@ func privateDir(path string, seam *kernel.Seam) error {
 			return err
 		}
 	}
-	return isPrivate(path)
-}
-
-// arePrivate is isPrivate for the directory of a host, and the one that it is in.
-func arePrivate(dir string) error {
-	if err := isPrivate(runDir); err != nil {
-		return err
-	}
-	return isPrivate(dir)
-}
-
-// isPrivate says what is wrong with a directory that root alone should be able to write to.
-func isPrivate(path string) error {
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return fmt.Errorf("stat %s: %w", path, err)
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o022 != 0 || int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s is not a directory of this user's alone: remove it", path)
-	}
-	return nil
+	return object.IsPrivate(path)
 }

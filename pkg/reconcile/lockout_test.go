@@ -48,7 +48,8 @@ namespaces:
 `
 	l.apply(l.load(bridge), guarded)
 	l.sh("ip", "route", "add", "default", "via", "192.0.2.1", "proto", "dhcp")
-	l.refusedFor(strings.ReplaceAll(bridge, "192.0.2.2/24", "192.0.2.3/24"), "would take an address of br0, the host's uplink")
+	l.refusedFor(strings.ReplaceAll(bridge, "192.0.2.2/24", "192.0.2.3/24"),
+		"would take an address of br0, the host's uplink")
 	l.refusedFor(strings.ReplaceAll(bridge, "mtu: 1400", `mac: "02:00:00:00:00:01"`), "would cut br0, the host's uplink")
 	h := l.open(guarded)
 	_, err := h.Destroy(context.Background(), "office")
@@ -107,7 +108,8 @@ func TestLockoutSysctls(t *testing.T) {
 		l.refusedFor(set(key, value), "would keep up0, the host's uplink, from answering ARP: use --allow-disconnect")
 	}
 	for _, dev := range []string{"up0", "all"} {
-		l.refusedFor(set("net.ipv6.conf."+dev+".disable_ipv6", 1), "would switch IPv6 off on up0, the host's uplink: use --allow-disconnect")
+		l.refusedFor(set("net.ipv6.conf."+dev+".disable_ipv6", 1),
+			"would switch IPv6 off on up0, the host's uplink: use --allow-disconnect")
 	}
 	for key, value := range map[string]int{
 		"net.ipv4.conf.up0.arp_ignore": 1, "net.ipv6.conf.lo.disable_ipv6": 1, "net.ipv6.conf.default.disable_ipv6": 1,
@@ -134,12 +136,15 @@ func TestLockoutRoutes(t *testing.T) {
 	route := func(words string) string { return "{name: x, routes: [{" + words + "}]}" }
 	for _, words := range []string{
 		`to: default, via: 198.18.0.9`, `to: default, via: 198.18.0.9, metric: 99`, `to: default, type: blackhole, metric: 5`,
-		`to: "::/0", type: unreachable, metric: 5`, `to: 0.0.0.0/1, via: 198.18.0.9`, `to: "8000::/1", via: "2001:db8:ffff::9"`,
+		`to: "::/0", type: unreachable, metric: 5`, `to: 0.0.0.0/1, via: 198.18.0.9`,
+		`to: "8000::/1", via: "2001:db8:ffff::9"`,
 	} {
-		l.refusedFor(route(words), "would lead what takes the host's default route over up0 elsewhere: use --allow-disconnect")
+		l.refusedFor(route(words),
+			"would lead what takes the host's default route over up0 elsewhere: use --allow-disconnect")
 	}
 	for _, words := range []string{
-		`to: default, via: 198.18.0.9, metric: 200`, `to: default, via: 198.18.0.1, metric: 5`, `to: default, via: 198.18.0.9, table: 7`,
+		`to: default, via: 198.18.0.9, metric: 200`, `to: default, via: 198.18.0.1, metric: 5`,
+		`to: default, via: 198.18.0.9, table: 7`,
 		`to: 10.0.0.0/8, via: 198.18.0.9`,
 	} {
 		l.allowedTo(route(words))
@@ -154,7 +159,8 @@ func TestLockoutMultipath(t *testing.T) {
 	l.apply(l.load(bridge))
 	l.script(`ip route del default
 		ip route add default proto dhcp nexthop via ` + world4 + ` dev up0 nexthop via 192.0.2.1 dev br0`)
-	l.refusedFor(strings.Replace(bridge, "addresses", `mac: "02:00:00:00:00:01", addresses`, 1), "would cut br0, the host's uplink")
+	l.refusedFor(strings.Replace(bridge, "addresses", `mac: "02:00:00:00:00:01", addresses`, 1),
+		"would cut br0, the host's uplink")
 	l.refusedFor("{name: x, sysctls: {net.ipv4.conf.up0.arp_ignore: 8}}", "up0, the host's uplink")
 	l.script("ip route del default\nip route add default via " + world4)
 }
@@ -178,4 +184,34 @@ func TestLockoutLater(t *testing.T) {
 	}
 	l.sh("ip", "route", "del", "default")
 	l.converged(l.load(bridge))
+}
+
+// TestLockoutTaken refuses a macvlan that takes all that the uplink receives.
+func TestLockoutTaken(t *testing.T) {
+	l := newLab(t)
+	l.uplink()
+	const taken = `{name: x, namespaces: {ns1: {interfaces: {m: {macvlan: {parent: host/up0, mode: %s}}}}}}`
+	l.refusedFor(fmt.Sprintf(taken, "passthru"), "would take all that is received by up0, the host's uplink")
+	l.allowedTo(fmt.Sprintf(taken, "bridge"))
+	l.apply(l.load(fmt.Sprintf(taken, "bridge")), guarded)
+	l.refusedFor(fmt.Sprintf(taken, "passthru"), "would take all that is received by up0, the host's uplink")
+}
+
+// TestLockoutRules refuses rules that lead the host's own packets away from its default route.
+func TestLockoutRules(t *testing.T) {
+	l := newLab(t)
+	l.uplink()
+	for _, rule := range []string{
+		"table: 100", "action: blackhole", "not: true, fwmark: 1, action: blackhole", "not: true, iif: eth9, table: 100",
+		"uidrange: 0-9, table: 100", "ipproto: tcp, table: 100",
+	} {
+		l.refusedFor("{name: x, rules: [{priority: 100, "+rule+"}]}", "would divert traffic")
+	}
+	for _, rule := range []string{
+		"priority: 100, table: main", "priority: 40000, table: 100", "priority: 100, l3mdev: true",
+		"priority: 100, fwmark: 1, table: 100", "priority: 100, iif: eth9, table: 100",
+		"priority: 100, uidrange: 1000-1999, table: 100", "priority: 100, to: 198.18.0.0/15, table: 100",
+	} {
+		l.allowedTo("{name: x, rules: [{" + rule + "}]}")
+	}
 }

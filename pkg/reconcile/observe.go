@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,8 @@ import (
 	"sync"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
@@ -20,18 +20,18 @@ type run struct {
 	*Host
 	ctx      context.Context
 	topology string
-	record   *record
+	record   *object.Record
 	want     []plan.Object
 	// env holds the namespaces as they were last observed.
-	env    *kind.Env
+	env    *object.Env
 	lists  lists
 	report Report
 	// warned has the warnings that were given, by one thread at a time.
 	warned  map[string]bool
 	warning sync.Mutex
-	copies  map[kind.Place]string
-	// refused are the keys at which somebody else's was found since the run began.
-	refused []plan.Key
+	copies  map[object.LinkAt]string
+	// refused are the keys at which somebody else's was found since the run began, of the steps that are being taken.
+	refused map[plan.Key]bool
 	// leaving says that the run takes all that is the topology's away.
 	leaving bool
 	// undoing says that the run goes back to what it found: nothing is added to what is wanted then.
@@ -41,8 +41,8 @@ type run struct {
 // looks bounds how often a host is looked at anew on which a namespace went during a look.
 const looks = 5
 
-// observe reads all live objects that are the topology's, or that stand where one of want shall, in the sections that can have changed
-// since the last time; nil for all. What is there is in r.lists.
+// observe reads all live objects that are the topology's, or that stand where one of want shall, in the sections that
+// can have changed since the last time; nil for all. What is there is in r.lists.
 func (r *run) observe(want []plan.Object, touched sections) (full []plan.Object, err error) {
 	for range looks {
 		if full, err = r.look(want, touched); !errors.Is(err, kernel.ErrGone) {
@@ -54,47 +54,41 @@ func (r *run) observe(want []plan.Object, touched sections) (full []plan.Object,
 }
 
 func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, err error) {
-	r.refused = nil
 	r.Working(Working{Undoing: r.undoing})
 	last, before := r.env, r.sections()
 	if r.copies == nil {
-		r.copies = make(map[kind.Place]string)
+		r.copies = make(map[object.LinkAt]string)
 	}
-	r.env = &kind.Env{
-		Topology: r.topology, Cookie: r.cookie, Seam: r.Seam, Record: r.record.view(r.topology), Adopt: r.Adopt,
-		Foreign: make(map[string]kind.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
-		Copies: r.copies, Spare: r.Prefetched.forFirst(r.Workers),
+	r.env = &object.Env{
+		Topology: r.topology, Cookie: r.cookie, Seam: r.Seam, Record: r.record.View(r.topology), Adopt: r.Adopt,
+		Table: kinds.Table(), Foreign: make(map[string]object.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
+		Copies: r.copies,
 	}
 	r.env.SetWant(want, last)
 	if err := r.openSections(before, touched); err != nil {
 		return nil, err
 	}
-	if err := r.env.Compare(last); err != nil {
+	if err := r.env.Join(); err != nil {
 		return nil, err
 	}
 	full = r.complete(want)
 	return full, r.list(touched)
 }
 
-// list lists the objects of all sections, of those that were not touched as before. Links come first: the others are
-// known by the names of theirs.
+// list lists the objects of all sections, of those that were not touched as before.
 func (r *run) list(touched sections) error {
-	table := kind.Table()
-	slices.SortStableFunc(table, func(a, b kind.Kind) int {
-		return rankOfLink(a) - rankOfLink(b)
-	})
 	names := slices.Sorted(maps.Keys(r.env.Sections))
 	found := make([][]plan.Have, len(names))
-	list := func(i int) (err error) {
+	list := func(t kernel.Thread, i int) (err error) {
 		known := false
 		if found[i], known = r.lists[names[i]]; !known || touched.has(names[i]) {
 			s := r.env.Sections[names[i]]
-			found[i], err = r.listSection(table, s)
-			s.NS.Rest()
+			s.NS.Use(t)
+			found[i], err = r.env.List(s)
 		}
 		return err
 	}
-	if err := kernel.Share(r.Workers, len(names), list); err != nil {
+	if err := kernel.Each(r.Workers, len(names), list); err != nil {
 		return err
 	}
 	r.lists = make(lists, len(names))
@@ -107,29 +101,7 @@ func (r *run) list(touched sections) error {
 	return nil
 }
 
-func (r *run) listSection(table []kind.Kind, s *kind.Section) (have []plan.Have, err error) {
-	s.Warnings = nil
-	for _, k := range table {
-		if s.Ending && k.Within {
-			continue
-		}
-		list, err := k.List(r.env, s)
-		if err != nil {
-			return nil, fmt.Errorf("read namespace %q: %w", s.NS.Name, err)
-		}
-		have = append(have, list...)
-	}
-	return have, nil
-}
-
-func rankOfLink(k kind.Kind) int {
-	if k.Name == kind.KindLink {
-		return 0
-	}
-	return 1
-}
-
-func (r *run) sections() map[string]*kind.Section {
+func (r *run) sections() map[string]*object.Section {
 	if r.env == nil {
 		return nil
 	}
@@ -138,27 +110,24 @@ func (r *run) sections() map[string]*kind.Section {
 
 // openSections reads the host's section and those of namespaces that are the topology's, or are about to be. Those that
 // were open before stay so, and those of them that were not touched are taken as they were.
-func (r *run) openSections(before map[string]*kind.Section, touched sections) error {
+func (r *run) openSections(before map[string]*object.Section, touched sections) error {
 	names, err := kernel.Names()
 	if err != nil {
 		closeAll(before)
 		return err
 	}
 	r.env.Names = names
-	prefetched := r.Prefetched.take()
-	r.env.Prefetched = prefetched
-	host := cmp.Or(before[""], prefetched[""])
+	host := before[""]
 	if host == nil {
 		n, err := kernel.Current(r.Seam)
 		if err != nil {
 			return err
 		}
-		host = kind.NewSection(n)
+		host = object.NewSection(n)
 	}
-	host.NS.Through(r.Seam)
-	found := make([]*kind.Section, len(names)+1)
+	found := make([]*object.Section, len(names)+1)
 	found[0] = host
-	stamps := make([]kind.NamespaceStamp, len(names)+1)
+	stamps := make([]object.NamespaceStamp, len(names)+1)
 	err = kernel.Each(r.Workers, len(found), func(t kernel.Thread, i int) (err error) {
 		name := ""
 		if i > 0 {
@@ -167,21 +136,19 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 		switch s := before[name]; {
 		case s != nil && !touched.has(name):
 			found[i] = s
-		case i == 0 && host == prefetched[""]:
 		case i == 0:
-			err = errors.Join(r.env.ReadLinks(host, host.NS), host.Read())
+			err = errors.Join(r.env.ReadLinks(host, host.NS), r.env.ReadWhole(host))
 		default:
-			found[i], stamps[i], err = r.openNamed(t, name, host.NS, prefetched[name], s)
+			found[i], stamps[i], err = r.openNamed(t, name, host.NS, s)
 		}
 		return err
 	})
-	r.env.Prefetched = nil
-	r.env.Sections = make(map[string]*kind.Section, len(found))
+	r.env.Sections = make(map[string]*object.Section, len(found))
 	for i, s := range found {
 		switch {
 		case s != nil:
 			r.env.Sections[s.NS.Name] = s
-		case i > 0 && stamps[i].Class == plan.Foreign && r.env.Wanted(kind.NamespaceKey(names[i-1])):
+		case i > 0 && stamps[i].Class == plan.Foreign && r.env.Wanted(object.NamespaceKey(names[i-1])):
 			r.env.Foreign[names[i-1]] = stamps[i]
 		}
 	}
@@ -193,31 +160,31 @@ func (r *run) openSections(before map[string]*kind.Section, touched sections) er
 	return err
 }
 
-// openNamed reads the section of a namespace, nil for one that is not the topology's, and lets it rest. What was prefetched of it is not
-// read again; nil is nothing. Before is its section at the look before this one, nil for none.
-func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, prefetched, before *kind.Section) (_ *kind.Section, stamp kind.NamespaceStamp, err error) {
-	s := prefetched
-	if s == nil || !s.NS.Stands() {
-		s, err = r.openLinks(t, name, host, before)
-	}
+// openNamed reads the section of a namespace, nil for one that is not the topology's. Before is its section at the look
+// before this one, nil for none.
+func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, before *object.Section) (
+	_ *object.Section, stamp object.NamespaceStamp, err error,
+) {
+	s, err := r.openLinks(t, name, host, before)
 	if s == nil || err != nil {
 		return nil, stamp, err
 	}
-	s.NS.Through(r.Seam)
-	defer s.NS.Rest()
-	stamp = kind.StampOf(r.topology, r.cookie, s.Links)
-	adopted := r.Adopt && !stamp.Final && r.env.Wanted(kind.NamespaceKey(name))
+	stamp = object.StampOf(r.topology, r.cookie, s.Links)
+	adopted := r.Adopt && !stamp.Final && r.env.Wanted(object.NamespaceKey(name))
 	if s.Owned = stamp.Class == plan.Ours || adopted; !s.Owned {
 		return nil, stamp, nil
 	}
 	if s.Ending = r.leaving && stamp.Class == plan.Ours; s.Ending {
 		return s, stamp, nil
 	}
-	return s, stamp, r.readWhole(t, s)
+	return s, stamp, r.env.ReadWhole(s)
 }
 
-// openLinks opens a namespace, and reads its links. It gives nil when none has the name: listing the namespaces tells what to do about it.
-func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace, before *kind.Section) (*kind.Section, error) {
+// openLinks opens a namespace, and reads its links. It gives nil when none has the name: listing the namespaces tells
+// what to do about it.
+func (r *run) openLinks(
+	t kernel.Thread, name string, host *kernel.Namespace, before *object.Section,
+) (*object.Section, error) {
 	var open *kernel.Namespace
 	if before != nil {
 		open = before.NS
@@ -229,7 +196,8 @@ func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace, be
 	case err != nil:
 		return nil, err
 	}
-	s := kind.NewSection(n)
+	n.Use(t)
+	s := object.NewSection(n)
 	if err := r.env.ReadLinks(s, host); err != nil {
 		n.Close()
 		return nil, fmt.Errorf("read namespace %s: %w", name, err)
@@ -237,42 +205,27 @@ func (r *run) openLinks(t kernel.Thread, name string, host *kernel.Namespace, be
 	return s, nil
 }
 
-// readWhole reads all of a section but its links, as far as that is not known. The thread is in the namespace, unless that rests.
-func (r *run) readWhole(t kernel.Thread, s *kind.Section) error {
-	if !s.Whole {
-		if err := s.NS.Wake(t); err != nil {
-			return err
-		}
-		if err := s.Read(); err != nil {
-			return err
-		}
-	}
-	return r.env.ReadSysctls(t, s)
-}
-
 // wanted is what a topology wants, with the stamps that its namespaces get.
 func (r *run) wanted(t *topology.Topology) []plan.Object {
 	want := t.Objects()
 	for i, o := range want {
-		if n, ok := o.(kind.Namespace); ok {
-			n.Stamp = kind.NamespaceAlias(r.topology, r.cookie)
+		if n, ok := o.(kinds.Namespace); ok {
+			n.Stamp = object.NamespaceAlias(r.topology, r.cookie)
 			want[i] = n
 		}
 	}
 	return want
 }
 
-// complete adds to what the file wants what only the live host can tell: accept_ra of uplinks that would forget their routes when
-// IPv6 is forwarded.
+// complete adds to what the file wants what only the live host can tell.
 func (r *run) complete(want []plan.Object) []plan.Object {
 	if r.undoing {
 		return want
 	}
 	var more []plan.Object
 	for _, o := range want {
-		v, ok := o.(kind.Sysctl)
-		if ok && v.Name == kind.Forwarding6 && v.Value == "1" && r.env.Sections[v.NS] != nil {
-			more = append(more, r.env.Uplinks(r.env.Sections[v.NS])...)
+		if row := r.env.Of(o.Key()); row.Also != nil {
+			more = append(more, row.Also(r.env, o)...)
 		}
 	}
 	if len(more) == 0 {
@@ -289,7 +242,7 @@ func (r *run) close() {
 	r.env = nil
 }
 
-func closeAll(sections map[string]*kind.Section) {
+func closeAll(sections map[string]*object.Section) {
 	for _, s := range sections {
 		s.NS.Close()
 	}
@@ -301,7 +254,7 @@ func (r *run) plan() (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	return r.guard(r.compare(want)), nil
+	return r.guard(r.diff(want)), nil
 }
 
 func (r *run) warnOnce(text string) {

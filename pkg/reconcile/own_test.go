@@ -11,8 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
@@ -29,14 +30,15 @@ func adopt(o *reconcile.Options) { o.Adopt = true }
 
 func plainFile(t *testing.T) {
 	t.Helper()
-	if err := errors.Join(os.MkdirAll(netnsDir, 0o755), os.WriteFile(filepath.Join(netnsDir, "ns1"), nil, 0o444)); err != nil {
+	if err := errors.Join(os.MkdirAll(host.NetnsDir, 0o755),
+		os.WriteFile(filepath.Join(host.NetnsDir, "ns1"), nil, 0o444)); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // Whatever stands in the way without being ours is refused and left as it is, by diff as by apply.
 func TestRefusals(t *testing.T) {
-	group, other := fmt.Sprint(kind.Group("docker0")), fmt.Sprint(kind.Group("other"))
+	group, other := fmt.Sprint(object.Group("docker0")), fmt.Sprint(object.Group("other"))
 	const unstamped = "exists and is not ours: rename it, remove it, or use --adopt"
 	tests := []struct {
 		name  string
@@ -47,27 +49,33 @@ func TestRefusals(t *testing.T) {
 		final bool // not even --adopt takes it over
 	}{
 		{name: "a bridge without a stamp", make: commands("ip link add br0 type bridge"), clear: "ip link del br0",
-			key: kind.LinkKey("", "br0"), why: unstamped},
+			key: object.LinkKey("", "br0"), why: unstamped},
 		{name: "a link of another type", make: commands("ip link add br0 type veth peer name brx"), clear: "ip link del br0",
-			key: kind.LinkKey("", "br0"), why: unstamped, final: true},
+			key: object.LinkKey("", "br0"), why: unstamped, final: true},
 		{name: "the end of a cable", make: commands("ip link add br0.1 type veth peer name brx"), clear: "ip link del br0.1",
-			key: kind.LinkKey("", "br0.1"), why: unstamped, final: true},
-		{name: "another topology's stamp", make: commands("ip link add br0 type bridge", "ip link set br0 group "+other+" alias plumb:other//br0"),
-			clear: "ip link del br0", key: kind.LinkKey("", "br0"), why: "belongs to topology other", final: true},
-		{name: "our group and another topology's alias", make: commands("ip link add br0 type bridge", "ip link set br0 group "+group+" alias plumb:other//br0"),
-			clear: "ip link del br0", key: kind.LinkKey("", "br0"), why: "belongs to topology other", final: true},
-		{name: "our group and somebody's alias", make: commands("ip link add br0 type bridge", "ip link set br0 group "+group+" alias mine"),
-			clear: "ip link del br0", key: kind.LinkKey("", "br0"), why: unstamped},
+			key: object.LinkKey("", "br0.1"), why: unstamped, final: true},
+		{name: "another topology's stamp",
+			make:  commands("ip link add br0 type bridge", "ip link set br0 group "+other+" alias plumb:other//br0"),
+			clear: "ip link del br0", key: object.LinkKey("", "br0"), why: "belongs to topology other", final: true},
+		{name: "our group and another topology's alias",
+			make:  commands("ip link add br0 type bridge", "ip link set br0 group "+group+" alias plumb:other//br0"),
+			clear: "ip link del br0", key: object.LinkKey("", "br0"), why: "belongs to topology other", final: true},
+		{name: "our group and somebody's alias",
+			make:  commands("ip link add br0 type bridge", "ip link set br0 group "+group+" alias mine"),
+			clear: "ip link del br0", key: object.LinkKey("", "br0"), why: unstamped},
 		{name: "a namespace without a stamp", make: commands("ip netns add ns1"), clear: "ip netns del ns1",
-			key: kind.NamespaceKey("ns1"), why: unstamped},
-		{name: "another topology's namespace", make: commands("ip netns add ns1", "ip -n ns1 link set lo group "+other+" alias plumb:other@1"),
-			clear: "ip netns del ns1", key: kind.NamespaceKey("ns1"), why: "belongs to topology other", final: true},
-		{name: "another host's namespace", make: commands("ip netns add ns1", "ip -n ns1 link set lo group "+group+" alias plumb:docker0@1"),
-			clear: "ip netns del ns1", key: kind.NamespaceKey("ns1"), why: "of another host", final: true},
-		{name: "a plain file", make: func(t *testing.T, _ *lab) { plainFile(t) }, clear: "rm " + netnsDir + "/ns1",
-			key: kind.NamespaceKey("ns1"), why: "is no network namespace: remove it", final: true},
-		{name: "a symbolic link", make: commands("ip netns add x", "ln -s x "+netnsDir+"/ns1"), clear: "rm " + netnsDir + "/ns1\nip netns del x",
-			key: kind.NamespaceKey("ns1"), why: "ns1", final: true},
+			key: object.NamespaceKey("ns1"), why: unstamped},
+		{name: "another topology's namespace",
+			make:  commands("ip netns add ns1", "ip -n ns1 link set lo group "+other+" alias plumb:other@1"),
+			clear: "ip netns del ns1", key: object.NamespaceKey("ns1"), why: "belongs to topology other", final: true},
+		{name: "another host's namespace",
+			make:  commands("ip netns add ns1", "ip -n ns1 link set lo group "+group+" alias plumb:docker0@1"),
+			clear: "ip netns del ns1", key: object.NamespaceKey("ns1"), why: "of another host", final: true},
+		{name: "a plain file", make: func(t *testing.T, _ *lab) { plainFile(t) }, clear: "rm " + host.NetnsDir + "/ns1",
+			key: object.NamespaceKey("ns1"), why: "is no network namespace: remove it", final: true},
+		{name: "a symbolic link", make: commands("ip netns add x", "ln -s x "+host.NetnsDir+"/ns1"),
+			clear: "rm " + host.NetnsDir + "/ns1\nip netns del x",
+			key:   object.NamespaceKey("ns1"), why: "ns1", final: true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -122,7 +130,7 @@ func TestRefusedAtOnce(t *testing.T) {
 	before := l.settle()
 	report, err := l.tryApply(l.load(l.example("docker0.yaml")))
 	refused(t, err, "not ours")
-	for _, k := range []plan.Key{kind.NamespaceKey("ns1"), kind.LinkKey("", "br0"), kind.LinkKey("", "br0.1")} {
+	for _, k := range []plan.Key{object.NamespaceKey("ns1"), object.LinkKey("", "br0"), object.LinkKey("", "br0.1")} {
 		refusal(t, report.Plan, k, "not ours")
 	}
 	l.same("after the refusal", before, l.settle())
@@ -138,8 +146,10 @@ func TestAdopt(t *testing.T) {
 		name, make string
 		key        plan.Key
 	}{
-		{"a bridge", "ip link add br0 mtu 1400 type bridge stp_state 1\nip address add 10.9.9.9/24 dev br0", kind.LinkKey("", "br0")},
-		{"a namespace", "ip netns add ns1\nip -n ns1 address add 10.9.9.9/24 dev lo\nip netns exec ns1 sysctl -qw net.ipv4.ip_forward=1", kind.NamespaceKey("ns1")},
+		{"a bridge", "ip link add br0 mtu 1400 type bridge stp_state 1\nip address add 10.9.9.9/24 dev br0",
+			object.LinkKey("", "br0")},
+		{"a namespace", "ip netns add ns1\nip -n ns1 address add 10.9.9.9/24 dev lo\n" +
+			"ip netns exec ns1 sysctl -qw net.ipv4.ip_forward=1", object.NamespaceKey("ns1")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLab(t)
@@ -213,7 +223,8 @@ func TestLockHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = h.Apply(context.Background(), topo)
-	if !errors.Is(err, reconcile.ErrNotRun) || !strings.Contains(err.Error(), fmt.Sprintf("held by process %d", os.Getpid())) {
+	if !errors.Is(err, reconcile.ErrNotRun) ||
+		!strings.Contains(err.Error(), fmt.Sprintf("held by process %d", os.Getpid())) {
 		t.Errorf("the error is %v, want one of ErrNotRun that names the holder", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -269,7 +280,7 @@ func TestSTPOffInTopologyChange(t *testing.T) {
 		return docs[0][0]["linkinfo"].(map[string]any)["info_data"].(map[string]any)["ageing_time"]
 	}
 	before := ageing()
-	for deadline := time.Now().Add(20 * time.Second); ageing() == before; time.Sleep(aWhile) {
+	for deadline := time.Now().Add(20 * time.Second); ageing() == before; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the topology does not change")
 		}

@@ -6,6 +6,9 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 )
 
 // patience bounds each wait for a packet.
@@ -24,7 +27,7 @@ func (l *lab) tcp(from, to, addr string) string {
 
 func tcpSource(from, to, addr string) (source string, err error) {
 	var server *net.TCPListener
-	err = inside(to, func() error {
+	err = host.Inside(to, func() error {
 		var err error
 		server, err = net.ListenTCP("tcp", &net.TCPAddr{IP: net.ParseIP(addr)})
 		return err
@@ -34,7 +37,7 @@ func tcpSource(from, to, addr string) (source string, err error) {
 	}
 	defer server.Close() //nolint:errcheck // nothing is written to it
 	var client net.Conn
-	err = inside(from, func() error {
+	err = host.Inside(from, func() error {
 		var err error
 		client, err = net.DialTimeout("tcp", server.Addr().String(), patience)
 		return err
@@ -72,9 +75,13 @@ func say(from, to net.Conn) error {
 	return nil
 }
 
-// ping sends an ICMP echo from a namespace and waits for the answer.
+// ping sends an ICMP echo from a namespace and waits for the answer. It is sent once, so the kernel must be done with
+// the links: one whose carrier has come drops packets until that is told.
 func (l *lab) ping(from, addr string) {
 	l.Helper()
+	if err := snapshot.Quiet(); err != nil {
+		l.Error(err)
+	}
 	args := []string{"-n", "-c", "1", "-W", fmt.Sprint(int(patience.Seconds())), addr}
 	if from == "" {
 		l.sh("ping", args...)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
@@ -25,7 +26,7 @@ func TestRandomPairs(t *testing.T) {
 	start := number("TEST_SEED", 7000)
 	pairs := number("TEST_PAIRS", 200)
 	t.Logf("TEST_SEED=%d TEST_PAIRS=%d", start, pairs)
-	if pairs > parts && inParts(t) {
+	if pairs > host.Parts && host.InParts(t) {
 		return
 	}
 	var seeds []uint64
@@ -34,22 +35,24 @@ func TestRandomPairs(t *testing.T) {
 	}
 	vlans := filtersVLANs()
 	begin := time.Now()
-	for _, seed := range share(seeds) {
+	tried := 0
+	for _, seed := range host.Share(t, seeds) {
+		tried++
 		ok := t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { tryPair(t, newInventor(seed, vlans), seed) })
 		if !ok && os.Getenv("TEST_ALL") == "" {
 			t.Fatalf("TEST_SEED=%d TEST_PAIRS=1 runs this pair alone", seed)
 		}
 	}
-	t.Logf("%d pairs in %s", len(share(seeds)), time.Since(begin).Round(time.Second))
+	t.Logf("%d pairs in %s", tried, time.Since(begin).Round(time.Second))
 }
 
 // filtersVLANs says whether the kernel's bridges can: a seed stands for other topologies where they can't.
 func filtersVLANs() bool {
 	const name = "vlanprobe"
-	if run("ip", "link", "add", name, "type", "bridge", "vlan_filtering", "1") != nil {
+	if host.Run("ip", "link", "add", name, "type", "bridge", "vlan_filtering", "1") != nil {
 		return false
 	}
-	return run("ip", "link", "del", name) == nil
+	return host.Run("ip", "link", "del", name) == nil
 }
 
 func tryPair(t *testing.T, v inventor, seed uint64) {
@@ -65,7 +68,7 @@ func tryPair(t *testing.T, v inventor, seed uint64) {
 	l.inSync(b.Topology)
 	want := l.settle()
 	l.destroy(b.Name)
-	l.same("after destroy of B", l.base.text, l.settle())
+	l.same("after destroy of B", l.base.Text, l.settle())
 	l.apply(a.Topology)
 	l.inSync(a.Topology)
 	if v.oneIn(2) { // else B finds what the kernel has yet to do for A

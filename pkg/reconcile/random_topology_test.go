@@ -25,8 +25,8 @@ func (v inventor) oneIn(n int) bool { return v.IntN(n) == 0 }
 
 func choose[T any](v inventor, list ...T) T { return list[v.IntN(len(list))] }
 
-// object is a mapping of the file.
-type object = map[string]any
+// mapping is a mapping of the file.
+type mapping = map[string]any
 
 // room is a section in the making.
 type room struct {
@@ -40,14 +40,14 @@ type room struct {
 	own4    []string // addresses
 	own6    []string
 	small   map[string]bool // links with too small an MTU for IPv6
-	body    object
+	body    mapping
 }
 
-func (r *room) section(kind string) object {
+func (r *room) section(kind string) mapping {
 	if r.body[kind] == nil {
-		r.body[kind] = object{}
+		r.body[kind] = mapping{}
 	}
-	return r.body[kind].(object)
+	return r.body[kind].(mapping)
 }
 
 // topology is the text of a valid topology.
@@ -57,9 +57,11 @@ func (v inventor) topology(name string) string {
 	for range v.IntN(5) {
 		v.cable(choose(v, rooms...), choose(v, rooms...), segments)
 	}
+	v.tunnels(rooms)
+	v.macvlans(rooms)
 	doc := rooms[0].body
 	doc["name"] = name
-	namespaces := object{}
+	namespaces := mapping{}
 	for _, r := range rooms {
 		v.furnish(r)
 		if r.name != "" {
@@ -80,7 +82,7 @@ func (v inventor) rooms() []*room {
 		if name != "" && v.oneIn(3) {
 			continue
 		}
-		r := &room{name: name, number: i, body: object{}, small: make(map[string]bool)}
+		r := &room{name: name, number: i, body: mapping{}, small: make(map[string]bool)}
 		for _, e := range []string{"e0", "e1", "e2", "e.3", "e4", "e5", "e6", "e7"} {
 			r.free = append(r.free, fmt.Sprintf("%s%s", e, map[bool]string{true: "h"}[name == ""]))
 		}
@@ -95,8 +97,8 @@ func (v inventor) rooms() []*room {
 	return rooms
 }
 
-func (v inventor) bridge(r *room, name string) object {
-	b := object{}
+func (v inventor) bridge(r *room, name string) mapping {
+	b := mapping{}
 	if v.oneIn(6) {
 		b["stp"] = true
 	}
@@ -111,7 +113,7 @@ func (v inventor) bridge(r *room, name string) object {
 }
 
 // common gives a link an MTU and a MAC, or leaves them to be derived.
-func (v inventor) common(r *room, link object, name string) {
+func (v inventor) common(r *room, link mapping, name string) {
 	if v.oneIn(5) {
 		mtu := choose(v, 1000, 1400, 1500, 9000)
 		link["mtu"] = mtu
@@ -120,7 +122,7 @@ func (v inventor) common(r *room, link object, name string) {
 	v.mac(r, link)
 }
 
-func (v inventor) mac(r *room, link object) {
+func (v inventor) mac(r *room, link mapping) {
 	if v.oneIn(6) {
 		link["mac"] = fmt.Sprintf("02:00:00:%02x:00:%02x", r.number, v.IntN(256))
 	}
@@ -136,7 +138,7 @@ func (v inventor) take(r *room) string {
 
 // cable declares a cable in one of the forms that there are. It closes no loop of bridges.
 func (v inventor) cable(a, b *room, segments map[string]string) {
-	near := object{}
+	near := mapping{}
 	name := v.take(a)
 	a.section("interfaces")[name] = near
 	v.common(a, near, name)
@@ -170,7 +172,7 @@ func (v inventor) farEnd(a, b *room, master, far string, segments map[string]str
 	if v.oneIn(3) {
 		return
 	}
-	end := object{}
+	end := mapping{}
 	v.mac(b, end)
 	b.section("interfaces")[far] = end
 	if len(b.bridges) > 0 && v.oneIn(3) {
@@ -204,9 +206,9 @@ func join(segments map[string]string, a, b string, both bool) bool {
 func (v inventor) furnish(r *room) {
 	sysctls, plain := v.sysctls(r)
 	for _, name := range r.links {
-		link, ok := r.section("bridges")[name].(object)
+		link, ok := r.section("bridges")[name].(mapping)
 		if !ok {
-			if link, ok = r.section("interfaces")[name].(object); !ok {
+			if link, ok = r.section("interfaces")[name].(mapping); !ok {
 				continue
 			}
 		}
@@ -226,15 +228,97 @@ func (v inventor) furnish(r *room) {
 	if routes := v.routes(r, plain); len(routes) > 0 {
 		r.body["routes"] = routes
 	}
+	if v.oneIn(3) {
+		r.body["rules"] = v.rules()
+	}
 	if v.oneIn(4) && sysctls["net.ipv4.ip_forward"] != "0" {
 		r.body["nat"] = v.nat(r)
 	}
 }
 
+// tunnels adds VXLANs, whose ids are few: from one topology to the next they change hands.
+func (v inventor) tunnels(rooms []*room) {
+	taken := make(map[string]bool)
+	for _, r := range rooms {
+		for _, name := range []string{"t0", "t1", "t2"} {
+			tunnel := mapping{"id": 1 + v.IntN(4), "remote": choose(v, "192.0.2.1", "192.0.2.2", "2001:db8::1")}
+			underlay := r.name
+			if v.oneIn(4) {
+				tunnel["underlay"], underlay = "host", ""
+			}
+			claim := fmt.Sprint(underlay, tunnel["id"])
+			if taken[claim] || v.oneIn(2) {
+				continue
+			}
+			taken[claim] = true
+			if v.oneIn(4) {
+				tunnel["learning"], tunnel["ttl"] = false, 9
+			}
+			link := mapping{"vxlan": tunnel}
+			v.mac(r, link)
+			if len(r.bridges) > 0 && v.oneIn(3) {
+				link["master"] = choose(v, r.bridges...)
+			} else if v.oneIn(2) {
+				link["addresses"] = []any{fmt.Sprintf("10.15%d.%s.1/24", r.number, name[1:])}
+			}
+			r.section("interfaces")[name] = link
+		}
+	}
+}
+
+// macvlans are made on bridges of any section.
+func (v inventor) macvlans(rooms []*room) {
+	for _, r := range rooms {
+		below := choose(v, rooms...)
+		if len(below.bridges) == 0 || v.oneIn(2) {
+			continue
+		}
+		parent := choose(v, below.bridges...)
+		if below.section("bridges")[parent].(mapping)["stp"] != nil {
+			continue // it has no carrier for half a minute
+		}
+		switch {
+		case below == r:
+		case below.name == "":
+			parent = "host/" + parent
+		default:
+			parent = below.name + "/" + parent
+		}
+		of := choose(v, "macvlan", "macvtap")
+		link := mapping{of: mapping{"parent": parent, "mode": choose(v, "bridge", "private", "vepa")}}
+		if v.oneIn(2) {
+			link["addresses"] = []any{fmt.Sprintf("10.16%d.0.%d/24", r.number, 1+v.IntN(2))}
+		}
+		r.section("interfaces")["m0"] = link
+	}
+}
+
+// rules are for packets of the lab alone.
+func (v inventor) rules() (list []any) {
+	for priority := range 1 + v.IntN(4) {
+		rule := mapping{"priority": 100 + 10*priority, "from": fmt.Sprintf("10.%d.0.0/16", v.IntN(4))}
+		switch v.IntN(4) {
+		case 0:
+			rule["from"] = "fd00::/16"
+		case 1:
+			delete(rule, "from")
+			rule["fwmark"] = "0x1/0xff"
+		case 2:
+			rule["to"] = fmt.Sprintf("10.20%d.0.0/16", v.IntN(4))
+		}
+		if rule["action"] = choose(v, "prohibit", "blackhole"); v.oneIn(2) {
+			delete(rule, "action")
+			rule["table"] = choose(v, 100, 101)
+		}
+		list = append(list, rule)
+	}
+	return list
+}
+
 func (v inventor) nat(r *room) []any {
-	list := []any{object{"masquerade": fmt.Sprintf("10.%d.0.0/16", r.number)}}
+	list := []any{mapping{"masquerade": fmt.Sprintf("10.%d.0.0/16", r.number)}}
 	if len(r.links) > 0 && v.oneIn(2) {
-		list = append(list, object{"masquerade": fmt.Sprintf("10.%d.1.0/24", r.number), "out": choose(v, r.links...)})
+		list = append(list, mapping{"masquerade": fmt.Sprintf("10.%d.1.0/24", r.number), "out": choose(v, r.links...)})
 	}
 	return list
 }
@@ -244,7 +328,8 @@ func (v inventor) addresses(r *room, link string, plain bool) []any {
 	if v.oneIn(3) {
 		return nil
 	}
-	number := slices.Index([]string{"br0", "br1", "e0", "e1", "e2", "e.3", "e4", "e5", "e6", "e7"}, strings.TrimSuffix(link, "h"))
+	number := slices.Index([]string{"br0", "br1", "e0", "e1", "e2", "e.3", "e4", "e5", "e6", "e7"},
+		strings.TrimSuffix(link, "h"))
 	var list []any
 	for _, host := range v.Perm(6)[:v.IntN(5)] {
 		list = append(list, fmt.Sprintf("10.%d.%d.%d/24", r.number, number+100*(host%2), host+1))
@@ -269,13 +354,13 @@ func (v inventor) addresses(r *room, link string, plain bool) []any {
 func (v inventor) loopback(r *room) {
 	if v.oneIn(3) {
 		list := []any{fmt.Sprintf("10.255.0.%d/32", r.number+1), fmt.Sprintf("fd00:255::%d/128", r.number+1)}[v.IntN(2):]
-		r.section("interfaces")["lo"] = object{"addresses": list}
+		r.section("interfaces")["lo"] = mapping{"addresses": list}
 	}
 }
 
 // sysctls are a few that are there on every kernel. Plain says that none of them switches IPv6 off.
-func (v inventor) sysctls(r *room) (list object, plain bool) {
-	list, plain = object{}, true
+func (v inventor) sysctls(r *room) (list mapping, plain bool) {
+	list, plain = mapping{}, true
 	options := []struct {
 		key    string
 		values []string
@@ -311,15 +396,15 @@ func (v inventor) sysctls(r *room) (list object, plain bool) {
 
 // routes are of every form, each destination once.
 func (v inventor) routes(r *room, plain bool) []any {
-	list := make(map[string]object)
+	list := make(map[string]mapping)
 	for range v.IntN(5) {
-		route := object{"to": fmt.Sprintf("10.20%d.0.0/16", v.IntN(4))}
+		route := mapping{"to": fmt.Sprintf("10.20%d.0.0/16", v.IntN(4))}
 		v.way(route, r.four, r.own4, []string{"192.0.2.1"})
 		v.extras(route)
 		list[fmt.Sprint(route["to"], route["metric"], route["table"])] = route
 	}
 	for range v.IntN(3) {
-		route := object{"to": fmt.Sprintf("fd99:%d::/32", v.IntN(3))}
+		route := mapping{"to": fmt.Sprintf("fd99:%d::/32", v.IntN(3))}
 		if !plain {
 			break
 		}
@@ -334,7 +419,7 @@ func (v inventor) routes(r *room, plain bool) []any {
 	return routes
 }
 
-func (v inventor) extras(route object) {
+func (v inventor) extras(route mapping) {
 	if v.oneIn(4) {
 		route["metric"] = 7
 	}
@@ -347,7 +432,7 @@ func (v inventor) extras(route object) {
 }
 
 // way fills in where a route leads. Near are links with a neighbour in one of their networks.
-func (v inventor) way(route object, near, own, far []string) {
+func (v inventor) way(route mapping, near, own, far []string) {
 	if v.oneIn(5) || len(near) == 0 {
 		route["type"] = choose(v, "blackhole", "unreachable", "prohibit")
 		return
@@ -364,7 +449,7 @@ func (v inventor) way(route object, near, own, far []string) {
 	case form == 3:
 		route["via"], route["dev"], route["onlink"] = choose(v, far...), dev, true
 	case form == 4 && via != via2:
-		route["nexthops"] = []any{object{"via": via, "weight": 1 + v.IntN(3)}, object{"via": via2, "dev": dev2}}
+		route["nexthops"] = []any{mapping{"via": via, "weight": 1 + v.IntN(3)}, mapping{"via": via2, "dev": dev2}}
 	default:
 		route["via"] = via
 		if v.oneIn(2) && strings.HasPrefix(fmt.Sprint(route["to"]), "10.200") {

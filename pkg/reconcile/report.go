@@ -43,7 +43,8 @@ func also(err, more error) error {
 type Working struct {
 	// Done of Total steps have ended: of its plan, of what it found to be missing after that, or of the way back.
 	Done, Total int
-	// At is the step that it is at, or the first of several that are taken together. It has no changes while the kernel is read.
+	// At is the step that it is at, or the first of several that are taken together. It has no changes while the kernel
+	// is read.
 	At plan.Step
 	// Undoing says that the run is on the way back.
 	Undoing bool

@@ -14,7 +14,9 @@ import (
 // However many errors a run ends with, its own is one line, and wraps them all.
 func TestEnded(t *testing.T) {
 	var err error
-	for _, more := range []error{nil, errInterrupted, &fs.PathError{Op: "open", Path: "a", Err: unix.EIO}, errInterrupted} {
+	for _, more := range []error{
+		nil, errInterrupted, &fs.PathError{Op: "open", Path: "a", Err: unix.EIO}, errInterrupted,
+	} {
 		err = also(err, more)
 	}
 	err = ended(ErrRolledBack, err)
@@ -22,7 +24,8 @@ func TestEnded(t *testing.T) {
 		t.Errorf("the error is %q, want %q", got, want)
 	}
 	var path *fs.PathError
-	if !errors.Is(err, ErrRolledBack) || !errors.Is(err, errInterrupted) || !errors.Is(err, unix.EIO) || !errors.As(err, &path) {
+	if !errors.Is(err, ErrRolledBack) || !errors.Is(err, errInterrupted) || !errors.Is(err, unix.EIO) ||
+		!errors.As(err, &path) {
 		t.Errorf("%v does not wrap all of its causes", err)
 	}
 	if also(nil, nil) != nil {
@@ -40,8 +43,8 @@ func TestFailedStep(t *testing.T) {
 		}
 	}}}}
 	l := r.newLedger(b, false)
-	l.note(b[0], errors.Join(unix.EIO, unix.ENODEV))
-	l.note(b[1], nil)
+	l.note(0, errors.Join(unix.EIO, unix.ENODEV))
+	l.note(1, nil)
 	l.fail(b[1].Key(), errors.Join(unix.ENODEV, unix.EIO))
 	want := []string{"input/output error; no such device", "no such device; input/output error"}
 	if !slices.Equal(told, want) {

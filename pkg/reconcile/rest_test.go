@@ -9,8 +9,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // named opens a namespace by its name.
@@ -25,6 +26,14 @@ func (l *lab) named(name string) (n *kernel.Namespace) {
 	}
 	l.Cleanup(n.Close)
 	return n
+}
+
+// rest has all closed that is open of a namespace.
+func rest(n *kernel.Namespace) {
+	_ = kernel.OnThread(func(t kernel.Thread) error {
+		n.Use(t)
+		return nil
+	})
 }
 
 // lastDescriptor is the highest of this process.
@@ -44,24 +53,25 @@ func (l *lab) lastDescriptor() (last int) {
 	return last
 }
 
-// A namespace that rests is found again by its name, as long as that is its own: nothing is asked of another, nor is its
-// name taken away.
+// A namespace that rests is found again by its name, as long as that is its own: nothing is asked of another, nor is
+// its name taken away.
 func TestRest(t *testing.T) {
 	l := newLab(t)
 	l.script("ip netns add r0")
 	n := l.named("r0")
 	uses := func() map[string]error {
-		_, read := kind.ListLinks(n)
-		n.Rest()
+		_, read := object.ListLinks(n)
+		rest(n)
 		_, fd := n.FD()
-		n.Rest()
+		rest(n)
 		_, nft := n.NFTUntouched()
-		n.Rest()
-		return map[string]error{"read": read, "descriptor": fd, "nftables": nft, "inside": n.Inside(func() error { return nil })}
+		rest(n)
+		inside := n.Inside(func() error { return nil })
+		return map[string]error{"read": read, "descriptor": fd, "nftables": nft, "inside": inside}
 	}
 	expect := func(when string, want error) {
 		t.Helper()
-		n.Rest()
+		rest(n)
 		for use, err := range uses() {
 			if !errors.Is(err, want) {
 				t.Errorf("%s: %s: %v, want %v", when, use, err, want)
@@ -69,12 +79,12 @@ func TestRest(t *testing.T) {
 		}
 	}
 	expect("at rest", nil)
-	n.Rest()
+	rest(n)
 	l.script("ip netns del r0")
 	expect("when it is gone", fs.ErrNotExist)
 	l.script("ip netns add r0")
 	expect("when another has the name", kernel.ErrOther)
-	if err := kernel.OnThread(n.Delete); !errors.Is(err, kernel.ErrOther) {
+	if err := n.Delete(); !errors.Is(err, kernel.ErrOther) {
 		t.Errorf("delete when another has the name: %v, want %v", err, kernel.ErrOther)
 	}
 	l.script("ip netns del r0") // which is still there
@@ -103,7 +113,7 @@ func TestAgain(t *testing.T) {
 	if err := look("r1"); err != nil || again == n || again.Name != "r1" {
 		t.Errorf("by another name it is the same, or the error is %v", err)
 	}
-	n.Rest()
+	rest(n)
 	if err := look("r0"); err != nil || again == n || again.Cookie() != n.Cookie() {
 		t.Errorf("at rest it was not opened anew, or the error is %v", err)
 	}
@@ -124,7 +134,7 @@ func TestRestWithoutDescriptors(t *testing.T) {
 	l := newLab(t)
 	l.script("ip netns add r0")
 	n := l.named("r0")
-	n.Rest()
+	rest(n)
 	err := kernel.OnThread(func(t kernel.Thread) error {
 		var before unix.Rlimit
 		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
@@ -135,7 +145,8 @@ func TestRestWithoutDescriptors(t *testing.T) {
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
 			return err
 		}
-		err := n.Wake(t)
+		n.Use(t)
+		_, err := n.FD()
 		return errors.Join(err, unix.Setrlimit(unix.RLIMIT_NOFILE, &before))
 	})
 	if !errors.Is(err, unix.EMFILE) || errors.Is(err, kernel.ErrGone) {
@@ -181,7 +192,7 @@ namespaces:
 `))
 	topo := l.load("{name: gone, namespaces: {n1: {}, n2: {}}}")
 	report, err := l.tryApply(topo, through(at(1, func(_ kernel.Write, write func() error) error {
-		return errors.Join(run("ip", "netns", "del", "n2"), write())
+		return errors.Join(host.Run("ip", "netns", "del", "n2"), write())
 	})))
 	if err != nil {
 		t.Errorf("%v\n%s", err, outcomes(report))

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // fail ends an apply that could not be carried through: it goes back to what was there, unless told to keep what was
 // done.
-func (r *run) fail(cause error, start lists, before *record) error {
+func (r *run) fail(cause error, start lists, before *object.Record) error {
 	if r.keeps(cause) {
 		return ended(ErrPartial, cause)
 	}
@@ -36,8 +36,8 @@ func (r *run) fail(cause error, start lists, before *record) error {
 	return ended(ErrRolledBack, cause)
 }
 
-// keeps says whether what was done stays. With a confirmation to come, an interruption may be the end of the session that
-// would have given it.
+// keeps says whether what was done stays. With a confirmation to come, an interruption may be the end of the session
+// that would have given it.
 func (r *run) keeps(cause error) bool {
 	switch {
 	case errors.Is(cause, errStopped):
@@ -53,25 +53,25 @@ var errNotBack = errors.New("not all went back")
 
 // rollBack is a plan like any other: from what is there now to what was there at the start. It returns what it could
 // not do.
-func (r *run) rollBack(start lists, before *record) (rest plan.Plan, err error) {
+func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err error) {
 	r.undoing, r.ctx = true, context.WithoutCancel(r.ctx)
 	outcomes := r.report.Outcomes
 	defer func() { r.report.Outcomes = outcomes }()
 	rest = inverse(outcomes) // until the kernel has told
-	want := r.before(start.in(nil), before)
-	r.record.recall(before, r.topology)
+	want := r.before(start.all(), before)
+	r.record.Recall(before, r.topology)
 	for range rounds {
 		if _, err := r.observe(want, nil); err != nil {
 			return rest, err
 		}
-		if rest = r.diff(want, r.lists.in(nil)); len(rest.Steps) == 0 {
+		if rest = r.diff(want); len(rest.Steps) == 0 {
 			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
-			return rest, r.record.save(r.Seam)
+			return rest, r.record.Save(r.Seam)
 		}
 		// Should the process die on the way, the record must know what it was about to do; but the way back is worth
 		// trying without.
 		err = r.prepare(rest, nil)
-		_, failed := r.execute(rest.Steps, true, true)
+		failed := r.execute(rest.Steps, true, true)
 		if err = errors.Join(err, failed); errors.Is(err, errStopped) {
 			return rest, err
 		}
@@ -79,7 +79,7 @@ func (r *run) rollBack(start lists, before *record) (rest plan.Plan, err error) 
 	if _, err := r.observe(want, nil); err != nil {
 		return rest, err
 	}
-	return r.diff(want, r.lists.in(nil)), nil
+	return r.diff(want), nil
 }
 
 // inverse names what is to be undone of what a run did or tried, the last first.
@@ -102,7 +102,7 @@ func inverse(outcomes []plan.Outcome) plan.Plan {
 }
 
 // before makes of what was found what is wanted back.
-func (r *run) before(start []plan.Have, before *record) []plan.Object {
+func (r *run) before(start []plan.Have, before *object.Record) []plan.Object {
 	adopted := make(map[plan.Key]bool)
 	for _, s := range r.report.Plan.Steps {
 		adopted[s.Key()] = s.Action == plan.Adopt
@@ -113,64 +113,18 @@ func (r *run) before(start []plan.Have, before *record) []plan.Object {
 		if h.Class == plan.Foreign && !adopted[k] {
 			continue
 		}
-		switch v := h.Object.(type) {
-		case kind.Namespace:
-			if v.Leftover {
+		row := r.env.Of(k)
+		if c := before.At(k); row.Claim != nil && (c == nil || c.Wants[r.topology] == "") {
+			continue // what the topology had not claimed goes back to its original, and the claim with it
+		}
+		if row.Undo != nil {
+			back, ok := row.Undo(h)
+			if !ok {
 				continue
 			}
-		case kind.Address:
-			if h.Class == plan.Loose {
-				continue // its lifetime is its owner's business
-			}
-		case kind.Sysctl:
-			// What the topology had not claimed goes back to its original, and the claim with it.
-			if c := before.claim(k); c == nil || c.Wants[r.topology] == "" {
-				continue
-			}
-		case kind.NAT:
-			if !v.Subnet.IsValid() {
-				continue // a rule made by hand, whose words alone are known
-			}
-			h.Object = v.Declared()
+			h.Object = back
 		}
 		want = append(want, h.Object)
 	}
 	return want
-}
-
-// recall adds what an earlier record knew of the topology's, and this one forgot.
-func (r *record) recall(before *record, topology string) {
-	setList(&r.Held, topology, slices.Concat(r.Held[topology], before.Held[topology]))
-	for _, c := range before.clone().Claims {
-		was, mine := c.Wants[topology]
-		switch now := r.claim(c.Key); {
-		case now == nil:
-			r.Claims = append(r.Claims, c)
-		case mine:
-			now.Wants[topology] = was
-		}
-	}
-}
-
-// clone is a copy that later changes don't reach.
-func (r *record) clone() *record {
-	c := *r
-	c.Pending, c.Held = cloneLists(r.Pending), cloneLists(r.Held)
-	c.Claims = slices.Clone(r.Claims)
-	for i, e := range c.Claims {
-		wants := make(map[string]string, len(e.Wants))
-		for t, v := range e.Wants {
-			wants[t] = v
-		}
-		c.Claims[i].Wants = wants
-	}
-	return &c
-}
-
-func cloneLists(m map[string][]plan.Key) map[string][]plan.Key {
-	c := make(map[string][]plan.Key, len(m))
-	for t, keys := range m {
-		c[t] = slices.Clone(keys)
-	}
-	return c
 }

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
@@ -56,7 +59,8 @@ func passages(l *lab) []passage {
 		"        port-name: br0.1\n", "        port-name: br0.2\n        mtu: 1400\n",
 		"    routes:\n", "    routes:\n      - {to: 10.6.0.0/16, via: 192.168.10.1, metric: 5}\n",
 		`  - {masquerade: "fd00:10::/64"}`, "  - {masquerade: 10.7.0.0/24}",
-		"nat:\n", "  ns2:\n    bridges: {sw0: {addresses: [10.1.1.1/24]}}\n    interfaces: {up: {peer: ns1/down}}\n    sysctls: {net.ipv4.conf.all.log_martians: 1}\nnat:\n",
+		"nat:\n", "  ns2:\n    bridges: {sw0: {addresses: [10.1.1.1/24]}}\n    interfaces: {up: {peer: ns1/down}}\n"+
+			"    sysctls: {net.ipv4.conf.all.log_martians: 1}\nnat:\n",
 	).Replace(text)
 	small, big := l.load(text), l.load(changed)
 	return []passage{{"from nothing", nil, small}, {"there", small, big}, {"back", big, small}}
@@ -84,38 +88,49 @@ func (p passage) reset(l *lab) {
 
 // Whichever write of an apply fails, all is as before; and nothing keeps the next apply from succeeding.
 func TestRollback(t *testing.T) {
-	if inParts(t) {
+	if host.InParts(t) {
 		return
 	}
-	for how, fault := range faults {
-		for _, i := range share([]int{0, 1, 2}) {
-			t.Run(fmt.Sprint(how, " ", i), func(t *testing.T) {
-				l := newLab(t)
-				l.foreign()
-				l.uplink()
-				p := passages(l)[i]
-				before, writes := p.begin(l)
-				t.Logf("%s: %d writes", p.name, writes)
-				for k := int64(1); k <= writes && !t.Failed(); k++ {
-					what := ""
-					report, err := l.tryApply(p.to, through(at(k, func(w kernel.Write, write func() error) error {
-						what = w.String()
-						return fault(w, write)
-					})))
-					if !errors.Is(err, reconcile.ErrRolledBack) || !errors.Is(err, errInjected) {
-						t.Errorf("write %d (%s) fails: the error is %v, want ErrRolledBack\n%s", k, what, err, outcomes(report))
-					}
-					l.restored(fmt.Sprintf("%s: write %d (%s) failed, and then", p.name, k, what), before)
-					l.results(report)
-					if p.from != nil {
-						l.converged(p.from)
-					}
-				}
-				l.apply(p.to)
-				l.converged(p.to)
-			})
+	type test struct {
+		how string
+		i   int
+	}
+	var tests []test
+	for _, how := range slices.Sorted(maps.Keys(faults)) {
+		for i := range 3 {
+			tests = append(tests, test{how, i})
 		}
 	}
+	for _, c := range host.Share(t, tests) {
+		t.Run(fmt.Sprint(c.how, " ", c.i), func(t *testing.T) {
+			l := newLab(t)
+			l.foreign()
+			l.uplink()
+			passages(l)[c.i].rollsBack(t, l, faults[c.how])
+		})
+	}
+}
+
+func (p passage) rollsBack(t *testing.T, l *lab, fault func(kernel.Write, func() error) error) {
+	before, writes := p.begin(l)
+	t.Logf("%s: %d writes", p.name, writes)
+	for k := int64(1); k <= writes && !t.Failed(); k++ {
+		what := ""
+		report, err := l.tryApply(p.to, through(at(k, func(w kernel.Write, write func() error) error {
+			what = w.String()
+			return fault(w, write)
+		})))
+		if !errors.Is(err, reconcile.ErrRolledBack) || !errors.Is(err, errInjected) {
+			t.Errorf("write %d (%s) fails: the error is %v, want ErrRolledBack\n%s", k, what, err, outcomes(report))
+		}
+		l.restored(fmt.Sprintf("%s: write %d (%s) failed, and then", p.name, k, what), before)
+		l.results(report)
+		if p.from != nil {
+			l.converged(p.from)
+		}
+	}
+	l.apply(p.to)
+	l.converged(p.to)
 }
 
 // results says that after a rollback no step is told to be done.
@@ -247,7 +262,8 @@ func TestRollbackFails(t *testing.T) {
 		if !errors.Is(err, reconcile.ErrRollback) && !errors.Is(err, reconcile.ErrRolledBack) {
 			t.Errorf("all fails from write %d on: the error is %v, want ErrRollback\n%s", k, err, outcomes(report))
 		}
-		if errors.Is(err, reconcile.ErrRollback) && !strings.Contains(err.Error(), "left: ") && !strings.Contains(err.Error(), "then write host record: ") {
+		if errors.Is(err, reconcile.ErrRollback) && !strings.Contains(err.Error(), "left: ") &&
+			!strings.Contains(err.Error(), "then write host record: ") {
 			t.Errorf("the error does not say what is left: %v", err)
 		}
 		l.apply(p.to)
@@ -276,7 +292,8 @@ func TestRollbackBlind(t *testing.T) {
 	if !errors.Is(err, reconcile.ErrRollback) || !errors.Is(err, unix.EMFILE) {
 		t.Errorf("the error is %v, want ErrRollback because no file can be opened", err)
 	}
-	const want = "left: delete nat masquerade 192.168.10.0/24, delete route ns1 default, delete address ns1/eth0 192.168.10.11/24, "
+	const want = "left: delete nat masquerade 192.168.10.0/24, delete route ns1 default, " +
+		"delete address ns1/eth0 192.168.10.11/24, "
 	if err != nil && !strings.Contains(err.Error(), want) {
 		t.Errorf("the error does not say what was done: %v", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
 )
 
 // plumb builds the command.
@@ -18,7 +20,7 @@ func plumb(t *testing.T) string {
 		t.Skip("go is not installed")
 	}
 	path := filepath.Join(t.TempDir(), "plumb")
-	if err := run("go", "build", "-o", path, "../../cmd/plumb"); err != nil {
+	if err := host.Run("go", "build", "-o", path, "../../cmd/plumb"); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -1,7 +1,7 @@
 package reconcile
 
 import (
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -18,14 +18,14 @@ func (s sections) count(all int) int {
 	return len(s)
 }
 
-// touchedBy tells in which sections steps can have changed anything: where their objects are, and where the other ends
-// of cables are. What ends with a namespace may be anywhere.
+// touchedBy tells in which sections steps can have changed anything: where their objects are, what these are made
+// from, and where the other ends of cables are. What ends with a namespace may be anywhere.
 func touchedBy(steps []plan.Step) sections {
 	touched := make(sections)
 	for _, s := range steps {
 		for _, c := range s.Changes {
 			k := c.Key()
-			if k.Kind == kind.KindNamespace {
+			if k.Kind == object.KindNamespace {
 				if s.Action != plan.Create {
 					return nil
 				}
@@ -33,6 +33,9 @@ func touchedBy(steps []plan.Step) sections {
 			}
 			touched[k.NS] = true
 			for _, o := range []plan.Object{c.Old, c.New} {
+				if laid, ok := o.(object.Laid); ok {
+					touched[laid.Underlay()] = true
+				}
 				if p, ok := o.(plan.Paired); ok {
 					if far, ok := p.Pair(); ok {
 						touched[far.NS] = true
@@ -42,18 +45,4 @@ func touchedBy(steps []plan.Step) sections {
 		}
 	}
 	return touched
-}
-
-// but leaves out others. Of all it leaves out none.
-func (s sections) but(others sections) sections {
-	if s == nil {
-		return nil
-	}
-	rest := make(sections, len(s))
-	for name := range s {
-		if !others[name] {
-			rest[name] = true
-		}
-	}
-	return rest
 }

@@ -6,15 +6,16 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // What a step can have changed is read again: also at the other end of a cable, and everywhere when a namespace goes.
 func TestTouchedBy(t *testing.T) {
-	address := kind.Address{NS: "ns1", Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.1/24")}
-	link := kind.Link{NS: "ns1", Name: "eth0", Peer: "ns2/eth0"}
-	namespace := kind.Namespace{Name: "ns3"}
+	address := kinds.Address{NS: "ns1", Dev: "eth0", Prefix: netip.MustParsePrefix("10.0.0.1/24")}
+	link := link.Link{NS: "ns1", Name: "eth0", Peer: "ns2/eth0"}
+	namespace := kinds.Namespace{Name: "ns3"}
 	step := func(action plan.Action, c plan.Change) plan.Step {
 		return plan.Step{Action: action, Changes: []plan.Change{c}}
 	}

@@ -46,8 +46,8 @@ func TestWarnOutNamesNoInterface(t *testing.T) {
 	}
 }
 
-// TestWarnForwardDropped tells of other tools' chains that drop what shall be forwarded, each for its family only, with a
-// rule for a remedy that nft takes.
+// TestWarnForwardDropped tells of other tools' chains that drop what shall be forwarded, each for its family only,
+// with a rule for a remedy that nft takes.
 func TestWarnForwardDropped(t *testing.T) {
 	l := newLab(t)
 	l.script(`
@@ -59,7 +59,8 @@ func TestWarnForwardDropped(t *testing.T) {
 	`)
 	l.fixture(func() { l.script("nft delete table ip filter\nnft delete table inet fw") })
 	l.diff(l.load(natOut))
-	l.warned("table ip filter, chain FORWARD", "192.168.10.0/24", "nft insert rule ip filter FORWARD ip saddr 192.168.10.0/24 accept")
+	l.warned("table ip filter, chain FORWARD", "192.168.10.0/24",
+		"nft insert rule ip filter FORWARD ip saddr 192.168.10.0/24 accept")
 	for _, w := range l.warnings {
 		if strings.Contains(w, "fd00:10::") || strings.Contains(w, "inet fw") {
 			t.Errorf("a warning without cause: %s", w)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
@@ -27,7 +27,8 @@ func benchFile(n int) []byte {
 	b.WriteString("namespaces:\n")
 	for i := range hosts {
 		bridge, host := i/perBridge, i%perBridge
-		fmt.Fprintf(&b, "  h%d:\n    interfaces:\n      eth0: {bridge: br%d, addresses: [10.%d.%d.%d/16]}\n", i, bridge, bridge, 1+host/250, 1+host%250)
+		fmt.Fprintf(&b, "  h%d:\n    interfaces:\n      eth0: {bridge: br%d, addresses: [10.%d.%d.%d/16]}\n",
+			i, bridge, bridge, 1+host/250, 1+host%250)
 		fmt.Fprintf(&b, "    routes:\n      - {to: default, via: 10.%d.0.1}\n", bridge)
 	}
 	return []byte(b.String())
@@ -102,7 +103,7 @@ func BenchmarkPrint(b *testing.B) {
 
 func benchOptions() plan.Options {
 	o := plan.Options{Gone: "no longer in the file"}
-	for _, k := range kind.Table() {
+	for _, k := range kinds.Table() {
 		o.Kinds = append(o.Kinds, k.Name)
 		if k.Last {
 			o.Last = append(o.Last, k.Name)
@@ -116,12 +117,7 @@ func standing(want []plan.Object) []plan.Have {
 	have := make([]plan.Have, len(want))
 	for i, o := range want {
 		switch v := o.(type) {
-		case kind.Link:
-			v.VLANFiltering = plan.Some(v.VLANFiltering.V)
-			v.STP = plan.Some(v.STP.V)
-			v.Snooping = plan.Some(v.Snooping.V)
-			o = v
-		case kind.Namespace:
+		case kinds.Namespace:
 			v.Forwarding4, v.Forwarding6 = plan.Some(v.Forwarding4.V), plan.Some(v.Forwarding6.V)
 			o = v
 		}
@@ -134,7 +130,7 @@ func standing(want []plan.Object) []plan.Have {
 func withoutAnAddress(have []plan.Have) []plan.Have {
 	last := 0
 	for i, h := range have {
-		if _, ok := h.Object.(kind.Address); ok {
+		if _, ok := h.Object.(kinds.Address); ok {
 			last = i
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	links "github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -30,24 +32,26 @@ bridges:
 		{"br0", "02:00:00:00:00:01", 1400, true, false},
 		{"br1", "02:00:00:00:00:02", 1450, true, false},
 		{"br2", "02:00:00:00:00:03", 1300, true, false},
-		{"br3", kind.DerivedMAC("lab", "", "br3").String(), 1350, false, true},
-		{"br4", kind.DerivedMAC("lab", "", "br4").String(), 1500, false, false},
-		{"br5", kind.DerivedMAC("lab", "", "br5").String(), 1500, false, false},
+		{"br3", object.DerivedMAC("lab", "", "br3").String(), 1350, false, true},
+		{"br4", object.DerivedMAC("lab", "", "br4").String(), 1500, false, false},
+		{"br5", object.DerivedMAC("lab", "", "br5").String(), 1500, false, false},
 	}
 	for _, w := range want {
-		l := object[kind.Link](t, topo, kind.LinkKey("", w.name))
-		if l.MTU != w.mtu || l.STP != plan.Some(w.stp) || l.VLANFiltering != plan.Some(w.vlan) || l.MAC.String() != w.mac {
+		l := objectOf[links.Link](t, topo, object.LinkKey("", w.name))
+		bridge := links.Bridge{STP: w.stp, VLANFiltering: w.vlan, Snooping: true}
+		if l.MTU != w.mtu || l.Spec != bridge || l.MAC.String() != w.mac {
 			t.Errorf("%+v, want %+v", l, w)
 		}
 	}
 	// br0 is on line 4, and what is merged from it does not move br1.
-	if at, _ := topo.Source(kind.LinkKey("", "br1")); at != (plan.Source{File: "topology.yaml", Line: 5, Column: 3}) {
+	if at, _ := topo.Source(object.LinkKey("", "br1")); at != (plan.Source{File: "topology.yaml", Line: 5, Column: 3}) {
 		t.Error(at)
 	}
 }
 
 func TestEmptySections(t *testing.T) {
-	topo := load(t, "name: lab\nbridges:\nroutes:\nnat: ~\nsysctls: null\nnamespaces:\n  ns1:\n  ns2:\n    bridges:\n      sw0:\n")
+	topo := load(t, "name: lab\nbridges:\nroutes:\nnat: ~\nsysctls: null\n"+
+		"namespaces:\n  ns1:\n  ns2:\n    bridges:\n      sw0:\n")
 	equal(t, keys(topo.Objects()), []string{"namespace ns1", "namespace ns2", "ns2 link sw0"})
 }
 
@@ -79,7 +83,7 @@ sysctls: {net.core.somaxconn: 0x10, net.core.rmem_max: 1_000, net.ipv4.x: yes}
 		"sysctl net.core.rmem_max", "sysctl net.core.somaxconn", "sysctl net.ipv4.x", "link no",
 		"namespace 1e3", "1e3 link 010", "namespace 2001-01-01", "namespace true",
 	})
-	if v := object[kind.Sysctl](t, topo, kind.SysctlKey("", "net.core.somaxconn")).Value; v != "0x10" {
+	if v := objectOf[kinds.Sysctl](t, topo, object.SysctlKey("", "net.core.somaxconn")).Value; v != "0x10" {
 		t.Error(v)
 	}
 }
@@ -113,13 +117,15 @@ func TestHostile(t *testing.T) {
 		"merges":   {merges, "when its aliases are written out"},
 		"wide":     {wide.String(), "when its aliases are written out"},
 		"defaults": {defaults, "more than 1000000 objects"},
-		"deep":     {"name: lab\nnat: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000), "must be a mapping, not a list"},
+		"deep": {
+			"name: lab\nnat: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000), "must be a mapping, not a list",
+		},
 		"deeper":   {strings.Repeat("[", 100_000), "not valid YAML"},
 		"self":     {"&a [*a]", "must be a mapping, not a list"},
 		"self key": {"name: lab\nbridges: &a {*a : *a}", "a key must be a word"},
 		"merge":    {"&a {name: lab, <<: [*a, *a]}", "contains itself"},
 		"quoted":   {`{name: lab, x-a: &a {"<<": foo}, bridges: {br0: {<<: *a}}}`, `unknown key "<<" in bridge br0`},
-		"large":    {strings.Repeat("#", maxSize+1), "larger than 16 MiB"},
+		"large":    {strings.Repeat("#", 16<<20+1), "larger than 16 MiB"},
 		"nul":      {"name: lab\x00", "control characters"},
 		"utf-16":   {"\xff\xfen\x00", "not UTF-8"},
 	} {
@@ -149,33 +155,22 @@ func TestSysctlNames(t *testing.T) {
 		"net/ipv4/conf/..a/rp_filter":     "net.ipv4.conf.//a.rp_filter",
 		"net.ipv4.conf.default.rp_filter": "net.ipv4.conf.default.rp_filter",
 	} {
-		got, err := sysctlName(in)
-		if err != nil || got != want {
+		var got kinds.SysctlName
+		if err := got.Parse("", in); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v, want %q", in, got, err, want)
 		}
-		if path := kind.SysctlPath(got); !strings.HasPrefix(path, "net/") || strings.Contains("/"+path+"/", "/../") {
+		if path := object.SysctlPath(string(got)); !strings.HasPrefix(path, "net/") || strings.Contains("/"+path+"/", "/../") {
 			t.Errorf("%s leads to %s", in, path)
 		}
 	}
 }
 
 func TestSysctlValue(t *testing.T) {
-	topo := load(t, "name: lab\nsysctls:\n  net.ipv4.tcp_rmem: \"4096\\t131072 \\t 6291456\"\n  net.ipv4.tcp_wmem: |\n    1 2  3\n")
+	topo := load(t, "name: lab\nsysctls:\n  net.ipv4.tcp_rmem: \"4096\\t131072 \\t 6291456\"\n"+
+		"  net.ipv4.tcp_wmem: |\n    1 2  3\n")
 	for name, want := range map[string]string{"net.ipv4.tcp_rmem": "4096 131072 6291456", "net.ipv4.tcp_wmem": "1 2 3"} {
-		if got := object[kind.Sysctl](t, topo, kind.SysctlKey("", name)).Value; got != want {
+		if got := objectOf[kinds.Sysctl](t, topo, object.SysctlKey("", name)).Value; got != want {
 			t.Errorf("%s: %q", name, got)
-		}
-	}
-}
-
-func TestNearest(t *testing.T) {
-	known := []string{"addresses", "bridge", "peer", "mtu", "mac", "port-name", "br0", "br1"}
-	for word, want := range map[string]string{
-		"adresses": "addresses", "address": "addresses", "brigde": "bridge", "mut": "mtu", "br2": "br0", "portname": "port-name",
-		"gateway": "", "x": "", "": "", "master": "",
-	} {
-		if got, _ := nearest(word, known); got != want {
-			t.Errorf("%q: %q, want %q", word, got, want)
 		}
 	}
 }
@@ -188,7 +183,7 @@ name: lab
 bridges: {br0: {}}
 namespaces: {a: {interfaces: {eth0: {<<: *host}}}}
 `)
-	if l := object[kind.Link](t, topo, kind.LinkKey("a", "eth0")); l.MTU != 1400 {
+	if l := objectOf[links.Link](t, topo, object.LinkKey("a", "eth0")); l.MTU != 1400 {
 		t.Errorf("%+v", l)
 	}
 	_, problems := Load(Input{Name: "t.yaml", Data: []byte("name: lab\nnamespaces: {a: {x-host: {}}}\n")})

@@ -1,8 +1,8 @@
 // Package topology reads topology files: strict YAML with positions, defaults, checks, and the objects that they
 // declare. It is pure: it takes bytes and gives values, and touches neither files nor the kernel.
 //
-// [Load] goes in three steps, each in files of its own. Decoding (node.go and a file for each kind of section) turns
-// YAML into a [Node] and knows one value at a time. Checking (check*.go, cable.go) knows the whole topology: names,
-// references, cables, subnets. Expanding (expand*.go) turns what was found sound into objects, with every default
-// filled in. To add a key, add its line to the table of its section, its check, and its place in the expansion.
+// What a file may hold follows from the table of kinds: each has an [object.Form], which says where it stands, and has
+// a struct that is tagged for package file, its checks and its expansion to objects. [Load] decodes a document by the
+// forms, lets each enter in the [object.Sense] of its section what others need to know of it, checks, and expands what
+// was found sound.
 package topology

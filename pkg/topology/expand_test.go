@@ -6,29 +6,32 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	"github.com/plumbnet/plumb/pkg/kinds"
+	links "github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 func TestLinkDefaults(t *testing.T) {
 	topo := load(t, "name: lab\nbridges: {br0: {}}\nnamespaces: {ns1: {interfaces: {eth0: {bridge: br0}}}}\n")
-	port := kind.DerivedName("lab", "ns1", "eth0")
-	link := func(ns, name string) kind.Link {
-		mac := kind.DerivedMAC("lab", ns, name)
-		return kind.Link{
-			NS: ns, Name: name, Ifname: name, Type: kind.Veth, Up: true, MTU: 1500, MAC: mac, LinkLocal: plan.Some(mac.LinkLocal()),
-			Group: kind.Group("lab"), Alias: kind.Alias("lab", ns, name), Promote: true,
+	port := object.DerivedName("lab", "ns1", "eth0")
+	link := func(ns, name string) links.Link {
+		mac := object.DerivedMAC("lab", ns, name)
+		return links.Link{
+			NS: ns, Name: name, Ifname: name, Type: links.TypeVeth, Up: true, MTU: 1500, MAC: mac,
+			LinkLocal: plan.Some(mac.LinkLocal()),
+			Group:     object.Group("lab"), Alias: object.Alias("lab", ns, name), Promote: true, Spec: links.Veth{},
 		}
 	}
 	br0 := link("", "br0")
-	br0.Type, br0.STP, br0.VLANFiltering, br0.Snooping = kind.Bridge, plan.Some(false), plan.Some(false), plan.Some(true)
+	br0.Type, br0.Spec = links.TypeBridge, links.Bridge{Snooping: true}
 	eth0 := link("ns1", "eth0")
-	eth0.Peer = port
+	eth0.Peer = object.Ref(port)
 	end := link("", port)
-	end.Peer, end.Master = "ns1/eth0", "br0"
+	end.Peer, end.Master, end.Port = "ns1/eth0", "br0", links.BridgePort{}
 	equal(t, topo.Objects(), []plan.Object{
 		br0, end,
-		kind.Namespace{Name: "ns1", LoUp: true, Forwarding4: plan.Some(false), Forwarding6: plan.Some(false)},
+		kinds.Namespace{Name: "ns1", LoUp: true, Forwarding4: plan.Some(false), Forwarding6: plan.Some(false)},
 		eth0,
 	})
 }
@@ -51,7 +54,7 @@ namespaces:
 `)
 	for key, want := range map[string]string{
 		"br0":     "Bridge  mtu 1279 02:00:00:00:00:01 invalid IP",
-		"veth7":   "ns1/e0 br0 mtu 9000 " + kind.DerivedMAC("lab", "", "veth7").String(),
+		"veth7":   "ns1/e0 br0 mtu 9000 " + object.DerivedMAC("lab", "", "veth7").String(),
 		"ns1/e0":  "veth7  mtu 9000 02:00:00:00:00:02 fe80::ff:fe00:2",
 		"veth8":   "ns1/e1  mtu 1500",
 		"ns1/e1":  "veth8 sw0 mtu 1500",
@@ -59,9 +62,9 @@ namespaces:
 		"ns2/up":  "ns1/e2 sw1 mtu 1500",
 		"ns1/sw0": "Bridge  mtu 1500",
 	} {
-		l := object[kind.Link](t, topo, kind.ParsePlace(key))
+		l := objectOf[links.Link](t, topo, object.ParsePlace(key))
 		peer := l.Peer
-		if l.Type == kind.Bridge {
+		if l.Type == links.TypeBridge {
 			peer = "Bridge"
 		}
 		got := fmt.Sprintf("%s %s mtu %d %s %s", peer, l.Master, l.MTU, l.MAC, l.LinkLocal.V)
@@ -69,16 +72,16 @@ namespaces:
 			t.Errorf("%s: %s, want %s", key, got, want)
 		}
 	}
-	br0 := object[kind.Link](t, topo, kind.LinkKey("", "br0"))
-	if br0.STP != plan.Some(true) || br0.VLANFiltering != plan.Some(true) || br0.Snooping != plan.Some(false) {
+	br0 := objectOf[links.Link](t, topo, object.LinkKey("", "br0"))
+	if br0.Spec != (links.Bridge{STP: true, VLANFiltering: true}) {
 		t.Error(br0)
 	}
 	// A far end that is not listed comes from the interface that declares the cable.
-	here, _ := topo.Source(kind.LinkKey("ns1", "e1"))
-	if at, ok := topo.Source(kind.LinkKey("", "veth8")); !ok || at != here || at.Line != 12 {
+	here, _ := topo.Source(object.LinkKey("ns1", "e1"))
+	if at, ok := topo.Source(object.LinkKey("", "veth8")); !ok || at != here || at.Line != 12 {
 		t.Error(at, here)
 	}
-	if _, ok := topo.Source(kind.LinkKey("", "eth0")); ok {
+	if _, ok := topo.Source(object.LinkKey("", "eth0")); ok {
 		t.Error("eth0 has a source")
 	}
 }
@@ -88,13 +91,14 @@ func TestAddressOrder(t *testing.T) {
 name: lab
 bridges:
   br0:
-    addresses: [10.0.0.3/24, "fd00::3/64", 10.0.0.1/24, 10.1.0.2/24, "fd00::1/64", 10.0.0.2/24, 10.1.0.1/24, "fd01::2/64"]
+    addresses:
+      [10.0.0.3/24, "fd00::3/64", 10.0.0.1/24, 10.1.0.2/24, "fd00::1/64", 10.0.0.2/24, 10.1.0.1/24, "fd01::2/64"]
 interfaces:
   lo: {addresses: [127.0.0.2/8, 10.9.9.9/32]}
 `)
 	var got []string
 	for _, o := range topo.Objects() {
-		if a, ok := o.(kind.Address); ok {
+		if a, ok := o.(kinds.Address); ok {
 			got = append(got, a.Key().Name)
 		}
 	}
@@ -103,8 +107,8 @@ interfaces:
 		"br0 fd01::2/64", "br0 fd00::1/64", "br0 fd00::3/64",
 		"lo 127.0.0.2/8", "lo 10.9.9.9/32",
 	})
-	a := object[kind.Address](t, topo, kind.AddressKey("", "lo", netip.MustParsePrefix("127.0.0.2/8")))
-	if a != kind.NewAddress("", "lo", a.Prefix) {
+	a := objectOf[kinds.Address](t, topo, kinds.AddressKey("", "lo", netip.MustParsePrefix("127.0.0.2/8")))
+	if a != kinds.NewAddress("", "lo", a.Prefix) {
 		t.Error(a)
 	}
 }
@@ -135,9 +139,9 @@ namespaces:
 `)
 	got := map[string]string{}
 	for _, o := range topo.Objects() {
-		if r, ok := o.(kind.Route); ok {
+		if r, ok := o.(kinds.Route); ok {
 			got[r.Key().Name] = r.Describe()
-			if r.Proto != kind.Protocol || !r.Dev.Set || r.Type == "" {
+			if r.Proto != object.Protocol || !r.Dev.Set || r.Type == "" {
 				t.Errorf("%+v", r)
 			}
 		}
@@ -179,7 +183,7 @@ routes:
 	for dst, want := range map[string]plan.Opt[string]{
 		"10.1.0.0/16": {}, "10.2.0.0/16": plan.Some("br0"), "10.3.0.0/16": plan.Some("uplink0"),
 	} {
-		r := object[kind.Route](t, topo, kind.RouteKey("", netip.MustParsePrefix(dst), kind.MainTable, 0))
+		r := objectOf[kinds.Route](t, topo, kinds.RouteKey("", netip.MustParsePrefix(dst), kinds.MainTable, 0))
 		if r.Dev != want {
 			t.Errorf("%s: %+v", dst, r.Dev)
 		}
@@ -206,10 +210,11 @@ namespaces:
     sysctls: {net.ipv4.ip_forward: 0, net.ipv4.conf.default.promote_secondaries: 0}
 `)
 	for place, want := range map[string]string{
-		"nat/sw0": "true false true", "sys/sw0": "true true true", "sys/sw1": "false true true", "sys/sw.2": "true false true",
-		"off/sw0": "false false true",
+		"nat/sw0": "true false true", "sys/sw0": "true true true", "sys/sw1": "false true true",
+		"sys/sw.2": "true false true",
+		"off/sw0":  "false false true",
 	} {
-		l := object[kind.Link](t, topo, kind.ParsePlace(place))
+		l := objectOf[links.Link](t, topo, object.ParsePlace(place))
 		if got := fmt.Sprint(l.Forwarding4, l.Forwarding6, l.Promote); got != want {
 			t.Errorf("%s: %s, want %s", place, got, want)
 		}
@@ -217,7 +222,7 @@ namespaces:
 	for ns, want := range map[string][2]plan.Opt[bool]{
 		"nat": {{}, plan.Some(false)}, "sys": {plan.Some(false), {}}, "off": {{}, plan.Some(false)},
 	} {
-		n := object[kind.Namespace](t, topo, kind.NamespaceKey(ns))
+		n := objectOf[kinds.Namespace](t, topo, object.NamespaceKey(ns))
 		if n.Forwarding4 != want[0] || n.Forwarding6 != want[1] {
 			t.Errorf("%+v", n)
 		}
@@ -232,7 +237,7 @@ namespaces:
 func sysctlsOf(topo *Topology) []string {
 	var list []string
 	for _, o := range topo.Objects() {
-		if s, ok := o.(kind.Sysctl); ok {
+		if s, ok := o.(kinds.Sysctl); ok {
 			list = append(list, s.NS+" "+s.Name+"="+s.Value)
 		}
 	}
@@ -261,12 +266,12 @@ namespaces:
 		" net.ipv6.conf.veth0.disable_ipv6=1",
 		"ns1 net.ipv6.conf.default.addr_gen_mode=1", "ns1 net.ipv6.conf.eth0.addr_gen_mode=1",
 	})
-	at, _ := topo.Source(kind.SysctlKey("", "net.ipv4.conf.br/0.rp_filter"))
+	at, _ := topo.Source(object.SysctlKey("", "net.ipv4.conf.br/0.rp_filter"))
 	if at.Line != 6 {
 		t.Errorf("a link's copy comes from %v, not from the default's line", at)
 	}
 	for place, want := range map[string]bool{"br.0": false, "br1": true, "br2": false, "veth0": false, "ns1/eth0": false} {
-		l := object[kind.Link](t, topo, kind.ParsePlace(place))
+		l := objectOf[links.Link](t, topo, object.ParsePlace(place))
 		if l.LinkLocal.V.IsValid() != want || l.LinkLocal.Set != (want || place == "ns1/eth0") {
 			t.Errorf("%s: %v", place, l.LinkLocal)
 		}
@@ -287,19 +292,19 @@ nat:
   - {masquerade: "fd00::/64"}
   - {masquerade: 172.16.0.0/12}
 `)
-	for _, n := range []kind.NAT{
-		kind.Masquerade("", netip.MustParsePrefix("10.0.0.0/16"), "", []string{"br0", "br1"}),
-		kind.Masquerade("", netip.MustParsePrefix("10.0.1.128/25"), "", []string{"br1"}),
-		kind.Masquerade("", netip.MustParsePrefix("10.1.0.0/24"), "eth0", []string{"br2"}),
-		kind.Masquerade("", netip.MustParsePrefix("fd00::/64"), "", []string{"br0"}),
-		kind.Masquerade("", netip.MustParsePrefix("172.16.0.0/12"), "", nil),
+	for _, n := range []kinds.NAT{
+		kinds.Masquerade("", netip.MustParsePrefix("10.0.0.0/16"), "", []string{"br0", "br1"}),
+		kinds.Masquerade("", netip.MustParsePrefix("10.0.1.128/25"), "", []string{"br1"}),
+		kinds.Masquerade("", netip.MustParsePrefix("10.1.0.0/24"), "eth0", []string{"br2"}),
+		kinds.Masquerade("", netip.MustParsePrefix("fd00::/64"), "", []string{"br0"}),
+		kinds.Masquerade("", netip.MustParsePrefix("172.16.0.0/12"), "", nil),
 	} {
-		if got := object[kind.NAT](t, topo, n.Key()); got != n {
+		if got := objectOf[kinds.NAT](t, topo, n.Key()); got != n {
 			t.Errorf("%+v, want %+v", got, n)
 		}
 	}
 	equal(t, sysctlsOf(topo), []string{" net.ipv4.ip_forward=1", " net.ipv6.conf.all.forwarding=1"})
-	if at, _ := topo.Source(kind.SysctlKey("", kind.Forwarding6)); at.Line != 11 {
+	if at, _ := topo.Source(object.SysctlKey("", object.Forwarding6)); at.Line != 11 {
 		t.Error(at)
 	}
 }
@@ -329,7 +334,8 @@ func large() []byte {
 	}
 	b.WriteString("namespaces:\n")
 	for i := range 22_000 {
-		fmt.Fprintf(&b, "  ns%d:\n    interfaces:\n      eth0: {bridge: br%d, addresses: [10.%d.%d.%d/16]}\n", i, i%100, i%100, 1+i/100/200, 1+i/100%200)
+		fmt.Fprintf(&b, "  ns%d:\n    interfaces:\n      eth0: {bridge: br%d, addresses: [10.%d.%d.%d/16]}\n",
+			i, i%100, i%100, 1+i/100/200, 1+i/100%200)
 		fmt.Fprintf(&b, "    routes:\n      - {to: default, via: 10.%d.0.1}\n", i%100)
 	}
 	return []byte(b.String())
@@ -351,12 +357,13 @@ func BenchmarkLoad(b *testing.B) {
 
 func TestPorts(t *testing.T) {
 	text := "name: lab\nbridges: {br0: {}}\nnamespaces:\n  ns1:\n    interfaces:\n"
-	for i := range kind.MaxBridgePorts {
+	for i := range links.MaxBridgePorts {
 		text += fmt.Sprintf("      e%d: {bridge: br0}\n", i)
 	}
 	load(t, text)
 	_, problems := Load(Input{"t.yaml", []byte(text + "      more: {bridge: br0}\n")})
-	if len(problems) != 1 || problems[0].String() != "t.yaml:2:11: bridge br0 has 1024 ports, more than the 1023 that a bridge can have" {
+	want := "t.yaml:2:11: bridge br0 has 1024 ports, more than the 1023 that a bridge can have"
+	if len(problems) != 1 || problems[0].String() != want {
 		t.Error(problems)
 	}
 }

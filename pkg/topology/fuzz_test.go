@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // FuzzLoad holds that no input makes Load panic or hang, and that the objects of what it takes for sound are so.
@@ -41,12 +44,14 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		for _, topo := range all {
-			if _, err := topologyName(topo.Name); err != nil {
+			if err := new(object.Name).Parse("", topo.Name); err != nil {
 				t.Error(err)
 			}
-			for _, n := range topo.Namespaces {
-				if _, err := namespaceName(n.Name); err != nil {
-					t.Error(err)
+			for _, o := range topo.Objects() {
+				if n, ok := o.(kinds.Namespace); ok {
+					if err := new(object.NamespaceName).Parse("", n.Name); err != nil {
+						t.Error(err)
+					}
 				}
 			}
 			consistent(t, topo)

@@ -3,6 +3,8 @@ package topology
 import (
 	"strings"
 	"testing"
+
+	"github.com/plumbnet/plumb/pkg/file"
 )
 
 func TestJSON(t *testing.T) {
@@ -17,13 +19,15 @@ func TestJSON(t *testing.T) {
 		t.Errorf("got  %swant %s", b.String(), want)
 	}
 	b.Reset()
-	if err := Problems(nil).WriteJSON(&b); err != nil || b.String() != `{"format":"plumb/problems/v1","problems":[]}`+"\n" {
+	want = `{"format":"plumb/problems/v1","problems":[]}` + "\n"
+	if err := file.Problems(nil).WriteJSON(&b); err != nil || b.String() != want {
 		t.Error(b.String(), err)
 	}
 }
 
 func TestColor(t *testing.T) {
-	_, problems := Load(Input{"t.yaml", []byte("name: lab\nroutes:\n- {to: default, via: 10.0.0.1}\n- {to: 10.0.0.0/8, type: blackhol}\n")})
+	_, problems := Load(Input{"t.yaml", []byte("name: lab\nroutes:\n" +
+		"- {to: default, via: 10.0.0.1}\n- {to: 10.0.0.0/8, type: blackhol}\n")})
 	var b strings.Builder
 	_ = problems.WriteText(&b, true)
 	want := "\x1b[1mt.yaml:3:22: warning: the gateway 10.0.0.1 is on no connected subnet on the host\x1b[0m\n" +
@@ -39,7 +43,8 @@ func TestColor(t *testing.T) {
 
 // TestTerminal holds that nothing of a file or of its name reaches the terminal as a command.
 func TestTerminal(t *testing.T) {
-	_, problems := Load(Input{"\x1b[2J.yaml", []byte("name: \"a\\e[31m\\u202e\"\nbridges: {\"\\e]0;\": {}, \u202ex: {}}\n")})
+	_, problems := Load(Input{"\x1b[2J.yaml", []byte("name: \"a\\e[31m\\u202e\"\n" +
+		"bridges: {\"\\e]0;\": {}, \u202ex: {}}\n")})
 	var b strings.Builder
 	_ = problems.WriteText(&b, false)
 	if strings.ContainsAny(b.String(), "\x1b\u202e") || len(problems) != 2 {

@@ -3,6 +3,7 @@ package topology
 import (
 	"slices"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -16,13 +17,10 @@ type Input struct {
 type Topology struct {
 	// Name is the topology's own, and File the name of the file as it was given.
 	Name, File string
-	// Host is the section of the host, and Namespaces are those of the namespaces, in the order of the file.
-	Host       Node
-	Namespaces []Node
 
-	at      span // of the name
+	at      file.Span // of the name
 	objects []plan.Object
-	sources func() map[plan.Key]span // nil without objects
+	sources func() map[plan.Key]file.Span // nil without objects
 }
 
 // Objects lists what the topology wants, the host's first, addresses in the order in which the kernel takes them.
@@ -34,29 +32,30 @@ func (t *Topology) Source(k plan.Key) (plan.Source, bool) {
 		return plan.Source{}, false
 	}
 	at, ok := t.sources()[k]
-	return plan.Source{File: t.File, Line: at.line, Column: at.column}, ok
+	return plan.Source{File: t.File, Line: int(at.Line), Column: int(at.Column)}, ok
 }
 
 // Load reads all documents of all inputs, each a topology. It finds every problem in one run; the topologies have
 // objects only when none of the problems is an error.
-func Load(inputs ...Input) ([]*Topology, Problems) {
+func Load(inputs ...Input) ([]*Topology, file.Problems) {
 	var all []*Topology
-	var found []*Problem
+	var problems file.Problems
 	var sound []*checker
 	seen := map[string]*Topology{}
 	for _, in := range inputs {
-		r := newReporter(in)
-		for _, doc := range r.documents(in.Data) {
-			d := &decoder{reporter: r, left: maxNodes}
-			t := d.topology(doc)
-			r.unique(t, seen)
-			c := newChecker(r, t)
-			c.check()
-			all, sound = append(all, t), append(sound, c)
+		r := file.NewReport(in.Name, in.Data)
+		docs, ok := r.Documents(in.Data)
+		if ok && len(docs) == 0 {
+			r.Errorf(file.Span{}, "the file holds no topology").Hint = "the least one is a name: \"name: lab\""
 		}
-		found = append(found, r.sorted()...)
+		for _, n := range docs {
+			c := newChecker(r, in.Name, n, table())
+			unique(r, c.t, seen)
+			c.check()
+			all, sound = append(all, c.t), append(sound, c)
+		}
+		problems = append(problems, r.Problems()...)
 	}
-	problems := values(found)
 	if !problems.HasErrors() {
 		for _, c := range sound {
 			c.expand()
@@ -66,12 +65,13 @@ func Load(inputs ...Input) ([]*Topology, Problems) {
 }
 
 // unique reports a topology whose name another one of the same run has.
-func (r *reporter) unique(t *Topology, seen map[string]*Topology) {
+func unique(r *file.Report, t *Topology, seen map[string]*Topology) {
 	if t.Name == "" {
 		return
 	}
 	if first, ok := seen[t.Name]; ok {
-		r.errorf(t.at, "there are two topologies named %q: the other is at %s:%d:%d", t.Name, first.File, first.at.line, first.at.column)
+		r.Errorf(t.at, "there are two topologies named %q: the other is at %s:%d:%d",
+			t.Name, first.File, first.at.Line, first.at.Column)
 		return
 	}
 	seen[t.Name] = t

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/plumbnet/plumb/pkg/kind"
+	links "github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -34,7 +35,7 @@ func keys(objects []plan.Object) []string {
 }
 
 // object finds an object of a topology.
-func object[T plan.Object](t *testing.T, topo *Topology, k plan.Key) T {
+func objectOf[T plan.Object](t *testing.T, topo *Topology, k plan.Key) T {
 	t.Helper()
 	for _, o := range topo.Objects() {
 		if o.Key() == k {
@@ -89,23 +90,23 @@ func consistent(t *testing.T, topo *Topology) {
 	}
 	for _, o := range topo.Objects() {
 		for _, need := range o.Needs() {
-			if !has[need] && (need.NS != "" || need.Kind == kind.KindNamespace) {
+			if !has[need] && (need.NS != "" || need.Kind == object.KindNamespace) {
 				t.Errorf("%v needs %v, which is not there", o.Key(), need)
 			}
 		}
-		l, ok := o.(kind.Link)
+		l, ok := o.(links.Link)
 		if !ok {
 			continue
 		}
-		if _, err := ifname(l.Name); err != nil {
+		if err := new(object.Ifname).Parse("", l.Name); err != nil {
 			t.Error(err)
 		}
 		if pair, ok := l.Pair(); ok {
-			far := object[kind.Link](t, topo, pair)
+			far := objectOf[links.Link](t, topo, pair)
 			if back, ok := far.Pair(); !ok || back != l.Key() || far.MTU != l.MTU {
 				t.Errorf("%v and %v are no pair", l, far)
 			}
-		} else if l.Type != kind.Bridge {
+		} else if links.IsPair(l.Type) {
 			t.Errorf("%v has no other end", l.Key())
 		}
 	}

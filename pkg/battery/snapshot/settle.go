@@ -1,0 +1,189 @@
+package snapshot
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
+)
+
+const (
+	// limit bounds the wait for the kernel to come to rest.
+	limit = 30 * time.Second
+	// patience is how long an event is waited for at most: what the kernel has yet to do may be done without one.
+	patience = time.Second
+)
+
+// Settle waits until what the kernel does by itself after a change is done, and takes the snapshot.
+func Settle() (*State, error) {
+	if err := Quiet(); err != nil {
+		return nil, err
+	}
+	return Take(true)
+}
+
+// Quiet waits as [Settle] does.
+func Quiet() error { return wait((*State).Unsettled) }
+
+// Rest waits until the host stays as it is, be it as it should be or not, and takes the snapshot.
+func Rest() (*State, error) {
+	err := wait(func(s *State) string {
+		if s.probing() {
+			return "looks for duplicates of an address"
+		}
+		return s.moving()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return Take(true)
+}
+
+// wait takes looks until nothing is under way, and two that follow one another are the same.
+func wait(underWay func(*State) string) error {
+	var watch *host.Watch
+	deadline, last := time.Now().Add(limit), ""
+	for {
+		s, err := Take(false)
+		if err != nil {
+			return err
+		}
+		why := underWay(s)
+		switch {
+		case why == "" && s.Text == last:
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("the host does not come to rest within %s: %s\n%s", limit, why, Difference(last, s.Text))
+		case why != "" && watch == nil: // what was told before it began is found by the next look
+			if watch, err = host.NewWatch(); err != nil {
+				return err
+			}
+			defer watch.Close()
+			s.hasten()
+		case why != "":
+			s.hasten()
+			if err := watch.Wait(patience); err != nil {
+				return err
+			}
+		}
+		last = s.Text
+	}
+}
+
+// hasten asks for each link of which not everybody has been told that it has got or lost its carrier. The kernel
+// tells within a second, or, since Linux 6.8, before it answers such a question.
+func (s *State) hasten() {
+	for _, n := range s.Sections {
+		if !slices.ContainsFunc(n.Links, func(l *Link) bool { return l.moving() != "" }) {
+			continue
+		}
+		_ = host.Inside(n.Name, func() error { // it may be gone
+			c, err := dial(unix.NETLINK_ROUTE)
+			if err != nil {
+				return err
+			}
+			defer c.close()
+			for _, l := range n.Links {
+				if l.moving() != "" {
+					_, _ = c.ask(unix.RTM_GETLINK, 0, linkRequest(l.Index))
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// Unsettled tells what the kernel has yet to do; nothing when it is done.
+func (s *State) Unsettled() string {
+	for _, n := range s.Sections {
+		for _, l := range n.Links {
+			if why := l.unsettled(); why != "" {
+				return fmt.Sprintf("%s/%s %s", n.Name, l.Name, why)
+			}
+		}
+	}
+	return s.moving()
+}
+
+func (l *Link) unsettled() string {
+	if why := l.moving(); why != "" {
+		return why
+	}
+	if !l.has(unix.IFF_UP) || l.toldNothing() || l.stp || !l.has(unix.IFF_LOWER_UP) || l.hasLocal ||
+		l.genMode != genModeEUI64 || l.mtu < minMTUForIPv6 || !l.ipv6 {
+		return ""
+	}
+	return "has no link-local address"
+}
+
+// toldNothing says that a link has no operational state: most types have none for long, but cables only when they are
+// new.
+func (l *Link) toldNothing() bool { return l.oper == operUnknown && l.info != "veth" }
+
+// moving tells that a link has got or lost its carrier, and that not everybody has been told of it: the kernel does so
+// after up to a second.
+func (l *Link) moving() string {
+	switch {
+	case !l.has(unix.IFF_UP) || l.toldNothing():
+		return ""
+	case l.has(unix.IFF_LOWER_UP) && l.oper != operUp:
+		return fmt.Sprintf("has a carrier, and its operational state is %d", l.oper)
+	case !l.has(unix.IFF_LOWER_UP) && l.oper == operUp:
+		return "has no carrier, and is UP"
+	}
+	return ""
+}
+
+// moving tells of what the kernel is about.
+func (s *State) moving() string {
+	for _, n := range s.Sections {
+		if addr := n.unrouted(); addr != "" {
+			return fmt.Sprintf("%s: %s has no local route", n.Name, addr)
+		}
+		for _, l := range n.Links {
+			if why := l.moving(); why != "" {
+				return fmt.Sprintf("%s/%s %s", n.Name, l.Name, why)
+			}
+		}
+	}
+	return ""
+}
+
+// unrouted tells of an IPv6 address that the kernel has yet to make a route for: a worker of its does that, even
+// where no duplicate is looked for. The routes of link-local ones are not in the snapshot.
+func (n *Section) unrouted() string {
+	for _, a := range n.locals {
+		l := a.link
+		if a.addr.Is4() || a.addr.IsLinkLocalUnicast() || a.flags&unix.IFA_F_NODAD == 0 || !l.has(unix.IFF_UP) {
+			continue
+		}
+		if !n.hasLocalRoute(a) {
+			return fmt.Sprintf("%s dev %s with flags %#x", a.addr, l.Name, a.flags)
+		}
+	}
+	return ""
+}
+
+func (n *Section) hasLocalRoute(a local) bool {
+	return slices.ContainsFunc(n.lists["routes"], func(m message) bool {
+		if len(m.body) < unix.SizeofRtMsg || m.body[0] != unix.AF_INET6 || m.body[1] != 128 {
+			return false
+		}
+		b := m.body[unix.SizeofRtMsg:]
+		return number(find(b, unix.RTA_TABLE)) == tableLocal && string(find(b, unix.RTA_DST)) == string(a.addr.AsSlice())
+	})
+}
+
+// probing says whether the kernel looks for duplicates of an IPv6 address that is not link-local; until that is done
+// it has no local route.
+func (s *State) probing() bool {
+	return slices.ContainsFunc(s.Sections, func(n *Section) bool {
+		return slices.ContainsFunc(n.locals, func(a local) bool {
+			return a.flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == unix.IFA_F_TENTATIVE &&
+				!a.addr.IsLinkLocalUnicast() && a.link.has(unix.IFF_UP) && a.link.has(unix.IFF_LOWER_UP)
+		})
+	})
+}

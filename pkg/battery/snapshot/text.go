@@ -1,0 +1,450 @@
+package snapshot
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// lines tell what a section is like, one each, sorted.
+func (s *Section) lines(all []*Section) []string {
+	p := &printer{s: s, all: all, nsid: -1}
+	for _, l := range s.Links {
+		p.linkLines(l)
+	}
+	p.addressLines()
+	p.routeLines()
+	p.ruleLines()
+	p.neighbourLines()
+	p.forwardingLines()
+	p.otherLines()
+	p.rulesetLines()
+	for _, line := range s.sysctls {
+		p.begin(line)
+		p.end()
+	}
+	slices.Sort(p.lines)
+	return p.lines
+}
+
+func (p *printer) begin(head string) { p.out = append(p.out[:0], head...) }
+
+func (p *printer) add(what string) { p.out = append(append(p.out, ' '), what...) }
+
+func (p *printer) end() { p.lines = append(p.lines, string(p.out)) }
+
+// link names one by its index, in the namespace that the printer's nsid is for.
+func (p *printer) link(index int) string {
+	s, place := p.s, ""
+	if p.nsid >= 0 {
+		name, known := p.s.nsids[p.nsid]
+		i := slices.IndexFunc(p.all, func(s *Section) bool { return s.Name == name })
+		if !known || i < 0 {
+			return "in a namespace without a name"
+		}
+		s, place = p.all[i], name+"/"
+	}
+	if l := s.byIndex(index); l != nil {
+		return place + l.Name
+	}
+	if index == 0 {
+		return place + "none"
+	}
+	return place + "?"
+}
+
+// flagNames are the flags of links, IFF_* of linux/if.h, but those that follow the carrier: RUNNING, LOWER_UP and
+// DORMANT.
+var flagNames = []struct {
+	flag uint32
+	name string
+}{
+	{unix.IFF_UP, "UP"}, {unix.IFF_BROADCAST, "BROADCAST"}, {unix.IFF_DEBUG, "DEBUG"}, {unix.IFF_LOOPBACK, "LOOPBACK"},
+	{unix.IFF_POINTOPOINT, "POINTOPOINT"}, {unix.IFF_NOTRAILERS, "NOTRAILERS"}, {unix.IFF_NOARP, "NOARP"},
+	{unix.IFF_PROMISC, "PROMISC"}, {unix.IFF_ALLMULTI, "ALLMULTI"}, {unix.IFF_MASTER, "MASTER"}, {unix.IFF_SLAVE, "SLAVE"},
+	{unix.IFF_MULTICAST, "MULTICAST"}, {unix.IFF_PORTSEL, "PORTSEL"}, {unix.IFF_AUTOMEDIA, "AUTOMEDIA"},
+	{unix.IFF_DYNAMIC, "DYNAMIC"}, {unix.IFF_ECHO, "ECHO"},
+}
+
+func (p *printer) linkLines(l *Link) {
+	head := "link " + l.Name + " "
+	p.begin(head + "flags")
+	for _, f := range flagNames {
+		if l.has(f.flag) {
+			p.add(f.name)
+		}
+	}
+	p.end()
+	p.begin(head + "type " + strconv.Itoa(int(l.kind)))
+	p.end()
+	if l.peer >= 0 {
+		p.nsid = l.nsid
+		peer := l.peer
+		if l.info == "vxlan" && l.nsid >= 0 {
+			peer = 0 // it is the link's own index, whatever has that in the other namespace
+		}
+		p.begin(head + "peer " + p.link(peer))
+		p.nsid = -1
+		p.end()
+	}
+	p.leaves(l, head, linkAttrs, l.body)
+	var data, slave attrs
+	for kind, value := range each(find(l.body, unix.IFLA_LINKINFO)) {
+		switch kind {
+		case unix.IFLA_INFO_KIND:
+			data = linkData[text(value)]
+			p.begin(head + "info kind " + text(value))
+			p.end()
+		case unix.IFLA_INFO_DATA:
+			p.nsid = l.nsid
+			p.leaves(l, head+"info data ", data, value)
+			p.nsid = -1
+		case unix.IFLA_INFO_SLAVE_KIND:
+			slave = slaveData[text(value)]
+			p.begin(head + "info slave kind " + text(value))
+			p.end()
+		case unix.IFLA_INFO_SLAVE_DATA:
+			p.leaves(l, head+"info slave ", slave, value)
+		}
+	}
+}
+
+// leaves writes a line for each attribute of a link that is no list.
+func (p *printer) leaves(l *Link, head string, known attrs, b []byte) {
+	for kind, value := range each(b) {
+		a, ok := known[kind]
+		p.begin(head)
+		p.name(a, ok, kind)
+		switch {
+		case a.skip || l.leavesOut(string(p.out[len("link ")+len(l.Name)+1:])):
+		case a.kids != nil:
+			p.leaves(l, string(p.out)+" ", a.kids, value)
+		default:
+			p.out = append(p.out, ' ')
+			p.value(a, value)
+			p.end()
+		}
+	}
+}
+
+func (l *Link) leavesOut(line string) bool {
+	for _, o := range leftOutAtTimes {
+		if o.line == line && o.when(l) {
+			return true
+		}
+	}
+	return false
+}
+
+// addressLines number the addresses of each link: their order matters. Left out is what the kernel derives from the
+// MAC, where it may be there or not.
+func (p *printer) addressLines() {
+	count := make(map[string]int)
+	for _, a := range p.s.locals {
+		if a.link.waiting() && a.addr == a.link.linkLocal() {
+			continue
+		}
+		family := "inet6"
+		if a.addr.Is4() {
+			family = "inet"
+		}
+		head := "address " + a.link.Name + " " + family
+		count[head]++
+		prefix := netip.PrefixFrom(a.addr, int(a.body[1]))
+		p.begin(fmt.Sprintf("%s %d: %s scope %d flags %#x", head, count[head], prefix, a.body[3], a.shownFlags()))
+		p.tree(addressAttrs, a.body[unix.SizeofIfAddrmsg:])
+		p.end()
+	}
+}
+
+// shownFlags are those that do not change while the kernel looks for duplicates.
+func (a local) shownFlags() uint32 {
+	flags := a.flags &^ (unix.IFA_F_TENTATIVE | unix.IFA_F_OPTIMISTIC)
+	if number(find(a.body[unix.SizeofIfAddrmsg:], addrProto)) == addrKernelLL {
+		flags &^= unix.IFA_F_NODAD // the kernel's own looks for duplicates
+	}
+	return flags
+}
+
+// lifetimes tells whether an address expires, by struct ifa_cacheinfo.
+func lifetimes(p *printer, b []byte) {
+	for i, what := range []string{"preferred", "valid"} {
+		if len(b) >= 8 && native.Uint32(b[4*i:]) != 0xffffffff {
+			p.out = append(p.out, (what + " for a time ")...)
+		} else {
+			p.out = append(p.out, (what + " forever ")...)
+		}
+	}
+	p.out = p.out[:len(p.out)-1]
+}
+
+func family(f byte) string {
+	switch f {
+	case unix.AF_INET:
+		return "inet"
+	case unix.AF_INET6:
+		return "inet6"
+	}
+	return "family " + strconv.Itoa(int(f))
+}
+
+// prefix writes an address with its length, as "default" where that is 0.
+func prefix(b []byte, length byte) string {
+	a, ok := netip.AddrFromSlice(b)
+	switch {
+	case length == 0:
+		return "default"
+	case !ok:
+		return fmt.Sprintf("%#x/%d", b, length)
+	}
+	return netip.PrefixFrom(a, int(length)).String()
+}
+
+func tableName(n uint32) string {
+	switch n {
+	case unix.RT_TABLE_DEFAULT:
+		return "default"
+	case unix.RT_TABLE_MAIN:
+		return "main"
+	case unix.RT_TABLE_LOCAL:
+		return "local"
+	}
+	return strconv.FormatUint(uint64(n), 10)
+}
+
+func table(p *printer, b []byte) { p.out = append(p.out, tableName(uint32(number(b)))...) }
+
+// routeLines number the routes of one destination, table and metric: the first counts. Those of the kernel stand in
+// an order that tells of the links' history.
+func (p *printer) routeLines() {
+	count := make(map[string]int)
+	for _, m := range p.s.lists["routes"] {
+		if len(m.body) < unix.SizeofRtMsg {
+			continue
+		}
+		h, b := m.body[:unix.SizeofRtMsg], m.body[unix.SizeofRtMsg:]
+		if p.s.passing(h, b) {
+			continue
+		}
+		head := fmt.Sprintf("route %s %s table %s metric %d", family(h[0]), prefix(find(b, unix.RTA_DST), h[1]),
+			tableName(uint32(number(find(b, unix.RTA_TABLE)))), number(find(b, unix.RTA_PRIORITY)))
+		if h[3] != 0 {
+			head += fmt.Sprintf(" tos %d", h[3])
+		}
+		if h[5] != protoKernel {
+			count[head]++
+		}
+		p.begin(fmt.Sprintf("%s %d: %s proto %d scope %d src_len %d flags %#x", head, count[head], routeType(h[7]), h[5],
+			h[6], h[2], native.Uint32(h[8:])&^hopLinkDown))
+		p.tree(routeAttrs, b)
+		p.end()
+	}
+}
+
+func routeType(n byte) string {
+	names := strings.Fields("unspecified unicast local broadcast anycast multicast blackhole unreachable prohibit")
+	if int(n) < len(names) {
+		return names[n]
+	}
+	return "type " + strconv.Itoa(int(n))
+}
+
+// passing says that a route is one of the kernel's that comes by itself, some time after the address or the carrier
+// of its link, or that it is a copy of another's in use. Those of link-local addresses wait for the search for
+// duplicates.
+func (s *Section) passing(h, b []byte) bool {
+	if native.Uint32(h[8:])&routeCloned != 0 {
+		return true
+	}
+	l := s.byIndex(int(number(find(b, unix.RTA_OIF))))
+	dst, ok := netip.AddrFromSlice(find(b, unix.RTA_DST))
+	if l == nil || !ok || h[0] != unix.AF_INET6 || h[5] != protoKernel {
+		return false
+	}
+	switch h[1] {
+	case 128:
+		return dst.IsLinkLocalUnicast()
+	case 64:
+		return l.waiting() && dst == netip.AddrFrom16([16]byte{0xfe, 0x80})
+	case 8:
+		return l.waiting() && dst == netip.AddrFrom16([16]byte{0xff})
+	}
+	return false
+}
+
+// via writes an address with its family, struct rtvia.
+func via(p *printer, b []byte) {
+	if len(b) >= 2 {
+		address(p, b[2:])
+	}
+}
+
+// ways writes the next hops of a route, a list of struct rtnexthop. That a link has no carrier is noted there some
+// time later.
+func ways(p *printer, b []byte) {
+	kin := p.kin
+	for len(b) >= unix.SizeofRtNexthop {
+		length := int(native.Uint16(b))
+		if length < unix.SizeofRtNexthop || length > len(b) {
+			break
+		}
+		dev := p.link(int(native.Uint32(b[4:])))
+		p.out = fmt.Appendf(p.out, "{ weight %d flags %#x dev %s", int(b[3])+1, b[2]&^hopLinkDown, dev)
+		p.tree(kin, b[unix.SizeofRtNexthop:length])
+		p.out = append(p.out, " }"...)
+		b = b[min(align(length), len(b)):]
+	}
+}
+
+// nexthopGroup writes a list of struct nexthop_grp.
+func nexthopGroup(p *printer, b []byte) {
+	for ; len(b) >= 8; b = b[8:] {
+		p.out = fmt.Appendf(p.out, "{ id %d weight %d }", native.Uint32(b), 1+int(b[4]))
+	}
+}
+
+// ruleLines number the rules of one priority, in each family.
+func (p *printer) ruleLines() {
+	count := make(map[string]int)
+	for _, m := range p.s.lists["rules"] {
+		if len(m.body) < unix.SizeofRtMsg {
+			continue
+		}
+		h, b := m.body[:unix.SizeofRtMsg], m.body[unix.SizeofRtMsg:]
+		head := fmt.Sprintf("rule %s %d", family(h[0]), number(find(b, unix.FRA_PRIORITY)))
+		count[head]++
+		p.begin(fmt.Sprintf("%s %d: to_len %d from_len %d tos %d action %d flags %#x", head, count[head],
+			h[1], h[2], h[3], h[7], native.Uint32(h[8:])))
+		p.tree(ruleAttrs, b)
+		p.end()
+	}
+}
+
+// neighbourLines tell of neighbours that somebody has set: others come and go.
+func (p *printer) neighbourLines() {
+	for what, list := range map[string]string{"neighbour": "neighbours", "proxy": "proxies"} {
+		for _, m := range p.s.lists[list] {
+			if len(m.body) < unix.SizeofNdMsg || what == "neighbour" && native.Uint16(m.body[8:])&unix.NUD_PERMANENT == 0 {
+				continue
+			}
+			h, b := m.body[:unix.SizeofNdMsg], m.body[unix.SizeofNdMsg:]
+			ip, _ := netip.AddrFromSlice(find(b, unix.NDA_DST))
+			p.begin(fmt.Sprintf("%s %s dev %s: flags %#x type %d", what, ip, p.link(int(native.Uint32(h[4:]))), h[10], h[11]))
+			p.tree(neighbourAttrs, b)
+			p.end()
+		}
+	}
+}
+
+// forwardingLines tell of the MACs that bridges and tunnels know for good. Not shown are those learned, and groups
+// that links have joined: the kernel joins some by itself.
+func (p *printer) forwardingLines() {
+	for _, m := range p.s.lists["fdb"] {
+		if len(m.body) < unix.SizeofNdMsg {
+			continue
+		}
+		h, b := m.body[:unix.SizeofNdMsg], m.body[unix.SizeofNdMsg:]
+		state, flags, lladdr := native.Uint16(h[8:]), h[10], find(b, unix.NDA_LLADDR)
+		joined := flags&ntfSelf != 0 && len(lladdr) > 0 && lladdr[0]&1 != 0
+		if state&(unix.NUD_PERMANENT|unix.NUD_NOARP) == 0 || joined {
+			continue
+		}
+		p.begin(fmt.Sprintf("fdb dev %s state %#x flags %#x", p.link(int(native.Uint32(h[4:]))), state, flags))
+		if there := find(b, unix.NDA_LINK_NETNSID); there != nil {
+			p.nsid = int(int32(number(there))) // where the tunnel's packets leave
+		}
+		p.tree(neighbourAttrs, b)
+		p.nsid = -1
+		p.end()
+	}
+	for _, m := range p.s.lists["vlans"] {
+		const header = 8 // struct br_vlan_msg
+		if len(m.body) < header {
+			continue
+		}
+		for kind, entry := range each(m.body[header:]) {
+			p.begin("vlan dev " + p.link(int(native.Uint32(m.body[4:]))))
+			p.tree(vlanAttrs[kind].kids, entry)
+			p.end()
+		}
+	}
+}
+
+// otherLines tell of next hops and queueing disciplines.
+func (p *printer) otherLines() {
+	for _, m := range p.s.lists["nexthops"] {
+		if len(m.body) >= 8 {
+			p.begin(fmt.Sprintf("nexthop %s: scope %d proto %d flags %#x", family(m.body[0]), m.body[1], m.body[2],
+				native.Uint32(m.body[4:])&^hopLinkDown))
+			p.tree(nexthopAttrs, m.body[8:])
+			p.end()
+		}
+	}
+	for _, m := range p.s.lists["qdiscs"] {
+		if len(m.body) >= 20 {
+			p.begin(fmt.Sprintf("qdisc dev %s handle %s parent %s", p.link(int(native.Uint32(m.body[4:]))),
+				handle(native.Uint32(m.body[8:])), handle(native.Uint32(m.body[12:]))))
+			p.tree(qdiscAttrs, m.body[20:])
+			p.end()
+		}
+	}
+}
+
+// handle writes one of traffic control. The kernel gives numbers from 8001: on by itself.
+func handle(n uint32) string {
+	if major := n >> 16; major > 0x8000 && major < 0xffff {
+		return fmt.Sprintf("auto:%x", n&0xffff)
+	}
+	return fmt.Sprintf("%x:%x", n>>16, n&0xffff)
+}
+
+func number1248(p *printer, b []byte) {
+	switch len(b) {
+	case 0, 1, 2, 4, 8:
+		num(p, b)
+	default:
+		hexadecimal(p, b)
+	}
+}
+
+// portRange is a pair of numbers in the network's order.
+func portRange(p *printer, b []byte) {
+	if len(b) != 4 {
+		hexadecimal(p, b)
+		return
+	}
+	big(p, b[:2])
+	p.out = append(p.out, '-')
+	big(p, b[2:])
+}
+
+// Difference lists what only one of two texts has, before each line "- " or "+ ".
+func Difference(before, after string) string {
+	if before == after {
+		return ""
+	}
+	count := make(map[string]int)
+	for line := range strings.Lines(after) {
+		count[line]++
+	}
+	var b strings.Builder
+	for line := range strings.Lines(before) {
+		if count[line]--; count[line] < 0 {
+			b.WriteString("- " + line)
+		}
+	}
+	for line := range strings.Lines(after) {
+		if count[line] > 0 {
+			count[line]--
+			b.WriteString("+ " + line)
+		}
+	}
+	if b.Len() == 0 {
+		return "the same lines in another order\n"
+	}
+	return b.String()
+}

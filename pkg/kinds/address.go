@@ -1,0 +1,179 @@
+package kinds
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// KindAddress is an IP address of a link.
+const KindAddress = "address"
+
+// Address is the wanted or live state of an IP address with its prefix length. The same address with another prefix
+// length is another address.
+type Address struct {
+	NS, Dev string
+	Prefix  netip.Prefix
+
+	// Peer is the far end of a point-to-point address.
+	Peer      netip.Addr `plan:"peer,fixed"`
+	Broadcast netip.Addr `plan:"broadcast,fixed"`
+	// Scope is that of an IPv4 address; IPv6 addresses have theirs by what they are.
+	Scope         uint8  `plan:"scope,fixed"`
+	Label         string `plan:"label,fixed"`
+	NoPrefixRoute bool   `plan:"noprefixroute,fixed"`
+	// DADFailed says that another station on the link has the address.
+	DADFailed bool `plan:"dadfailed,fixed"`
+	// Finite says that the address expires, as a DHCP client's does.
+	Finite bool `plan:"expires"`
+	// Connected says that the kernel's route to the subnet is there, or that the kernel makes none.
+	Connected bool `plan:"connected route"`
+	// Metric is that of the connected route; 0 is the kernel's default.
+	Metric uint32 `plan:"metric"`
+	Proto  uint8  `plan:"proto,quiet"`
+}
+
+// AddressKey is the key of an address.
+func AddressKey(ns, dev string, p netip.Prefix) plan.Key {
+	const long = 64 // as an IPv6 prefix and a name of IFNAMSIZ need
+	name := append(append(make([]byte, 0, long), dev...), ' ')
+	return plan.Key{NS: ns, Kind: KindAddress, Name: string(p.AppendTo(name))}
+}
+
+// NewAddress is an address as plumb makes it.
+func NewAddress(ns, dev string, p netip.Prefix) Address {
+	a := Address{NS: ns, Dev: dev, Prefix: p, Connected: true, Proto: object.Protocol}
+	if p.Addr().Is4() && p.Addr().IsLoopback() {
+		a.Scope = scopeHost // as ip-address(8) does
+	}
+	return a
+}
+
+// scopeHost is RT_SCOPE_HOST of rtnetlink.h.
+const scopeHost = 254
+
+// Key implements [plan.Object].
+func (a Address) Key() plan.Key { return AddressKey(a.NS, a.Dev, a.Prefix) }
+
+// Needs implements [plan.Object].
+func (a Address) Needs() []plan.Key { return []plan.Key{object.LinkNeed(a.NS, a.Dev)} }
+
+// Describe implements [plan.Object].
+func (a Address) Describe() string { return "" }
+
+// Sequence implements [plan.Sequenced]: the kernel prefers the first address of a subnet as source. It sorts IPv6
+// addresses by scope first.
+func (a Address) Sequence() string {
+	addr := a.Prefix.Addr()
+	family := "inet6"
+	switch {
+	case addr.Is4():
+		family = "inet"
+	case addr.IsLinkLocalUnicast():
+		family = "inet6 link"
+	case addr.IsLoopback():
+		family = "inet6 host"
+	}
+	return a.NS + "/" + a.Dev + " " + family
+}
+
+// Join implements [plan.Sequenced]: IPv4 has all primaries, the first of each subnet, before all secondaries; the
+// newest is the last of its part.
+func (a Address) Join(members []plan.Object) []plan.Object {
+	at := 0
+	for i, m := range members {
+		if sameSubnet(m, a) {
+			return append(members, a)
+		}
+		if primary(members, i) {
+			at = i + 1
+		}
+	}
+	if !a.Prefix.Addr().Is4() {
+		at = len(members)
+	}
+	return slices.Insert(members, at, plan.Object(a))
+}
+
+// Leave implements [plan.Sequenced]: when a primary goes, its first secondary becomes the primary. If it does not
+// follow at once, it is moved behind the last primary, or, when the one that goes was that, behind the first of all
+// (net/ipv4/devinet.c: __inet_del_ifa).
+func (a Address) Leave(members []plan.Object) []plan.Object {
+	i := slices.Index(members, plan.Object(a))
+	if i < 0 {
+		return members
+	}
+	rest := slices.Delete(slices.Clone(members), i, i+1)
+	next := slices.IndexFunc(rest, func(m plan.Object) bool { return sameSubnet(m, a) })
+	if !a.Prefix.Addr().Is4() || next <= i {
+		return rest
+	}
+	to := 0
+	if i > 0 {
+		to = 1
+	}
+	for j := i; j < next; j++ {
+		if primary(members, j+1) {
+			to = j + 1
+		}
+	}
+	promoted := rest[next]
+	return slices.Insert(slices.Delete(rest, next, next+1), to, promoted)
+}
+
+// primary says whether a member is the first of its subnet.
+func primary(members []plan.Object, i int) bool {
+	return !slices.ContainsFunc(members[:i], func(m plan.Object) bool { return sameSubnet(m, members[i]) })
+}
+
+func sameSubnet(a, b plan.Object) bool {
+	x, ok := a.(Address)
+	y, also := b.(Address)
+	return ok && also && x.Prefix.Addr().Is4() && x.Prefix.Masked() == y.Prefix.Masked()
+}
+
+// On implements [plan.Dependent]. A source address is there as long as one link has it.
+func (a Address) On() []plan.Key {
+	return []plan.Key{object.LinkNeed(a.NS, a.Dev), sourceKey(a.NS, a.Prefix.Addr())}
+}
+
+// After implements [plan.Dependent]: an address goes with its link, IPv6 goes when the MTU is too small for it, and
+// what is declared beside the link-local address that the kernel derives is made anew after that.
+func (a Address) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
+	if now == nil {
+		return a, old.Key() != object.LinkKey(a.NS, a.Dev) && old.Key() != object.NamespaceKey(a.NS)
+	}
+	l, ok := now.(link.Link)
+	if !ok || a.Prefix.Addr().Is4() {
+		return a, true
+	}
+	was, changed := old.(link.Link)
+	derivesAnew := changed && l.LinkLocal.Set && l.LinkLocal != was.LinkLocal
+	return a, l.CarriesIPv6() && !(derivesAnew && object.BesideDerived(a.Prefix.Addr(), a.Proto))
+}
+
+// Bears implements [plan.Bearer]: with the last IPv4 address of a link go its routes, and with any address those that
+// have it as source.
+func (a Address) Bears() []plan.Key {
+	return []plan.Key{object.LinkKey(a.NS, a.Dev), sourceKey(a.NS, a.Prefix.Addr())}
+}
+
+// Gives implements [object.Addressed].
+func (a Address) Gives() (plan.Key, netip.Addr) { return object.LinkKey(a.NS, a.Dev), a.Prefix.Addr() }
+
+// cutsAddress says whether a change takes an address that the host is reached by.
+func cutsAddress(l *object.Lifelines, s plan.Step, c plan.Change) string {
+	old, existed := c.Old.(Address)
+	switch {
+	case !existed || old.NS != "" || s.Action == plan.Update || s.Action == plan.Adopt:
+	case old.Prefix.Addr() == l.SSH:
+		return "would take the address of the current SSH session"
+	case l.Links[old.Dev] != nil && l.Links[old.Dev].Uplink:
+		return fmt.Sprintf("would take an address of %s, the host's uplink", old.Dev)
+	}
+	return ""
+}

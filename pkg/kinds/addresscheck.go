@@ -1,0 +1,168 @@
+package kinds
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
+)
+
+// checkAddresses reports addresses that a link cannot have.
+func checkAddresses(at *object.At) any {
+	l := at.Link
+	at.Expect(len(l.Addresses))
+	for _, a := range l.Addresses {
+		if a.V.Addr().Is4() || l.Type == "" {
+			continue
+		}
+		if l.EffectiveMTU() < object.MinIPv6MTU {
+			at.Errorf(a.At, "%s on %s: IPv6 needs an MTU of at least %d, and that of the link is %d",
+				a.V, l, object.MinIPv6MTU, l.EffectiveMTU()).Hint = l.MTU.At.See()
+		}
+		if by := l.NoIPv6(); by != nil {
+			at.Errorf(a.At, "%s on %s: %s switches IPv6 off there", a.V, l, by.Name).Hint = by.At.See()
+		}
+		if a.V.Bits() < 127 && a.V == a.V.Masked() {
+			at.Warnf(a.At, "%s is the network, which IPv6 takes for the address of any router in it", a.V).
+				Hint = file.DidYouMean(netip.PrefixFrom(a.V.Addr().Next(), a.V.Bits()).String())
+		}
+	}
+	return nil
+}
+
+// claim is an address of a link, as a stake in its subnet.
+type claim struct {
+	address file.Value[netip.Prefix]
+	link    *object.Iface
+}
+
+func (c claim) subnet() netip.Prefix { return c.address.V.Masked() }
+
+// addressesAcross checks the addresses of each section against each other, and those of all sections.
+func addressesAcross(n *object.Network) {
+	for _, s := range n.Sections {
+		ownAddresses(s)
+	}
+	foreignAddresses(n)
+}
+
+// ownAddresses enters the addresses of a section, and reports those that it has twice, or in networks that overlap.
+func ownAddresses(s *object.Sense) {
+	var claims []claim
+	for _, l := range s.Links {
+		for _, a := range l.Addresses {
+			if !repeated(l, a) && l.Type != "" && !a.V.Addr().IsLinkLocalUnicast() {
+				claims = append(claims, claim{a, l})
+			}
+		}
+	}
+	s.Subnets = object.NewSubnets(s.Links)
+	sweep(claims, func(a, b claim) bool { return a.link != b.link }, func(a, b claim) {
+		s.Clash(file.Error, a.address.At, b.address.At, "%s on %s and %s on %s overlap",
+			a.address.V, a.link, b.address.V, b.link)
+	})
+}
+
+// repeated enters an address of a section, and reports one that the section has already. Link-local addresses may be
+// on several links, since they mean something on their own link only.
+func repeated(l *object.Iface, a file.Value[netip.Prefix]) bool {
+	s, ip := l.Section, a.V.Addr()
+	key := ip
+	if ip.Is6() && ip.IsLinkLocalUnicast() {
+		key = ip.WithZone(l.Name)
+		if l.Type != "" && ip == l.EffectiveMAC().LinkLocal() {
+			s.Errorf(a.At, "%s is the link-local address that the kernel gives %s by itself", ip, l).Hint = "leave it out"
+			return true
+		}
+	}
+	first, ok := s.Own[key]
+	if !ok {
+		s.Own[key] = a
+		return false
+	}
+	s.Clash(file.Error, a.At, first.At, "address %s is given twice %s", ip, s.Where())
+	return true
+}
+
+// foreignAddresses warns of what is odd across namespaces: a network that is on two segments, and an address that two
+// namespaces have. People do both on purpose, in labs that never meet.
+func foreignAddresses(n *object.Network) {
+	type part struct {
+		segment *object.Segment
+		subnet  netip.Prefix
+	}
+	first := map[netip.Addr]claim{}
+	parts := map[part]bool{}
+	var claims []claim
+	add := func(l *object.Iface, a file.Value[netip.Prefix]) {
+		ip := a.V.Addr()
+		if ip.IsLinkLocalUnicast() || ip.IsLoopback() {
+			return
+		}
+		o, again := first[ip]
+		if again && o.link.Section != l.Section {
+			n.Clash(file.Warning, a.At, o.address.At, "address %s is in two namespaces, on %s and on %s", ip, l, o.link)
+		} else if !again {
+			first[ip] = claim{a, l}
+		}
+		// One address speaks for its segment: that a network is on two of them need not be said for each.
+		if p := (part{l.Segment(), a.V.Masked()}); l.Type != "" && !parts[p] {
+			parts[p] = true
+			if !again {
+				claims = append(claims, claim{a, l})
+			}
+		}
+	}
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			for _, a := range l.Addresses {
+				add(l, a)
+			}
+		}
+	}
+	sweep(claims, func(a, b claim) bool { return a.link.Segment() != b.link.Segment() }, func(a, b claim) {
+		if a.link.Section != b.link.Section {
+			n.Clash(file.Warning, a.address.At, b.address.At, "%s on %s and %s on %s overlap, and no cable joins them",
+				a.address.V, a.link, b.address.V, b.link)
+		}
+	})
+}
+
+// sweep reports, for each claim, one that came before it in order, in the same or a wider subnet, and that conflicts
+// with it. It walks the subnets in order, with those around the current one on a stack, and so takes little more time
+// than sorting does. Of each subnet it keeps two claims of different links, for whatever conflicts with one.
+func sweep(claims []claim, conflict func(a, b claim) bool, report func(a, b claim)) {
+	slices.SortStableFunc(claims, func(a, b claim) int {
+		p, q := a.subnet(), b.subnet()
+		return cmp.Or(p.Addr().Compare(q.Addr()), cmp.Compare(p.Bits(), q.Bits()))
+	})
+	type frame struct {
+		subnet netip.Prefix
+		claims []claim
+	}
+	var around []frame
+	for _, c := range claims {
+		p := c.subnet()
+		for len(around) > 0 && !around[len(around)-1].subnet.Overlaps(p) {
+			around = around[:len(around)-1]
+		}
+		if len(around) == 0 || around[len(around)-1].subnet != p {
+			around = append(around, frame{subnet: p})
+		}
+	search:
+		for i := len(around) - 1; i >= 0; i-- {
+			for _, o := range around[i].claims {
+				if conflict(o, c) {
+					report(c, o)
+					break search
+				}
+			}
+		}
+		f := &around[len(around)-1]
+		if len(f.claims) == 0 || len(f.claims) == 1 && conflict(f.claims[0], c) {
+			f.claims = append(f.claims, c)
+		}
+	}
+}

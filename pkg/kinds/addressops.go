@@ -1,0 +1,191 @@
+package kinds
+
+import (
+	"errors"
+	"iter"
+	"net/netip"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// readAddresses streams the addresses of a section.
+func readAddresses(_ *object.Env, s *object.Section) iter.Seq[object.Live] {
+	return func(yield func(object.Live) bool) {
+		connected := connectedRoutes(s)
+		for _, live := range s.Addresses() {
+			l := s.At(live.Index)
+			if l == nil {
+				continue // its link came or went between the two dumps
+			}
+			a := addressOf(live, s.NS.Name, l.Known, l.Name)
+			a.Connected = !connects(live, l) || connected[subnetOn{live.Prefix.Masked(), live.Index}]
+			o := object.Live{
+				Object: a, Links: []*object.LiveLink{l}, Proto: live.Proto, ByHand: handMade(live, l),
+				OfLink: live.Proto != object.ProtoLinkLocal,
+			}
+			if !yield(o) {
+				return
+			}
+		}
+	}
+}
+
+// subnetOn is a subnet that the kernel reaches by a link.
+type subnetOn struct {
+	subnet netip.Prefix
+	index  int
+}
+
+// connectedRoutes lists the routes that the kernel has made for addresses.
+func connectedRoutes(s *object.Section) map[subnetOn]bool {
+	found := make(map[subnetOn]bool)
+	for _, b := range s.Messages(object.RouteDump) {
+		m := nl.DeserializeRtMsg(b)
+		if m.Protocol == unix.RTPROT_KERNEL && m.Table == unix.RT_TABLE_MAIN && m.Type == unix.RTN_UNICAST {
+			a := kernel.Attrs(b[m.Len():])
+			found[subnetOn{object.RouteDestination(m, a), int(a.U32(unix.RTA_OIF))}] = true
+		}
+	}
+	return found
+}
+
+// connects says whether the kernel makes a route to the address's subnet (net/ipv4/fib_frontend.c: fib_add_ifaddr,
+// net/ipv6/addrconf.c: addrconf_prefix_route).
+func connects(a object.LiveAddress, l *object.LiveLink) bool {
+	if !l.Up() || a.Flags&unix.IFA_F_NOPREFIXROUTE != 0 || a.Peer.IsValid() {
+		return false
+	}
+	if !a.Prefix.Addr().Is4() {
+		return a.Flags&unix.IFA_F_DADFAILED == 0
+	}
+	return l.Type != object.Loopback && a.Flags&unix.IFA_F_SECONDARY == 0 && a.Prefix.Bits() < 32
+}
+
+// connect puts the kernel's route to the address's subnet back.
+func connect(s *object.Section, a Address) error {
+	r := Route{
+		NS: a.NS, Dst: a.Prefix.Masked(), Table: MainTable, Metric: a.Metric, Type: Unicast, Dev: plan.Some(a.Dev),
+		Proto: unix.RTPROT_KERNEL,
+	}
+	if a.Prefix.Addr().Is4() {
+		r.Src = a.Prefix.Addr()
+	} else if r.Metric == 0 {
+		r.Metric = connectedMetric6
+	}
+	req, err := routeMessage(s, unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, r)
+	if err != nil {
+		return err
+	}
+	return s.NS.Write("put back route "+r.Key().Name, req)
+}
+
+// connectedMetric6 is IP6_RT_PRIO_ADDRCONF of linux/ipv6_route.h.
+const connectedMetric6 = 256
+
+// handMade says whether an address looks as if a person had added it with ip(8). The kernel gives lo its own without a
+// mark.
+func handMade(a object.LiveAddress, l *object.LiveLink) bool {
+	if l.Type == object.Loopback && (a.Prefix == loopback4 || a.Prefix == loopback6) {
+		return false
+	}
+	return a.Proto == 0 && a.Forever && !a.Prefix.Addr().IsLinkLocalUnicast()
+}
+
+var (
+	loopback4 = netip.MustParsePrefix("127.0.0.1/8")
+	loopback6 = netip.MustParsePrefix("::1/128")
+)
+
+// addressOf makes the comparable value of a live address.
+func addressOf(a object.LiveAddress, ns, dev, ifname string) Address {
+	v := Address{
+		NS: ns, Dev: dev, Prefix: a.Prefix, Peer: a.Peer, Broadcast: a.Broadcast, Label: a.Label, Scope: a.Scope,
+		NoPrefixRoute: a.Flags&unix.IFA_F_NOPREFIXROUTE != 0, DADFailed: a.Flags&unix.IFA_F_DADFAILED != 0,
+		Finite: !a.Forever, Metric: a.Metric, Proto: a.Proto,
+	}
+	if a.Label == ifname {
+		v.Label = ""
+	}
+	if !a.Prefix.Addr().Is4() {
+		v.Scope = 0
+	}
+	return v
+}
+
+// putAddress adds an address, or changes what can be changed in place.
+func putAddress(e *object.Env, changes []plan.Change) error {
+	for _, c := range changes {
+		a, ok := c.New.(Address)
+		if !ok {
+			return object.WrongType(KindAddress, c.New)
+		}
+		s, index, err := e.LinkOf(a.NS, a.Dev)
+		if err != nil {
+			return err
+		}
+		if old, changes := c.Old.(Address); changes {
+			err = changeAddress(s, index, old, a)
+		} else {
+			err = writeAddress(s, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, a)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func changeAddress(s *object.Section, index int, old, a Address) error {
+	if old.Connected != a.Connected {
+		if err := connect(s, a); err != nil {
+			return err
+		}
+		if old.Connected = a.Connected; old == a {
+			return nil
+		}
+	}
+	return writeAddress(s, "change", unix.RTM_NEWADDR, unix.NLM_F_REPLACE, index, a)
+}
+
+func writeAddress(s *object.Section, verb string, proto, flags, index int, a Address) error {
+	live := object.LiveAddress{
+		Index: index, Prefix: a.Prefix, Peer: a.Peer, Broadcast: a.Broadcast, Label: a.Label, Scope: a.Scope, Proto: a.Proto,
+		Metric: a.Metric,
+	}
+	if a.NoPrefixRoute {
+		live.Flags = unix.IFA_F_NOPREFIXROUTE
+	}
+	return live.Write(s.NS, verb, proto, flags, object.LinkKey(a.NS, a.Dev).Place())
+}
+
+func delAddresses(e *object.Env, objects []plan.Object) error {
+	for _, o := range objects {
+		a, ok := o.(Address)
+		if !ok {
+			return object.WrongType(KindAddress, o)
+		}
+		s, index, err := e.LinkOf(a.NS, a.Dev)
+		if errors.Is(err, object.ErrNoLink) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := object.IgnoreGone(writeAddress(s, "delete", unix.RTM_DELADDR, 0, index, a)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undoAddress wants back what was ours: the lifetime of another's address is its owner's business.
+func undoAddress(h plan.Have) (plan.Object, bool) { return h.Object, h.Class != plan.Loose }
+
+func askAddresses(*object.Env, *object.Section) []*object.Dump {
+	return []*object.Dump{object.AddressDump, object.RouteDump} // the routes tell whether an address has its connected one
+}

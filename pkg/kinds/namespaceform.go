@@ -1,0 +1,30 @@
+package kinds
+
+import (
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// namespaceForm makes the object of each namespace.
+func namespaceForm() object.Form {
+	return object.Form{
+		On: object.OnSection,
+		Check: func(at *object.At) any {
+			at.Expect(1)
+			return nil
+		},
+		Expand: func(at *object.At, x *object.Expansion) {
+			if at.Name == "" {
+				return
+			}
+			n := Namespace{Name: at.Name, LoUp: true}
+			if _, _, given := at.Forwarding(object.Forwarding4); !given {
+				n.Forwarding4 = plan.Some(false)
+			}
+			if _, _, given := at.Forwarding(object.Forwarding6); !given {
+				n.Forwarding6 = plan.Some(false)
+			}
+			x.Add(n, at.At)
+		},
+	}
+}

@@ -1,0 +1,315 @@
+package kinds
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// readNamespaces streams a section's own namespace. With the host's section come names that no section has.
+func readNamespaces(e *object.Env, s *object.Section) iter.Seq[object.Live] {
+	return func(yield func(object.Live) bool) {
+		if s.NS.Name != "" {
+			yield(object.Live{Object: liveNamespace(e, s)})
+			return
+		}
+		for _, name := range e.Names {
+			if e.Sections[name] != nil {
+				continue
+			}
+			leftover := e.Record.Pending(object.NamespaceKey(name)) && isPlainFile(name)
+			if !yield(object.Live{Object: Namespace{Name: name, Leftover: leftover}}) {
+				return
+			}
+		}
+	}
+}
+
+func liveNamespace(e *object.Env, s *object.Section) Namespace {
+	n := Namespace{Name: s.NS.Name}
+	if lo := object.LoopbackOf(s.Links); lo != nil {
+		n.LoUp = lo.Up()
+		if _, _, marked := object.ParseNamespaceAlias(lo.Alias); marked && lo.Group == object.Group(e.Topology) {
+			n.Stamp = lo.Alias
+		}
+	}
+	switches := object.In[switches](s)
+	n.Forwarding4, n.Forwarding6 = plan.Some(object.IsOn(switches.four)), plan.Some(object.IsOn(switches.six))
+	return n
+}
+
+// stampedNamespaces is the [object.Owner] of namespaces.
+func stampedNamespaces(e *object.Env, s *object.Section, live iter.Seq[object.Live]) (have []plan.Have, err error) {
+	for l := range live {
+		n, ok := l.Object.(Namespace)
+		if !ok {
+			return nil, object.WrongType(object.KindNamespace, l.Object)
+		}
+		h, ok := stampedNamespace(e, s, n)
+		if !ok {
+			continue
+		}
+		if h.Class == plan.Ours && !n.Leftover && !e.Wanted(n.Key()) {
+			if h.Note, err = goesWith(e, s); err != nil {
+				return nil, err
+			}
+		}
+		have = append(have, h)
+	}
+	return have, nil
+}
+
+// stampedNamespace tells whose a namespace is; ok is false for one that is nobody's concern.
+func stampedNamespace(e *object.Env, s *object.Section, n Namespace) (h plan.Have, ok bool) {
+	k, stamp := n.Key(), e.Foreign[n.Name]
+	h = plan.Have{Object: n}
+	switch {
+	case s.NS.Name != "":
+		stamp = object.StampOf(e.Topology, e.Cookie, s.Links)
+		h.Class, h.Why, h.Final = stamp.Class, stamp.Why, stamp.Final
+		return h, h.Class == plan.Ours || e.Wanted(k)
+	case n.Leftover:
+		h.Why = "left over from a crash"
+	case stamp.Class == plan.Foreign:
+		h.Class, h.Final, h.Why = plan.Foreign, stamp.Final, stamp.Why
+	default:
+		h.Class, h.Final = plan.Foreign, true
+		h.Why = kernel.NetnsDir + "/" + n.Name + " is there, and is no network namespace: remove it"
+		return h, e.Wanted(k)
+	}
+	return h, true
+}
+
+// isPlainFile says whether the name is that of an empty file, as the mount point of a namespace is.
+func isPlainFile(name string) bool {
+	st, err := os.Lstat(filepath.Join(kernel.NetnsDir, name))
+	return err == nil && st.Mode().IsRegular() && st.Size() == 0 && !kernel.IsMounted(name)
+}
+
+// namespaces is what a run keeps of namespaces.
+type namespaces struct {
+	mu        sync.Mutex
+	prepared  bool                        // /run/netns is ready for them
+	inherited func() (inheritance, error) // see resetConf
+	held      int                         // those whose names are gone, and that are still open
+	processes func() (processes, error)
+}
+
+// processes are those of the namespaces that the run looks into; hidden says that there may be more.
+type processes struct {
+	in     map[kernel.ID][]string
+	hidden bool
+}
+
+// processesOf finds them once for all namespaces.
+func processesOf(e *object.Env) (processes, error) {
+	all := object.In[namespaces](e)
+	all.mu.Lock()
+	if all.processes == nil {
+		all.processes = sync.OnceValues(func() (processes, error) { return findProcesses(e) })
+	}
+	find := all.processes
+	all.mu.Unlock()
+	return find()
+}
+
+func findProcesses(e *object.Env) (p processes, err error) {
+	ours := make(map[kernel.ID]bool, len(e.Sections))
+	for name, s := range e.Sections {
+		if name != "" { // which the host's own can have too
+			ours[s.NS.ID()] = true
+		}
+	}
+	p.in, p.hidden, err = kernel.Processes(func(id kernel.ID) bool { return ours[id] })
+	return p, err
+}
+
+// goesWith tells what goes with a namespace and is not plumb's: links, and what processes have for a network. They
+// live on.
+func goesWith(e *object.Env, s *object.Section) (string, error) {
+	var words []string
+	for i := range s.Links {
+		l := &s.Links[i]
+		if l.Class != plan.Ours && l.Type != object.Loopback && !fallback(l) {
+			words = append(words, "link "+l.Name)
+		}
+	}
+	processes, err := processesOf(e)
+	if err != nil {
+		return "", err
+	}
+	if processes.hidden {
+		s.Warnf("CAP_SYS_PTRACE is missing: processes that go with a namespace are not all named")
+	}
+	for _, p := range processes.in[s.NS.ID()] {
+		words = append(words, "the network of process "+p)
+	}
+	if len(words) == 0 {
+		return "", nil
+	}
+	return "takes with it: " + strings.Join(words, ", "), nil
+}
+
+// fallback says whether a link is one that tunnel modules put into every namespace: tunl0, gre0, sit0 and their like.
+func fallback(l *object.LiveLink) bool {
+	switch l.Name {
+	case "tunl0", "gre0", "gretap0", "erspan0", "sit0", "ip6tnl0", "ip6gre0", "ip_vti0", "ip6_vti0":
+		return true
+	}
+	return false
+}
+
+// putNamespace makes a namespace, or puts right what a namespace that is there should be.
+func putNamespace(e *object.Env, changes []plan.Change) error {
+	for _, c := range changes {
+		n, ok := c.New.(Namespace)
+		if !ok {
+			return object.WrongType(object.KindNamespace, c.New)
+		}
+		err := error(nil)
+		if c.Old == nil {
+			err = kernel.OnThread(func(t kernel.Thread) error { return createNamespace(e, t, n) })
+		} else {
+			err = updateNamespace(e, c.Old, n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func createNamespace(e *object.Env, t kernel.Thread, n Namespace) error {
+	if err := prepare(e); err != nil {
+		return err
+	}
+	ns, err := kernel.Create(t, n.Name, e.Seam)
+	if err != nil {
+		return err
+	}
+	got, err := resetConf(e, ns)
+	if err == nil {
+		err = stampNamespace(e, ns, n)
+	}
+	if err == nil {
+		err = ns.Bind()
+	}
+	if err != nil {
+		ns.Close()
+		return err
+	}
+	s := object.NewSection(ns)
+	s.Owned, s.Plain = true, got.plain
+	e.Made(s)
+	return nil
+}
+
+// prepare makes /run/netns ready for namespaces, once.
+func prepare(e *object.Env) error {
+	all := object.In[namespaces](e)
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.prepared {
+		return nil
+	}
+	err := kernel.PrepareNetnsDir(e.Seam)
+	all.prepared = err == nil
+	return err
+}
+
+// stampNamespace stamps lo and brings it up, in one message. Without a stamp it takes one away. As every link of ours,
+// lo promotes: a primary address of it must not take the others of its subnet with it.
+func stampNamespace(e *object.Env, ns *kernel.Namespace, n Namespace) error {
+	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	if n.LoUp {
+		info.Flags, info.Change = unix.IFF_UP, unix.IFF_UP
+	}
+	m := kernel.NewMessage(unix.RTM_NEWLINK, 0, info)
+	m.Text(unix.IFLA_IFNAME, object.Lo)
+	group := uint32(0)
+	if n.Stamp != "" {
+		group = object.Group(e.Topology)
+	}
+	m.U32(unix.IFLA_GROUP, group)
+	m.Add(unix.IFLA_IFALIAS, []byte(n.Stamp))
+	object.Conf4(m).AddRtAttr(object.Devconf4Promote, nl.Uint32Attr(kernel.Bit(n.Stamp != "")))
+	return ns.Write("stamp namespace "+n.Name, m.NetlinkRequest)
+}
+
+func updateNamespace(e *object.Env, old plan.Object, n Namespace) error {
+	s, err := e.Section(n.Name)
+	if err != nil {
+		return err
+	}
+	was, ok := old.(Namespace)
+	if !ok {
+		return object.WrongType(object.KindNamespace, old)
+	}
+	if was.Stamp != n.Stamp || was.LoUp != n.LoUp {
+		if err := stampNamespace(e, s.NS, n); err != nil {
+			return err
+		}
+	}
+	if n.Forwarding4.Set && n.Forwarding4 != was.Forwarding4 {
+		err = errors.Join(err, writeSwitch(s, object.Forwarding4, n.Forwarding4.V))
+	}
+	if n.Forwarding6.Set && n.Forwarding6 != was.Forwarding6 {
+		err = errors.Join(err, writeSwitch(s, object.Forwarding6, n.Forwarding6.V))
+	}
+	return err
+}
+
+func writeSwitch(s *object.Section, name string, on bool) error {
+	return s.NS.WriteSysctl(object.SysctlPath(name), fmt.Sprint(kernel.Bit(on)))
+}
+
+// delNamespaces takes the names away from the namespaces that were found to have them, and from no others.
+func delNamespaces(e *object.Env, objects []plan.Object) error {
+	for _, o := range objects {
+		n, ok := o.(Namespace)
+		if !ok {
+			return object.WrongType(object.KindNamespace, o)
+		}
+		if n.Leftover {
+			if err := kernel.Remove(n.Name, e.Seam); err != nil {
+				return err
+			}
+		} else if s, err := e.Section(n.Name); err == nil { // else it is gone already
+			if err := s.NS.Delete(); err != nil {
+				return err
+			}
+			letEnd(e, s.NS)
+		}
+	}
+	return nil
+}
+
+// letEnd closes a namespace whose name is gone, which ends it, unless there is room to hold it open until the next
+// look: when one ends, the kernel takes the lock for it that other deletions need.
+func letEnd(e *object.Env, n *kernel.Namespace) {
+	all := object.In[namespaces](e)
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.held < kernel.Room() {
+		all.held++
+		return
+	}
+	n.Close()
+}
+
+// undoNamespace wants back what a rollback can bring back: not what a crash has left.
+func undoNamespace(h plan.Have) (plan.Object, bool) {
+	n, ok := h.Object.(Namespace)
+	return h.Object, !ok || !n.Leftover
+}

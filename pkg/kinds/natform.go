@@ -1,0 +1,74 @@
+package kinds
+
+import (
+	"net/netip"
+
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
+)
+
+// NATEntry is an entry of a section's nat list: what comes from the subnet leaves with the address of the interface
+// that it leaves by.
+type NATEntry struct {
+	Subnet netip.Prefix  `file:"masquerade,required" missing:"as {masquerade: 192.168.10.0/24, out: eth0}" doc:"network"`
+	Out    object.Ifname `file:"out" doc:"interface to leave by; left out, any that does not hold the network"`
+}
+
+// natForm is a section's address translation.
+func natForm() object.Form {
+	return object.Form{
+		On: object.OnSection,
+		Part: file.Part{
+			Key: "nat", Item: "a nat entry", Doc: "networks hidden behind an address",
+			New: func() any { return new([]NATEntry) },
+		},
+		Enter: enterNAT, Check: checkNAT, Expand: expandNAT,
+	}
+}
+
+// unreadable reports whether an entry can't be judged.
+func (NATEntry) unreadable(at file.Spots) bool {
+	return at.Strange() || !at.Good("masquerade") || at.State("out") == file.Bad
+}
+
+// enterNAT enters the forwarding that the entries need.
+func enterNAT(at *object.At) {
+	list := *at.Form.(*[]NATEntry)
+	for i, spot := range at.Spots.Items() {
+		if e := list[i]; !e.unreadable(spot) {
+			at.NeedForwarding(e.Subnet, spot.At())
+		}
+	}
+}
+
+func checkNAT(at *object.At) any {
+	list := *at.Form.(*[]NATEntry)
+	at.Expect(len(list))
+	first := map[NATEntry]file.Span{}
+	for i, spot := range at.Spots.Items() {
+		e := list[i]
+		if e.unreadable(spot) {
+			continue
+		}
+		if first, twice := first[e]; twice {
+			at.Errorf(spot.At(), "this nat entry is given twice, first on line %d", first.Line)
+			continue
+		}
+		first[e] = spot.At()
+		if v := at.Sysctl(object.ForwardingOf(e.Subnet)); v != nil && v.Value.V == "0" {
+			at.Errorf(spot.At(), "nat needs forwarding, and %s is 0", v.Name).Hint = v.At.See()
+		}
+		if spot.Given("out") {
+			at.Has(string(e.Out), spot.At("out"))
+		}
+	}
+	return nil
+}
+
+func expandNAT(at *object.At, x *object.Expansion) {
+	list := *at.Form.(*[]NATEntry)
+	for i, spot := range at.Spots.Items() {
+		e := list[i]
+		x.Add(Masquerade(at.Name, e.Subnet, string(e.Out), at.Subnets.Touching(e.Subnet)), spot.At())
+	}
+}

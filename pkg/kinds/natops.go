@@ -1,0 +1,320 @@
+package kinds
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/userdata"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// natChain is the one chain of the table. It is no keyword of nft's.
+const natChain = "masquerade-out"
+
+// NATTable is the name of a topology's table in the inet family of every section.
+func NATTable(topology string) string { return "plumb-" + topology }
+
+// liveTable is the topology's table in a section, once it is known.
+type liveTable struct {
+	known   bool
+	entries []object.Live
+}
+
+// fetchNAT reads the table, where somebody has ever written an nftables rule.
+func fetchNAT(e *object.Env, s *object.Section, _ func(func() error) error) error {
+	table := object.In[liveTable](s)
+	if table.known {
+		return nil
+	}
+	untouched, err := s.NS.NFTUntouched()
+	switch {
+	case untouched, unsupported(err) && len(e.WantedHere(s.NS.Name, KindNAT)) == 0:
+		err = nil // a kernel without nf_tables has no table of ours either
+	case err == nil:
+		table.entries, err = readNAT(e, s)
+	}
+	table.known = err == nil
+	return err
+}
+
+// listNAT streams the table's rules, and what else is in it.
+func listNAT(_ *object.Env, s *object.Section) iter.Seq[object.Live] {
+	return slices.Values(object.In[liveTable](s).entries)
+}
+
+// unsupported says whether an error is that of a kernel which lacks what was asked for.
+func unsupported(err error) bool {
+	return errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL)
+}
+
+func readNAT(e *object.Env, s *object.Section) (live []object.Live, err error) {
+	c, err := s.NS.NFT()
+	if err != nil {
+		return nil, err
+	}
+	defer c.CloseLasting() //nolint:errcheck // only read
+	err = kernel.Snapshot(c, func() (err error) {
+		live, err = readTable(e, c, s)
+		return err
+	})
+	return live, err
+}
+
+func readTable(e *object.Env, c *nftables.Conn, s *object.Section) (live []object.Live, err error) {
+	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return nil, fmt.Errorf("nftables: list tables: %w", err)
+	}
+	at := slices.IndexFunc(tables, func(t *nftables.Table) bool { return t.Name == NATTable(e.Topology) })
+	if at < 0 {
+		return nil, nil
+	}
+	t := tables[at]
+	table := NAT{NS: s.NS.Name, Entry: "table inet " + t.Name}
+	odd := ""
+	if t.Flags != 0 {
+		odd = fmt.Sprintf("in a table with flags %d: ", t.Flags)
+	}
+	chains, err := c.ListChainsOfTableFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return nil, fmt.Errorf("nftables: list chains: %w", err)
+	}
+	for _, chain := range chains {
+		if chain.Table.Name != t.Name {
+			continue
+		}
+		rules, err := c.GetRules(t, chain)
+		if err != nil {
+			return nil, fmt.Errorf("nftables: list rules: %w", err)
+		}
+		live = append(live, readChain(s.NS.Name, odd, chain, rules)...)
+	}
+	others, err := otherMembers(c, t)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range others {
+		live = append(live, object.Live{Object: NAT{NS: s.NS.Name, Entry: o}, ByHand: true})
+	}
+	if len(live) == 0 && len(e.WantedHere(s.NS.Name, KindNAT)) == 0 {
+		live = append(live, object.Live{Object: table, Why: "empty"})
+	}
+	return live, nil
+}
+
+func readChain(ns, odd string, chain *nftables.Chain, rules []*nftables.Rule) (list []object.Live) {
+	if text := chainText(chain); text != "" {
+		odd += "in a chain with " + text + ": "
+	}
+	seen := make(map[string]bool)
+	for _, r := range rules {
+		text := ruleText(r.Exprs)
+		comment, _ := userdata.GetString(r.UserData, userdata.TypeComment)
+		n, declared := parseEntry(ns, comment, text)
+		if !declared {
+			n.Entry = "rule " + text
+		}
+		n.Rule = odd + text
+		for seen[n.Entry] {
+			n.Entry, declared = n.Entry+" again", false
+		}
+		seen[n.Entry] = true
+		list = append(list, object.Live{Object: n, ByHand: !declared})
+	}
+	if len(rules) == 0 && chain.Name != natChain {
+		list = append(list, object.Live{Object: NAT{NS: ns, Entry: "chain " + chain.Name}, ByHand: true})
+	}
+	return list
+}
+
+// otherMembers lists what else stands in the table: sets, maps, named objects.
+func otherMembers(c *nftables.Conn, t *nftables.Table) ([]string, error) {
+	var words []string
+	sets, err := c.GetSets(t)
+	if err != nil {
+		return nil, fmt.Errorf("nftables: list sets: %w", err)
+	}
+	for _, s := range sets {
+		words = append(words, "set "+s.Name)
+	}
+	objects, err := c.GetNamedObjects(t)
+	if err != nil {
+		return nil, fmt.Errorf("nftables: list objects: %w", err)
+	}
+	for _, o := range objects {
+		if named, ok := o.(*nftables.NamedObj); ok {
+			words = append(words, "object "+named.Name)
+		}
+	}
+	return words, nil
+}
+
+// putNAT makes the table of a section as it is wanted, in one transaction.
+func putNAT(e *object.Env, changes []plan.Change) error {
+	s, err := e.Section(changes[0].Key().NS)
+	if err != nil {
+		return err
+	}
+	if err := writeTable(e, s); err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if c.Old != nil {
+			forgetFlows(e, s, c.Old)
+		}
+	}
+	return nil
+}
+
+// delNAT takes entries out of the table, and the table away with the last.
+func delNAT(e *object.Env, objects []plan.Object) error {
+	s, err := e.Section(objects[0].Key().NS)
+	if err != nil {
+		return nil // the namespace is gone, and its tables
+	}
+	live, err := readNAT(e, s)
+	if err != nil {
+		return err
+	}
+	still := slices.ContainsFunc(live, func(h object.Live) bool {
+		return slices.ContainsFunc(objects, func(o plan.Object) bool { return o.Key() == h.Key() })
+	})
+	if !still {
+		return nil
+	}
+	if err := writeTable(e, s); err != nil {
+		return err
+	}
+	for _, o := range objects {
+		forgetFlows(e, s, o)
+	}
+	return nil
+}
+
+// writeTries bounds how often a transaction is tried again because somebody else's came between.
+const writeTries = 5
+
+func writeTable(e *object.Env, s *object.Section) error {
+	var entries []NAT
+	for _, o := range e.WantedHere(s.NS.Name, KindNAT) {
+		if n, ok := o.(NAT); ok {
+			entries = append(entries, n)
+		}
+	}
+	slices.SortFunc(entries, func(a, b NAT) int { return cmp.Compare(a.Entry, b.Entry) })
+	c, err := s.NS.NFT()
+	if err != nil {
+		return err
+	}
+	defer c.CloseLasting() //nolint:errcheck // the transaction has been answered
+	what := fmt.Sprintf("write table inet %s with %s", NATTable(e.Topology), plan.Count(len(entries), "rule"))
+	for range writeTries {
+		gen, err := c.GetGen()
+		if err != nil {
+			return fmt.Errorf("nftables: read the generation: %w", err)
+		}
+		buildTable(c, NATTable(e.Topology), entries)
+		err = s.NS.Do(what, func() error { return c.FlushWithGenID(gen.ID) })
+		if !errors.Is(err, unix.ERESTART) {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: %w", what, kernel.ErrMoving)
+}
+
+// buildTable fills a transaction that replaces the table whole.
+func buildTable(c *nftables.Conn, name string, entries []NAT) {
+	t := &nftables.Table{Name: name, Family: nftables.TableFamilyINet}
+	c.AddTable(t) // so that there is one to delete
+	c.DelTable(t)
+	if len(entries) == 0 {
+		return
+	}
+	accept := nftables.ChainPolicyAccept
+	c.AddTable(t)
+	chain := c.AddChain(&nftables.Chain{
+		Name: natChain, Table: t, Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPostrouting,
+		Priority: nftables.ChainPriorityNATSource, Policy: &accept,
+	})
+	for _, n := range entries {
+		c.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: n.encode(),
+			UserData: userdata.AppendString(nil, userdata.TypeComment, n.Entry)})
+	}
+}
+
+// forgetFlows drops the connections that a rule which went or changed has translated: they would go on as before. A
+// kernel without connection tracking over netlink has none to be told of.
+func forgetFlows(e *object.Env, s *object.Section, o plan.Object) {
+	n, ok := o.(NAT)
+	if !ok {
+		return
+	}
+	subnet := n.Subnet
+	if !subnet.IsValid() {
+		return // a rule made by hand: its connections are not ours
+	}
+	family := netlink.InetFamily(kernel.Family(subnet.Addr()))
+	err := s.NS.Do("forget translated connections of "+subnet.String(), func() error {
+		fd, err := s.NS.FD()
+		if err != nil {
+			return err
+		}
+		h, err := netlink.NewHandleAt(netns.NsHandle(fd), unix.NETLINK_NETFILTER)
+		if err != nil {
+			return err
+		}
+		defer h.Close() //nolint:errcheck // it has been answered
+		_, err = h.ConntrackDeleteFilters(netlink.ConntrackTable, family, translated{subnet})
+		return err
+	})
+	if err != nil && !unsupported(err) {
+		e.Warn(fmt.Sprintf("nat %s: %v", n.Key().Place(), err))
+	}
+}
+
+// parseEntry is the reverse of [Masquerade], from an entry's words and its rule's: the interfaces that hold the subnet
+// are only in the rule. Ok is false for the words of no entry.
+func parseEntry(ns, entry, rule string) (n NAT, ok bool) {
+	word := strings.Fields(entry)
+	if len(word) != 2 && (len(word) != 4 || word[2] != "out") || word[0] != "masquerade" {
+		return NAT{NS: ns}, false
+	}
+	subnet, err := netip.ParsePrefix(word[1])
+	if err != nil {
+		return NAT{NS: ns}, false
+	}
+	var out string
+	var except []string
+	if len(word) == 4 {
+		out = word[3]
+	}
+	rest := strings.Fields(rule)
+	for i := range len(rest) - 2 {
+		if name, err := strconv.Unquote(rest[i+2]); err == nil && rest[i] == "oifname" && rest[i+1] == "!=" {
+			except = append(except, name)
+		}
+	}
+	return Masquerade(ns, subnet, out, except), true
+}
+
+// translated matches connections that come from a subnet and whose answers go elsewhere: their source was translated.
+type translated struct{ subnet netip.Prefix }
+
+// MatchConntrackFlow implements [netlink.CustomConntrackFilter].
+func (t translated) MatchConntrackFlow(f *netlink.ConntrackFlow) bool {
+	src, ok := netip.AddrFromSlice(f.Forward.SrcIP)
+	return ok && t.subnet.Contains(src.Unmap()) && !f.Forward.SrcIP.Equal(f.Reverse.DstIP)
+}

@@ -1,0 +1,254 @@
+package kinds
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// connected6 is the metric of the routes that the kernel makes for IPv6 addresses (IP6_RT_PRIO_ADDRCONF); those of
+// IPv4 have none.
+const connected6 = 256
+
+// resolvedRoute is a route with everything filled in that the file leaves out.
+type resolvedRoute struct {
+	Route
+	at file.Span
+}
+
+// checkRoutes checks a section's routes, and returns them resolved.
+func checkRoutes(at *object.At) any {
+	list := *at.Form.(*[]RouteEntry)
+	type key struct {
+		dst    netip.Prefix
+		table  TableNumber
+		metric uint32
+	}
+	var resolved []resolvedRoute
+	first := map[key]file.Span{}
+	for i, spot := range at.Spots.Items() {
+		r := routeAt{at.Sense, &list[i], spot}
+		if spot.Flawed() || !r.shape() {
+			continue
+		}
+		dst, ok := r.family()
+		if !ok {
+			continue
+		}
+		k := key{dst, r.Table, metricOf(r.RouteEntry, dst)}
+		if first, twice := first[k]; twice {
+			at.Errorf(spot.At(), "the route to %s is given twice, first on line %d", dst, first.Line).
+				Hint = "routes to the same destination need different metrics, or one nexthops list"
+			continue
+		}
+		first[k] = spot.At()
+		resolved = append(resolved, resolvedRoute{r.resolve(dst), spot.At()})
+	}
+	at.Expect(len(resolved))
+	return resolved
+}
+
+func expandRoutes(at *object.At, x *object.Expansion) {
+	for _, r := range at.Checked.([]resolvedRoute) {
+		x.Add(r.Route, r.at)
+	}
+}
+
+// routeAt is a route in its section.
+type routeAt struct {
+	*object.Sense
+	*RouteEntry
+	at file.Spots
+}
+
+// resolve fills in what the file leaves out, and checks what the route needs of its section.
+func (r routeAt) resolve(dst netip.Prefix) Route {
+	r.connected(dst)
+	r.source()
+	out := Route{
+		NS: r.Name, Dst: dst, Table: uint32(r.Table), Metric: metricOf(r.RouteEntry, dst), Proto: object.Protocol,
+		Type: cmp.Or(string(r.Type), Unicast), Src: r.Src.Addr, MTU: r.MTU, Onlink: r.Onlink,
+	}
+	r.way(&out)
+	return out
+}
+
+// metricOf is a route's metric; the kernel takes none for one in IPv6.
+func metricOf(r *RouteEntry, dst netip.Prefix) uint32 {
+	if r.Metric == 0 && dst.Addr().Is6() {
+		return DefaultMetric6
+	}
+	return r.Metric
+}
+
+// shape checks which keys stand together.
+func (r routeAt) shape() bool {
+	at, before := r.at, r.Count()
+	way, hops, leadsNowhere := at.Given("via") || at.Given("dev"), at.Given("nexthops"), at.Given("type")
+	if !at.Given("to") {
+		r.Errorf(at.At(), "the route has no destination").Hint = `as "to: default", or "to: 10.0.0.0/8"`
+	}
+	switch {
+	case leadsNowhere && (way || hops || at.Given("onlink")):
+		r.Errorf(at.At("type"), "a route of type %s leads nowhere: it has no via, dev, nexthops or onlink", r.Type)
+	case hops && way:
+		r.Errorf(at.Key("nexthops"), "a route has via and dev, or nexthops, not both")
+	case hops && at.Given("onlink"):
+		r.Errorf(at.At("onlink"), "onlink belongs to a next hop, where there are several")
+	case hops && len(r.NextHops) == 0:
+		r.Errorf(at.Key("nexthops"), "nexthops is empty")
+	case !leadsNowhere && !way && !hops:
+		r.Errorf(at.At(), "the route leads nowhere").Hint = "it needs via, dev, nexthops or type"
+	}
+	if r.Onlink && !hops && !leadsNowhere {
+		onlink(r.Sense, at)
+	}
+	hopShapes(r.Sense, r.NextHops, at.In("nexthops"))
+	return r.Count() == before
+}
+
+// hopShapes checks which keys stand together in next hops.
+func hopShapes(s *object.Sense, hops []HopEntry, at file.Spots) {
+	seen := map[HopEntry]bool{}
+	for i, at := range at.Items() {
+		h := hops[i]
+		if !at.Given("via") && !at.Given("dev") {
+			s.Errorf(at.At(), "the next hop has neither via nor dev")
+		}
+		if h.Onlink {
+			onlink(s, at)
+		}
+		way := HopEntry{Via: h.Via, Dev: h.Dev}
+		if seen[way] {
+			s.Errorf(at.At(), "this next hop is given twice").Hint = "add their weights"
+		}
+		seen[way] = true
+	}
+}
+
+// onlink checks a route, or a next hop, with onlink: true.
+func onlink(s *object.Sense, at file.Spots) {
+	if !at.Given("via") || !at.Given("dev") {
+		s.Errorf(at.At("onlink"), "onlink needs both via and dev")
+	}
+}
+
+// family finds the destination, of which "default" has no family of its own, and checks that the addresses of the
+// route are of one family.
+func (r routeAt) family() (netip.Prefix, bool) {
+	at := r.at
+	others := []file.Value[Gateway]{file.ValueAt(r.Via, at.In("via")), file.ValueAt(r.Src, at.In("src"))}
+	for i, at := range at.In("nexthops").Items() {
+		others = append(others, file.ValueAt(r.NextHops[i].Via, at.In("via")))
+	}
+	others = slices.DeleteFunc(others, func(a file.Value[Gateway]) bool { return !a.Given() })
+	dst := r.To.Prefix
+	if !dst.IsValid() {
+		dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		if len(others) > 0 && others[0].V.Is6() {
+			dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
+	}
+	for _, a := range others {
+		if a.V.Is4() != dst.Addr().Is4() {
+			r.Errorf(a.At, "%s and the route to %s are of different families", a.V, dst)
+			return dst, false
+		}
+	}
+	if at.Given("mtu") && dst.Addr().Is6() && r.MTU < object.MinIPv6MTU {
+		r.Errorf(at.At("mtu"), "IPv6 needs an MTU of at least %d, not %d", object.MinIPv6MTU, r.MTU)
+	}
+	return dst, true
+}
+
+// connected reports a route that would take the place of the one that the kernel makes for an address.
+func (r routeAt) connected(dst netip.Prefix) {
+	metric, bits := uint32(0), 32
+	if dst.Addr().Is6() {
+		metric, bits = connected6, 129
+	}
+	if dst.Bits() >= bits || r.Table != MainTable || metricOf(r.RouteEntry, dst) != metric {
+		return
+	}
+	if links := r.Subnets.Of(dst); len(links) > 0 {
+		r.Errorf(r.at.At(), "the route to %s is already the connected route of %s", dst, links[0].Name).
+			Hint = "leave it out, or give it a metric"
+	}
+}
+
+// source checks that a route's source address is one of the section's.
+func (r routeAt) source() {
+	if src := r.Src.Addr; src.IsValid() && !r.Doubts(src) && !r.Holds(src, string(r.Dev)) {
+		r.Lenient()(r.at.At("src"), "src %s is no address %s", src, r.Where())
+	}
+}
+
+// way fills in where a route leads to.
+func (r routeAt) way(out *Route) {
+	hops := r.at.In("nexthops").Items()
+	switch {
+	case r.Type != "":
+		out.Dev = plan.Some("")
+	case len(hops) == 1:
+		h := r.NextHops[0]
+		out.Via, out.Onlink = h.Via.Addr, h.Onlink
+		out.Dev = hopDev(r.Sense, h, hops[0])
+	case len(hops) > 1:
+		var list []NextHop
+		for i, h := range r.NextHops {
+			dev := hopDev(r.Sense, h, hops[i])
+			list = append(list, NextHop{Via: h.Via.Addr, Dev: dev.V, Weight: int(h.Weight), Onlink: h.Onlink})
+		}
+		out.Dev, out.NextHops = plan.Some(""), JoinNextHops(list)
+	default:
+		out.Via = r.Via.Addr
+		out.Dev = hopDev(r.Sense, HopEntry{Via: r.Via, Dev: r.Dev, Onlink: r.Onlink}, r.at)
+	}
+}
+
+// hopDev finds the link that a route takes, and checks that its gateway can be reached over it. It is unset where only
+// the kernel knows.
+func hopDev(s *object.Sense, h HopEntry, at file.Spots) plan.Opt[string] {
+	named, dev := plan.Opt[string]{}, string(h.Dev)
+	if dev != "" {
+		if !s.Has(dev, at.At("dev")) {
+			return named
+		}
+		named = plan.Some(dev)
+	}
+	ip := h.Via.Addr
+	if !ip.IsValid() {
+		return named
+	}
+	subnet, l := s.Subnets.Toward(ip, dev)
+	switch {
+	case ip.IsLinkLocalUnicast() && ip.Is6() && dev == "":
+		s.Errorf(at.At("via"), "the gateway %s is link-local, and so needs dev", ip)
+	case s.Holds(ip, dev):
+		s.Errorf(at.At("via"), "the gateway %s is an address of the section itself", ip)
+	case h.Onlink, ip.IsLinkLocalUnicast() && ip.Is6():
+	case l == nil:
+		unreachable(s, ip, dev, at.At("via"))
+	case ip.Is4() && subnet.Bits() < 31 && (ip == subnet.Addr() || ip == broadcast(subnet)):
+		s.Errorf(at.At("via"), "the gateway %s is no host: it is the first or last address of %s", ip, subnet)
+	default:
+		return plan.Some(l.Name)
+	}
+	return named
+}
+
+// unreachable reports a gateway that is in no subnet of the section. With an address that could not be read, it may be.
+func unreachable(s *object.Sense, ip netip.Addr, dev string, at file.Span) {
+	switch {
+	case s.Doubts(ip):
+	case dev != "":
+		s.Lenient()(at, "the gateway %s is on no connected subnet of %s", ip, dev).
+			Hint = "set onlink: true if it is on that link nevertheless"
+	default:
+		s.Lenient()(at, "the gateway %s is on no connected subnet %s", ip, s.Where())
+	}
+}

@@ -1,0 +1,235 @@
+package kinds
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// routeTypes are the names of the kernel's types of routes that plumb knows; empty for the others.
+var routeTypes = [...]string{
+	unix.RTN_UNICAST: Unicast, unix.RTN_BLACKHOLE: Blackhole,
+	unix.RTN_UNREACHABLE: Unreachable, unix.RTN_PROHIBIT: Prohibit,
+}
+
+func routeType(name string) uint8 { return uint8(slices.Index(routeTypes[:], name)) }
+
+// readRoutes streams the routes of a section, of those types that plumb knows.
+func readRoutes(_ *object.Env, s *object.Section) iter.Seq[object.Live] {
+	return func(yield func(object.Live) bool) {
+		for _, m := range s.Messages(object.RouteDump) {
+			if live, ok := parseRoute(s, m); ok && !yield(live) {
+				return
+			}
+		}
+	}
+}
+
+func parseRoute(s *object.Section, b []byte) (live object.Live, ok bool) {
+	m := nl.DeserializeRtMsg(b)
+	a := kernel.Attrs(b[m.Len():])
+	if int(m.Type) >= len(routeTypes) || routeTypes[m.Type] == "" || m.Flags&unix.RTM_F_CLONED != 0 ||
+		m.Family != unix.AF_INET && m.Family != unix.AF_INET6 {
+		return live, false
+	}
+	r := Route{
+		NS: s.NS.Name, Dst: object.RouteDestination(m, a), Table: uint32(m.Table), Metric: a.U32(unix.RTA_PRIORITY),
+		Type: routeTypes[m.Type], Via: a.Addr(unix.RTA_GATEWAY), Dev: plan.Some(""), Src: a.Addr(unix.RTA_PREFSRC),
+		Onlink: m.Flags&unix.RTNH_F_ONLINK != 0, MTU: a.Nested(unix.RTA_METRICS).U32(unix.RTAX_MTU), Proto: m.Protocol,
+	}
+	if a.Has(unix.RTA_TABLE) {
+		r.Table = a.U32(unix.RTA_TABLE)
+	}
+	if r.Type == Unicast {
+		r.Dev = plan.Some(devName(s, a.U32(unix.RTA_OIF), &live))
+	}
+	if hops := a.Get(unix.RTA_MULTIPATH); len(hops) > 0 {
+		r.Dev, r.NextHops = plan.Some(""), JoinNextHops(parseHops(s, hops, &live))
+	}
+	expires := int32(kernel.U32At(a.Get(unix.RTA_CACHEINFO), 2)) // rta_cacheinfo.rta_expires
+	live.Object, live.Proto, live.ByHand = r, r.Proto, r.HandMade() && expires == 0
+	return live, true
+}
+
+// HandMade says whether the route's protocol is one that ip-route(8) and people use.
+func (r Route) HandMade() bool { return r.Proto == unix.RTPROT_BOOT || r.Proto == unix.RTPROT_STATIC }
+
+// devName is the name of a link by index, and notes that the route leads over it.
+func devName(s *object.Section, index uint32, live *object.Live) string {
+	l := s.At(int(index))
+	if l == nil {
+		return ""
+	}
+	live.Links = append(live.Links, l)
+	return l.Known
+}
+
+// parseHops reads the next hops of a route that has several.
+func parseHops(s *object.Section, b []byte, live *object.Live) []NextHop {
+	var hops []NextHop
+	for h := range object.NextHops(b) {
+		hops = append(hops, NextHop{
+			Via: h.Addr(unix.RTA_GATEWAY), Dev: devName(s, h.Index, live),
+			Weight: int(h.Hops) + 1, Onlink: h.Flags&unix.RTNH_F_ONLINK != 0,
+		})
+	}
+	return hops
+}
+
+// putRoute adds a route, or replaces the one at its key.
+func putRoute(e *object.Env, changes []plan.Change) error {
+	for _, c := range changes {
+		r, ok := c.New.(Route)
+		if !ok {
+			return object.WrongType(KindRoute, c.New)
+		}
+		s, err := e.Section(r.NS)
+		if err != nil {
+			return err
+		}
+		verb, flags := "add", unix.NLM_F_CREATE|unix.NLM_F_EXCL
+		old, existed := c.Old.(Route)
+		if existed || r.NextHops != "" || r.Src.IsValid() {
+			// What the plan has fall with one of several links, or with the link of its source address, may still be there:
+			// with a secondary address the kernel leaves such a route.
+			verb, flags = "replace", unix.NLM_F_CREATE|unix.NLM_F_REPLACE
+		}
+		if existed && old.Copies > 0 {
+			if err := delRoute(s, old); err != nil {
+				return err
+			}
+		}
+		req, err := routeMessage(s, unix.RTM_NEWROUTE, flags, r)
+		if err != nil {
+			return err
+		}
+		if err := s.NS.Write(fmt.Sprintf("%s %s %s", verb, KindRoute, r.Key().Name), req); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func routeMessage(s *object.Section, proto, flags int, r Route) (*nl.NetlinkRequest, error) {
+	m := &nl.RtMsg{}
+	m.Family, m.Dst_len = kernel.Family(r.Dst.Addr()), uint8(r.Dst.Bits())
+	m.Table, m.Protocol, m.Type, m.Scope = unix.RT_TABLE_UNSPEC, r.Proto, routeType(r.Type), scopeOf(r)
+	if r.Onlink {
+		m.Flags |= unix.RTNH_F_ONLINK
+	}
+	msg := kernel.NewMessage(proto, flags, m)
+	msg.Addr(unix.RTA_DST, r.Dst.Addr())
+	msg.U32(unix.RTA_TABLE, r.Table)
+	if r.Metric != 0 {
+		msg.U32(unix.RTA_PRIORITY, r.Metric)
+	}
+	if r.Via.IsValid() {
+		msg.Addr(unix.RTA_GATEWAY, r.Via)
+	}
+	if r.Dev.V != "" {
+		index, err := s.Index(r.Dev.V)
+		if err != nil {
+			return nil, err
+		}
+		msg.U32(unix.RTA_OIF, uint32(index))
+	}
+	if r.Src.IsValid() {
+		msg.Addr(unix.RTA_PREFSRC, r.Src)
+	}
+	if r.MTU != 0 {
+		msg.Nest(unix.RTA_METRICS).AddRtAttr(unix.RTAX_MTU, nl.Uint32Attr(r.MTU))
+	}
+	hops, err := encodeHops(s, r.NextHops.Split())
+	if len(hops) > 0 {
+		msg.Add(unix.RTA_MULTIPATH, hops)
+	}
+	return msg.NetlinkRequest, err
+}
+
+// scopeOf gives a route the scope that ip-route(8) gives it.
+func scopeOf(r Route) uint8 {
+	if r.Dst.Addr().Is4() && r.Type == Unicast && !r.Via.IsValid() && r.NextHops == "" {
+		return unix.RT_SCOPE_LINK
+	}
+	return unix.RT_SCOPE_UNIVERSE
+}
+
+func encodeHops(s *object.Section, hops []NextHop) ([]byte, error) {
+	var b []byte
+	for _, h := range hops {
+		var via []byte
+		if h.Via.IsValid() {
+			via = nl.NewRtAttr(unix.RTA_GATEWAY, h.Via.AsSlice()).Serialize()
+		}
+		index := 0
+		if h.Dev != "" {
+			var err error
+			if index, err = s.Index(h.Dev); err != nil {
+				return nil, err
+			}
+		}
+		head := make([]byte, unix.SizeofRtNexthop)
+		binary.NativeEndian.PutUint16(head, uint16(len(head)+len(via)))
+		if h.Onlink {
+			head[2] = unix.RTNH_F_ONLINK
+		}
+		head[3] = uint8(h.Weight - 1)
+		binary.NativeEndian.PutUint32(head[4:], uint32(index))
+		b = slices.Concat(b, head, via)
+	}
+	return b, nil
+}
+
+func delRoutes(e *object.Env, objects []plan.Object) error {
+	for _, o := range objects {
+		r, ok := o.(Route)
+		if !ok {
+			return object.WrongType(KindRoute, o)
+		}
+		s, err := e.Section(r.NS)
+		if err != nil {
+			continue // the namespace is gone, and all in it
+		}
+		if err := delRoute(s, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// delRoute deletes a route, and what stands at its key beside it.
+func delRoute(s *object.Section, r Route) error {
+	for range r.Copies + 1 {
+		m := &nl.RtMsg{}
+		m.Family, m.Dst_len, m.Scope = kernel.Family(r.Dst.Addr()), uint8(r.Dst.Bits()), unix.RT_SCOPE_NOWHERE
+		if r.Copies == 0 {
+			// Metric 0 stands for any: without more to tell it by, a route of another metric could go in its place.
+			m.Protocol, m.Type = r.Proto, routeType(r.Type)
+		}
+		msg := kernel.NewMessage(unix.RTM_DELROUTE, 0, m)
+		msg.Addr(unix.RTA_DST, r.Dst.Addr())
+		msg.U32(unix.RTA_TABLE, r.Table)
+		if r.Metric != 0 {
+			msg.U32(unix.RTA_PRIORITY, r.Metric)
+		}
+		err := s.NS.Write(fmt.Sprintf("delete %s %s", KindRoute, r.Key().Name), msg.NetlinkRequest)
+		switch {
+		case errors.Is(err, unix.ESRCH):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+func askRoutes(*object.Env, *object.Section) []*object.Dump { return []*object.Dump{object.RouteDump} }

@@ -1,0 +1,435 @@
+package kinds
+
+import (
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// KindRule is a rule of policy routing (ip-rule(8)).
+const KindRule = "rule"
+
+// Rule is the wanted or live state of a rule. All that it says is its name, so that a change makes the new one before
+// the old one goes.
+type Rule struct {
+	NS  string
+	Six bool
+	// Words are selectors and verdict as ip-rule(8) writes them: "100: from 10.1.0.0/24 iif eth0 lookup 100".
+	Words string
+
+	Priority uint32
+	// What packets the rule is for; what is zero matches all.
+	Not          bool
+	From, To     netip.Prefix
+	IIF, OIF     string
+	FWMark, Mask uint32
+	TOS          uint8
+	UIDs         Range[uint32]
+	IPProto      uint8
+	SPort, DPort Range[uint16]
+	// Action is empty for a lookup in Table; L3mdev looks up the table of the packet's VRF.
+	Action string
+	Table  uint32
+	L3mdev bool
+	Proto  uint8 `plan:"proto,quiet"`
+}
+
+// Range is from First to Last; Set says that there is one.
+type Range[T uint16 | uint32] struct {
+	First, Last T
+	Set         bool
+}
+
+func (r Range[T]) String() string {
+	if r.First == r.Last {
+		return fmt.Sprint(r.First)
+	}
+	return fmt.Sprintf("%d-%d", r.First, r.Last)
+}
+
+// actions are the verdicts that a file can name.
+var actions = map[string]uint8{
+	Blackhole: unix.FR_ACT_BLACKHOLE, Unreachable: unix.FR_ACT_UNREACHABLE, Prohibit: unix.FR_ACT_PROHIBIT,
+}
+
+// named fills in the words; extra is what a live rule says beside them, for which a file has no words.
+func (r Rule) named(extra ...string) Rule {
+	w := []string{fmt.Sprintf("%d:", r.Priority)}
+	add := func(set bool, format string, values ...any) {
+		if set {
+			w = append(w, fmt.Sprintf(format, values...))
+		}
+	}
+	add(r.Not, "not")
+	add(r.From.IsValid(), "from %s", r.From)
+	add(!r.From.IsValid(), "from all")
+	add(r.To.IsValid(), "to %s", r.To)
+	add(r.IIF != "", "iif %s", r.IIF)
+	add(r.OIF != "", "oif %s", r.OIF)
+	add(r.FWMark != 0 || r.Mask != 0, "fwmark %#x/%#x", r.FWMark, r.Mask)
+	add(r.TOS != 0, "tos %#x", r.TOS)
+	add(r.UIDs.Set, "uidrange %d-%d", r.UIDs.First, r.UIDs.Last)
+	add(r.IPProto != 0, "ipproto %d", r.IPProto)
+	add(r.SPort.Set, "sport %s", r.SPort)
+	add(r.DPort.Set, "dport %s", r.DPort)
+	w = append(w, extra...)
+	add(r.L3mdev, "lookup l3mdev")
+	add(r.Action != "", "%s", r.Action)
+	add(r.Action == "" && !r.L3mdev && r.Table != MainTable, "lookup %d", r.Table)
+	add(r.Action == "" && !r.L3mdev && r.Table == MainTable, "lookup main")
+	r.Words = strings.Join(w, " ")
+	return r
+}
+
+// Key implements [plan.Object].
+func (r Rule) Key() plan.Key {
+	name := "inet " + r.Words
+	if r.Six {
+		name = "inet6 " + r.Words
+	}
+	return plan.Key{NS: r.NS, Kind: KindRule, Name: name}
+}
+
+// Needs implements [plan.Object]: interfaces are matched by name, whether they are there or not.
+func (r Rule) Needs() []plan.Key { return object.SectionNeed(r.NS) }
+
+// On implements [plan.Dependent].
+func (r Rule) On() []plan.Key { return r.Needs() }
+
+// After implements [plan.Dependent].
+func (r Rule) After(_, now plan.Object, _ plan.World) (plan.Object, bool) { return r, now != nil }
+
+// Describe implements [plan.Object].
+func (r Rule) Describe() string { return "" }
+
+var ruleDump = object.NewDump("rules", unix.RTM_GETRULE, unix.RTM_NEWRULE, func(family int) nl.NetlinkRequestData {
+	return ruleHead(uint8(family))
+}, nil)
+
+// ruleHead is struct fib_rule_hdr of linux/fib_rules.h, which has the form of struct rtmsg.
+func ruleHead(family uint8) *nl.RtMsg { return &nl.RtMsg{RtMsg: unix.RtMsg{Family: family}} }
+
+// askRules asks where there are rules of the topology's, or may be.
+func askRules(e *object.Env, s *object.Section) []*object.Dump {
+	if len(e.WantedHere(s.NS.Name, KindRule)) > 0 || e.Record.Mentions(s.NS.Name, KindRule) {
+		return []*object.Dump{ruleDump}
+	}
+	return nil
+}
+
+// readRules streams the rules of a section, but for those that the kernel makes by itself.
+func readRules(_ *object.Env, s *object.Section) iter.Seq[object.Live] {
+	return func(yield func(object.Live) bool) {
+		for _, m := range s.Messages(ruleDump) {
+			r := parseRule(s.NS.Name, m)
+			byHand := r.Proto == unix.RTPROT_UNSPEC || r.Proto == unix.RTPROT_BOOT
+			if r.Proto != unix.RTPROT_KERNEL && !yield(object.Live{Object: r, Proto: r.Proto, ByHand: byHand}) {
+				return
+			}
+		}
+	}
+}
+
+func parseRule(ns string, b []byte) Rule {
+	m := nl.DeserializeRtMsg(b)
+	r := Rule{NS: ns, Six: m.Family == unix.AF_INET6, Table: uint32(m.Table)}
+	r.TOS, r.Not = m.Tos, m.Flags&unix.FIB_RULE_INVERT != 0
+	var extra []string
+	for name, action := range actions {
+		if action == m.Type {
+			r.Action = name
+		}
+	}
+	if r.Action == "" && m.Type != unix.FR_ACT_TO_TBL {
+		extra = append(extra, fmt.Sprintf("action %d", m.Type))
+	}
+	for t, v := range kernel.Attributes(b[m.Len():]) {
+		if !r.parse(m, t, v) {
+			extra = append(extra, fmt.Sprintf("attribute %d %#x", t, v))
+		}
+	}
+	if (r.FWMark != 0) && r.Mask == 0 {
+		r.Mask = allBits
+	}
+	slices.Sort(extra)
+	return r.named(extra...)
+}
+
+const allBits = 1<<32 - 1
+
+// Attributes of linux/fib_rules.h that package unix lacks, since Linux 6.15.
+const (
+	fraSportMask = 28
+	fraDportMask = 29
+)
+
+// parse reads one attribute; false says that a file has no words for it.
+func (r *Rule) parse(m *nl.RtMsg, t uint16, v []byte) bool {
+	number := kernel.U32At(v, 0)
+	switch t {
+	case unix.FRA_PRIORITY:
+		r.Priority = number
+	case unix.FRA_SRC:
+		r.From = prefixOf(v, m.Src_len)
+	case unix.FRA_DST:
+		r.To = prefixOf(v, m.Dst_len)
+	case unix.FRA_IIFNAME:
+		r.IIF = unix.ByteSliceToString(v)
+	case unix.FRA_OIFNAME:
+		r.OIF = unix.ByteSliceToString(v)
+	case unix.FRA_FWMARK:
+		r.FWMark = number
+	case unix.FRA_FWMASK:
+		r.Mask = number
+	case unix.FRA_TABLE:
+		r.Table = number
+	case unix.FRA_L3MDEV:
+		r.L3mdev = kernel.U8(v) != 0
+	case unix.FRA_UID_RANGE:
+		r.UIDs = Range[uint32]{number, kernel.U32At(v, 1), true}
+	case unix.FRA_IP_PROTO:
+		r.IPProto = kernel.U8(v)
+	case unix.FRA_SPORT_RANGE:
+		r.SPort = portsOf(v)
+	case unix.FRA_DPORT_RANGE:
+		r.DPort = portsOf(v)
+	case unix.FRA_PROTOCOL:
+		r.Proto = kernel.U8(v)
+	case fraSportMask, fraDportMask:
+		return len(v) == 2 && binary.NativeEndian.Uint16(v) == 1<<16-1 // all bits, as of a rule that says nothing of it
+	case unix.FRA_SUPPRESS_PREFIXLEN, unix.FRA_SUPPRESS_IFGROUP:
+		return number == allBits // as of a rule that says nothing of it
+	default:
+		return t == unix.FRA_PAD || t == unix.FRA_UNSPEC
+	}
+	return true
+}
+
+func prefixOf(v []byte, bits uint8) netip.Prefix {
+	a, _ := netip.AddrFromSlice(v)
+	return netip.PrefixFrom(a, int(bits))
+}
+
+func portsOf(v []byte) Range[uint16] {
+	if len(v) < 4 {
+		return Range[uint16]{}
+	}
+	return Range[uint16]{binary.NativeEndian.Uint16(v), binary.NativeEndian.Uint16(v[2:]), true}
+}
+
+// message asks for a rule to be made or deleted.
+func (r Rule) message(proto, flags int) kernel.Message {
+	head := ruleHead(unix.AF_INET)
+	if r.Six {
+		head.Family = unix.AF_INET6
+	}
+	head.Tos, head.Type = r.TOS, unix.FR_ACT_TO_TBL
+	if r.Action != "" {
+		head.Type = actions[r.Action]
+	}
+	if r.Not {
+		head.Flags = unix.FIB_RULE_INVERT
+	}
+	head.Src_len, head.Dst_len = bitsOf(r.From), bitsOf(r.To)
+	m := kernel.NewMessage(proto, flags, head)
+	r.selectors(m)
+	m.U32(unix.FRA_PRIORITY, r.Priority)
+	m.Add(unix.FRA_PROTOCOL, []byte{r.Proto})
+	if r.L3mdev {
+		m.Add(unix.FRA_L3MDEV, []byte{1})
+	} else if r.Action == "" {
+		m.U32(unix.FRA_TABLE, r.Table)
+	}
+	return m
+}
+
+func bitsOf(p netip.Prefix) uint8 {
+	if !p.IsValid() {
+		return 0
+	}
+	return uint8(p.Bits())
+}
+
+// selectors adds what packets the rule is for.
+func (r Rule) selectors(m kernel.Message) {
+	if r.From.IsValid() {
+		m.Addr(unix.FRA_SRC, r.From.Addr())
+	}
+	if r.To.IsValid() {
+		m.Addr(unix.FRA_DST, r.To.Addr())
+	}
+	if r.IIF != "" {
+		m.Text(unix.FRA_IIFNAME, r.IIF)
+	}
+	if r.OIF != "" {
+		m.Text(unix.FRA_OIFNAME, r.OIF)
+	}
+	if r.FWMark != 0 || r.Mask != 0 {
+		m.U32(unix.FRA_FWMARK, r.FWMark)
+		m.U32(unix.FRA_FWMASK, r.Mask)
+	}
+	if r.UIDs.Set {
+		m.Add(unix.FRA_UID_RANGE, binary.NativeEndian.AppendUint32(nl.Uint32Attr(r.UIDs.First), r.UIDs.Last))
+	}
+	if r.IPProto != 0 {
+		m.Add(unix.FRA_IP_PROTO, []byte{r.IPProto})
+	}
+	for t, ports := range map[int]Range[uint16]{unix.FRA_SPORT_RANGE: r.SPort, unix.FRA_DPORT_RANGE: r.DPort} {
+		if ports.Set {
+			m.Add(t, binary.NativeEndian.AppendUint16(nl.Uint16Attr(ports.First), ports.Last))
+		}
+	}
+}
+
+func putRules(e *object.Env, changes []plan.Change) error {
+	for _, c := range changes {
+		r, ok := c.New.(Rule)
+		if !ok {
+			return object.WrongType(KindRule, c.New)
+		}
+		if c.Old != nil { // another's number stands on it
+			if err := delRules(e, []plan.Object{c.Old}); err != nil {
+				return err
+			}
+		}
+		s, err := e.Section(r.NS)
+		if err != nil {
+			return err
+		}
+		// Without NLM_F_EXCL: the kernel takes a rule that differs by "not" alone for the same.
+		m := r.message(unix.RTM_NEWRULE, unix.NLM_F_CREATE)
+		if err := s.NS.Write("add rule "+r.Key().Name, m.NetlinkRequest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func delRules(e *object.Env, objects []plan.Object) error {
+	lists := make(map[string]*ruleList)
+	for _, o := range objects {
+		r, ok := o.(Rule)
+		if !ok {
+			return object.WrongType(KindRule, o)
+		}
+		s, err := e.Section(r.NS)
+		if err != nil {
+			continue // the namespace is gone, and all in it
+		}
+		if lists[r.NS] == nil {
+			msgs, err := ruleDump.Read(s.NS)
+			if err != nil {
+				return err
+			}
+			lists[r.NS] = newRuleList(s, msgs)
+		}
+		if err := lists[r.NS].remove(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ruleList are the rules of a section, in the order in which the kernel tries them.
+type ruleList struct {
+	ns    *kernel.Namespace
+	rules []liveRule
+}
+
+// liveRule is a rule with the message that tells of it.
+type liveRule struct {
+	Rule
+	msg []byte
+}
+
+func newRuleList(s *object.Section, msgs [][]byte) *ruleList {
+	l := &ruleList{ns: s.NS}
+	for _, m := range msgs {
+		l.rules = append(l.rules, liveRule{parseRule(s.NS.Name, m), m})
+	}
+	return l
+}
+
+// remove deletes a rule. The kernel deletes the first rule that is not unlike what is asked for: a rule before this one
+// that says more is put a second time, after it, and deleted first.
+func (l *ruleList) remove(r Rule) error {
+	at := slices.IndexFunc(l.rules, func(o liveRule) bool { return o.Key() == r.Key() && o.Proto == r.Proto })
+	if at < 0 {
+		return nil // it is gone
+	}
+	goes := l.rules[at]
+	var before, rest []liveRule
+	for _, o := range l.rules[:at] {
+		if goes.matches(o.Rule) {
+			before = append(before, o)
+		} else {
+			rest = append(rest, o)
+		}
+	}
+	for _, o := range before {
+		if err := l.write("keep", unix.RTM_NEWRULE, unix.NLM_F_CREATE, o); err != nil {
+			return err
+		}
+	}
+	for range len(before) + 1 {
+		if err := l.write("delete", unix.RTM_DELRULE, 0, goes); err != nil {
+			return err
+		}
+	}
+	l.rules = slices.Concat(rest, l.rules[at+1:], before)
+	return nil
+}
+
+// write sends the message of a rule back, as one to make or to delete it.
+func (l *ruleList) write(verb string, proto, flags int, r liveRule) error {
+	m := kernel.NewMessage(proto, flags, nl.DeserializeRtMsg(r.msg))
+	m.AddRawData(r.msg[unix.SizeofRtMsg:])
+	return object.IgnoreGone(l.ns.Write(verb+" rule "+r.Key().Name, m.NetlinkRequest))
+}
+
+// matches says whether the kernel takes a rule for this one when it is asked to delete this one: it compares what this
+// one says (net/core/fib_rules.c: rule_find).
+func (r Rule) matches(o Rule) bool {
+	return r.Six == o.Six && r.Priority == o.Priority && r.Action == o.Action && r.Proto == o.Proto &&
+		(r.Table == 0 || r.Table == o.Table) && (!r.L3mdev || o.L3mdev) &&
+		(bitsOf(r.From) == 0 || r.From == o.From) && (bitsOf(r.To) == 0 || r.To == o.To) &&
+		(r.IIF == "" || r.IIF == o.IIF) && (r.OIF == "" || r.OIF == o.OIF) &&
+		(r.FWMark == 0 || r.FWMark == o.FWMark) && (r.Mask == 0 || r.Mask == o.Mask) &&
+		(r.TOS == 0 || r.TOS == o.TOS) && (r.IPProto == 0 || r.IPProto == o.IPProto) &&
+		(!r.UIDs.Set || r.UIDs == o.UIDs) && (!r.SPort.Set || r.SPort == o.SPort) && (!r.DPort.Set || r.DPort == o.DPort)
+}
+
+// forSome says whether the rule is for packets only that nobody is answered by who reaches the host.
+func (r Rule) forSome() bool {
+	forwarded := r.IIF != "" && r.IIF != object.Lo
+	return forwarded || r.OIF != "" || r.FWMark != 0 || r.DPort.Set || r.UIDs.Set && r.UIDs.First > 0
+}
+
+// mainPriority is that of the kernel's own rule that looks up the main table.
+const mainPriority = 32766
+
+// cutsRule says whether a new rule of the host keeps the host's own packets from its default route.
+func cutsRule(l *object.Lifelines, s plan.Step, c plan.Change) string {
+	r, ok := c.New.(Rule)
+	looksUp := r.Action == "" && (r.Table == MainTable || r.Table == unix.RT_TABLE_LOCAL)
+	harmless := looksUp || r.L3mdev || r.Priority > mainPriority || !r.Not && r.forSome()
+	if !ok || r.NS != "" || c.Old != nil || harmless || !r.Not && bitsOf(r.To) > 1 {
+		return ""
+	}
+	for _, d := range l.Defaults {
+		if d.V4 != r.Six && (r.Not || bitsOf(r.From) <= 1 || slices.ContainsFunc(l.Addresses, r.From.Contains)) {
+			return fmt.Sprintf("would divert traffic that now uses the default route over %s", strings.Join(d.Devs, " and "))
+		}
+	}
+	return ""
+}

@@ -1,0 +1,435 @@
+package kinds
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Attributes of RTM_GETNETCONF, linux/netconf.h.
+const (
+	netconfaIfindex    = 1
+	netconfaForwarding = 2
+	netconfAll         = -1
+)
+
+// switches are the global forwarding switches of a section, empty where there is none.
+type switches struct{ four, six string }
+
+// askSwitches asks for them.
+func askSwitches(_ *object.Env, s *object.Section, _ *kernel.Namespace) ([]object.Question, func(), error) {
+	found := object.In[switches](s)
+	four, six := forwardingQuestion(unix.AF_INET, &found.four), forwardingQuestion(unix.AF_INET6, &found.six)
+	return []object.Question{four, six}, func() {}, nil
+}
+
+func forwardingQuestion(family uint8, value *string) object.Question {
+	head := nl.NewRtGenMsg() // struct netconfmsg has the same form
+	head.Family = family
+	m := kernel.NewMessage(unix.RTM_GETNETCONF, 0, head)
+	m.U32(netconfaIfindex, uint32(0xffffffff))
+	query := kernel.NewQuery(m.NetlinkRequest, unix.RTM_NEWNETCONF)
+	return object.Question{Query: query, Answer: func(r kernel.Reply) (err error) {
+		*value, err = forwarding(r)
+		return err
+	}}
+}
+
+// forwarding reads the answer: the value that the parameter has too, empty without one, as of IPv6 in a kernel that
+// has none.
+func forwarding(r kernel.Reply) (value string, err error) {
+	if r.Err != nil && !errors.Is(r.Err, unix.EAFNOSUPPORT) && !errors.Is(r.Err, unix.EOPNOTSUPP) {
+		return "", fmt.Errorf("read whether packets are forwarded: %w", r.Err)
+	}
+	for _, m := range r.Answers {
+		value = strconv.Itoa(int(int32(kernel.Attrs(m[4:]).U32(netconfaForwarding))))
+	}
+	return value, nil
+}
+
+// values are those of parameters, by path; nil of one that does not exist.
+type values map[string]*string
+
+// fetchSysctls reads the parameters that the topology wants or claims in a section, but for the switches, which came
+// with the links.
+func fetchSysctls(e *object.Env, s *object.Section, enter func(func() error) error) error {
+	known, on := object.In[values](s), object.In[switches](s)
+	if *known == nil {
+		*known = values{
+			object.SysctlPath(object.Forwarding4): orNil(on.four),
+			object.SysctlPath(object.Forwarding6): orNil(on.six),
+		}
+	}
+	var missing []string
+	for _, k := range sysctlKeys(e, s) {
+		path := sysctlPath(s, k.Name)
+		if _, asked := (*known)[path]; !asked {
+			missing = append(missing, path)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return enter(func() error {
+		found, err := kernel.ReadSysctlsHere(missing)
+		for _, path := range missing {
+			(*known)[path] = nil
+			if v, ok := found[path]; ok {
+				(*known)[path] = &v
+			}
+		}
+		return err
+	})
+}
+
+func orNil(value string) *string {
+	if value == "" {
+		return nil
+	}
+	return &value
+}
+
+// sysctlKeys lists the sysctls that the topology wants in a section, and those that it has claimed there.
+func sysctlKeys(e *object.Env, s *object.Section) []plan.Key {
+	keys := e.Record.Claimed(s.NS.Name)
+	for _, o := range e.WantedHere(s.NS.Name, object.KindSysctl) {
+		keys = append(keys, o.Key())
+	}
+	slices.SortFunc(keys, plan.Key.Compare)
+	return slices.Compact(keys)
+}
+
+// readSysctls streams those parameters.
+func readSysctls(e *object.Env, s *object.Section) iter.Seq[object.Live] {
+	return func(yield func(object.Live) bool) {
+		known := *object.In[values](s)
+		for _, k := range sysctlKeys(e, s) {
+			value := known[sysctlPath(s, k.Name)]
+			if value != nil && !yield(object.Live{Object: Sysctl{NS: k.NS, Name: k.Name, Value: *value}}) {
+				return
+			}
+		}
+	}
+}
+
+// sysctlPath is the path of a sysctl, by the name that its link has now.
+func sysctlPath(s *object.Section, name string) string {
+	path := object.SysctlPath(name)
+	link, ok := object.SysctlOfLink(name)
+	if live := s.Link(link); ok && live != nil && live.Name != link {
+		part := strings.Split(path, "/")
+		part[3] = live.Name
+		path = strings.Join(part, "/")
+	}
+	return path
+}
+
+// claimedSysctls is the [object.Owner] of parameters: the host record tells who wants what.
+func claimedSysctls(e *object.Env, s *object.Section, live iter.Seq[object.Live]) (have []plan.Have, err error) {
+	for l := range live {
+		v, ok := l.Object.(Sysctl)
+		if !ok {
+			return nil, object.WrongType(object.KindSysctl, l.Object)
+		}
+		if h, ok := claimedSysctl(e, s, v); ok {
+			have = append(have, h)
+		}
+	}
+	return have, nil
+}
+
+// claimedSysctl tells whose the value of a parameter is; ok is false when there is nothing to plan about it.
+func claimedSysctl(e *object.Env, s *object.Section, v Sysctl) (h plan.Have, ok bool) {
+	k, value := v.Key(), v.Value
+	h = plan.Have{Object: v, Class: plan.Loose}
+	claim, claimed := e.Record.Claim(k)
+	if want, wanted := e.Want(k).(Sysctl); wanted {
+		for _, other := range slices.Sorted(maps.Keys(claim.Wants)) {
+			if other != e.Topology && claim.Wants[other] != want.Value {
+				h.Class, h.Final = plan.Foreign, true
+				h.Why = fmt.Sprintf("topology %s wants %s: the two cannot be on one host", other, claim.Wants[other])
+			}
+		}
+		if owner := ownerOfLink(e, s, k.Name); owner != "" {
+			h.Class, h.Final, h.Why = plan.Foreign, true, "the link belongs to topology "+owner+", which decides that"
+		}
+		return h, true
+	}
+	wrote, mine := claim.Wants[e.Topology]
+	if !claimed || !mine || len(claim.Wants) > 1 {
+		return h, false
+	}
+	if s.Owned && (k.Name == object.Forwarding4 || k.Name == object.Forwarding6) {
+		return h, false // the namespace's own default
+	}
+	if link, ok := object.SysctlOfLink(k.Name); ok && claim.Original == "" && e.Copied(s, s.Known(link)) != "" {
+		return h, false // nobody knows whether it stands on a link of ours
+	}
+	original := original(e, s, k, claim)
+	switch {
+	case value != wrote && value != original && !e.Record.Pending(k):
+		s.Warnf("sysctl %s is %s, which is neither what was written (%s) nor what it was before (%s): left alone",
+			k.Place(), value, wrote, original)
+		return h, false
+	case value == original && !differs(s, unclaimed(e, claim.Beside)):
+		return h, false
+	}
+	h.Class, h.Why = plan.Ours, "restored to "+original
+	return h, true
+}
+
+// unclaimed leaves out the parameters of the host that a claim of their own is on.
+func unclaimed(e *object.Env, values map[string]string) map[string]string {
+	rest := maps.Clone(values)
+	maps.DeleteFunc(rest, func(path, _ string) bool {
+		c, ok := e.Record.Claim(object.SysctlKey("", object.SysctlPath(path)))
+		return ok && len(c.Wants) > 0
+	})
+	return rest
+}
+
+// differs says whether one of the parameters that are there has another value.
+func differs(s *object.Section, values map[string]string) bool {
+	live, err := s.NS.ReadSysctls(slices.Collect(maps.Keys(values)))
+	if err != nil {
+		return true // the restore will say why
+	}
+	for path, value := range live {
+		if values[path] != value {
+			return true
+		}
+	}
+	return false
+}
+
+// ownerOfLink names the other topology that manages a parameter, because it is an attribute of a link of its own.
+func ownerOfLink(e *object.Env, s *object.Section, name string) string {
+	link, ok := object.SysctlOfLink(name)
+	if !ok || !strings.HasSuffix(name, ".forwarding") && !strings.HasSuffix(name, ".promote_secondaries") {
+		return ""
+	}
+	for _, l := range s.Links {
+		topology, _, _, stamped := object.ParseAlias(l.Alias)
+		if l.Name == link && stamped && topology != e.Topology && l.Group == object.Group(topology) {
+			return topology
+		}
+	}
+	return ""
+}
+
+// original is the value that a sysctl goes back to. A link of ours has none of its own: it takes the section's
+// default, as a new one does.
+func original(e *object.Env, s *object.Section, k plan.Key, claim object.Claim) string {
+	this := Sysctl{NS: k.NS, Name: k.Name}
+	if all := this.global(); all != "" {
+		// What a switch writes too is what the switch says.
+		if v, ok := e.Want(object.SysctlKey(k.NS, all)).(Sysctl); ok {
+			return this.follows(v.Value)
+		}
+		if s.Owned && (all == object.Forwarding4 || all == object.Forwarding6) {
+			return this.follows("0")
+		}
+	}
+	if claim.Original != "" {
+		return claim.Original
+	}
+	part := strings.Split(object.SysctlPath(k.Name), "/")
+	if _, ok := object.SysctlOfLink(k.Name); !ok {
+		return ""
+	}
+	part[3] = "default"
+	path := strings.Join(part, "/")
+	def := object.SysctlKey(k.NS, object.SysctlPath(path))
+	if c, ok := e.Record.Claim(def); ok && !e.Wanted(def) && len(c.Wants) == 1 && c.Wants[e.Topology] != "" {
+		return c.Original // the default is about to be restored too
+	}
+	values, err := s.NS.ReadSysctls([]string{path})
+	if err != nil {
+		e.Warn(fmt.Sprintf("sysctl %s: %v", k.Place(), err))
+	}
+	return values[path]
+}
+
+// claimSysctl says what a parameter must be recorded for. A namespace's own switches follow from what plumb makes of a
+// namespace.
+func claimSysctl(e *object.Env, o plan.Object) (value string, read func() (object.Claim, error), ok bool) {
+	v, ok := o.(Sysctl)
+	if !ok || v.NS != "" && (v.Name == object.Forwarding4 || v.Name == object.Forwarding6) {
+		return "", nil, false
+	}
+	return v.Value, func() (object.Claim, error) { return originalOf(e, v.Key()) }, true
+}
+
+// originalOf reads what a claim on a parameter must remember before the first write to it. A parameter of a link of
+// ours needs nothing; a switch of forwarding needs all that it writes beside itself.
+func originalOf(e *object.Env, k plan.Key) (object.Claim, error) {
+	c := object.Claim{Wants: make(map[string]string)}
+	s, err := e.Section(k.NS)
+	if err != nil {
+		return c, nil // it is made with the plan
+	}
+	if link, ok := object.SysctlOfLink(k.Name); ok && ownLink(e, s, link) {
+		return c, nil
+	}
+	path := object.SysctlPath(k.Name)
+	values, err := s.NS.ReadSysctls([]string{path})
+	if err != nil {
+		return c, err
+	}
+	c.Original = values[path]
+	if k.NS != "" {
+		return c, nil
+	}
+	for _, name := range []string{object.Forwarding4, object.Forwarding6} {
+		if all, ok := e.Record.Claim(object.SysctlKey("", name)); ok {
+			c.Original = cmp.Or(all.Beside[path], c.Original) // what it was before the switch was written
+		}
+	}
+	if k.Name == object.Forwarding4 || k.Name == object.Forwarding6 {
+		c.Beside, err = s.NS.ReadSysctls(besides(k.Name, s.Links))
+	}
+	for path := range c.Beside {
+		if own, ok := e.Record.Claim(object.SysctlKey("", object.SysctlPath(path))); ok {
+			c.Beside[path] = cmp.Or(own.Original, c.Beside[path])
+		}
+	}
+	return c, err
+}
+
+func ownLink(e *object.Env, s *object.Section, name string) bool {
+	l := s.Link(name)
+	if l == nil {
+		return e.Wanted(object.LinkKey(s.NS.Name, name))
+	}
+	return l.Class == plan.Ours
+}
+
+// besides lists the paths of what a global forwarding switch writes beside itself (net/ipv4/devinet.c:
+// inet_forward_change, net/ipv6/addrconf.c: addrconf_fixup_forwarding).
+func besides(key string, links []object.LiveLink) []string {
+	family, paths := "ipv6", []string{"net/ipv6/conf/default/forwarding"}
+	if key == object.Forwarding4 {
+		family, paths = "ipv4", []string{"net/ipv4/conf/default/forwarding", "net/ipv4/conf/all/accept_redirects"}
+	}
+	for _, l := range links {
+		paths = append(paths, "net/"+family+"/conf/"+l.Name+"/forwarding")
+	}
+	return paths
+}
+
+// putSysctl writes a sysctl.
+func putSysctl(e *object.Env, changes []plan.Change) error {
+	for _, c := range changes {
+		v, ok := c.New.(Sysctl)
+		if !ok {
+			return object.WrongType(object.KindSysctl, c.New)
+		}
+		s, err := e.Section(v.NS)
+		if err != nil {
+			return err
+		}
+		if err := writeSysctl(e, s, v, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeSysctl writes a sysctl. A switch of the host's forwarding writes every interface's too: those of links that
+// another topology owns get back what they had. With a claim, the write is a restore: each parameter gets back what the
+// claim says, interfaces born since get what a new one would have got then, and our own links keep what they have.
+func writeSysctl(e *object.Env, s *object.Section, v Sysctl, restore *object.Claim) error {
+	path := object.SysctlPath(v.Name)
+	s.Plain = false
+	if v.NS == "" {
+		forgetInherited(e)
+	}
+	if v.NS != "" || v.Name != object.Forwarding4 && v.Name != object.Forwarding6 {
+		return s.NS.WriteSysctl(path, v.Value)
+	}
+	links, err := object.ListLinks(s.NS)
+	if err != nil {
+		return err
+	}
+	paths := besides(v.Name, links)
+	before, err := s.NS.ReadSysctls(paths)
+	if err != nil {
+		return err
+	}
+	if err := s.NS.WriteSysctl(path, v.Value); err != nil {
+		return err
+	}
+	after, err := s.NS.ReadSysctls(paths)
+	if err != nil {
+		return err
+	}
+	for path, want := range kept(e, s, v.Name, links, before, restore) {
+		if have, there := after[path]; !there || have == want {
+			continue
+		}
+		if err := s.NS.WriteSysctl(path, want); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// kept tells what the parameters that a forwarding switch writes beside itself shall be after it.
+func kept(e *object.Env, s *object.Section, name string, links []object.LiveLink, before map[string]string,
+	restore *object.Claim) map[string]string {
+	keep := make(map[string]string)
+	if restore != nil {
+		for path := range restore.Beside {
+			keep[path] = before[path] // what has a claim of its own is restored by that
+		}
+		maps.Copy(keep, unclaimed(e, restore.Beside))
+	}
+	for _, l := range links {
+		paths := besides(name, []object.LiveLink{l})
+		path := paths[len(paths)-1]
+		topology, _, _, marked := object.ParseAlias(l.Alias)
+		stamped := marked && l.Group == object.Group(topology) && e.Copied(s, l.Index) == ""
+		switch _, known := keep[path]; {
+		case stamped && (topology != e.Topology || restore != nil):
+			keep[path] = before[path]
+		case !known && restore != nil:
+			keep[path] = cmp.Or(restore.Beside[paths[0]], restore.Original)
+		}
+	}
+	return keep
+}
+
+// delSysctls restores sysctls to what they were before any topology wanted them.
+func delSysctls(e *object.Env, objects []plan.Object) error {
+	for _, o := range objects {
+		v, ok := o.(Sysctl)
+		if !ok {
+			return object.WrongType(object.KindSysctl, o)
+		}
+		s, err := e.Section(v.NS)
+		if err != nil {
+			continue // the namespace is gone, and its sysctls
+		}
+		claim, _ := e.Record.Claim(v.Key())
+		if v.Value = original(e, s, v.Key(), claim); v.Value == "" {
+			continue
+		}
+		if err := writeSysctl(e, s, v, &claim); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

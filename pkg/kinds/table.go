@@ -1,0 +1,83 @@
+package kinds
+
+import (
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// table is in the order of creation. It does not change.
+var table = []object.Kind{
+	namespaceRow,
+	// Defaults and global switches come before the links that take a copy of them; a link's own come after it, as its
+	// need says.
+	sysctlRow,
+	linkRow,
+	addressRow,
+	// A gateway must be reachable when its route is made: after the addresses.
+	routeRow,
+	// A rule leads to a table when its routes are there.
+	ruleRow,
+	natRow,
+}
+
+// Table lists the kinds in the order of creation.
+func Table() []object.Kind { return slices.Clone(table) }
+
+var namespaceRow = object.Kind{
+	Name: object.KindNamespace, Form: namespaceForm(),
+	Read: readNamespaces, Owner: stampedNamespaces, Put: putNamespace, Del: delNamespaces,
+	Pending: madeOrRemoved, Undo: undoNamespace,
+	Schedule: object.Schedule{Waits: true, Last: true, Sections: true},
+}
+
+var sysctlRow = object.Kind{
+	Name: object.KindSysctl, Form: sysctlForm(),
+	First: askSwitches, Fetch: fetchSysctls, Read: readSysctls, Owner: claimedSysctls,
+	Put: putSysctl, Del: delSysctls,
+	Pending: always, // its value may be the one that was wanted before
+	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks,
+	Schedule: object.Schedule{Inherited: true},
+}
+
+var linkRow = object.Kind{
+	Name: object.KindLink, Forms: link.Forms,
+	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
+	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Cuts: link.Cuts,
+	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
+}
+
+var addressRow = object.Kind{
+	Name: KindAddress, Form: addressForm(),
+	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Del: delAddresses,
+	Held: alone, Undo: undoAddress, Cuts: cutsAddress,
+}
+
+var routeRow = object.Kind{
+	Name: KindRoute, Form: routeForm(),
+	Ask: askRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
+	Held: alone, Cuts: cutsRoute,
+}
+
+var ruleRow = object.Kind{
+	Name: KindRule, Form: ruleForm(),
+	Ask: askRules, Read: readRules, Owner: object.ByProtocol, Put: putRules, Del: delRules, Cuts: cutsRule,
+	// In a namespace it is held too: where rules were once wanted, they are asked for.
+	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
+}
+
+var natRow = object.Kind{
+	Name: KindNAT, Form: natForm(),
+	Fetch: fetchNAT, Read: listNAT, Owner: object.ByTable, Put: putNAT, Del: delNAT, Undo: undoNAT, Warn: warnNAT,
+	Schedule: object.Schedule{Batch: true},
+}
+
+// alone says whether an object of the host stands on no link of ours, and so has no stamp to be known by.
+func alone(o plan.Object, onOurs bool) bool { return o.Key().NS == "" && !onOurs }
+
+// madeOrRemoved says whether an action makes or removes an object, rather than changing it in place.
+func madeOrRemoved(a plan.Action) bool { return a != plan.Update }
+
+func always(plan.Action) bool { return true }

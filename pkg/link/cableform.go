@@ -1,0 +1,181 @@
+package link
+
+import (
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
+)
+
+// cable has the keys of an interface that is the end of a cable. Bridge or Peer is where the cable leads to, unless it
+// is declared at its other end.
+type cable struct {
+	Bridge   object.Place     `file:"bridge" doc:"bridge that the cable leads to"`
+	PortName object.OwnIfname `file:"port-name" doc:"name of the cable's end at the bridge; left out, derived"`
+	Peer     object.Place     `file:"peer" doc:"interface that the cable leads to"`
+}
+
+// joinCables joins the ends of all cables, in the order of the file, so that of two that want one socket the first has
+// it.
+func joinCables(n *object.Network) {
+	var ends []*object.Iface
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			if _, ok := l.Form.(*cable); ok && l.Type == TypeVeth {
+				ends = append(ends, l)
+			}
+		}
+	}
+	slices.SortStableFunc(ends, func(a, b *object.Iface) int { return a.At.Compare(b.At) })
+	for _, l := range ends {
+		join(l)
+	}
+	for _, l := range ends {
+		loose(l)
+	}
+}
+
+// join makes the other end of the cable that an interface declares.
+func join(l *object.Iface) {
+	c, at := l.Form.(*cable), l.Spots
+	switch {
+	case at.Given("bridge") && at.Given("peer"):
+		l.Section.Clash(file.Error, at.At("bridge"), at.At("peer"), "interface %s has both bridge and peer", l)
+	case at.Good("bridge"):
+		plug(l, c)
+	case at.Good("peer"):
+		connect(l, c.Peer, at.At("peer"))
+	}
+	if at.Given("port-name") && !at.Given("bridge") && !at.Strange() {
+		l.Section.Errorf(at.At("port-name"), "interface %s has port-name without bridge", l)
+	}
+}
+
+// plug puts a cable between an interface and a bridge, where it ends in a port.
+func plug(l *object.Iface, c *cable) {
+	bridge := bridgeOf(l, c.Bridge, l.Spots.At("bridge"))
+	if bridge == nil {
+		return
+	}
+	at := l.At
+	port := &object.Iface{Name: string(c.PortName), At: l.At, Type: TypeVeth, Master: bridge, Made: l.At}
+	switch l.Spots.State("port-name") {
+	case file.Absent:
+		port.Name = object.DerivedName(l.Section.Topology, l.Section.Name, l.Name)
+	case file.Bad:
+		return
+	case file.Good:
+		at = l.Spots.At("port-name")
+	}
+	if had, ok := bridge.Section.Add(port); !ok {
+		l.Section.Clash(file.Error, at, had.At,
+			"the cable's end at bridge %s and another link are both called %s", bridge, port)
+		return
+	}
+	bridge.Ports++
+	pair(l, port)
+}
+
+// bridgeOf finds the bridge that a cable leads to.
+func bridgeOf(l *object.Iface, to object.Place, at file.Span) *object.Iface {
+	s, ok := l.Section.Find(to, at)
+	if !ok {
+		return nil
+	}
+	b, ok := s.Link(to.Name)
+	switch {
+	case ok && b.Type == TypeBridge:
+		return b
+	case ok && b.Form != nil:
+		s.Errorf(at, "%s is an interface, not a bridge", b).Hint = "an interface is joined by peer: " + b.String()
+	case !s.Doubtful:
+		s.Errorf(at, "there is no bridge %s %s", file.Quote(to.Name), s.Where()).Hint = similar(s, to)
+	}
+	return nil
+}
+
+// similar suggests a bridge that the file may mean: one of a near name, or one of the same name in one namespace.
+func similar(s *object.Sense, to object.Place) string {
+	if near := file.Suggest(to.Name, s.LinkNames(TypeBridge)); near != "" || to.NS != "" {
+		return near
+	}
+	for _, o := range s.Sections {
+		if l, ok := o.Link(to.Name); ok && l.Type == TypeBridge {
+			return file.DidYouMean(l.String())
+		}
+	}
+	return ""
+}
+
+// connect puts a cable between two interfaces. The far one need not be listed.
+func connect(l *object.Iface, to object.Place, at file.Span) {
+	s, ok := l.Section.Find(to, at)
+	if !ok {
+		return
+	}
+	far, listed := s.Link(to.Name)
+	if !listed {
+		far, _ = s.Add(&object.Iface{Name: to.Name, At: l.At, Type: TypeVeth})
+	}
+	switch {
+	case far == l:
+		s.Errorf(at, "the cable ends where it begins, at %s", l)
+	case far.Type == TypeBridge:
+		s.Errorf(at, "%s is a bridge, not an interface", far).Hint = "a bridge is joined by bridge: " + far.String()
+	case far.Peer == l: // declared at both ends
+	case far.Spots.Given("bridge"):
+		s.Clash(file.Error, at, far.Spots.At("bridge"), "two cables end at %s", far)
+	case far.Spots.Good("peer") && !leadsTo(far, l):
+		s.Clash(file.Error, at, far.Spots.At("peer"),
+			"%s names %s as its peer, which names %s", l, far, far.Form.(*cable).Peer)
+	case far.Peer != nil:
+		s.Clash(file.Error, at, far.Made, "two cables end at %s", far)
+	default:
+		far.Made = l.At
+		pair(l, far)
+	}
+}
+
+// leadsTo reports whether the cable that an interface declares leads to a link.
+func leadsTo(l *object.Iface, o *object.Iface) bool {
+	return l.Form.(*cable).Peer == object.Place{NS: o.Section.Name, Name: o.Name}
+}
+
+// pair makes two links the ends of one cable, and gives both the MTU that either declares.
+func pair(l *object.Iface, far *object.Iface) {
+	l.Peer, far.Peer = far, l
+	switch {
+	case !l.MTU.Given():
+		l.MTU = far.MTU
+	case !far.MTU.Given():
+		far.MTU = l.MTU
+	case l.MTU.Good() && far.MTU.Good() && l.MTU.V != far.MTU.V:
+		l.Section.Clash(file.Error, l.MTU.At, far.MTU.At,
+			"the ends %s and %s of one cable have different MTUs, %d and %d", l, far, l.MTU.V, far.MTU.V)
+	}
+}
+
+// loose reports an interface that no cable makes.
+func loose(l *object.Iface) {
+	at := l.Spots
+	if l.Peer == nil && !at.Strange() && !at.Given("bridge") && !at.Given("peer") && l.Section.Whole() {
+		l.Section.Errorf(l.At, "interface %s has neither bridge nor peer, and no cable from elsewhere ends here", l).
+			Hint = "as \"bridge: br0\", or \"peer: ns2/eth0\""
+	}
+}
+
+// cableSegments unites the segments at the ends of cables, and warns of a cable that closes a loop of bridges.
+func cableSegments(n *object.Network) {
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			// Each cable once, and not those of interfaces from which nothing was made.
+			if l.Peer == nil || l.Form == nil || l.Peer.Form != nil && l.Peer.At.Compare(l.At) < 0 || object.Unite(l, l.Peer) {
+				continue
+			}
+			if a, b := l.Master, l.Peer.Master; a != nil && b != nil && !a.STP && !b.STP {
+				n.Warnf(l.At, "the cable from %s to %s closes a loop of bridges, in which frames go round for ever", l, l.Peer).
+					Hint = "set stp: true on a bridge of the loop"
+			}
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
+)
+
+// update changes a link in place.
+func update(e *object.Env, old, l Link) error {
+	s, err := e.Section(l.NS)
+	if err != nil {
+		return err
+	}
+	index, err := indexOf(s, old)
+	if err != nil {
+		return err
+	}
+	if old.Ifname != l.Ifname {
+		if err := rename(s, index, old, l); err != nil {
+			return err
+		}
+	}
+	if err := change(e, s, index, old, l); err != nil {
+		return err
+	}
+	if t := typeOf(l.Type); t.Changed != nil {
+		if err := t.Changed(s, index, l.Spec, old.Spec); err != nil {
+			return err
+		}
+	}
+	if l.LinkLocal.Set && old.LinkLocal != l.LinkLocal {
+		if err := replaceLinkLocal(e, s, index, l); err != nil {
+			return err
+		}
+	}
+	have := old.Forwarding6
+	if old.MTU < object.MinIPv6MTU && l.MTU >= object.MinIPv6MTU {
+		// IPv6 begins anew on the link, with the section's defaults.
+		live, err := object.FindLink(s.NS, l.Ifname)
+		if err != nil {
+			return err
+		}
+		have = live.Forwarding6
+	}
+	if have != l.Forwarding6 && l.MTU >= object.MinIPv6MTU {
+		return writeForwarding6(s, l)
+	}
+	return nil
+}
+
+// rename gives a link its name back. Kernels before 6.2 only rename a link that is down.
+func rename(s *object.Section, index int, old, l Link) error {
+	what := fmt.Sprintf("rename link %s to %s", old.Ifname, l.Key().Place())
+	message := func() *nl.NetlinkRequest {
+		m := indexRequest(index, 0, 0)
+		m.Text(unix.IFLA_IFNAME, l.Ifname)
+		return m.NetlinkRequest
+	}
+	if err := makeRoom(s, l); err != nil {
+		return err
+	}
+	err := s.NS.Write(what, message())
+	if errors.Is(err, unix.EBUSY) {
+		up := indexRequest(index, unix.IFF_UP, unix.IFF_UP).NetlinkRequest
+		err = errors.Join(
+			s.NS.Write("set link "+old.Ifname+" down", indexRequest(index, 0, unix.IFF_UP).NetlinkRequest),
+			s.NS.Write(what, message()),
+			s.NS.Write("set link "+l.Ifname+" up", up))
+	}
+	s.Knows(old.Ifname, 0)
+	s.Knows(l.Ifname, index)
+	if live := s.Link(l.Name); live != nil {
+		live.Name = l.Ifname
+	}
+	return err
+}
+
+// indexOf finds a live link by its stamp, as its name may have been given to another meanwhile.
+func indexOf(s *object.Section, l Link) (int, error) {
+	if live := s.Link(l.Name); live != nil {
+		return live.Index, nil
+	}
+	return s.Index(l.Ifname)
+}
+
+// makeRoom takes the name of a link from another of ours, which gets its own back by a step to come: names may have
+// been swapped.
+func makeRoom(s *object.Section, l Link) error {
+	for name, other := range s.ByKey() {
+		if other.Name != l.Ifname || name == l.Name || other.Name == name {
+			continue
+		}
+		m := indexRequest(other.Index, 0, 0)
+		free := object.DerivedName("", l.NS, name)
+		m.Text(unix.IFLA_IFNAME, free)
+		what := fmt.Sprintf("rename link %s to %s for now", other.Name, free)
+		if err := s.NS.Write(what, m.NetlinkRequest); err != nil {
+			return err
+		}
+		other.Name = free
+	}
+	return nil
+}
+
+// change sends one message with all that differs, and what the master keeps of the link.
+func change(e *object.Env, s *object.Section, index int, old, l Link) error {
+	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil {
+		// Some types take nothing of their own beside an MTU (drivers/net/vxlan/vxlan_core.c: vxlan_nl2conf).
+		first := old
+		first.Spec = l.Spec
+		if err := change(e, s, index, old, first); err != nil {
+			return err
+		}
+		old.Spec = l.Spec
+	}
+	m, err := changeMessage(e, s, index, old, l)
+	if err != nil {
+		return err
+	}
+	if err := s.NS.Write("change link "+l.Key().Place(), m.NetlinkRequest); err != nil {
+		return explain(l, err)
+	}
+	if old.Port == l.Port || l.Port == nil || old.Master != l.Master {
+		return nil
+	}
+	return portsOf(s, l).Put(s, index, l)
+}
+
+// portsOf is how the master of a link keeps its ports.
+func portsOf(s *object.Section, l Link) *Ports {
+	if master := s.Link(l.Master); master != nil {
+		if ports := typeOf(master.Type).Ports; ports != nil {
+			return ports
+		}
+	}
+	return &Ports{Put: func(*object.Section, int, Link) error { return nil }}
+}
+
+func changeMessage(e *object.Env, s *object.Section, index int, old, l Link) (m kernel.Message, err error) {
+	flags, mask := uint32(0), uint32(0)
+	if old.Up != l.Up {
+		flags, mask = kernel.Bit(l.Up), unix.IFF_UP
+	}
+	if old.NoARP != l.NoARP {
+		flags, mask = flags|kernel.Bit(l.NoARP)*unix.IFF_NOARP, mask|unix.IFF_NOARP
+	}
+	m = indexRequest(index, flags, mask)
+	if old.MTU != l.MTU {
+		m.U32(unix.IFLA_MTU, l.MTU)
+	}
+	if old.MAC != l.MAC {
+		m.Add(unix.IFLA_ADDRESS, append([]byte(nil), l.MAC[:]...))
+	}
+	if old.Group != l.Group {
+		m.U32(unix.IFLA_GROUP, l.Group)
+	}
+	if old.Alias != l.Alias {
+		m.Add(unix.IFLA_IFALIAS, []byte(l.Alias))
+	}
+	if old.Master != l.Master {
+		onMaster, err := master(s, l)
+		if err != nil {
+			return m, err
+		}
+		m.U32(unix.IFLA_MASTER, uint32(onMaster))
+	}
+	if old.Forwarding4 != l.Forwarding4 || old.Promote != l.Promote {
+		l.confAttrs(m)
+	}
+	if old.Spec != l.Spec && l.Spec != nil {
+		below, err := e.Section(l.Underlay())
+		if err != nil {
+			return m, err
+		}
+		return m, l.infoData(m, old.Spec, func(r object.Ref) (int, error) { return indexOfRef(below, r) })
+	}
+	return m, nil
+}

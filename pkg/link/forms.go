@@ -1,0 +1,183 @@
+package link
+
+import (
+	"iter"
+
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
+)
+
+// Forms are how links stand in the file: bridges and interfaces by their names, with the forms on links in each.
+func Forms(onLinks []object.Form) []object.Form {
+	return []object.Form{bridges(onLinks), interfaces(onLinks), objects()}
+}
+
+// linkBase has the keys of every link that plumb makes.
+type linkBase struct {
+	MTU uint32     `file:"mtu,least=68,most=65535" doc:"largest packet, in bytes; of a cable, on both ends"`
+	MAC object.MAC `file:"mac" doc:"Ethernet address; left out, derived from the names"`
+}
+
+// linksPart is the part of a section where links stand by their names, of type K. A link has the forms on links, and
+// the keys of what own makes.
+func linksPart[K ~string](key, item, doc string, onLinks []object.Form, own ...func() any) file.Part {
+	var parts []file.Part
+	for _, f := range onLinks {
+		parts = append(parts, f.Part)
+	}
+	for _, keys := range append(own, func() any { return &linkBase{MTU: object.DefaultMTU} }) {
+		parts = append(parts, file.Part{New: keys})
+	}
+	return file.Part{
+		Key: key, Item: item, Doc: doc,
+		New:   func() any { return new(file.Map[K, file.Parts]) },
+		Fresh: func(v any) { *v.(*file.Parts) = file.NewParts(parts) },
+	}
+}
+
+// declaredLinks gives the links of a [linksPart], each with what own made for it. They are still to be added.
+func declaredLinks[K ~string](at *object.At, onLinks []object.Form) iter.Seq2[*object.Iface, []any] {
+	return func(yield func(*object.Iface, []any) bool) {
+		entries := *at.Form.(*file.Map[K, file.Parts])
+		for i, spots := range at.Spots.Items() {
+			values := entries[i].Value.Values()
+			own := values[len(onLinks):]
+			base := own[len(own)-1].(*linkBase)
+			l := &object.Iface{
+				Section: at.Sense, Name: string(entries[i].Key), At: spots.Key(), Form: own[0], Spots: spots,
+				MTU: file.ValueAt(base.MTU, spots.In("mtu")), MAC: file.ValueAt(base.MAC, spots.In("mac")),
+				Forms: make([]object.At, len(onLinks)),
+			}
+			for i := range onLinks {
+				f := &onLinks[i]
+				l.Forms[i] = object.At{Sense: at.Sense, Link: l, Form: values[i], Spots: spots.In(f.Key)}
+				if f.Enter != nil {
+					f.Enter(&l.Forms[i])
+				}
+			}
+			if !yield(l, own) {
+				return
+			}
+		}
+	}
+}
+
+// bridges are a section's switches.
+func bridges(onLinks []object.Form) object.Form {
+	return object.Form{
+		On: object.OnSection,
+		Part: linksPart[object.OwnIfname]("bridges", TypeBridge, "switches in the kernel, by name", onLinks,
+			func() any { return &Bridge{Snooping: true} }),
+		Links: true,
+		Enter: func(at *object.At) {
+			for l, own := range declaredLinks[object.OwnIfname](at, onLinks) {
+				b := own[0].(*Bridge)
+				l.Type, l.STP, l.Spec = TypeBridge, b.STP, *b
+				at.Add(l)
+			}
+		},
+		Check: checkPorts,
+	}
+}
+
+// checkPorts reports a bridge with more ports than the kernel gives it.
+func checkPorts(at *object.At) any {
+	for _, l := range at.Links {
+		if l.Type == TypeBridge && l.Ports > MaxBridgePorts {
+			at.Errorf(l.At, "bridge %s has %d ports, more than the %d that a bridge can have", l, l.Ports, MaxBridgePorts)
+		}
+	}
+	return nil
+}
+
+// member has the keys of a link that can be a port.
+type member struct {
+	Master object.OwnIfname `file:"master" doc:"bridge of the section that this end is a port of"`
+}
+
+// typed has the keys of the types of link that stand alone: one of them at most.
+type typed struct {
+	file.OneOf[Spec] `file:",inline"`
+}
+
+func newTyped() any {
+	var of []file.Alternative[Spec]
+	for _, t := range Types {
+		if t.Doc != "" {
+			of = append(of, file.Alternative[Spec]{Key: t.Name, Doc: t.Doc, New: t.New})
+		}
+	}
+	return &typed{file.NewOneOf(of)}
+}
+
+// interfaces are the links that are no bridges: ends of cables, links of other types, and lo.
+func interfaces(onLinks []object.Form) object.Form {
+	part := linksPart[object.Ifname]("interfaces", "interface", "ends of cables, links of other types, and lo, by name",
+		onLinks, func() any { return new(cable) }, func() any { return new(member) }, newTyped)
+	part.Only = func(name string) (keys []string) {
+		if name == object.Lo { // the kernel makes it
+			for _, f := range onLinks {
+				keys = append(keys, f.Key)
+			}
+		}
+		return keys
+	}
+	return object.Form{
+		On: object.OnSection, Part: part, Links: true,
+		Enter:  func(at *object.At) { enterInterfaces(at, onLinks) },
+		Join:   func(n *object.Network) { joinCables(n); resolveAll(n); enslave(n); checkAll(n) },
+		Across: func(n *object.Network) { cableSegments(n); joinSegments(n) },
+	}
+}
+
+func enterInterfaces(at *object.At, onLinks []object.Form) {
+	for l, own := range declaredLinks[object.Ifname](at, onLinks) {
+		l.MasterName = string(own[1].(*member).Master)
+		switch of := own[2].(*typed); {
+		case l.Name == object.Lo:
+		case of.Key != "":
+			l.Type, l.Form, l.Spec = of.Key, of, of.Value
+			contradicted(l)
+		default:
+			l.Type, l.Spec = TypeVeth, Veth{}
+		}
+		if had, ok := at.Add(l); !ok {
+			at.Clash(file.Error, l.At, had.At, "%s is both a bridge and an interface", l)
+		}
+	}
+}
+
+// contradicted reports a link of another type that is said to be the end of a cable too.
+func contradicted(l *object.Iface) {
+	for _, key := range []string{"bridge", "peer", "port-name"} {
+		if l.Spots.Given(key) {
+			l.Section.Clash(file.Error, l.Spots.At(key), l.Spots.At(l.Type), "interface %s has both %s and %s", l, key, l.Type)
+		}
+	}
+}
+
+// enslave finds the bridges that interfaces name as their master.
+func enslave(n *object.Network) {
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			if l.Spots.Good("master") {
+				enslaveTo(l, l.MasterName, l.Spots.At("master"))
+			}
+		}
+	}
+}
+
+func enslaveTo(l *object.Iface, name string, at file.Span) {
+	s := l.Section
+	m, ok := s.Link(name)
+	switch {
+	case ok && m.Type == TypeBridge:
+		l.Master = m
+		m.Ports++
+	case ok:
+		s.Errorf(at, "%s is an interface, not a bridge", m)
+	case !s.Doubtful:
+		s.Errorf(at, "there is no bridge %s %s", file.Quote(name), s.Where()).
+			Hint = file.Suggest(name, s.LinkNames(TypeBridge))
+	}
+}

@@ -1,0 +1,172 @@
+package link
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Link is the wanted or live state of a network interface.
+type Link struct {
+	NS, Name string
+
+	Type string `plan:"type,fixed"`
+	// Peer is the place of a cable's other end ("ns1/eth0", or "veth7" on the host), or [object.Unknown].
+	Peer object.Ref `plan:"peer,fixed"`
+	// Ifname is the name in the kernel; it differs from Name, which the stamp remembers, after a renaming by hand.
+	Ifname string     `plan:"name"`
+	Up     bool       `plan:"up"`
+	Master string     `plan:"master"`
+	MTU    uint32     `plan:"mtu"`
+	MAC    object.MAC `plan:"mac"`
+	// Group and Alias are the stamp: see [object.Group] and [object.Alias].
+	Group uint32 `plan:"group,quiet"`
+	Alias string `plan:"alias,quiet"`
+	// LinkLocal is the IPv6 address that the kernel derives from the MAC; unset where it is told not to.
+	LinkLocal plan.Opt[netip.Addr] `plan:"link-local address"`
+	// Forwarding4, Forwarding6 and Promote are the link's own net.ipv4.conf.*.forwarding, net.ipv6.conf.*.forwarding
+	// and net.ipv4.conf.*.promote_secondaries. Without the last, changing the first address of a subnet would take the
+	// others, and the routes, with it.
+	Forwarding4 bool `plan:"ipv4 forwarding"`
+	Forwarding6 bool `plan:"ipv6 forwarding"`
+	Promote     bool `plan:"promote_secondaries"`
+	// NoARP says that the link does not ask for its neighbours (`ip link set arp off`).
+	NoARP bool `plan:"arp off"`
+	// Port is what the master keeps of the link, and Spec what is peculiar to its type; nil for nothing.
+	Port Spec `plan:"options of the port,same"`
+	Spec Spec `plan:"options,same"`
+}
+
+// Key implements [plan.Object].
+func (l Link) Key() plan.Key { return object.LinkKey(l.NS, l.Name) }
+
+// below lists the links that it is made on.
+func (l Link) below() []plan.Key {
+	if t := typeOf(l.Type); t.Below != nil && l.Spec != nil {
+		return t.Below(l.Spec)
+	}
+	return nil
+}
+
+// placed is a list of one reference, or of none.
+func placed(r object.Ref) []plan.Key {
+	if k, ok := r.Key(); ok {
+		return []plan.Key{k}
+	}
+	return nil
+}
+
+// Needs implements [plan.Object].
+func (l Link) Needs() []plan.Key {
+	k := object.SectionNeed(l.NS)
+	if u := l.Underlay(); u != l.NS {
+		k = append(k, object.SectionNeed(u)...)
+	}
+	if l.Master != "" {
+		k = append(k, object.LinkKey(l.NS, l.Master))
+	}
+	return append(k, l.below()...)
+}
+
+// Pair implements [plan.Paired].
+func (l Link) Pair() (plan.Key, bool) { return l.Peer.Key() }
+
+// On implements [plan.Dependent].
+func (l Link) On() []plan.Key {
+	k := []plan.Key{object.SysctlKey(l.NS, object.Forwarding4), object.SysctlKey(l.NS, object.Forwarding6)}
+	k = append(k, l.Needs()...)
+	if pair, ok := l.Pair(); ok {
+		k = append(k, pair)
+	}
+	return k
+}
+
+// After implements [plan.Dependent]: an end of a cable goes with the other, a link with those that it is made on; a
+// bridge only frees its ports, and the global forwarding switch writes every link's.
+func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
+	if was, ok := old.(Link); ok && now == nil {
+		switch {
+		case l.Peer == object.Ref(old.Key().Place()) || slices.Contains(l.below(), old.Key()):
+			return nil, false
+		case l.NS == was.NS && l.Master == was.Name:
+			l.Master, l.Port = "", nil
+		}
+	}
+	if is, ok := now.(Link); ok && is.MTU < l.MTU && typeOf(l.Type).Follows && slices.Contains(l.below(), is.Key()) {
+		l.MTU = is.MTU
+	}
+	if value, ok := object.Switched(object.Forwarding4, old, now); ok {
+		l.Forwarding4 = object.IsOn(value)
+	}
+	if value, ok := object.Switched(object.Forwarding6, old, now); ok {
+		l.Forwarding6 = object.IsOn(value)
+	}
+	return l, true
+}
+
+// Claims implements [plan.Exclusive].
+func (l Link) Claims() (keys []plan.Key) {
+	t := typeOf(l.Type)
+	if t.Claims == nil || l.Spec == nil {
+		return nil
+	}
+	for _, k := range t.Claims(l.Spec) {
+		k.NS = l.Underlay()
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// Underlay implements [object.Laid]: the section that the link is made from.
+func (l Link) Underlay() string {
+	t := typeOf(l.Type)
+	if t.Underlay == nil || l.Spec == nil {
+		return l.NS
+	}
+	switch ns := t.Underlay(l.Spec); ns {
+	case "":
+		return l.NS
+	case object.HostName:
+		return ""
+	default:
+		return string(ns)
+	}
+}
+
+// Fixed implements [plan.Rigid].
+func (l Link) Fixed(have plan.Object) []string {
+	h, ok := have.(Link)
+	if t := typeOf(l.Type); ok && t.Fixed != nil && l.Type == h.Type {
+		return t.Fixed(l.Spec, h.Spec)
+	}
+	return nil
+}
+
+// HardwareAddress is the MAC that the link has or shall have.
+func (l Link) HardwareAddress() object.MAC { return l.MAC }
+
+// CarriesIPv6 says whether IPv6 addresses and routes can be on the link.
+func (l Link) CarriesIPv6() bool { return l.Up && l.MTU >= object.MinIPv6MTU }
+
+// Describe implements [plan.Object].
+func (l Link) Describe() string {
+	s := l.Type
+	switch {
+	case l.Peer != "":
+		s += " to " + string(l.Peer)
+	case l.Master != "":
+		s += " on " + l.Master
+	}
+	return fmt.Sprintf("%s, mtu %d", s, l.MTU)
+}
+
+// DescribePair implements [plan.Paired]: a cable leads to the bridge that its other end is a port of.
+func (l Link) DescribePair(other plan.Object) string {
+	if far, ok := other.(Link); ok && far.Master != "" {
+		l.Peer = object.Ref(object.LinkKey(far.NS, far.Master).Place())
+	}
+	return l.Describe()
+}

@@ -1,0 +1,72 @@
+package link
+
+import (
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Macvlan is an interface of its own MAC on another link (IFLA_MACVLAN_* of linux/if_link.h; ip-link(8)).
+type Macvlan struct {
+	Parent object.Ref `file:"parent,required" plan:"parent,fixed" doc:"the link that it is made on"`
+	Mode   string     `file:"mode,enum=private|vepa|bridge|passthru|source" plan:"mode" nl:"1,bit" doc:"who reach each other"`
+}
+
+// passthru gives the parent to one macvlan alone, which has the parent's MAC.
+const passthru = "passthru"
+
+var (
+	macvlan = macvlanType("macvlan", "an interface with a MAC address of its own on another link")
+	macvtap = macvlanType("macvtap", "a macvlan whose packets a virtual machine reads from /dev/tap*")
+)
+
+func macvlanType(name, doc string) Type {
+	return Type{
+		Name: name, Doc: doc, Bridged: true,
+		Check: func(l *object.Iface, at file.Spots) {
+			if l.Spec.(Macvlan).Mode == passthru && l.Spots.Given("mac") {
+				l.Section.Clash(file.Error, l.Spots.At("mac"), at.At("mode"),
+					"%s has a mac, and mode passthru, in which it has its parent's", l)
+			}
+			if name == "macvtap" && l.MasterName != "" {
+				l.Section.Errorf(l.Spots.At("master"), "%s is a macvtap, which cannot be a port of a bridge", l)
+			}
+		},
+		// The kernel's own mode is vepa, which needs a switch that reflects.
+		New:      func() Spec { return Macvlan{Mode: "bridge"} },
+		Below:    func(s Spec) []plan.Key { return placed(s.(Macvlan).Parent) },
+		Lower:    func(s Spec) object.Ref { return s.(Macvlan).Parent },
+		Underlay: func(s Spec) object.SectionRef { return sectionOf(s.(Macvlan).Parent) },
+		Beneath: func(s Spec, _ object.SectionRef, lower object.Ref) Spec {
+			m := s.(Macvlan)
+			m.Parent = lower
+			return m
+		},
+		MTU: func(_ Spec, below uint32) uint32 {
+			if below == 0 {
+				return object.DefaultMTU
+			}
+			return below
+		},
+		Follows: true,
+		Takes: func(s Spec) object.Ref {
+			if m := s.(Macvlan); m.Mode == passthru {
+				return m.Parent
+			}
+			return ""
+		},
+		Claims: func(s Spec) []plan.Key {
+			if m := s.(Macvlan); m.Mode == passthru {
+				return []plan.Key{{Kind: "parent in mode passthru", Name: string(m.Parent)}}
+			}
+			return nil
+		},
+		OwnMAC: func(s Spec) bool { return s.(Macvlan).Mode != passthru },
+		Fixed: func(want, have Spec) []string {
+			if w, h := want.(Macvlan), have.(Macvlan); w.Mode != h.Mode && (w.Mode == passthru || h.Mode == passthru) {
+				return []string{"mode"}
+			}
+			return nil
+		},
+	}
+}

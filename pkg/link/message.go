@@ -1,0 +1,113 @@
+package link
+
+import (
+	"slices"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
+)
+
+// placeOf names a live link in messages.
+func placeOf(s *object.Section, l *object.LiveLink) string {
+	return object.LinkKey(s.NS.Name, l.Name).Place()
+}
+
+// indexRequest starts a message that changes a link.
+func indexRequest(index int, flags, mask uint32) kernel.Message {
+	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	info.Index, info.Flags, info.Change = int32(index), flags, mask
+	return kernel.NewMessage(unix.RTM_NEWLINK, 0, info)
+}
+
+// confAttrs asks for the link's own IPv4 parameters. The kernel takes them when a link changes, not when it is made.
+func (l Link) confAttrs(m kernel.Message) {
+	conf := object.Conf4(m)
+	conf.AddRtAttr(object.Devconf4Forwarding, nl.Uint32Attr(kernel.Bit(l.Forwarding4)))
+	conf.AddRtAttr(object.Devconf4Promote, nl.Uint32Attr(kernel.Bit(l.Promote)))
+}
+
+// createAttrs are those that the kernel takes when it makes a link, of either end of a cable.
+func (l Link) createAttrs(add func(t int, b []byte)) {
+	if IsPair(l.Type) {
+		// The kernel would make a queue for each processor, with files for each below /sys, and use the first alone, but
+		// where XDP or threaded polling is set up for more.
+		add(unix.IFLA_NUM_TX_QUEUES, nl.Uint32Attr(1))
+		add(unix.IFLA_NUM_RX_QUEUES, nl.Uint32Attr(1))
+	}
+	add(unix.IFLA_IFNAME, nl.ZeroTerminated(l.Name))
+	add(unix.IFLA_MTU, nl.Uint32Attr(l.MTU))
+	if l.hasOwnMAC() {
+		add(unix.IFLA_ADDRESS, slices.Clone(l.MAC[:]))
+	}
+	add(unix.IFLA_GROUP, nl.Uint32Attr(l.Group))
+}
+
+// creation is what a message that makes a link must know of where the link is made.
+type creation struct {
+	master int   // index of its master, 0 for none
+	into   int   // descriptor of its namespace, where that is not the one that the message is sent from; else -1
+	peer   *Link // the other end of a cable, in the namespace that peerNS is open on; nil for none
+	peerNS int
+	lower  int // index of the link that it is made on, 0 for none
+	index  func(object.Ref) (int, error)
+}
+
+// createMessage makes a link.
+func (l Link) createMessage(c creation) (*nl.NetlinkRequest, error) {
+	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	if l.Up && !typeOf(l.Type).Late {
+		info.Flags, info.Change = unix.IFF_UP, unix.IFF_UP
+	}
+	m := kernel.NewMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, info)
+	l.createAttrs(m.Add)
+	if c.master != 0 {
+		m.U32(unix.IFLA_MASTER, uint32(c.master))
+	}
+	if c.lower != 0 {
+		m.U32(unix.IFLA_LINK, uint32(c.lower))
+	}
+	if c.into >= 0 {
+		m.U32(unix.IFLA_NET_NS_FD, uint32(c.into))
+	}
+	if c.peer == nil {
+		return m.NetlinkRequest, l.infoData(m, fresh(l.Spec), c.index)
+	}
+	kind := m.Nest(unix.IFLA_LINKINFO)
+	kind.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(l.Type))
+	end := kind.AddRtAttr(unix.IFLA_INFO_DATA|unix.NLA_F_NESTED, nil).AddRtAttr(nl.VETH_INFO_PEER|unix.NLA_F_NESTED, nil)
+	nl.NewIfInfomsgChild(end, unix.AF_UNSPEC)
+	c.peer.createAttrs(func(t int, b []byte) { end.AddRtAttr(t, b) })
+	end.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(c.peerNS)))
+	return m.NetlinkRequest, nil
+}
+
+// infoData adds what of the link's own type differs from have.
+func (l Link) infoData(m kernel.Message, have Spec, index func(object.Ref) (int, error)) error {
+	info := m.Nest(unix.IFLA_LINKINFO)
+	info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(l.Type))
+	data := info.AddRtAttr(unix.IFLA_INFO_DATA|unix.NLA_F_NESTED, nil)
+	if err := encode(data, l.Spec, have, index); err != nil {
+		return err
+	}
+	if extra := typeOf(l.Type).Extra; extra != nil {
+		extra(data, l.Spec, have)
+	}
+	return nil
+}
+
+// finishMessage sets what the kernel does not take when it makes the link, or what first was not as wanted.
+func (l Link) finishMessage(first Link, index, master int) *nl.NetlinkRequest {
+	m := indexRequest(index, kernel.Bit(l.Up && !typeOf(l.Type).Late), unix.IFF_UP)
+	m.Add(unix.IFLA_IFALIAS, []byte(l.Alias))
+	if first.MTU != l.MTU {
+		m.U32(unix.IFLA_MTU, l.MTU)
+	}
+	if master != 0 {
+		m.U32(unix.IFLA_MASTER, uint32(master))
+	}
+	l.confAttrs(m)
+	return m.NetlinkRequest
+}

@@ -1,0 +1,189 @@
+package link
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Put creates a link or the two ends of a cable, or changes one link in place.
+func Put(e *object.Env, changes []plan.Change) error {
+	links := make([]Link, len(changes))
+	for i, c := range changes {
+		l, ok := c.New.(Link)
+		if !ok {
+			return object.WrongType(object.KindLink, c.New)
+		}
+		links[i] = l
+	}
+	if old, ok := changes[0].Old.(Link); ok && len(changes) == 1 {
+		return update(e, old, links[0])
+	}
+	return create(e, links)
+}
+
+// create makes a link, or both ends of a cable. The end that is a port is the one that the message is sent for: only
+// that one can be put on its bridge by it.
+func create(e *object.Env, links []Link) error {
+	l := links[len(links)-1]
+	first := l
+	if t := typeOf(l.Type); t.First != nil {
+		first = t.First(e, l)
+	}
+	live, err := first.make(e, links[:len(links)-1])
+	if err != nil {
+		return err
+	}
+	for _, far := range links[:len(links)-1] {
+		if err := finish(e, far, far, otherEnd(e, far, live), false); err != nil {
+			return err
+		}
+	}
+	return finish(e, l, first, live, len(links) == 2)
+}
+
+// otherEnd predicts the other end of a new cable from what the kernel has told of this one. It has no index where the
+// end must be asked for, because it may have something else of IPv6, or the kernel did not tell.
+func otherEnd(e *object.Env, l Link, own object.LiveLink) object.LiveLink {
+	if s, err := e.Section(l.NS); err != nil || !s.Plain {
+		return object.LiveLink{}
+	}
+	return object.LiveLink{Index: own.Lower, Group: l.Group}
+}
+
+// make sends the message that makes a link, and the other end of a cable. The link is returned as the kernel has made
+// it, without an index if the kernel does not tell.
+func (l Link) make(e *object.Env, others []Link) (live object.LiveLink, err error) {
+	s, c, err := l.plan(e, others)
+	if err != nil {
+		return live, err
+	}
+	what := "create link " + l.Key().Place()
+	if c.peer != nil {
+		what += " and " + c.peer.Key().Place()
+	}
+	req, err := l.createMessage(c)
+	if err != nil {
+		return live, err
+	}
+	err = s.NS.WriteEcho(what, req, unix.RTM_NEWLINK, func(msgs [][]byte) {
+		for _, m := range msgs {
+			if made := object.ParseLink(m); made.Name == l.Name && c.into < 0 {
+				live = made
+			}
+		}
+	})
+	return live, explain(l, err)
+}
+
+// plan finds the section that the message is sent from, and what the message must know.
+func (l Link) plan(e *object.Env, others []Link) (s *object.Section, c creation, err error) {
+	c.into = -1
+	own, err := e.Section(l.NS)
+	if err != nil {
+		return nil, c, err
+	}
+	if c.master, err = master(own, l); err != nil {
+		return nil, c, err
+	}
+	if s, err = e.Section(l.Underlay()); err != nil {
+		return nil, c, err
+	}
+	if s != own {
+		if c.into, err = own.NS.FD(); err != nil {
+			return nil, c, err
+		}
+	}
+	c.index = func(r object.Ref) (int, error) { return indexOfRef(s, r) }
+	if t := typeOf(l.Type); t.Lower != nil {
+		if c.lower, err = c.index(t.Lower(l.Spec)); err != nil {
+			return nil, c, err
+		}
+	}
+	for i := range others {
+		far, err := e.Section(others[i].NS)
+		if err != nil {
+			return nil, c, err
+		}
+		c.peer = &others[i]
+		if c.peerNS, err = far.NS.FD(); err != nil {
+			return nil, c, err
+		}
+	}
+	return s, c, nil
+}
+
+// indexOfRef looks up a link of a section; none has index 0.
+func indexOfRef(s *object.Section, r object.Ref) (int, error) {
+	k, ok := r.Key()
+	if !ok {
+		return 0, nil
+	}
+	return s.Index(k.Name)
+}
+
+// explain adds to an error what the kernel's own words leave out.
+func explain(l Link, err error) error {
+	if t := typeOf(l.Type); err != nil && t.Explain != nil {
+		return t.Explain(l, err)
+	}
+	return err
+}
+
+func master(s *object.Section, l Link) (int, error) {
+	if l.Master == "" {
+		return 0, nil
+	}
+	return s.Index(l.Master)
+}
+
+// finish sets what a link can't be created with. First is how it was made, and live what is known of it, without an
+// index if nothing is.
+func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) error {
+	s, err := e.Section(l.NS)
+	if err != nil {
+		return err
+	}
+	onMaster := 0
+	if !hasMaster {
+		if onMaster, err = master(s, l); err != nil {
+			return err
+		}
+	}
+	s.Knows(l.Name, 0)
+	if live.Index == 0 {
+		if live, err = object.FindLink(s.NS, l.Name); err != nil {
+			return err
+		}
+	}
+	if live.Group != l.Group { // which a link has from its creation on
+		return fmt.Errorf("link %s is gone, and another of that name has come", l.Key().Place())
+	}
+	err = s.NS.Write("set up link "+l.Key().Place(), l.finishMessage(first, live.Index, onMaster))
+	if err != nil {
+		return err
+	}
+	s.Knows(l.Name, live.Index)
+	if live.Forwarding6 != l.Forwarding6 {
+		if err := writeForwarding6(s, l); err != nil {
+			return err
+		}
+	}
+	if err := enableIPv6(e, s, &live, l); err != nil {
+		return err
+	}
+	if typeOf(l.Type).Late && l.Up {
+		late := object.In[unfinished](s)
+		*late = append(*late, made{l, first})
+		return nil
+	}
+	return addLinkLocal(e, s, l)
+}
+
+func writeForwarding6(s *object.Section, l Link) error {
+	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/forwarding", fmt.Sprint(kernel.Bit(l.Forwarding6)))
+}

@@ -1,0 +1,103 @@
+package link
+
+import (
+	"cmp"
+	"iter"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Read streams the links of a section, whosever they are.
+func Read(e *object.Env, s *object.Section) iter.Seq[object.Live] {
+	return func(yield func(object.Live) bool) {
+		linkLocal := s.LinkLocals()
+		for i := range s.Links {
+			live := &s.Links[i]
+			if !yield(object.Live{Object: read(e, s, live, linkLocal[live.Index]), Links: []*object.LiveLink{live}}) {
+				return
+			}
+		}
+	}
+}
+
+// read makes the comparable value of a live link.
+func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocal netip.Addr) Link {
+	l := Link{
+		NS: s.NS.Name, Name: live.Known, Type: live.Type, Ifname: live.Name, Up: live.Up(), MTU: live.MTU, MAC: live.MAC,
+		Group: live.Group, Alias: live.Alias, LinkLocal: plan.Some(linkLocal),
+		Forwarding4: live.Forwarding4, Forwarding6: live.Forwarding6, Promote: live.Promote,
+		NoARP: live.Flags&unix.IFF_NOARP != 0,
+	}
+	switch wantIPv6 := e.WantsIPv6(l.Key()); {
+	case wantIPv6 && live.Disabled6:
+		l.LinkLocal = plan.Some(netip.Addr{})
+	case !wantIPv6 && !linkLocal.IsValid() && live.Derives():
+		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
+	}
+	want, _ := e.Want(l.Key()).(Link)
+	if l.Spec = readSpec(s, live, want.Spec); want.Type == l.Type && !want.hasOwnMAC() {
+		l.MAC = want.MAC // it has that of its parent, whatever it is told
+	}
+	if master := s.At(live.Master); master != nil && live.Master != 0 {
+		l.Master = master.Known
+		if ports := typeOf(master.Type).Ports; ports != nil {
+			l.Port = ports.Read(live, master)
+		}
+	}
+	if IsPair(live.Type) {
+		l.Peer = lowerRef(s, live, live.Lower)
+	}
+	return l
+}
+
+// readSpec reads what is peculiar to the link's type.
+func readSpec(s *object.Section, live *object.LiveLink, wanted Spec) Spec {
+	t := typeOf(live.Type)
+	if t.New == nil {
+		return nil
+	}
+	spec, err := decode(live.Data, t.unset(), wanted, func(index int) object.Ref { return lowerRef(s, live, index) })
+	if err != nil {
+		s.Warnf("link %s: %v", placeOf(s, live), err)
+	}
+	if t.Beneath != nil {
+		spec = t.Beneath(spec, underlayOf(live), lowerRef(s, live, live.Lower))
+	}
+	return spec
+}
+
+// underlayOf is what the section of a live link's underlay is called, as [Type.Underlay] has it.
+func underlayOf(live *object.LiveLink) object.SectionRef {
+	switch {
+	case live.LowerNSID < 0:
+		return ""
+	case live.Far == nil:
+		return object.Unknown
+	}
+	return sectionName(live.Far.NS.Name)
+}
+
+// sectionName is what a section is called where a namespace could be named.
+func sectionName(ns string) object.SectionRef { return object.SectionRef(cmp.Or(ns, object.HostName)) }
+
+// lowerRef is the place of a link that another one leads to or is made on, by its index there.
+func lowerRef(s *object.Section, l *object.LiveLink, index int) object.Ref {
+	there := s
+	if l.LowerNSID >= 0 {
+		there = l.Far
+	}
+	if there == nil {
+		return object.Unknown
+	}
+	if lower := there.At(index); lower != nil {
+		return object.Ref(object.LinkKey(there.NS.Name, lower.Known).Place())
+	}
+	return object.Unknown
+}
+
+// Ask lists the dumps that Read needs: the addresses tell what a link has derived from its MAC.
+func Ask(*object.Env, *object.Section) []*object.Dump { return []*object.Dump{object.AddressDump} }

@@ -1,0 +1,185 @@
+package link
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// resolveAll finds the links that others are made on, and checks what each type asks for.
+func resolveAll(n *object.Network) {
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			if _, ok := l.Form.(*typed); ok && l.Spots.Good(l.Type) {
+				resolve(l)
+			}
+		}
+	}
+}
+
+// checkAll checks links against those that they are made on, when all masters are known.
+func checkAll(n *object.Network) {
+	checkCircles(n)
+	first := make(map[plan.Key]*object.Iface)
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			if _, ok := l.Form.(*typed); ok {
+				checkBelow(l)
+				checkClaims(l, first)
+			}
+		}
+	}
+}
+
+// checkCircles reports links that are made on themselves, and cuts them loose: who follows a link down comes to an end.
+func checkCircles(n *object.Network) {
+	below := make(map[*object.Iface][]*object.Iface) // of a bridge, its ports
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			below[l] = append(below[l], l.Below...)
+			if l.Master != nil {
+				below[l.Master] = append(below[l.Master], l)
+			}
+		}
+	}
+	done := make(map[*object.Iface]bool) // false while the walk is below the link
+	var walk func(l, made *object.Iface)
+	walk = func(l, made *object.Iface) {
+		if len(l.Below) > 0 {
+			made = l
+		}
+		done[l] = false
+		for _, next := range below[l] {
+			if whole, seen := done[next]; !seen {
+				walk(next, made)
+			} else if !whole && len(made.Below) > 0 {
+				made.Section.Errorf(made.Spots.At(made.Type), "%s is made on itself", made)
+				made.Below = nil
+			}
+		}
+		done[l] = true
+	}
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			if _, seen := done[l]; !seen && len(l.Below) > 0 {
+				walk(l, l)
+			}
+		}
+	}
+}
+
+// checkClaims reports what two links of the file claim for themselves.
+func checkClaims(l *object.Iface, first map[plan.Key]*object.Iface) {
+	for _, k := range (Link{NS: l.Section.Name, Type: l.Type, Spec: l.Spec}).Claims() {
+		if other := first[k]; other != nil && l.Spots.Good(l.Type) {
+			l.Section.Clash(file.Error, l.Spots.At(l.Type), other.Spots.At(other.Type),
+				"%s and %s both have %s %s, which is there once",
+				l, other, k.Kind, k.Name)
+			continue
+		}
+		first[k] = l
+	}
+}
+
+// resolve gives a link's references their final form: places as [object.Ref] has them.
+func resolve(l *object.Iface) {
+	t, at := typeOf(l.Type), l.Spots.In(l.Type)
+	v := reflect.New(reflect.TypeOf(l.Spec)).Elem()
+	v.Set(reflect.ValueOf(l.Spec))
+	for i := range v.NumField() {
+		key, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("file"), ",")
+		if ref, ok := v.Field(i).Interface().(object.Ref); ok && ref != "" {
+			v.Field(i).Set(reflect.ValueOf(refer(l, ref, at.At(key))))
+		}
+	}
+	l.Spec = v.Interface()
+	if t.Check != nil {
+		t.Check(l, at)
+	}
+	l.DefaultMTU = func() uint32 { return defaultMTU(t, l) }
+}
+
+// refer finds the link that another one refers to: NAME is of its own section, host/NAME of the host.
+func refer(l *object.Iface, ref object.Ref, at file.Span) object.Ref {
+	ns, name, elsewhere := strings.Cut(string(ref), "/")
+	s := l.Section
+	if !elsewhere {
+		ns, name = s.Name, string(ref)
+	} else if ns == object.HostName {
+		ns = ""
+	}
+	s, ok := s.Find(object.Place{NS: ns, Name: name}, at)
+	if !ok {
+		return ref
+	}
+	if below, ok := s.Link(name); ok {
+		l.Below = append(l.Below, below)
+	} else {
+		s.Has(name, at) // the host has links that the file does not know
+	}
+	return object.Ref(object.LinkKey(ns, name).Place())
+}
+
+// checkBelow reports what cannot be made on the links below.
+func checkBelow(l *object.Iface) {
+	s, at := l.Section, l.Spots.At(l.Type)
+	for _, below := range l.Below {
+		if typeOf(l.Type).Bridged && typeOf(below.Type).Bridged {
+			s.Errorf(at, "%s is made on %s, a %s: the kernel would put it on what that is made on", l, below, below.Type)
+		}
+		if typeOf(l.Type).Bridged && below.Master != nil {
+			s.Errorf(at, "%s cannot be made on %s, which is a port of %s: the kernel hands its frames to one of them only",
+				l, below, below.Master)
+		}
+	}
+	if len(l.Below) == 0 {
+		return
+	}
+	switch most := defaultMTU(typeOf(l.Type), l); {
+	case most < object.MinMTU:
+		s.Errorf(at, "what %s is made on leaves it an MTU of %d, and the least is %d", l, most, object.MinMTU)
+	case l.MTU.Good() && l.MTU.V > most:
+		s.Errorf(l.MTU.At, "the MTU of %s is %d, and what it is made on leaves %d", l, l.MTU.V, most)
+	}
+}
+
+// defaultMTU is what the links below leave.
+func defaultMTU(t *Type, l *object.Iface) uint32 {
+	if t.MTU == nil {
+		return object.DefaultMTU
+	}
+	least := uint32(0)
+	for _, below := range l.Below {
+		if mtu := below.EffectiveMTU(); least == 0 || mtu < least {
+			least = mtu
+		}
+	}
+	return t.MTU(l.Spec, least)
+}
+
+// joinSegments unites the segments of links between which frames pass without a cable.
+func joinSegments(n *object.Network) {
+	wires := make(map[string]*object.Iface)
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			t := typeOf(l.Type)
+			if t.Bridged {
+				for _, below := range l.Below {
+					object.Unite(below, l)
+				}
+			}
+			if t.Wire == nil || l.Spec == nil {
+				continue
+			}
+			wire := t.Wire(l.Spec)
+			if first := wires[wire]; first != nil {
+				object.Unite(first, l)
+			} else {
+				wires[wire] = l
+			}
+		}
+	}
+}

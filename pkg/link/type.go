@@ -1,0 +1,115 @@
+package link
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/vishvananda/netlink/nl"
+
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Spec is what is peculiar to a type of link, or what a master keeps of its ports: a comparable struct. Each field has
+// tags:
+//
+//   - plan:"id,fixed" names it in print, and says that the kernel cannot change it in place (see package plan);
+//   - file:"id,required,most=16777215" is its form in the file (see package file);
+//   - nl:"1" is its attribute in IFLA_INFO_DATA: see [attribute].
+type Spec any
+
+// Type is a row of the table of types.
+type Type struct {
+	// Name is IFLA_INFO_KIND, and the key in the file of a link that stands alone: one with a Doc.
+	Name string
+	// Doc says in a few words what the link is.
+	Doc string
+	// New is a link as the file declares it without saying more.
+	New func() Spec
+	// Pair says that the kernel makes two of them at once, the ends of a cable.
+	Pair bool
+	// Late says that the link comes up after its ports.
+	Late bool
+	// First is the link as it is made, where it can become what is wanted only by a later change.
+	First func(e *object.Env, l Link) Link
+	// Check reports what the tags of its spec can't, and settles what follows from other keys. What it refers to is found.
+	Check func(l *object.Iface, at file.Spots)
+	// Bridged says that frames pass between it and the links below, and Wire names what it shares with others of its type
+	// between which frames pass.
+	Bridged bool
+	Wire    func(Spec) string
+	// Below lists the links that it is made on: it needs them, and goes with them.
+	Below func(Spec) []plan.Key
+	// Lower is the one of them that the kernel keeps as IFLA_LINK.
+	Lower func(Spec) object.Ref
+	// Underlay is the section that it is made from, where that can be another than its own: [object.HostName], a
+	// namespace, or "" for its own.
+	Underlay func(Spec) object.SectionRef
+	// Beneath is the spec of a live link with what its attributes do not tell: its underlay, as Underlay has it, and its
+	// lower link.
+	Beneath func(s Spec, underlay object.SectionRef, lower object.Ref) Spec
+	// MTU is that of a link that declares none, in bytes: below is the least of those that it is made on, 0 where that is
+	// not known. Nil is [object.DefaultMTU].
+	MTU func(s Spec, below uint32) uint32
+	// Follows says that it is never larger than a link below: the kernel lowers it with that.
+	Follows bool
+	// OwnMAC says whether it has a MAC of its own; nil says yes.
+	OwnMAC func(Spec) bool
+	// Claims names what only one link can have in its underlay: see [plan.Exclusive].
+	Claims func(Spec) []plan.Key
+	// Takes is the link whose frames all come to this one, empty for none.
+	Takes func(Spec) object.Ref
+	// Fixed names fields that can't be changed in place from have to want.
+	Fixed func(want, have Spec) []string
+	// Extra adds to a message that changes the link what must go with the fields that differ.
+	Extra func(data *nl.RtAttr, want, have Spec)
+	// Changed is called when the link has been changed.
+	Changed func(s *object.Section, index int, want, have Spec) error
+	// Explain adds to an error what the kernel's own words leave out.
+	Explain func(l Link, err error) error
+	// Ports is how it keeps its ports, nil for a type that is no master.
+	Ports *Ports
+}
+
+// Ports is what a master keeps of each of its ports.
+type Ports struct {
+	// New is a port of which the file says nothing.
+	New func() Spec
+	// Read reads a port from its own link and from its master.
+	Read func(port, master *object.LiveLink) Spec
+	// Put makes a port what is wanted. It is a message of its own, for the kernel takes nothing of it beside others.
+	Put func(s *object.Section, index int, l Link) error
+}
+
+// typeOf finds the row of a type; one that plumb does not make has a row that says nothing.
+func typeOf(name string) *Type {
+	if i := slices.IndexFunc(Types, func(t Type) bool { return t.Name == name }); i >= 0 {
+		return &Types[i]
+	}
+	return &Type{Name: name}
+}
+
+// sectionOf is the section of a link that is referred to, as [Type.Underlay] has it.
+func sectionOf(r object.Ref) object.SectionRef {
+	k, ok := r.Key()
+	switch {
+	case !ok:
+		return ""
+	case k.NS == "":
+		return object.HostName
+	}
+	return object.SectionRef(k.NS)
+}
+
+// hasOwnMAC says whether a link has a MAC of its own.
+func (l Link) hasOwnMAC() bool {
+	t := typeOf(l.Type)
+	return t.OwnMAC == nil || l.Spec == nil || t.OwnMAC(l.Spec)
+}
+
+// IsPair says whether links of a type are ends of cables.
+func IsPair(name string) bool { return typeOf(name).Pair }
+
+// unset is what a live link of the type has of which the kernel tells nothing.
+func (t *Type) unset() Spec { return reflect.Zero(reflect.TypeOf(t.New())).Interface() }

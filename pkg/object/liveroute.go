@@ -1,0 +1,97 @@
+package object
+
+import (
+	"encoding/binary"
+	"iter"
+	"net/netip"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+)
+
+// RouteDump lists routes of all tables but the local one, which is the kernel's.
+var RouteDump = NewDump("routes", unix.RTM_GETROUTE, unix.RTM_NEWROUTE, func(family int) nl.NetlinkRequestData {
+	return &nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family)}}
+}, func(m []byte) bool { return nl.DeserializeRtMsg(m).Table != unix.RT_TABLE_LOCAL })
+
+// RouteDestination is the destination of a route: everywhere, where the message names none.
+func RouteDestination(m *nl.RtMsg, a kernel.Attrs) netip.Prefix {
+	dst := a.Addr(unix.RTA_DST)
+	if !dst.IsValid() {
+		dst = netip.IPv6Unspecified()
+		if m.Family == unix.AF_INET {
+			dst = netip.IPv4Unspecified()
+		}
+	}
+	return netip.PrefixFrom(dst, int(m.Dst_len))
+}
+
+// LiveHop is a struct rtnexthop with its attributes (rtnetlink(7)).
+type LiveHop struct {
+	Index       uint32
+	Flags, Hops uint8 // Hops is the weight less one
+	kernel.Attrs
+}
+
+// NextHops reads the value of RTA_MULTIPATH.
+func NextHops(b []byte) iter.Seq[LiveHop] {
+	return func(yield func(LiveHop) bool) {
+		for len(b) >= unix.SizeofRtNexthop {
+			length := int(binary.NativeEndian.Uint16(b))
+			if length < unix.SizeofRtNexthop || length > len(b) {
+				return
+			}
+			if !yield(LiveHop{binary.NativeEndian.Uint32(b[4:]), b[2], b[3], kernel.Attrs(b[unix.SizeofRtNexthop:length])}) {
+				return
+			}
+			b = b[min((length+3)&^3, len(b)):]
+		}
+	}
+}
+
+// DefaultDev is the interface that the default route of a section leaves by, empty without one.
+func DefaultDev(s *Section, v4 bool) string {
+	for _, r := range DefaultRoutes(s) {
+		if r.V4 == v4 && len(r.Devs) > 0 {
+			return r.Devs[0]
+		}
+	}
+	return ""
+}
+
+// DefaultRoute is a way from a section to everywhere, in the main table.
+type DefaultRoute struct {
+	V4     bool
+	Devs   []string // the interfaces that it leaves by: several for a multipath route
+	Via    netip.Addr
+	Metric uint32
+	Proto  uint8
+}
+
+// DefaultRoutes lists the default routes that the section was found with.
+func DefaultRoutes(s *Section) (list []DefaultRoute) {
+	for _, b := range s.Messages(RouteDump) {
+		m := nl.DeserializeRtMsg(b)
+		if m.Dst_len != 0 || m.Table != unix.RT_TABLE_MAIN || m.Type != unix.RTN_UNICAST {
+			continue
+		}
+		a := kernel.Attrs(b[m.Len():])
+		r := DefaultRoute{
+			V4: m.Family == unix.AF_INET, Via: a.Addr(unix.RTA_GATEWAY), Metric: a.U32(unix.RTA_PRIORITY), Proto: m.Protocol,
+		}
+		r.leavesBy(s, a.U32(unix.RTA_OIF))
+		for h := range NextHops(a.Get(unix.RTA_MULTIPATH)) {
+			r.leavesBy(s, h.Index)
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+func (r *DefaultRoute) leavesBy(s *Section, index uint32) {
+	if l := s.byIndex[int(index)]; l != nil {
+		r.Devs = append(r.Devs, l.Name)
+	}
+}

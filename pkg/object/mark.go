@@ -1,0 +1,148 @@
+package object
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Mark is what a link's stamp tells: the name that the link is known by, and whose it is. Links that are nobody's
+// concern are Loose.
+type Mark struct {
+	Known string
+	Class plan.Class
+	Why   string
+	Final bool
+	// Collides says that the link bears our stamp, or a part of it, and is not ours.
+	Collides bool
+}
+
+// MarkOf reads the stamp of a link.
+func (e *Env) MarkOf(s *Section, l *LiveLink) Mark {
+	topology, ns, declared, stamped := ParseAlias(l.Alias)
+	mine := stamped && topology == e.Topology
+	wanted := e.Wanted(LinkKey(s.NS.Name, l.Name))
+	if e.stamped(l) {
+		copied := e.Copied(s, l.Index)
+		switch {
+		case mine && copied != "":
+			return Mark{Known: l.Name, Class: plan.Foreign, Why: copied, Final: true, Collides: true}
+		case mine && ns == s.NS.Name:
+			return Mark{Known: declared}
+		case mine:
+			return Mark{Known: l.Name, Why: "moved here from " + LinkKey(ns, declared).Place()}
+		case l.Alias == "" && (wanted || e.Record.Pending(LinkKey(s.NS.Name, l.Name))):
+			return Mark{Known: l.Name} // a crash came between the making and the alias
+		case l.Alias != "" && !wanted:
+			return Mark{Known: l.Name, Class: plan.Foreign, Why: e.groupCollides(l), Final: true, Collides: true}
+		}
+	}
+	m := Mark{Known: l.Name, Class: plan.Foreign, Why: NotOurs}
+	switch {
+	case !wanted:
+		m.Class = plan.Loose
+	case s.Owned:
+		m.Class, m.Why = plan.Ours, ""
+	case stamped && !mine:
+		m.Why, m.Final = BelongsTo(topology), true
+	}
+	return m
+}
+
+func (e *Env) groupCollides(l *LiveLink) string {
+	return fmt.Sprintf("has the group of topology %s, but not its alias: give it another, with ip link set %s group 0",
+		e.Topology, l.Name)
+}
+
+// stamped says whether a link has a group of the topology. Physical links and lo never bear a link's stamp: plumb can
+// neither make nor delete them.
+func (e *Env) stamped(l *LiveLink) bool {
+	return (l.Group == Group(e.Topology) || l.Group == Doomed(e.Topology)) && l.Type != Loopback && l.Type != ""
+}
+
+// StampedLinks is the [Owner] of links.
+func StampedLinks(e *Env, s *Section, live iter.Seq[Live]) (have []plan.Have, err error) {
+	uppers := s.uppers()
+	for o := range live {
+		l := o.Links[0]
+		h := plan.Have{Object: o.Object, Class: l.Class, Why: l.Mark.Why, Final: l.Final, Collides: l.Collides}
+		twin := s.byKey[l.Known]
+		switch {
+		case l.Class == plan.Loose && e.InTheWay(o.Object):
+			h.Class, h.Final, h.Why = plan.Foreign, true, NotOurs
+		case l.Class == plan.Loose:
+			e.warnOfGroup(s, l)
+			continue
+		case l.Collides:
+		case twin != nil && twin != l:
+			k := LinkKey(s.NS.Name, l.Known)
+			if have = taken(have, k, twin.Name, l.Name); !e.Wanted(k) { // nobody will see a refusal
+				s.Warnf("links %s and %s both stand for link %s: left alone", twin.Name, l.Name, k.Place())
+			}
+			continue
+		default:
+			h.Note = stackedOn(l, uppers[l.Index])
+		}
+		have = append(have, h)
+	}
+	return have, nil
+}
+
+// warnOfGroup tells of a link that has our group, and nothing beside it to say whose it is.
+func (e *Env) warnOfGroup(s *Section, l *LiveLink) {
+	if !e.stamped(l) {
+		return
+	}
+	s.Warnf("link %s has the group of topology %s, and no alias: left alone; "+
+		"if it is plumb's, remove it with ip link delete", LinkKey(s.NS.Name, l.Name).Place(), e.Topology)
+}
+
+// taken refuses a key for which two links stand: one by its stamp, and one by the name that it took.
+func taken(have []plan.Have, k plan.Key, one, two string) []plan.Have {
+	i := slices.IndexFunc(have, func(h plan.Have) bool { return h.Object.Key() == k })
+	have[i].Class, have[i].Final = plan.Foreign, true
+	have[i].Why = fmt.Sprintf("links %s and %s both stand for it, by stamp and by name: "+
+		"rename or remove the one that does not belong", one, two)
+	return have
+}
+
+// stackedOn tells which links of others end with a link, those that are made on top of it, and which it sets free.
+func stackedOn(base *LiveLink, uppers []*LiveLink) string {
+	var names, ports []string
+	for _, l := range uppers {
+		switch {
+		case l.Class == plan.Ours:
+		case l.Master == base.Index:
+			ports = append(ports, "link "+l.Name)
+		default:
+			names = append(names, "link "+l.Name)
+		}
+	}
+	var words []string
+	if len(names) > 0 {
+		words = append(words, "takes with it: "+strings.Join(names, ", "))
+	}
+	if len(ports) > 0 {
+		words = append(words, "frees: "+strings.Join(ports, ", "))
+	}
+	return strings.Join(words, "; ")
+}
+
+// uppers lists for each link which others are its ports or are made on top of it. The ends of a cable name each other.
+func (s *Section) uppers() map[int][]*LiveLink {
+	list := make(map[int][]*LiveLink)
+	for i := range s.Links {
+		l := &s.Links[i]
+		if l.Master != 0 {
+			list[l.Master] = append(list[l.Master], l)
+		}
+		lower := s.byIndex[l.Lower]
+		if lower != nil && l.LowerNSID < 0 && lower.Lower != l.Index {
+			list[l.Lower] = append(list[l.Lower], l)
+		}
+	}
+	return list
+}

@@ -1,0 +1,145 @@
+package object
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Live is a live object, and what it shows of whose it is.
+type Live struct {
+	plan.Object
+	// Links are those that it stands on; of a link, the link itself.
+	Links []*LiveLink
+	// Proto is the protocol number that the kernel keeps with it, and ByHand says that it looks as if a person had made
+	// it.
+	Proto  uint8
+	ByHand bool
+	// OfLink says that it is a part of its link, and so as much ours as that. Those of our links are told, whosever they
+	// are.
+	OfLink bool
+	// Why says why it is not as declared, where that is not for all to see: "empty".
+	Why string
+}
+
+// Owner tells whose live objects are, and leaves out what is nobody's concern. These are the ways to know it:
+//
+//	StampedLinks, StampedNamespaces   by a stamp on the object itself
+//	ByProtocol                        by its protocol number, by what it stands on, and on the host by the record
+//	ByTable                           by the nftables table that it is in
+//
+// and by the claims of the host record, which the kind of sysctls reads itself.
+type Owner func(*Env, *Section, iter.Seq[Live]) ([]plan.Have, error)
+
+// NotOurs is why something foreign at a wanted key is refused.
+const NotOurs = "exists and is not ours: rename it, remove it, or use --adopt"
+
+const byHand = "made by hand"
+
+// BelongsTo is why something of another topology is refused.
+func BelongsTo(topology string) string {
+	return fmt.Sprintf("belongs to topology %s: destroy that first, or rename one of them", topology)
+}
+
+// ByTable is the [Owner] of what stands in a table that the topology owns whole.
+func ByTable(_ *Env, _ *Section, live iter.Seq[Live]) (have []plan.Have, err error) {
+	for l := range live {
+		h := plan.Have{Object: l.Object, Why: l.Why}
+		if l.ByHand {
+			h.Why = byHand
+		}
+		have = append(have, h)
+	}
+	return have, nil
+}
+
+// Stacked is an object beside which others of its key can stand.
+type Stacked interface {
+	plan.Object
+	// Beside is the object that stands for both when a second is found at its key; second says that it is that one.
+	Beside(other plan.Object) (both plan.Object, second bool)
+}
+
+// ByProtocol is the [Owner] of what stands on links and bears a protocol number. At a wanted key of what we own, it is
+// ours whatever it is; elsewhere in what we own it is when it has our number or looks hand-made; on what is not ours,
+// the record knows.
+func ByProtocol(e *Env, s *Section, live iter.Seq[Live]) (have []plan.Have, err error) {
+	at := make(map[plan.Key]int)
+	for l := range live {
+		h, ok := e.byProtocol(s, l)
+		if !ok {
+			continue
+		}
+		stacked, ok := h.Object.(Stacked)
+		if !ok {
+			have = append(have, h)
+			continue
+		}
+		k := h.Object.Key()
+		if i, twin := at[k]; twin {
+			both, second := have[i].Object.(Stacked).Beside(stacked)
+			if second {
+				have[i] = h
+			}
+			have[i].Object = both
+			continue
+		}
+		at[k] = len(have)
+		have = append(have, h)
+	}
+	return have, nil
+}
+
+func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
+	k := l.Key()
+	h = plan.Have{Object: l.Object, Class: e.classOf(s, k, l)}
+	switch {
+	case h.Class == plan.Foreign && l.OfLink && l.Links[0].Class == plan.Foreign:
+		h.Why, h.Final = l.Links[0].Mark.Why, l.Links[0].Final
+	case h.Class == plan.Foreign:
+		h.Why = NotOurs
+		if topology, held := e.Record.HeldByOther(k); held {
+			h.Why, h.Final = BelongsTo(topology), true
+		}
+	case h.Class == plan.Loose && !(l.OfLink && e.owns(l.Links[0])):
+		return h, false // of a link of ours all are told: they keep its routes, and their subnets have a primary
+	case !e.Wanted(k) && l.Proto != Protocol:
+		h.Why = byHand
+	}
+	return h, true
+}
+
+func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
+	wanted, marked := e.Wanted(k), l.Proto == Protocol
+	_, others := e.Record.HeldByOther(k)
+	switch {
+	case s.Owned || !others && slices.ContainsFunc(l.Links, e.owns):
+		if wanted || l.ByHand || marked {
+			return plan.Ours
+		}
+	case others:
+		if wanted {
+			return plan.Foreign
+		}
+	case e.Record.Holds(k) && (wanted || marked):
+		return plan.Ours
+	case wanted:
+		return plan.Foreign
+	case marked && !slices.ContainsFunc(l.Links, e.ofOthers):
+		s.Warnf("%s has plumb's mark, but no record tells whose it is: left alone", k.Label())
+	}
+	return plan.Loose
+}
+
+// owns says whether what stands on a link is ours: also when we are about to take the link over.
+func (e *Env) owns(l *LiveLink) bool {
+	return l.Class == plan.Ours || l.Class == plan.Foreign && e.Adopt && !l.Final
+}
+
+// ofOthers says whether a link bears the stamp of another topology.
+func (e *Env) ofOthers(l *LiveLink) bool {
+	topology, _, _, ok := ParseAlias(l.Alias)
+	return ok && topology != e.Topology
+}

@@ -1,0 +1,308 @@
+package object
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// recordFormat names the form of the host record.
+const recordFormat = "plumb/host/v1"
+
+// Record is the host record: what the kernel has no room for. It is one file per host, written before the change that
+// it tells of, and dies at reboot as kernel state does.
+type Record struct {
+	Format string `json:"format"`
+	// Pending lists, by topology, what a run is about to make or to remove.
+	Pending map[string][]plan.Key `json:"pending,omitempty"`
+	// Held lists, by topology, objects of the host which can't carry a stamp.
+	Held map[string][]plan.Key `json:"held,omitempty"`
+	// Claims tells of sysctls that topologies want.
+	Claims []ClaimEntry `json:"sysctls,omitempty"`
+
+	dir string
+	// mu guards Claims and disk while steps are taken in several sections at once.
+	mu   sync.Mutex
+	disk []byte // what the file holds
+}
+
+// ClaimEntry is what topologies want of the object at a key that is not plumb's.
+type ClaimEntry struct {
+	plan.Key
+	Claim
+}
+
+// Claim is who wants what of something that is not plumb's, and what it was.
+type Claim struct {
+	// Original is the value before the first topology wrote it; empty when it stands on a link of ours, which takes its
+	// value from the section's default.
+	Original string `json:"original"`
+	// Wants maps topologies to the values that they want.
+	Wants map[string]string `json:"wants"`
+	// Beside holds, by path, what a global switch writes beside itself.
+	Beside map[string]string `json:"beside,omitempty"`
+}
+
+// maxRecord bounds what is read: far above what 100,000 objects take.
+const maxRecord = 256 << 20
+
+// LoadRecord reads the record in dir; without a file it is empty.
+func LoadRecord(dir string) (*Record, error) {
+	r := &Record{Format: recordFormat, dir: dir}
+	if err := ArePrivate(dir); errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("host record: %w", err)
+	}
+	path := filepath.Join(dir, "host.json")
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("host record: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	data, err := io.ReadAll(io.LimitReader(f, maxRecord))
+	if err != nil {
+		return nil, fmt.Errorf("host record: read %s: %w", path, err)
+	}
+	r.Format = ""
+	err = json.Unmarshal(data, r)
+	for _, c := range r.Claims {
+		if err == nil && c.Wants == nil {
+			err = fmt.Errorf("nobody wants %s", c.Key.Label())
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("host record: %s is damaged (%w): without it sysctls can't be restored; remove it to go on",
+			path, err)
+	}
+	if r.Format != recordFormat {
+		return nil, fmt.Errorf("host record: %s is of the form %q, which this version does not know", path, r.Format)
+	}
+	r.disk = data
+	return r, nil
+}
+
+// Save writes the record, if it has changed, in the place of the old one; an empty one is removed.
+func (r *Record) Save(seam *kernel.Seam) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var data []byte
+	var err error
+	if !r.Empty() {
+		if data, err = json.MarshalIndent(r, "", " "); err != nil {
+			return fmt.Errorf("host record: %w", err)
+		}
+	}
+	path := filepath.Join(r.dir, "host.json")
+	if bytes.Equal(data, r.disk) {
+		return nil
+	}
+	err = seam.Do(kernel.Write{What: "write host record"}, func() error {
+		if data != nil {
+			return replaceFile(path, data)
+		}
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+	r.disk = data
+	if err != nil {
+		r.disk = []byte("unknown") // a write that failed may have been made: the next one must be
+	}
+	return err
+}
+
+// Empty says whether there is nothing to tell.
+func (r *Record) Empty() bool { return len(r.Pending) == 0 && len(r.Held) == 0 && len(r.Claims) == 0 }
+
+// replaceFile writes a file beside path and renames it: a reader sees the old or the new, whole.
+func replaceFile(path string, data []byte) error {
+	const flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC | unix.O_NOFOLLOW
+	beside := path + ".new" // always the same: the next write takes what a crash has left
+	f, err := os.OpenFile(beside, flags, 0o600)
+	if errors.Is(err, fs.ErrNotExist) { // somebody has cleared /run, and the record must not be lost with it
+		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
+			f, err = os.OpenFile(beside, flags, 0o600)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(beside, path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(beside))
+	}
+	return nil
+}
+
+// SetPending says what a run of a topology is about to make or to remove.
+func (r *Record) SetPending(topology string, keys []plan.Key) { setList(&r.Pending, topology, keys) }
+
+// SetHeld says which objects of the host are a topology's, and can't carry a stamp.
+func (r *Record) SetHeld(topology string, keys []plan.Key) { setList(&r.Held, topology, keys) }
+
+// setList sets the list of a topology in a map that has no empty lists.
+func setList(m *map[string][]plan.Key, topology string, keys []plan.Key) {
+	if len(keys) == 0 {
+		delete(*m, topology)
+		return
+	}
+	if *m == nil {
+		*m = make(map[string][]plan.Key)
+	}
+	slices.SortFunc(keys, plan.Key.Compare)
+	(*m)[topology] = slices.Compact(keys)
+}
+
+// At finds the claims on an object, nil for none.
+func (r *Record) At(k plan.Key) *ClaimEntry {
+	i := slices.IndexFunc(r.Claims, func(c ClaimEntry) bool { return c.Key == k })
+	if i < 0 {
+		return nil
+	}
+	return &r.Claims[i]
+}
+
+// Want notes that a topology wants a value for an object that was something else before. Changed says that the record
+// did not know.
+func (r *Record) Want(k plan.Key, was Claim, topology, value string) (changed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.At(k)
+	if c == nil {
+		r.Claims = append(r.Claims, ClaimEntry{k, was})
+		c = &r.Claims[len(r.Claims)-1]
+	}
+	changed = c.Wants[topology] != value
+	c.Wants[topology] = value
+	return changed
+}
+
+// Leave takes the topology's wish out of all claims but those that keep says, and forgets claims that nobody has.
+func (r *Record) Leave(topology string, keep func(plan.Key) bool) {
+	r.Claims = slices.DeleteFunc(r.Claims, func(c ClaimEntry) bool {
+		if !keep(c.Key) {
+			delete(c.Wants, topology)
+		}
+		return len(c.Wants) == 0
+	})
+}
+
+// ForgetNamespace drops what is known about sysctls of a namespace that is new.
+func (r *Record) ForgetNamespace(name string) {
+	r.Claims = slices.DeleteFunc(r.Claims, func(c ClaimEntry) bool { return c.NS == name })
+}
+
+// Recall adds what an earlier record knew of the topology's, and this one forgot.
+func (r *Record) Recall(before *Record, topology string) {
+	setList(&r.Held, topology, slices.Concat(r.Held[topology], before.Held[topology]))
+	for _, c := range before.Clone().Claims {
+		was, mine := c.Wants[topology]
+		switch now := r.At(c.Key); {
+		case now == nil:
+			r.Claims = append(r.Claims, c)
+		case mine:
+			now.Wants[topology] = was
+		}
+	}
+}
+
+// Clone is a copy that later changes don't reach.
+func (r *Record) Clone() *Record {
+	c := &Record{
+		Format: r.Format, Pending: cloneLists(r.Pending), Held: cloneLists(r.Held), Claims: slices.Clone(r.Claims),
+		dir: r.dir, disk: r.disk,
+	}
+	for i, e := range c.Claims {
+		c.Claims[i].Wants = maps.Clone(e.Wants)
+	}
+	return c
+}
+
+func cloneLists(m map[string][]plan.Key) map[string][]plan.Key {
+	c := make(map[string][]plan.Key, len(m))
+	for t, keys := range m {
+		c[t] = slices.Clone(keys)
+	}
+	return c
+}
+
+// View is the record as the kinds see it for one topology.
+type View struct {
+	*Record
+	topology string
+	pending  map[plan.Key]bool
+}
+
+// View is the record as a topology sees it.
+func (r *Record) View(topology string) View {
+	v := View{Record: r, topology: topology, pending: make(map[plan.Key]bool)}
+	for _, k := range r.Pending[topology] {
+		v.pending[k] = true
+	}
+	return v
+}
+
+// Pending says that a run that has not ended made, or was about to make, the object.
+func (v View) Pending(k plan.Key) bool { return v.pending[k] }
+
+// Mentions says that the record knows of objects of a kind in a section that are the topology's, or that a run was
+// about to make.
+func (v View) Mentions(ns, kind string) bool {
+	match := func(k plan.Key) bool { return k.NS == ns && k.Kind == kind }
+	return slices.ContainsFunc(v.Held[v.topology], match) || slices.ContainsFunc(v.Record.Pending[v.topology], match)
+}
+
+// Holds says that an object of the host which can't carry a stamp is the topology's.
+func (v View) Holds(k plan.Key) bool { return slices.Contains(v.Held[v.topology], k) }
+
+// HeldByOther is the other topology whose it is, if any.
+func (v View) HeldByOther(k plan.Key) (topology string, held bool) {
+	for topology, keys := range v.Held {
+		if topology != v.topology && slices.Contains(keys, k) {
+			return topology, true
+		}
+	}
+	return "", false
+}
+
+// Claim tells what is known about an object that some topology claims.
+func (v View) Claim(k plan.Key) (Claim, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if c := v.At(k); c != nil {
+		return c.Claim, true
+	}
+	return Claim{}, false
+}
+
+// Claimed lists what the topology has claimed in a section.
+func (v View) Claimed(ns string) []plan.Key {
+	var keys []plan.Key
+	for _, c := range v.Claims {
+		if _, mine := c.Wants[v.topology]; mine && c.NS == ns {
+			keys = append(keys, c.Key)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,92 @@
+package object
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Addressed is an object that gives a link an IP address.
+type Addressed interface {
+	plan.Object
+	Gives() (link plan.Key, address netip.Addr)
+}
+
+// wants are the objects that the topology wants, in the ways in which they are looked for.
+type wants struct {
+	objects  []plan.Object
+	want     map[plan.Key]plan.Object
+	wantIn   map[place][]plan.Object
+	wantIPv6 map[plan.Key]bool // links that shall have IPv6 addresses
+	claims   map[plan.Key]bool // what only one object can have: see [plan.Exclusive]
+}
+
+// place is a section and a kind. A namespace is in its own section.
+type place struct{ ns, kind string }
+
+// SetWant says what the topology wants. Before is the environment of the look before this one, nil for none: mostly
+// the same is wanted.
+func (e *Env) SetWant(want []plan.Object, before *Env) {
+	if before != nil && len(want) > 0 && len(want) == len(before.objects) && &want[0] == &before.objects[0] {
+		e.wants = before.wants
+		return
+	}
+	e.wants = &wants{
+		objects: want, want: make(map[plan.Key]plan.Object, len(want)), wantIn: make(map[place][]plan.Object),
+		wantIPv6: make(map[plan.Key]bool), claims: make(map[plan.Key]bool),
+	}
+	first, last := 0, place{}
+	for i, o := range want {
+		k := o.Key()
+		e.want[k] = o
+		in := place{k.NS, k.Kind}
+		if k.Kind == KindNamespace {
+			in.ns = k.Name
+		}
+		if in != last {
+			e.wantHere(last, want[first:i])
+			first, last = i, in
+		}
+		if a, ok := o.(Addressed); ok {
+			if link, address := a.Gives(); address.Is6() {
+				e.wantIPv6[link] = true
+			}
+		}
+		for _, claim := range claimsOf(o) {
+			e.claims[claim] = true
+		}
+	}
+	e.wantHere(last, want[first:])
+}
+
+func claimsOf(o plan.Object) []plan.Key {
+	if x, ok := o.(plan.Exclusive); ok {
+		return x.Claims()
+	}
+	return nil
+}
+
+// InTheWay says whether an object has what only one can have, and something wanted shall have.
+func (w *wants) InTheWay(o plan.Object) bool {
+	return slices.ContainsFunc(claimsOf(o), func(k plan.Key) bool { return w.claims[k] })
+}
+
+// wantHere notes a run of what is wanted. Mostly it is all of its section and kind.
+func (w *wants) wantHere(in place, run []plan.Object) {
+	if len(run) > 0 {
+		w.wantIn[in] = slices.Concat(w.wantIn[in], run)
+	}
+}
+
+// Wanted says whether the topology declares an object.
+func (w *wants) Wanted(k plan.Key) bool { return w.want[k] != nil }
+
+// Want is what the topology declares at a key, nil for nothing.
+func (w *wants) Want(k plan.Key) plan.Object { return w.want[k] }
+
+// WantedHere lists what the topology wants of a kind in a section, in the topology's order.
+func (w *wants) WantedHere(ns, kind string) []plan.Object { return w.wantIn[place{ns, kind}] }
+
+// WantsIPv6 says whether a link shall have IPv6 addresses.
+func (w *wants) WantsIPv6(link plan.Key) bool { return w.wantIPv6[link] }

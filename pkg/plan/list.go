@@ -1,0 +1,103 @@
+package plan
+
+import (
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// List is a list as one comparable value: two are equal (==) when their elements are, in the same order. The zero value
+// is the empty list. A difference between two prints as one [Field] for each element that goes or comes.
+type List[T comparable] struct {
+	// array is an array of the elements, nil for none: its length is part of its type.
+	array any
+}
+
+// NewList makes a list. With compare, it is that of a set: sorted, and without repeats; compare must say 0 of equal
+// elements alone. Without, the elements stay as they are.
+func NewList[T comparable](compare func(a, b T) int, elements ...T) List[T] {
+	if compare != nil {
+		elements = slices.Clone(elements)
+		slices.SortFunc(elements, compare)
+		elements = slices.Compact(elements)
+	}
+	if len(elements) == 0 {
+		return List[T]{}
+	}
+	array := reflect.New(reflect.ArrayOf(len(elements), reflect.TypeFor[T]())).Elem()
+	reflect.Copy(array, reflect.ValueOf(elements))
+	return List[T]{array.Interface()}
+}
+
+// Len is the number of elements.
+func (l List[T]) Len() int {
+	if l.array == nil {
+		return 0
+	}
+	return reflect.TypeOf(l.array).Len()
+}
+
+// All gives the elements in their order.
+func (l List[T]) All() iter.Seq[T] {
+	return func(yield func(T) bool) {
+		array := reflect.ValueOf(l.array)
+		for i := range l.Len() {
+			if e, _ := array.Index(i).Interface().(T); !yield(e) { // ok but for a nil of an interface type, the zero value
+				return
+			}
+		}
+	}
+}
+
+// String writes the elements with ", " between.
+func (l List[T]) String() string {
+	var words []string
+	for e := range l.All() {
+		words = append(words, format(e))
+	}
+	return strings.Join(words, ", ")
+}
+
+func (l List[T]) elements() []any {
+	list := make([]any, 0, l.Len())
+	for e := range l.All() {
+		list = append(list, e)
+	}
+	return list
+}
+
+// elements is how the generic comparison sees any List[T].
+type elements interface {
+	fmt.Stringer
+	elements() []any
+}
+
+// lists compares two lists that are not equal, element by element; as a whole when only their order differs.
+func (c *comparison) lists(a *attribute, want, have elements) {
+	came, went := without(want.elements(), have.elements()), without(have.elements(), want.elements())
+	for _, e := range went {
+		c.add(a, format(e), format(nil))
+	}
+	for _, e := range came {
+		c.add(a, format(nil), format(e))
+	}
+	if len(came)+len(went) == 0 {
+		c.add(a, have.String(), want.String())
+	}
+}
+
+// without leaves out of a list, once for each time, what is in another.
+func without(list, other []any) (rest []any) {
+	count := make(map[any]int, len(other))
+	for _, e := range other {
+		count[e]++
+	}
+	for _, e := range list {
+		if count[e]--; count[e] < 0 {
+			rest = append(rest, e)
+		}
+	}
+	return rest
+}

@@ -1,0 +1,85 @@
+package topology
+
+import (
+	"slices"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
+)
+
+// head has the keys of a document that no form has.
+type head struct {
+	Name object.Name `file:"name,required=always" missing:"as \"name: lab\", beside the other keys" doc:"the topology's name"`
+
+	_ struct{} `file:"x-*"` // holds what others refer to by anchors
+}
+
+// newDocument makes what a document is decoded into: the parts of a section for the host, the head, the namespaces, and
+// the forms on documents.
+func newDocument(forms []object.Form) file.Parts {
+	section := partsOn(object.OnSection, forms)
+	parts := append(slices.Clip(section),
+		file.Part{New: func() any { return new(head) }},
+		file.Part{
+			Key: "namespaces", Item: "namespace", Doc: "network namespaces, by name",
+			New:   func() any { return new(file.Map[object.NamespaceName, file.Parts]) },
+			Fresh: func(v any) { *v.(*file.Parts) = file.NewParts(section) },
+		})
+	return file.NewParts(append(parts, partsOn(object.OnDocument, forms)...))
+}
+
+func partsOn(level object.Level, forms []object.Form) (parts []file.Part) {
+	for _, f := range forms {
+		if f.On == level && f.New != nil {
+			parts = append(parts, f.Part)
+		}
+	}
+	return parts
+}
+
+// newChecker decodes a document.
+func newChecker(r *file.Report, name string, n *yaml.Node, forms []object.Form) *checker {
+	doc := newDocument(forms)
+	at := r.Decode(n, "the topology", &doc)
+	section, rest := split(doc.Values(), len(partsOn(object.OnSection, forms)))
+	head, names := rest[0].(*head), *rest[1].(*file.Map[object.NamespaceName, file.Parts])
+	c := &checker{
+		Network: &object.Network{Report: r, Topology: string(head.Name)},
+		t:       &Topology{File: name, Name: string(head.Name), at: at.At("name")},
+		forms:   forms,
+	}
+	c.enter("", section, rest[2:], at)
+	c.Host().Doubtful = c.Host().Doubtful || at.Doubtful("namespaces")
+	for i, spots := range at.In("namespaces").Items() {
+		c.enter(string(names[i].Key), names[i].Value.Values(), nil, spots)
+	}
+	return c
+}
+
+func split(list []any, at int) (first, rest []any) { return list[:at], list[at:] }
+
+// enter adds a section with the values of its forms, and of those of the document, which the host has.
+func (c *checker) enter(name string, section, document []any, at file.Spots) {
+	forms := make([]object.At, len(c.forms))
+	doubtful := false
+	for i, f := range c.forms {
+		switch a := &forms[i]; {
+		case f.New == nil:
+		case f.On == object.OnSection:
+			a.Form, a.Spots, section = section[0], at.In(f.Key), section[1:]
+		case f.On == object.OnDocument && document != nil:
+			a.Form, a.Spots, document = document[0], at.In(f.Key), document[1:]
+		}
+		doubtful = doubtful || f.Links && forms[i].Spots.Doubtful()
+	}
+	s := c.AddSection(name, at, forms)
+	s.Doubtful = s.Doubtful || doubtful
+}
+
+// Schema is the JSON Schema of a topology.
+func Schema() map[string]any { return file.Schema(newDocument(table())) }
+
+// Words are the keys of a topology, for the reference.
+func Words() []file.Word { return file.Words(newDocument(table())) }
