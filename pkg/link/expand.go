@@ -41,6 +41,9 @@ func fromFile(l *object.Iface) Link {
 			o.LinkLocal = linkLocal(l, o.MAC)
 		}
 	}
+	if len(o.below()) > len(l.Below) && !l.MTU.Good() {
+		o.MTU = 0 // what a link leaves that the file does not know: see [Settle]
+	}
 	if o.Spec == nil { // a link that another one makes
 		o.Spec = typeOf(l.Type).New()
 	}
