@@ -3,7 +3,6 @@ package battery
 import (
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/plumbnet/plumb/pkg/battery/host"
@@ -18,7 +17,7 @@ func (r *trial) hand() {
 		if drifted == r.made {
 			r.Error("the snapshot does not see the change")
 		}
-		p := r.seen(r.from)
+		p := r.seen(r.from, drifted)
 		for _, want := range d.Plan {
 			if !strings.Contains("\n"+PlanText(p), "\n"+want) {
 				r.Errorf("the plan lacks %q", want)
@@ -31,7 +30,7 @@ func (r *trial) hand() {
 		if shown, did := PlanText(p), PlanText(done); shown != did {
 			r.Errorf("diff showed\n%sapply did\n%s", shown, did)
 		}
-		r.same("after the change was undone", r.made, r.settle())
+		r.is("after the change was undone", r.made)
 		r.kept(before, d.Anew)
 		if r.Failed() {
 			r.Logf("the plan was\n%s", PlanText(p))
@@ -55,11 +54,9 @@ func (r *trial) others() {
 
 // each makes each change, and begins anew after one that fails.
 func (r *trial) each(list []Drift, test func(d Drift, before map[string]identity, drifted string)) {
-	t := r.TB.(*testing.T)
 	for _, d := range list {
 		r.tried.Changes++
-		ok := t.Run(d.Name, func(t *testing.T) {
-			r.TB = t
+		ok := r.sub(d.Name, func() {
 			before := r.links()
 			r.run(d.Do...)
 			r.gone(d.Gone)
@@ -67,7 +64,7 @@ func (r *trial) each(list []Drift, test func(d Drift, before map[string]identity
 			r.must(err)
 			test(d, before, s.Text)
 		})
-		if r.TB = t; !ok {
+		if !ok {
 			_, _ = r.tryDestroy(r.seam)
 			_, _ = r.tryApply(r.from, r.seam)
 			r.made = r.settle()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -23,32 +22,80 @@ type way struct {
 	before, after string
 }
 
-// faults disturbs each way that the case has, at a sample of its writes: a write fails, or the process is killed at it.
-// TEST_FAULTS=all takes every write, and -short one of each way.
+// sort is a way for a write to go wrong.
+type sort struct {
+	name  string
+	death bool // the process is killed, and else the write is reported as failed
+	made  bool // after the write was made, and else before
+}
+
+var sorts = []sort{
+	{"fails", false, false}, {"fails though made", false, true}, {"killed before", true, false}, {"killed after", true, true},
+}
+
+// faults disturbs each way that the case has: each sort of fault strikes at one write, at random. TEST_FAULTS=all
+// takes every write for each, -short one sort for each way, and TEST_FAULTS_SEED=N other writes.
 func (r *trial) faults() {
 	ways := []way{
 		{"made", nil, r.from, r.c.From, r.empty, r.made},
 		{"changed", r.from, r.to, r.c.To, r.made, r.changed},
 		{"destroyed", r.from, nil, "", r.made, r.empty},
 	}
-	t := r.TB.(*testing.T)
+	r.destroy()
 	for _, w := range ways {
 		if w.name == "changed" && r.to == nil {
 			continue
 		}
-		t.Run(w.name, func(t *testing.T) {
-			r.TB = t
-			r.disturb(w)
-		})
-		r.TB = t
+		r.sub(w.name, func() { r.disturb(w) })
 	}
-	r.reset(way{from: r.from})
+	r.apply(r.from)
 }
 
-// reset makes the host as the way finds it.
-func (r *trial) reset(w way) {
-	r.Helper()
+// sub is a test of its own within the case.
+func (r *trial) sub(name string, test func()) (ok bool) {
+	t := r.TB.(*testing.T)
+	defer func() { r.TB = t }()
+	return t.Run(name, func(t *testing.T) {
+		r.TB = t
+		test()
+	})
+}
+
+// disturb makes the way, once without a fault, and then with each. The host is empty before and after.
+func (r *trial) disturb(w way) {
+	var writes []string
+	r.begin(w)
+	_, err := r.travel(w, &kernel.Seam{Around: func(w kernel.Write, write func() error) error {
+		writes = append(writes, w.String())
+		return write()
+	}})
+	r.must(err)
 	r.destroy()
+	chance := random(r.Name())
+	for _, s := range sorts {
+		numbers := []int{1 + chance.IntN(len(writes))}
+		if os.Getenv("TEST_FAULTS") == "all" {
+			numbers = numbers[:0]
+			for k := range writes {
+				numbers = append(numbers, k+1)
+			}
+		}
+		for _, k := range numbers {
+			r.tried.Faults++
+			ok := r.sub(fmt.Sprintf("%s %d", s.name, k), func() { r.strike(w, s, k, writes[k-1]) })
+			if !ok {
+				_, _ = r.tryDestroy(r.seam)
+			}
+		}
+		if testing.Short() {
+			return
+		}
+	}
+}
+
+// begin makes the host as the way finds it.
+func (r *trial) begin(w way) {
+	r.Helper()
 	if w.from != nil {
 		r.apply(w.from)
 	}
@@ -63,55 +110,22 @@ func (r *trial) travel(w way, seam *kernel.Seam) (reconcile.Report, error) {
 	return r.tryApply(w.to, seam)
 }
 
-func (r *trial) disturb(w way) {
-	var writes []string
-	r.reset(w)
-	_, err := r.travel(w, &kernel.Seam{Around: func(w kernel.Write, write func() error) error {
-		writes = append(writes, w.String())
-		return write()
-	}})
-	r.must(err)
-	t := r.TB.(*testing.T)
-	for i, k := range sample(t.Name(), len(writes)) {
-		for _, after := range []bool{i%2 == 0, i%2 != 0}[:1+all()] {
-			what := fmt.Sprintf("%s write %d", map[bool]string{false: "before", true: "after"}[after], k)
-			for kind, try := range map[string]func(way, int, bool){"error": r.fail, "death": r.die} {
-				r.tried.Faults++
-				t.Run(kind+" "+what, func(t *testing.T) {
-					r.TB = t
-					t.Log(writes[k-1])
-					r.reset(w)
-					try(w, k, after)
-				})
-				r.TB = t
-			}
-		}
+// strike makes the way with a fault at the k-th write. The way converges when it is made again, and a destroy then
+// leaves nothing.
+func (r *trial) strike(w way, s sort, k int, what string) {
+	r.Logf("%q", what)
+	r.begin(w)
+	if s.death {
+		r.must(Order{Name: r.from.Name, File: w.text, Die: int64(k), After: s.made}.Sacrifice())
+	} else {
+		r.fail(w, k, s.made)
 	}
-}
-
-// all is 1 where every fault is tried, and 0 for a sample.
-func all() int {
-	if os.Getenv("TEST_FAULTS") == "all" {
-		return 1
+	if w.to != nil {
+		r.apply(w.to)
+		r.is("after the next apply", w.after)
 	}
-	return 0
-}
-
-// sample takes some of the numbers from 1 to n.
-func sample(name string, n int) []int {
-	some := 3
-	if testing.Short() {
-		some = 1
-	}
-	list := make([]int, n)
-	for i := range list {
-		list[i] = i + 1
-	}
-	if all() == 1 || n <= some {
-		return list
-	}
-	random(name).Shuffle(n, func(i, j int) { list[i], list[j] = list[j], list[i] })
-	return slices.Sorted(slices.Values(list[:some]))
+	r.destroy()
+	r.is("after the next destroy", r.empty)
 }
 
 // fail lets the k-th write fail, after it was made or without that. An apply rolls back; a destroy goes on.
@@ -129,32 +143,13 @@ func (r *trial) fail(w way, k int, made bool) {
 	}})
 	switch {
 	case err == nil && w.to == nil:
-		r.same("after a destroy that overcame an error", r.empty, r.look())
+		r.is("after a destroy that overcame an error", r.empty)
 	case err == nil:
 		r.inSync(w.to)
 	case w.to != nil && errors.Is(err, reconcile.ErrRolledBack) && errors.Is(err, unix.ENOMEM):
-		r.same("after the rollback", w.before, r.look())
+		r.is("after the rollback", w.before)
 	case w.to == nil && errors.Is(err, reconcile.ErrPartial): // the next destroy takes the rest
 	default:
 		r.Errorf("%v\n%s", err, Outcomes(report))
 	}
-	r.arrives(w)
-}
-
-// die kills the process at the k-th write, before it or after.
-func (r *trial) die(w way, k int, after bool) {
-	r.Helper()
-	r.must(Order{Name: r.from.Name, File: w.text, Die: int64(k), After: after}.Sacrifice())
-	r.arrives(w)
-}
-
-// arrives says that the run converges when it is made again, and that a destroy then leaves nothing.
-func (r *trial) arrives(w way) {
-	r.Helper()
-	if w.to != nil {
-		r.apply(w.to)
-		r.same("after the next apply", w.after, r.settle())
-	}
-	r.destroy()
-	r.same("after the next destroy", r.empty, r.settle())
 }

@@ -64,11 +64,7 @@ func (c Case) Run(t *testing.T) {
 		{"create", r.create}, {"change", r.change}, {"history", r.history}, {"hand", r.hand}, {"faults", r.faults},
 		{"others", r.others}, {"destroy", r.destroyed},
 	} {
-		ok := t.Run(part.name, func(t *testing.T) {
-			r.TB = t
-			part.run()
-		})
-		if r.TB = t; !ok {
+		if !r.sub(part.name, part.run) {
 			t.FailNow() // what follows begins where this should have ended
 		}
 	}
@@ -114,7 +110,7 @@ func (r *trial) requires() {
 
 // create makes what the topology says, and no more of it the second time.
 func (r *trial) create() {
-	r.seen(r.from)
+	r.seen(r.from, r.empty)
 	r.apply(r.from)
 	r.made = r.settle()
 	if r.made == r.empty {
@@ -124,10 +120,10 @@ func (r *trial) create() {
 	r.passes()
 }
 
-// seen says that diff finds something to do, and changes nothing.
-func (r *trial) seen(t *topology.Topology) plan.Plan {
+// seen says that diff finds something to do, and leaves the host as it is.
+func (r *trial) seen(t *topology.Topology, is string) plan.Plan {
 	r.Helper()
-	before, writes := r.look(), r.seam.Count()
+	writes := r.seam.Count()
 	p := r.diff(t)
 	if len(p.Steps) == 0 {
 		r.Error("diff finds nothing to do")
@@ -135,7 +131,7 @@ func (r *trial) seen(t *topology.Topology) plan.Plan {
 	if n := r.seam.Count() - writes; n != 0 {
 		r.Errorf("diff made %d writes", n)
 	}
-	r.same("after diff", before, r.look())
+	r.is("after diff", is)
 	return p
 }
 
@@ -150,7 +146,7 @@ func (r *trial) again(t *topology.Topology, want string) {
 	if n := r.seam.Count() - writes; n != 0 {
 		r.Errorf("the second apply made %d writes", n)
 	}
-	r.same("after the second apply", want, r.look())
+	r.is("after the second apply", want)
 	r.kept(links, nil)
 }
 
@@ -160,7 +156,7 @@ func (r *trial) change() {
 		return
 	}
 	links := r.links()
-	r.seen(r.to)
+	r.seen(r.to, r.made)
 	r.apply(r.to)
 	r.changed = r.settle()
 	if r.changed == r.made {
@@ -170,7 +166,7 @@ func (r *trial) change() {
 	r.again(r.to, r.changed)
 	links = r.links()
 	r.apply(r.from)
-	r.same("there and back", r.made, r.settle())
+	r.is("there and back", r.made)
 	r.kept(links, r.c.Anew)
 	r.inSync(r.from)
 	r.passes()
@@ -179,22 +175,22 @@ func (r *trial) change() {
 // history says that what was before does not show.
 func (r *trial) history() {
 	r.destroy()
-	r.same("after destroy", r.empty, r.settle())
+	r.is("after destroy", r.empty)
 	if r.to == nil {
 		r.apply(r.from)
-		r.same("made anew", r.made, r.settle())
+		r.is("made anew", r.made)
 		return
 	}
 	r.apply(r.to)
-	r.same("made anew, not changed from another,", r.changed, r.settle())
+	r.is("made anew, not changed from another,", r.changed)
 	r.apply(r.from)
-	r.same("changed from what was made anew", r.made, r.settle())
+	r.is("changed from what was made anew", r.made)
 }
 
 // destroyed says that a destroy leaves nothing, and a second one does nothing.
 func (r *trial) destroyed() {
 	r.destroy()
-	r.same("after destroy", r.empty, r.settle())
+	r.is("after destroy", r.empty)
 	if p := r.destroy().Plan; len(p.Steps) > 0 {
 		r.Errorf("the second destroy does something:\n%s", PlanText(p))
 	}
@@ -287,14 +283,6 @@ func (r *trial) must(err error) {
 	}
 }
 
-// look is the host as it is now.
-func (r *trial) look() string {
-	r.Helper()
-	s, err := snapshot.Take(true)
-	r.must(err)
-	return s.Text
-}
-
 // settle is the host when the kernel is done with what it does by itself.
 func (r *trial) settle() string {
 	r.Helper()
@@ -305,10 +293,12 @@ func (r *trial) settle() string {
 
 func (r *trial) quiet() { r.Helper(); r.must(snapshot.Quiet()) }
 
-// same compares snapshots. A look that was taken too early is taken again.
-func (r *trial) same(when, want, have string) {
+// is says what the host must be like. It waits only where it isn't.
+func (r *trial) is(when, want string) {
 	r.Helper()
-	if want == have {
+	s, err := snapshot.Take(true)
+	r.must(err)
+	if s.Text == want {
 		return
 	}
 	if d := snapshot.Difference(want, r.settle()); d != "" {

@@ -2,6 +2,19 @@
 // struct whose tags say how a field is written in the file, compared, and sent to the kernel; and a [Type], its row in
 // the table [Types].
 //
-// To add a type of link, write its file as vxlan.go is written, add its row to the table in types.go, and its cases
-// below testdata/cases. The rest follows: the file form, the schema, the comparison, the message, and the reading.
+// To add a type of link, write its file, with a Spec and a row, and add the row to the table in types.go. A row needs
+// Name, Doc and New, as ifb.go has them; vxlan.go has most of the rest, and [Type] tells each field. The file form, the
+// schema, the comparison, the message, and the reading follow.
+//
+// What every link has (MTU, MAC, arp) is compared too. Where the kernel makes or keeps it otherwise for this type, the
+// row must say so: MTU, Follows, OwnMAC, FixedMAC, NoARP. Where no field says it, add one to [Type]. It shows when the
+// case runs, as "unplanned: update link" or as a change that the kernel refuses.
+//
+// Write a case testdata/cases/TYPE/NAME.txtar; package battery tells its form at Parse. Let it change the MTU, the MAC
+// and the type's own options, and set arp by hand. Run it as root, so that a case that is skipped fails:
+//
+//	TEST_REQUIRE_KINDS=1 go test -count=1 -v ./pkg/battery -run TestCases/TYPE
+//
+// Name the type in README.md: "Other links", and what plumb does not do. If its data holds the index of a link, name
+// it in linkData of package battery/snapshot too.
 package link

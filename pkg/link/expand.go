@@ -32,6 +32,7 @@ func fromFile(l *object.Iface) Link {
 		NS: ns, Name: l.Name, Ifname: l.Name, Type: l.Type, Up: true, MTU: l.EffectiveMTU(), MAC: l.EffectiveMAC(),
 		Group: object.Group(topology), Alias: object.Alias(topology, ns, l.Name),
 		Forwarding4: l.Forwards(object.IPv4, object.Forwarding4), Promote: true, Spec: l.Spec,
+		NoARP: typeOf(l.Type).NoARP,
 	}
 	// Below the least MTU of IPv6 the kernel has nothing of IPv6 on a link, no parameters either.
 	if o.MTU >= object.MinIPv6MTU {
@@ -39,6 +40,9 @@ func fromFile(l *object.Iface) Link {
 		if o.hasOwnMAC() {
 			o.LinkLocal = linkLocal(l, o.MAC)
 		}
+	}
+	if len(o.below()) > len(l.Below) && !l.MTU.Good() {
+		o.MTU = 0 // what a link leaves that the file does not know: see [Settle]
 	}
 	if o.Spec == nil { // a link that another one makes
 		o.Spec = typeOf(l.Type).New()

@@ -137,12 +137,19 @@ func (l Link) Underlay() string {
 }
 
 // Fixed implements [plan.Rigid].
-func (l Link) Fixed(have plan.Object) []string {
+func (l Link) Fixed(have plan.Object) (fields []string) {
 	h, ok := have.(Link)
-	if t := typeOf(l.Type); ok && t.Fixed != nil && l.Type == h.Type {
-		return t.Fixed(l.Spec, h.Spec)
+	if !ok || l.Type != h.Type {
+		return nil
 	}
-	return nil
+	t := typeOf(l.Type)
+	if t.Fixed != nil {
+		fields = t.Fixed(l.Spec, h.Spec)
+	}
+	if t.FixedMAC && l.MAC != h.MAC {
+		fields = append(fields, "mac")
+	}
+	return fields
 }
 
 // HardwareAddress is the MAC that the link has or shall have.

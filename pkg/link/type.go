@@ -56,6 +56,10 @@ type Type struct {
 	Follows bool
 	// OwnMAC says whether it has a MAC of its own; nil says yes.
 	OwnMAC func(Spec) bool
+	// FixedMAC says that the kernel does not give it another MAC once it is made.
+	FixedMAC bool
+	// NoARP says that the kernel makes it with arp off (IFF_NOARP).
+	NoARP bool
 	// Claims names what only one link can have in its underlay: see [plan.Exclusive].
 	Claims func(Spec) []plan.Key
 	// Takes is the link whose frames all come to this one, empty for none.

@@ -53,6 +53,8 @@ type Kind struct {
 	Cuts func(*Lifelines, plan.Step, plan.Change) string
 	// Also lists what is wanted beside a wanted object, as only the live host can tell.
 	Also func(*Env, plan.Object) []plan.Object
+	// Settle fills in what of a wanted object only the live host can tell; an error says that it can't be made there.
+	Settle func(*Env, plan.Object) (plan.Object, error)
 	// Warn tells what no plan can mend about a wanted object.
 	Warn func(*Env, plan.Object) ([]string, error)
 

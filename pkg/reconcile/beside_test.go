@@ -100,7 +100,7 @@ func TestMended(t *testing.T) {
 				t.Error("not seen")
 			}
 			l.apply(topo)
-			l.same("after it was mended", before, l.settle())
+			l.restored("after it was mended", before)
 		})
 	}
 }
@@ -113,7 +113,7 @@ func TestNamesSwapped(t *testing.T) {
 	before := l.settle()
 	l.script("ip link set x0 name z0\nip link set y0 name x0\nip link set z0 name y0")
 	l.apply(topo)
-	l.same("after the swap was undone", before, l.settle())
+	l.restored("after the swap was undone", before)
 }
 
 // TestNameTaken refuses to choose between a link that bears the stamp and one that has taken its name.

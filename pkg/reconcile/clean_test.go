@@ -62,7 +62,7 @@ func TestDestroyRestores(t *testing.T) {
 			l.apply(topo)
 			l.converged(topo)
 			l.destroy(topo.Name)
-			l.same("after destroy", before, l.settle())
+			l.restored("after destroy", before)
 		})
 	}
 }
@@ -81,7 +81,7 @@ func TestDestroyOnRouter(t *testing.T) {
 	l.wants("while applied", "ipv4/conf/fv0/forwarding", "0")
 	l.converged(topo)
 	l.destroy(topo.Name)
-	l.same("after destroy", before, l.settle())
+	l.restored("after destroy", before)
 }
 
 func TestAcceptRA(t *testing.T) {
@@ -134,13 +134,13 @@ func TestSharedForwarding(t *testing.T) {
 			l.wants("with one left", "ipv4/ip_forward", "1")
 			l.wants("with one left", "ipv6/conf/all/forwarding", "1")
 			if order[0] == "b" {
-				l.same("with b gone again", withA, l.settle())
+				l.restored("with b gone again", withA)
 			}
 			for _, topo := range order[1:] {
 				l.converged(map[string]*topology.Topology{"a": a, "b": b}[topo])
 				l.destroy(topo)
 			}
-			l.same("after both left", before, l.settle())
+			l.restored("after both left", before)
 		})
 	}
 }
@@ -195,7 +195,7 @@ func TestSysctlsOfTwoTopologies(t *testing.T) {
 	l.apply(file("two", "2"))
 	l.wants("after a change", "ipv4/conf/fv0/rp_filter", "2")
 	l.destroy("two")
-	l.same("after both left", before, l.settle())
+	l.restored("after both left", before)
 }
 
 // A value that somebody wrote over ours is left alone, with a warning.

@@ -49,7 +49,7 @@ nat:
 // drift is one change by hand.
 type drift struct {
 	name string
-	do   string // commands of sh(1), one a line
+	do   string // commands of sh(1), one a line; "rest" waits until the kernel is done with those before it
 	// plan are some of the steps that undo it: "action label", and what else the line begins with.
 	plan []string
 	// gone are links that the change itself deletes, or whose cable it breaks: they are made anew.
@@ -88,7 +88,11 @@ func TestDrift(t *testing.T) {
 func (l *lab) drift(d drift) {
 	l.Helper()
 	for line := range strings.Lines(d.do) {
-		l.sh("sh", "-c", strings.TrimSpace(line))
+		if line = strings.TrimSpace(line); line == "rest" {
+			l.rest()
+			continue
+		}
+		l.sh("sh", "-c", line)
 	}
 	const limit = 20 * time.Second
 	for deadline := time.Now().Add(limit); d.until != "" &&
@@ -128,7 +132,7 @@ func heal(l *lab, d drift, before, links string) {
 			l.Errorf("the plan lacks %q:\n%s", want, planText(p))
 		}
 	}
-	l.same("after the change was undone", before, l.settle())
+	l.restored("after the change was undone", before)
 	if was, is := keep(links, d.gone), keep(l.indexes(), d.gone); was != is {
 		l.Errorf("links were re-created:\n%s", snapshot.Difference(was, is))
 	}
@@ -193,7 +197,7 @@ func TestRoutesStayWithAnAddressOfDHCP(t *testing.T) {
 		ip -n ns2 address add 10.0.0.2/30 broadcast 10.0.0.3 dev eth1`})
 	l.apply(topo)
 	l.sh("ip", "-n", "ns2", "address", "del", "10.55.0.9/24", "dev", "eth1")
-	l.same("after the address of DHCP went", before, l.settle())
+	l.restored("after the address of DHCP went", before)
 }
 
 // A link of the host without its stamp is not ours any more; --adopt takes it back, in place.
@@ -211,7 +215,7 @@ func TestStampRemoved(t *testing.T) {
 	refused(t, err, "--adopt")
 	l.same("after the refusal", bare, l.rest())
 	l.apply(topo, adopt)
-	l.same("after --adopt", before, l.settle())
+	l.restored("after --adopt", before)
 	if d := snapshot.Difference(links, l.indexes()); d != "" {
 		t.Errorf("links were re-created:\n%s", d)
 	}

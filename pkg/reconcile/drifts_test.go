@@ -1,5 +1,7 @@
 package reconcile_test
 
+import "github.com/plumbnet/plumb/pkg/battery/host"
+
 // The changes by hand that [TestDrift] makes, one at a time.
 
 var linkDrifts = []drift{
@@ -30,7 +32,7 @@ var linkDrifts = []drift{
 	{name: "STP on", do: "ip link set br0 type bridge stp_state 1", plan: []string{"update link br0:  stp yes -> no"}},
 	{name: "STP on and off, and a port between",
 		do: "ip link set br0 type bridge stp_state 1\nip link set port1 down\n" +
-			"ip link set port1 up\nip link set br0 type bridge stp_state 0",
+			"ip link set port1 up\nrest\nip link set br0 type bridge stp_state 0",
 		plan: []string{"update link port1:  blocked by stp yes -> no"}},
 	{name: "multicast snooping off", do: "ip link set br0 type bridge mcast_snooping 0",
 		plan: []string{"update link br0:  mcast-snooping no -> yes"}},
@@ -45,7 +47,7 @@ var linkDrifts = []drift{
 	{name: "end moved to another namespace", do: "ip -n ns1 link set eth1 name moved\nip -n ns1 link set moved netns ns2",
 		plan: []string{"replace link ns1/eth1"}, gone: []string{"ns1/eth1", "ns2/eth1", "ns2/moved"}},
 	{name: "end moved to the host",
-		do:   "ip -n ns1 link set eth0 netns 1 name moved || ip -n ns1 link set eth0 netns $$ name moved",
+		do:   "ip -n ns1 link set eth0 netns " + host.NetNS + " name moved",
 		gone: []string{"ns1/eth0", "/port1", "/moved"}},
 	{name: "alias removed in a namespace", do: "ip -n ns1 link set eth0 alias ''", plan: []string{"update link ns1/eth0"}},
 	{name: "alias changed in a namespace", do: "ip -n ns1 link set eth0 alias mine",

@@ -48,7 +48,7 @@ func TestExamples(t *testing.T) {
 			if n := l.seam.Count() - count; n != 0 {
 				t.Errorf("diff made %d writes", n)
 			}
-			l.same("after diff", empty, l.settle())
+			l.restored("after diff", empty)
 			report := l.apply(topo)
 			t.Logf("%d steps, %d writes", len(report.Plan.Steps), l.seam.Count()-count)
 			made := l.settle()
@@ -57,7 +57,7 @@ func TestExamples(t *testing.T) {
 				l.variant(v.name, made, yaml, v.edit(yaml))
 			}
 			l.destroy(topo.Name)
-			l.same("after destroy", empty, l.settle())
+			l.restored("after destroy", empty)
 			if p := l.destroy(topo.Name).Plan; len(p.Steps) > 0 {
 				t.Errorf("the second destroy does something:\n%s", planText(p))
 			}
@@ -81,10 +81,10 @@ func (l *lab) variant(what, made, yaml, changed string) {
 	}
 	l.apply(before)
 	l.converged(before)
-	l.same(what+": there and back again", made, l.settle())
+	l.restored(what+": there and back again", made)
 	l.destroy(before.Name)
 	l.apply(after)
-	l.same(what+": made anew, not changed in place,", inPlace, l.settle())
+	l.restored(what+": made anew, not changed in place,", inPlace)
 	l.apply(before)
-	l.same(what+": back from there", made, l.settle())
+	l.restored(what+": back from there", made)
 }

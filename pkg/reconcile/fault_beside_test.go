@@ -198,7 +198,7 @@ func TestBesideKilled(t *testing.T) {
 			l.converged(topo)
 		}
 		l.destroy(topo.Name)
-		l.same(fmt.Sprintf("killed at write %d, and then destroyed,", k), before, l.settle())
+		l.restored(fmt.Sprintf("killed at write %d, and then destroyed,", k), before)
 	}
 }
 
@@ -251,7 +251,7 @@ func TestBesideDestroyed(t *testing.T) {
 		if report, err := l.tryDestroy(topo.Name, beside); err != nil {
 			t.Fatalf("%v\n%s", err, outcomes(report))
 		}
-		l.same("after a destroy", before, l.settle())
+		l.restored("after a destroy", before)
 		// Which of two threads deletes what both could, and with how many writes, is not the same each time.
 		writes := (l.seam.Count() - count) * 3 / 4
 		for k := int64(1); k <= writes && !t.Failed(); k += max(1, writes/5) | 1 {
@@ -262,7 +262,7 @@ func TestBesideDestroyed(t *testing.T) {
 					t.Errorf("%s: write %d: the error is %v\n%s", how, k, err, outcomes(report))
 				}
 				l.destroy(topo.Name)
-				l.same(fmt.Sprintf("%s: write %d failed, and then destroyed,", how, k), before, l.settle())
+				l.restored(fmt.Sprintf("%s: write %d failed, and then destroyed,", how, k), before)
 			}
 			l.apply(topo, beside)
 			l.sacrifice(order{Name: topo.Name, Die: k, After: k%2 == 0, Workers: besideWorkers})
@@ -271,7 +271,7 @@ func TestBesideDestroyed(t *testing.T) {
 				l.converged(topo)
 			}
 			l.destroy(topo.Name)
-			l.same(fmt.Sprintf("killed at write %d, and then destroyed,", k), before, l.settle())
+			l.restored(fmt.Sprintf("killed at write %d, and then destroyed,", k), before)
 		}
 	}
 }

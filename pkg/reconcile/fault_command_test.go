@@ -44,7 +44,7 @@ func TestExitCodes(t *testing.T) {
 	exits(t, 4, bin, "diff", "-f", "../../examples/docker0-dual.yaml")
 	exits(t, 2, bin, "apply", "-f", topologyFile(t, "name: x\nbrigdes: {}\n"))
 	exits(t, 0, bin, "destroy", "docker0")
-	l.same("after destroy", l.base.Text, l.settle())
+	l.restored("after destroy", l.base.Text)
 	if filtersVLANs() {
 		t.Skip("the kernel can filter VLANs: nothing fails")
 	}
@@ -54,10 +54,10 @@ func TestExitCodes(t *testing.T) {
 		!strings.HasPrefix(said, "plumb: "+file+":3: apply fails: link br1: ") {
 		t.Errorf("it says %q", said)
 	}
-	l.same("after the rollback", l.base.Text, l.settle())
+	l.restored("after the rollback", l.base.Text)
 	exits(t, 5, bin, "apply", "--keep", "-f", topologyFile(t, fails))
 	exits(t, 0, bin, "destroy", "fails")
-	l.same("after destroy", l.base.Text, l.settle())
+	l.restored("after destroy", l.base.Text)
 }
 
 // confirming starts an apply that waits for a confirmation, and waits until it does. Its output is a file: a pipe
@@ -108,7 +108,7 @@ func TestConfirmCommand(t *testing.T) {
 
 	t.Log("nobody confirms")
 	ended(t, confirming(l, t, bin, "500ms"), 6)
-	l.same("after the time was over", l.base.Text, l.settle())
+	l.restored("after the time was over", l.base.Text)
 
 	t.Log("somebody confirms")
 	cmd := confirming(l, t, bin, "1m")
@@ -126,7 +126,7 @@ func TestConfirmCommand(t *testing.T) {
 	_ = cmd.Wait() // it was killed
 	eventually(t, "roll back", func() bool { return !l.has("br0") })
 	exits(t, 0, bin, "destroy", "docker0") // after the rollback, which has the lock
-	l.same("after the rollback", l.base.Text, l.settle())
+	l.restored("after the rollback", l.base.Text)
 	exits(t, 1, bin, "confirm", "docker0")
 }
 

@@ -32,7 +32,7 @@ func (l *lab) notRun(yaml, reason string) {
 			l.Errorf("%s: %v, want ErrNotRun because of: %s", verb, err, reason)
 		}
 	}
-	l.same("after what could not begin", before, l.settle())
+	l.restored("after what could not begin", before)
 }
 
 // The record and the lock are nowhere that others could have made.
@@ -100,7 +100,7 @@ func TestRunDirFull(t *testing.T) {
 	if !errors.Is(err, unix.ENOSPC) || !errors.Is(err, reconcile.ErrNotRun) && !errors.Is(err, reconcile.ErrRolledBack) {
 		t.Errorf("the error is %v, want one that says that there is no space", err)
 	}
-	l.same("after an apply without room", before, l.settle())
+	l.restored("after an apply without room", before)
 	l.sh("umount", runDir)
 	l.apply(topo)
 	l.converged(topo)
@@ -140,7 +140,7 @@ func TestDestroyRunDirFull(t *testing.T) {
 	if report, err := l.tryDestroy(topo.Name); err != nil {
 		t.Errorf("destroy: %v\n%s", err, outcomes(report))
 	}
-	l.same("after a destroy without room", before, l.settle())
+	l.restored("after a destroy without room", before)
 	l.sh("umount", runDir)
 }
 
@@ -195,7 +195,7 @@ func TestNetnsDirLeftovers(t *testing.T) {
 		_, err := l.tryApply(l.load(fmt.Sprintf("name: x\nnamespaces: {%s: {}}\n", name)))
 		refused(t, err, "")
 	}
-	l.same("after the refusals", l.base.Text, l.settle())
+	l.restored("after the refusals", l.base.Text)
 	l.script(`
 		umount /run/netns/bound
 		umount /run/netns/tmp
@@ -219,7 +219,7 @@ func TestNetnsDirReadOnly(t *testing.T) {
 	if !errors.Is(err, reconcile.ErrRolledBack) || !errors.Is(err, unix.EROFS) {
 		t.Errorf("the error is %v, want one that says that the file system is read-only", err)
 	}
-	l.same("after the failure", before, l.settle())
+	l.restored("after the failure", before)
 	l.sh("mount", "-o", "remount,bind,rw", host.NetnsDir)
 	l.apply(topo)
 	l.sh("mount", "-o", "remount,bind,ro", host.NetnsDir)
@@ -256,9 +256,9 @@ func TestNamespaceUnmounted(t *testing.T) {
 			}
 			l.apply(topo)
 			l.converged(topo)
-			l.same("made anew", made, l.settle())
+			l.restored("made anew", made)
 			l.destroy(topo.Name)
-			l.same("after destroy, with the processes,", l.base.Text, l.settle())
+			l.restored("after destroy, with the processes,", l.base.Text)
 			for _, cmd := range held {
 				_ = cmd.Process.Kill()
 				_ = cmd.Wait() // it was killed
@@ -288,7 +288,7 @@ func TestAtOnce(t *testing.T) {
 				orders[i].File = ""
 			}
 			l.atOnce(orders)
-			l.same("after all were destroyed at once", l.base.Text, l.settle())
+			l.restored("after all were destroyed at once", l.base.Text)
 		})
 	}
 }

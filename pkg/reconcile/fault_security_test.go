@@ -154,7 +154,7 @@ func TestTwoCapabilities(t *testing.T) {
 	l.inSync(l.load(l.example("docker0.yaml")))
 	with("diff")
 	with("destroy")
-	l.same("after destroy", l.base.Text, l.settle())
+	l.restored("after destroy", l.base.Text)
 }
 
 // Naming the processes of a namespace that goes takes one capability more; without it the plan says what it lacks.
@@ -208,7 +208,7 @@ nat: [{masquerade: 192.0.2.0/24, out: "-o"}]
 	l.converged(l.load(yaml))
 	exits(t, 0, bin, "diff", "-f", file)
 	exits(t, 0, bin, "destroy", "flags")
-	l.same("after destroy", l.base.Text, l.settle())
+	l.restored("after destroy", l.base.Text)
 	for _, name := range []string{"-f", "--help", "-"} {
 		exits(t, 2, bin, "destroy", "--", name) // no topology can be called so
 	}

@@ -110,7 +110,7 @@ func TestSignals(t *testing.T) {
 			send(t, cmd.Process.Pid, test.signals...)
 			cmd.ends(t, test.code)
 			if test.code == 6 {
-				l.same("after the rollback", l.base.Text, l.settle())
+				l.restored("after the rollback", l.base.Text)
 			}
 		})
 	}
@@ -175,7 +175,7 @@ func TestSignalsWhileWaiting(t *testing.T) {
 				time.Sleep(120 * time.Millisecond)
 			}
 			ended(t, cmd, 6)
-			l.same("after the rollback", l.base.Text, l.settle())
+			l.restored("after the rollback", l.base.Text)
 		})
 	}
 }
@@ -192,7 +192,7 @@ func TestKilledWhileWaitingKeep(t *testing.T) {
 	_ = cmd.Wait() // it was killed
 	eventually(t, "roll back", func() bool { return !l.has("br0") })
 	exits(t, 0, bin, "destroy", "docker0") // after the rollback, which has the lock
-	l.same("after the rollback", l.base.Text, l.settle())
+	l.restored("after the rollback", l.base.Text)
 }
 
 // The process that waits is killed: what it did stays, and that is not told as if nothing had happened.

@@ -48,7 +48,7 @@ func TestGroupCollides(t *testing.T) {
 				t.Errorf("odd0 was\n%sand is\n%s", before, now)
 			}
 			l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-			l.same("after destroy", l.base.Text, l.settle())
+			l.restored("after destroy", l.base.Text)
 		})
 	}
 }
@@ -87,10 +87,10 @@ func TestStampCopied(t *testing.T) {
 			refusal(t, l.diff(topo), object.LinkKey("", "odd0"), "links br0 and odd0 bear one stamp")
 			_, err := l.tryApply(topo)
 			refused(t, err, "remove it from the one that is not plumb's")
-			l.same("after the refusal", both, l.settle())
+			l.restored("after the refusal", both)
 			l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
 			l.converged(topo)
-			l.same("after the copy went", made, l.settle())
+			l.restored("after the copy went", made)
 			l.copyStamp()
 			l.destroy("docker0")
 			l.warnedOfOdd()
@@ -98,7 +98,7 @@ func TestStampCopied(t *testing.T) {
 				t.Error("destroy left br0")
 			}
 			l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-			l.same("after destroy", l.base.Text, l.settle())
+			l.restored("after destroy", l.base.Text)
 		})
 	}
 }
@@ -138,7 +138,7 @@ func TestStampCopiedUntold(t *testing.T) {
 			}
 			l.sh("ip", "link", "del", ours)
 			l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-			l.same("after destroy, without the bridge,", l.base.Text, l.settle())
+			l.restored("after destroy, without the bridge,", l.base.Text)
 		})
 	}
 }
@@ -157,5 +157,5 @@ func TestStampCopiedOut(t *testing.T) {
 	l.destroy("docker0")
 	l.warnedOfOdd()
 	l.sh("ip", "link", "set", "odd0", "alias", "", "group", "0")
-	l.same("after destroy", l.base.Text, l.settle())
+	l.restored("after destroy", l.base.Text)
 }

@@ -35,7 +35,7 @@ func TestSecondApplyWritesNothing(t *testing.T) {
 			l.apply(topo)
 			before, links := l.settle(), l.indexes()
 			l.converged(topo)
-			l.same("after the second apply", before, l.settle())
+			l.restored("after the second apply", before)
 			if d := snapshot.Difference(links, l.indexes()); d != "" {
 				t.Errorf("links were re-created:\n%s", d)
 			}

@@ -33,7 +33,7 @@ func (l *lab) refusedFor(yaml, reason string) {
 	if p := l.diff(topo, guarded); !p.Refused() || !strings.Contains(planText(p), reason) {
 		l.Errorf("diff does not refuse for: %s\n%s", reason, planText(p))
 	}
-	l.same("after the refusal", before, l.settle())
+	l.restored("after the refusal", before)
 }
 
 // TestLockout refuses what takes the host's default route, its uplink or an address of that, until it is allowed. The

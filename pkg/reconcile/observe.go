@@ -71,7 +71,9 @@ func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, er
 	if err := r.env.Join(); err != nil {
 		return nil, err
 	}
-	full = r.complete(want)
+	if full, err = r.complete(want); err != nil {
+		return nil, err
+	}
 	return full, r.list(touched)
 }
 
@@ -218,22 +220,38 @@ func (r *run) wanted(t *topology.Topology) []plan.Object {
 }
 
 // complete adds to what the file wants what only the live host can tell.
-func (r *run) complete(want []plan.Object) []plan.Object {
+func (r *run) complete(want []plan.Object) ([]plan.Object, error) {
 	if r.undoing {
-		return want
+		return want, nil
 	}
-	var more []plan.Object
-	for _, o := range want {
-		if row := r.env.Of(o.Key()); row.Also != nil {
+	var settled, more []plan.Object
+	for i, o := range want {
+		row := r.env.Of(o.Key())
+		if row.Also != nil {
 			more = append(more, row.Also(r.env, o)...)
 		}
+		if row.Settle == nil {
+			continue
+		}
+		switch s, err := row.Settle(r.env, o); {
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", o.Key().Label(), err)
+		case s != o:
+			if settled == nil {
+				settled = slices.Clone(want) // the next look settles it anew
+			}
+			settled[i] = s
+		}
 	}
-	if len(more) == 0 {
-		return want
+	if settled != nil {
+		want = settled
+	}
+	if len(more) == 0 && settled == nil {
+		return want, nil
 	}
 	want = append(more, want...)
 	r.env.SetWant(want, nil)
-	return want
+	return want, nil
 }
 
 // close closes the namespaces that were opened.

@@ -10,15 +10,12 @@ import (
 )
 
 // Whatever order of those that a plan allows its steps are taken in, the end is the same: when all is made, changed and
-// taken away.
+// taken away. TEST_ORDERS=N tries so many.
 func TestOrders(t *testing.T) {
 	if host.InParts(t) {
 		return
 	}
-	orders := 50
-	if testing.Short() {
-		orders = 5
-	}
+	orders := number("TEST_ORDERS", 6)
 	for _, name := range host.Share(t, examples(t)) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)

@@ -68,7 +68,7 @@ func tryPair(t *testing.T, v inventor, seed uint64) {
 	l.inSync(b.Topology)
 	want := l.settle()
 	l.destroy(b.Name)
-	l.same("after destroy of B", l.base.Text, l.settle())
+	l.restored("after destroy of B", l.base.Text)
 	l.apply(a.Topology)
 	l.inSync(a.Topology)
 	if v.oneIn(2) { // else B finds what the kernel has yet to do for A
@@ -76,7 +76,7 @@ func tryPair(t *testing.T, v inventor, seed uint64) {
 	}
 	l.apply(b.Topology)
 	l.inSync(b.Topology)
-	l.same("after A and B, against B alone,", want, l.settle())
+	l.restored("after A and B, against B alone,", want)
 	if l.Failed() {
 		l.FailNow()
 	}

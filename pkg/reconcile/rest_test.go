@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 )
@@ -39,6 +40,7 @@ func rest(n *kernel.Namespace) {
 // lastDescriptor is the highest of this process.
 func (l *lab) lastDescriptor() (last int) {
 	l.Helper()
+	snapshot.Close()
 	open, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		l.Fatal(err)

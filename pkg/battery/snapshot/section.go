@@ -63,15 +63,15 @@ var lists = []struct {
 	name  string
 	kind  uint16
 	body  []byte
-	light bool // it is read for a light look too
+	light bool // it changes by itself, and is read for a light look too
 }{
 	{"links", unix.RTM_GETLINK, withoutStats(), true},
 	{"addresses", unix.RTM_GETADDR, make([]byte, 8), true},
 	{"routes", unix.RTM_GETROUTE, make([]byte, 12), true},
-	{"rules", unix.RTM_GETRULE, make([]byte, 12), true},
-	{"neighbours", unix.RTM_GETNEIGH, make([]byte, 12), true},
+	{"rules", unix.RTM_GETRULE, make([]byte, 12), false},
+	{"neighbours", unix.RTM_GETNEIGH, make([]byte, 12), false},
 	{"proxies", unix.RTM_GETNEIGH, []byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ntfProxy, 0}, false},
-	{"fdb", unix.RTM_GETNEIGH, append([]byte{unix.AF_BRIDGE}, make([]byte, 11)...), true},
+	{"fdb", unix.RTM_GETNEIGH, append([]byte{unix.AF_BRIDGE}, make([]byte, 11)...), false},
 	{"vlans", unix.RTM_GETVLAN, append([]byte{unix.AF_BRIDGE}, make([]byte, 7)...), false},
 	{"nexthops", unix.RTM_GETNEXTHOP, make([]byte, 8), false},
 	{"qdiscs", unix.RTM_GETQDISC, make([]byte, 20), false},
@@ -91,7 +91,7 @@ func linkRequest(index int) []byte {
 }
 
 // read reads the namespace that the calling thread is in.
-func (s *Section) read(whole bool, others []*os.File, names []string) error {
+func (s *Section) read(whole, keep bool, others []*os.File, names []string) error {
 	c, err := dial(unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
@@ -119,12 +119,13 @@ func (s *Section) read(whole bool, others []*os.File, names []string) error {
 	if err := s.readNSIDs(c, others, names); err != nil {
 		return err
 	}
+	if !whole {
+		return nil
+	}
 	if err := s.readRuleset(); err != nil {
 		return err
 	}
-	if whole {
-		s.sysctls, err = readSysctls(s)
-	}
+	s.sysctls, err = readSysctls(s, keep)
 	return err
 }
 

@@ -18,58 +18,54 @@ const (
 )
 
 // Settle waits until what the kernel does by itself after a change is done, and takes the snapshot.
-func Settle() (*State, error) {
-	if err := Quiet(); err != nil {
-		return nil, err
-	}
-	return Take(true)
-}
+func Settle() (*State, error) { return wait((*State).Unsettled, true) }
 
 // Quiet waits as [Settle] does.
-func Quiet() error { return wait((*State).Unsettled) }
+func Quiet() error {
+	_, err := wait((*State).Unsettled, false)
+	return err
+}
 
 // Rest waits until the host stays as it is, be it as it should be or not, and takes the snapshot.
 func Rest() (*State, error) {
-	err := wait(func(s *State) string {
+	return wait(func(s *State) string {
 		if s.probing() {
 			return "looks for duplicates of an address"
 		}
 		return s.moving()
-	})
-	if err != nil {
-		return nil, err
-	}
-	return Take(true)
+	}, true)
 }
 
-// wait takes looks until nothing is under way, and two that follow one another are the same.
-func wait(underWay func(*State) string) error {
+// wait looks until nothing is under way, and two looks that follow one another are the same. It returns the last one,
+// which is whole if that is asked for.
+func wait(underWay func(*State) string, whole bool) (*State, error) {
 	var watch *host.Watch
-	deadline, last := time.Now().Add(limit), ""
+	deadline, last, quiet := time.Now().Add(limit), "", false
 	for {
-		s, err := Take(false)
+		s, err := Take(whole && quiet)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		why := underWay(s)
 		switch {
-		case why == "" && s.Text == last:
-			return nil
+		case why == "" && s.quick == last && (quiet || !whole):
+			return s, nil
 		case time.Now().After(deadline):
-			return fmt.Errorf("the host does not come to rest within %s: %s\n%s", limit, why, Difference(last, s.Text))
+			diff := Difference(last, s.quick)
+			return nil, fmt.Errorf("the host does not come to rest within %s: %s\n%s", limit, why, diff)
 		case why != "" && watch == nil: // what was told before it began is found by the next look
 			if watch, err = host.NewWatch(); err != nil {
-				return err
+				return nil, err
 			}
 			defer watch.Close()
 			s.hasten()
 		case why != "":
 			s.hasten()
 			if err := watch.Wait(patience); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		last = s.Text
+		last, quiet = s.quick, why == ""
 	}
 }
 
@@ -112,15 +108,15 @@ func (l *Link) unsettled() string {
 	if why := l.moving(); why != "" {
 		return why
 	}
-	if !l.has(unix.IFF_UP) || l.toldNothing() || l.stp || !l.has(unix.IFF_LOWER_UP) || l.hasLocal ||
+	if !l.has(unix.IFF_UP) || l.toldNothing() && !l.isBridge() || l.stp || !l.has(unix.IFF_LOWER_UP) || l.hasLocal ||
 		l.genMode != genModeEUI64 || l.mtu < minMTUForIPv6 || !l.ipv6 {
 		return ""
 	}
 	return "has no link-local address"
 }
 
-// toldNothing says that a link has no operational state: most types have none for long, but cables only when they are
-// new.
+// toldNothing says that a link has no operational state. Most types have none for long; cables only when they are
+// new, and bridges as long as they have no port.
 func (l *Link) toldNothing() bool { return l.oper == operUnknown && l.info != "veth" }
 
 // moving tells that a link has got or lost its carrier, and that not everybody has been told of it: the kernel does so

@@ -23,6 +23,8 @@ type State struct {
 	Text string
 	// Sections are the host's, and those of the namespaces in the order of their names.
 	Sections []*Section
+
+	quick string // the part of the text that changes by itself
 }
 
 // Take reads the state, or, unless whole, all of it but what only a hand changes: sysctls and the like.
@@ -44,9 +46,11 @@ func Take(whole bool) (*State, error) {
 			return nil, fmt.Errorf("snapshot: %w", err)
 		}
 	}
+	const few = 8 // each may keep some hundreds of files open
 	err = s.eachSection(func(i int) error {
 		n := s.Sections[i]
-		if err := host.InsideOpen(files[i], func() error { return n.read(whole, files, names) }); err != nil {
+		err := host.InsideOpen(files[i], func() error { return n.read(whole, len(names) <= few, files, names) })
+		if err != nil {
 			return fmt.Errorf("snapshot of %q: %w", n.Name, err)
 		}
 		return nil
@@ -54,9 +58,15 @@ func Take(whole bool) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	texts := make([]string, len(names))
-	_ = s.eachSection(func(i int) error { texts[i] = s.Sections[i].text(s.Sections); return nil })
-	s.Text = text + strings.Join(texts, "")
+	closeOthers(s.Sections)
+	quick, rest := make([]string, len(names)), make([]string, len(names))
+	_ = s.eachSection(func(i int) error {
+		q, r := s.Sections[i].lines(s.Sections)
+		quick[i], rest[i] = s.Sections[i].text(q), s.Sections[i].text(r)
+		return nil
+	})
+	s.quick = text + strings.Join(quick, "")
+	s.Text = s.quick + strings.Join(rest, "")
 	return s, nil
 }
 
@@ -99,14 +109,22 @@ func (s *State) eachSection(f func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-func (n *Section) text(all []*Section) string {
-	place := "host"
+// text puts the section's name before each line.
+func (n *Section) text(lines []string) string {
+	place := "host: "
 	if n.Name != "" {
-		place = n.Name
+		place = n.Name + ": "
+	}
+	size := 0
+	for _, line := range lines {
+		size += len(place) + len(line) + 1
 	}
 	var b strings.Builder
-	for _, line := range n.lines(all) {
-		b.WriteString(place + ": " + line + "\n")
+	b.Grow(size)
+	for _, line := range lines {
+		b.WriteString(place)
+		b.WriteString(line)
+		b.WriteByte('\n')
 	}
 	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,11 +23,14 @@ type message struct {
 type socket struct {
 	fd   int
 	seq  uint32
-	room []byte
+	room *[roomSize]byte
 }
 
 // roomSize is more than the kernel puts into a part of a dump.
 const roomSize = 256 << 10
+
+// rooms are lent to sockets.
+var rooms = sync.Pool{New: func() any { return new([roomSize]byte) }}
 
 // answerTime bounds the wait for an answer.
 const answerTime = 20 * time.Second
@@ -41,10 +45,13 @@ func dial(protocol int) (*socket, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("netlink socket: %w", err)
 	}
-	return &socket{fd: fd, room: make([]byte, roomSize)}, nil
+	return &socket{fd: fd, room: rooms.Get().(*[roomSize]byte)}, nil
 }
 
-func (s *socket) close() { _ = unix.Close(s.fd) }
+func (s *socket) close() {
+	_ = unix.Close(s.fd)
+	rooms.Put(s.room)
+}
 
 // errMixed says that what a dump lists changed meanwhile.
 var errMixed = errors.New("interrupted by a change")
@@ -77,7 +84,7 @@ func (s *socket) ask(kind, flags uint16, body []byte) ([]message, error) {
 	}
 	var all []message
 	for mixed := false; ; {
-		n, _, err := unix.Recvfrom(s.fd, s.room, 0)
+		n, _, err := unix.Recvfrom(s.fd, s.room[:], 0)
 		if err != nil {
 			return nil, fmt.Errorf("message type %#x: receive: %w", kind, err)
 		}

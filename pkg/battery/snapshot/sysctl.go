@@ -125,7 +125,7 @@ func unsteady(name string) bool {
 }
 
 // readSysctls lists the parameters of the calling thread's namespace, as "ipv4/conf/lo/forwarding = 0".
-func readSysctls(s *Section) (lines []string, err error) {
+func readSysctls(s *Section, keep bool) (lines []string, err error) {
 	names, err := fileNames()
 	if err != nil {
 		return nil, err
@@ -135,22 +135,116 @@ func readSysctls(s *Section) (lines []string, err error) {
 		return nil, fmt.Errorf("open /proc/sys/net: %w", err)
 	}
 	defer unix.Close(net) //nolint:errcheck // O_PATH
-	for _, d := range names.once {
-		if lines, err = d.read(lines, net, d.path); err != nil {
-			return nil, err
-		}
+	if lines, err = readOnce(s.Cookie, keep, net, names.once); err != nil {
+		return nil, err
 	}
 	for _, l := range s.Links {
 		lines = l.confLines(lines, "ipv4/conf/"+l.Name+"/", conf4, familyIPv4, inetConf)
 		lines = l.confLines(lines, "ipv6/conf/"+l.Name+"/", conf6, familyIPv6, inet6Conf)
 		for _, d := range names.each {
-			if lines, err = d.read(lines, net, d.path+"/"+l.Name); err != nil {
+			err := d.open(net, d.path+"/"+l.Name, func(f sysctlFile) { lines = f.read(lines, true) })
+			if err != nil {
 				return nil, err
 			}
 		}
 	}
 	return s.neighbourLines(lines), nil
 }
+
+// sysctlFile is an open parameter.
+type sysctlFile struct {
+	path string
+	fd   int
+}
+
+// read reads a parameter, if that can be read.
+func (f sysctlFile) read(lines []string, last bool) []string {
+	var buf [512]byte
+	n, err := unix.Pread(f.fd, buf[:], 0)
+	if last {
+		_ = unix.Close(f.fd)
+	}
+	if err != nil {
+		return lines
+	}
+	return append(lines, f.path+" = "+string(bytes.TrimSpace(buf[:n])))
+}
+
+// opened are the parameters that stay open from one snapshot to the next, by the cookie of their namespace: to open one takes
+// much longer than to read it.
+var opened = struct {
+	sync.Mutex
+	files map[uint64][]sysctlFile
+}{files: make(map[uint64][]sysctlFile)}
+
+// firstKept is the least descriptor of what stays open: programs that use select(2) can't have one above 1023.
+const firstKept = 1 << 12
+
+// keep moves an open parameter out of the way. It fails where a process may not have as many open.
+func (f sysctlFile) keep() (sysctlFile, error) {
+	fd, err := unix.FcntlInt(uintptr(f.fd), unix.F_DUPFD_CLOEXEC, firstKept)
+	if err != nil {
+		return f, err
+	}
+	_ = unix.Close(f.fd)
+	return sysctlFile{f.path, fd}, nil
+}
+
+// readOnce reads the parameters of a namespace that are not of one link. Keep says that they may stay open.
+func readOnce(cookie uint64, keep bool, net int, dirs []sysctlDir) (lines []string, err error) {
+	opened.Lock()
+	files, ok := opened.files[cookie]
+	opened.Unlock()
+	if ok {
+		for _, f := range files {
+			lines = f.read(lines, false)
+		}
+		return lines, nil
+	}
+	for _, d := range dirs {
+		err := d.open(net, d.path, func(f sysctlFile) {
+			var err error
+			if keep {
+				f, err = f.keep()
+				keep = err == nil
+			}
+			if keep {
+				files = append(files, f)
+			}
+			lines = f.read(lines, !keep)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	opened.Lock()
+	defer opened.Unlock()
+	if opened.files[cookie] = files; !keep {
+		closeKept(cookie)
+	}
+	return lines, nil
+}
+
+func closeKept(cookie uint64) {
+	for _, f := range opened.files[cookie] {
+		_ = unix.Close(f.fd)
+	}
+	delete(opened.files, cookie)
+}
+
+// closeOthers closes the parameters of namespaces that are gone.
+func closeOthers(sections []*Section) {
+	opened.Lock()
+	defer opened.Unlock()
+	for cookie := range opened.files {
+		if !slices.ContainsFunc(sections, func(s *Section) bool { return s.Cookie == cookie }) {
+			closeKept(cookie)
+		}
+	}
+}
+
+// Close closes what stays open from one snapshot to the next, for tests that count descriptors.
+func Close() { closeOthers(nil) }
 
 // confLines lists the parameters of a link that came by netlink.
 func (l *Link) confLines(lines []string, path string, names []param, family, conf uint16) []string {
@@ -189,30 +283,26 @@ func (s *Section) neighbourLines(lines []string) []string {
 	return lines
 }
 
-// read reads the files of a directory. Not every link has all of them, and some can be written only.
-func (d sysctlDir) read(lines []string, net int, path string) ([]string, error) {
+// open opens the files of a directory. Not every link has all of them, and some can be written only.
+func (d sysctlDir) open(net int, path string, f func(sysctlFile)) error {
 	if len(d.names) == 0 {
-		return lines, nil
+		return nil
 	}
-	fd, err := unix.Openat(net, path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	dir, err := unix.Openat(net, path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return lines, nil
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return fmt.Errorf("open %s: %w", path, err)
 	}
-	defer unix.Close(fd) //nolint:errcheck // O_PATH
-	var buf [512]byte
+	defer unix.Close(dir) //nolint:errcheck // O_PATH
 	for _, name := range d.names {
-		file, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			continue
-		}
-		n, err := unix.Read(file, buf[:])
-		_ = unix.Close(file)
+		fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err == nil {
-			lines = append(lines, path+"/"+name+" = "+string(bytes.TrimSpace(buf[:n])))
+			f(sysctlFile{path + "/" + name, fd})
+		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("open %s/%s: %w", path, name, err)
 		}
 	}
-	return lines, nil
+	return nil
 }

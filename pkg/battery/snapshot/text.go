@@ -10,14 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lines tell what a section is like, one each, sorted.
-func (s *Section) lines(all []*Section) []string {
+// lines tell what a section is like, one each, sorted: what changes by itself, and what only a hand changes.
+func (s *Section) lines(all []*Section) (quick, rest []string) {
 	p := &printer{s: s, all: all, nsid: -1}
 	for _, l := range s.Links {
 		p.linkLines(l)
 	}
 	p.addressLines()
 	p.routeLines()
+	quick, p.lines = p.lines, nil
 	p.ruleLines()
 	p.neighbourLines()
 	p.forwardingLines()
@@ -27,8 +28,9 @@ func (s *Section) lines(all []*Section) []string {
 		p.begin(line)
 		p.end()
 	}
+	slices.Sort(quick)
 	slices.Sort(p.lines)
-	return p.lines
+	return quick, p.lines
 }
 
 func (p *printer) begin(head string) { p.out = append(p.out[:0], head...) }

@@ -1,0 +1,49 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// errUndeclared is about a link of the host that another one is made on, and that plumb does not make.
+var errUndeclared = errors.New("is not on the host, and the file does not declare it: make it first, or declare it")
+
+// Settle looks for what a link is made on, where the file does not declare that, and gives the link the MTU that it
+// leaves.
+func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
+	l, ok := o.(Link)
+	if !ok {
+		return nil, object.WrongType(object.KindLink, o)
+	}
+	for _, k := range l.below() {
+		if e.Wanted(k) {
+			continue
+		}
+		s := e.Sections[k.NS]
+		if s == nil {
+			continue // it is reported where it is declared
+		}
+		live := s.At(s.Known(k.Name))
+		if live == nil {
+			return nil, fmt.Errorf("%s, which it is made on, %w", k.Name, errUndeclared)
+		}
+		most := typeOf(l.Type).MTU(l.Spec, live.MTU)
+		if l.MTU == 0 {
+			l.MTU = most
+		}
+		if l.MTU < object.MinIPv6MTU { // the kernel has nothing of IPv6 on it
+			l.Forwarding6, l.LinkLocal = false, plan.Opt[netip.Addr]{}
+		}
+		if l.MTU > most {
+			return nil, fmt.Errorf("mtu %d is more than the %d that %s leaves: lower it, or leave it out", l.MTU, most, k.Name)
+		}
+		if most < object.MinMTU {
+			return nil, fmt.Errorf("%s leaves an MTU of %d, and the least is %d", k.Name, most, object.MinMTU)
+		}
+	}
+	return l, nil
+}

@@ -1,0 +1,47 @@
+package reconcile_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/plumbnet/plumb/pkg/reconcile"
+)
+
+// TestUndeclaredParent makes links on one of the host that the file does not know: they take the MTU that it leaves,
+// and where it is not there, or too small, nothing is changed.
+func TestUndeclaredParent(t *testing.T) {
+	l := newLab(t)
+	l.uplink()
+	l.sh("ip", "link", "set", "up0", "mtu", "1400")
+	const yaml = `
+name: x
+interfaces: {v: {vxlan: {id: 7, dev: up0, remote: 192.0.2.9}}}
+namespaces: {ns1: {interfaces: {m: {macvlan: {parent: host/up0}}}}}
+`
+	topo := l.load(yaml)
+	l.apply(topo)
+	if out := l.sh("ip", "-n", "ns1", "-o", "link", "show", "m"); !strings.Contains(out, "mtu 1400 ") {
+		t.Errorf("the macvlan has not its parent's MTU:\n%s", out)
+	}
+	if out := l.sh("ip", "-o", "link", "show", "v"); !strings.Contains(out, "mtu 1350 ") {
+		t.Errorf("the tunnel has not what the link leaves:\n%s", out)
+	}
+	l.sh("ip", "link", "set", "up0", "mtu", "1300")
+	l.apply(topo)
+	if p := l.diff(topo); len(p.Steps) > 0 {
+		t.Errorf("after the parent's MTU became less:\n%s", planText(p))
+	}
+	before := l.settle()
+	for yaml, want := range map[string]string{
+		strings.ReplaceAll(yaml, "up0", "gone0"): "gone0, which it is made on, is not on the host",
+		strings.Replace(yaml, "{macvlan: {parent: host/up0}}",
+			"{macvlan: {parent: host/up0}, mtu: 1500}", 1): "mtu 1500 is more than the 1300 that up0 leaves",
+	} {
+		if _, err := l.tryApply(l.load(yaml)); !errors.Is(err, reconcile.ErrNotRun) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want: %s", err, want)
+		}
+	}
+	l.same("after the refusals", before, l.settle())
+	l.sh("ip", "link", "set", "up0", "mtu", "1500")
+}
