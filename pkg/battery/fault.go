@@ -30,7 +30,8 @@ type sort struct {
 }
 
 var sorts = []sort{
-	{"fails", false, false}, {"fails though made", false, true}, {"killed before", true, false}, {"killed after", true, true},
+	{"fails", false, false}, {"fails though made", false, true},
+	{"killed before", true, false}, {"killed after", true, true},
 }
 
 // faults disturbs each way that the case has: each sort of fault strikes at one write, at random. TEST_FAULTS=all

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbnet/plumb/pkg/battery"
 	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -167,7 +168,7 @@ func (l *lab) planned(r reconcile.Report) {
 	l.Helper()
 	for _, o := range r.Outcomes {
 		if o.Unplanned {
-			l.Errorf("unplanned: %s", stepText(o.Step))
+			l.Errorf("unplanned: %s", battery.StepText(o.Step))
 		}
 	}
 	if l.Failed() {
@@ -294,33 +295,8 @@ func (l *lab) rest() string {
 // indexes tells which link is which: a link that is re-created has another index.
 func (l *lab) indexes() string { l.Helper(); return l.look(false).Indexes() }
 
-func planText(p plan.Plan) string {
-	var b strings.Builder
-	for _, s := range p.Steps {
-		fmt.Fprintln(&b, stepText(s))
-	}
-	return b.String()
-}
-
-func stepText(s plan.Step) string {
-	text := fmt.Sprintf("%s %s: %s", s.Action, s.Key().Label(), s.Reason)
-	for _, f := range s.Fields {
-		text += fmt.Sprintf(" %s %s -> %s,", f.Name, f.Before, f.After)
-	}
-	return text
-}
-
-func outcomes(r reconcile.Report) string {
-	var b strings.Builder
-	for _, o := range r.Outcomes {
-		fmt.Fprintf(&b, "%s: %s", o.Result, stepText(o.Step))
-		if o.Unplanned {
-			b.WriteString(" (unplanned)")
-		}
-		if o.Err != nil {
-			fmt.Fprintf(&b, ": %v", o.Err)
-		}
-		b.WriteString("\n")
-	}
-	return b.String()
-}
+// How tests tell of a plan, and of a run: a line a step.
+var (
+	planText = battery.PlanText
+	outcomes = battery.Outcomes
+)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbnet/plumb/pkg/battery"
 	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
@@ -166,7 +167,7 @@ func TestAdopt(t *testing.T) {
 			for _, s := range report.Plan.Steps {
 				adopted = adopted || s.Action == plan.Adopt && s.Key() == test.key
 				if s.Action == plan.Replace {
-					t.Errorf("replaced: %s", stepText(s))
+					t.Errorf("replaced: %s", battery.StepText(s))
 				}
 			}
 			if !adopted {
