@@ -144,7 +144,7 @@ func (d *field) failAlways() {
 func (d *field) exact(err error, want string) {
 	d.Helper()
 	now := d.settle()
-	_, list, ok := strings.Cut(err.Error(), "left: ")
+	_, list, ok := strings.Cut(err.Error(), "; left: ")
 	if now == want && strings.Contains(err.Error(), "host record") {
 		return // the record itself is what is left
 	}
