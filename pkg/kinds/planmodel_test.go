@@ -223,21 +223,44 @@ func (m *machine) put(o plan.Object) {
 			m.forward(o.NS, o.Name, o.Value != "0")
 		}
 	case link.Link:
+		if o.Up && o.MTU < object.MinIPv6MTU {
+			m.strip(o)
+		}
 		if o.MTU < object.MinIPv6MTU || !o.Up {
-			m.drop(func(x plan.Object) bool { return fallsFrom(x, o) })
+			m.drop(func(x plan.Object) bool { return m.fallsFrom(x, o) })
+		}
+	}
+}
+
+// strip takes the ways over a link from the IPv6 routes that have others.
+func (m *machine) strip(l link.Link) {
+	for i, o := range m.objects {
+		if r, ok := o.(kinds.Route); ok && over(r, l.NS, l.Name) && !r.Dst.Addr().Is4() {
+			m.objects[i] = stripped(r, l.Name)
 		}
 	}
 }
 
 // fallsFrom says whether something goes when its link can't carry IPv6, or is down.
-func fallsFrom(x plan.Object, l link.Link) bool {
+func (m *machine) fallsFrom(x plan.Object, l link.Link) bool {
 	switch x := x.(type) {
 	case kinds.Address:
 		return x.NS == l.NS && x.Dev == l.Name && !x.Prefix.Addr().Is4()
 	case kinds.Route:
-		return over(x, l.NS, l.Name) && (!l.Up || !x.Dst.Addr().Is4())
+		if !over(x, l.NS, l.Name) {
+			return false
+		}
+		return l.Up && !x.Dst.Addr().Is4() || !l.Up && m.dead(x)
 	}
 	return false
+}
+
+// dead says whether none of a route's ways leads over a link that is up and, in IPv4, has an address.
+func (m *machine) dead(r kinds.Route) bool {
+	return !slices.ContainsFunc(hopsOf(r), func(h kinds.NextHop) bool {
+		l, known := m.find(object.LinkKey(r.NS, h.Dev)).(link.Link)
+		return !known || l.Up && (r.Dst.Addr().Is6() || m.hasIPv4(r.NS, h.Dev))
+	})
 }
 
 func over(r kinds.Route, ns, dev string) bool {
@@ -296,11 +319,7 @@ func (m *machine) removedLink(l link.Link) {
 			m.objects[i] = port
 		}
 	}
-	for i, o := range m.objects {
-		if r, ok := o.(kinds.Route); ok && over(r, l.NS, l.Name) && !r.Dst.Addr().Is4() {
-			m.objects[i] = stripped(r, l.Name)
-		}
-	}
+	m.strip(l)
 	m.drop(func(o plan.Object) bool {
 		switch o := o.(type) {
 		case link.Link:
@@ -344,6 +363,6 @@ func (m *machine) removedAddress(a kinds.Address) {
 	}
 	m.drop(func(o plan.Object) bool {
 		r, ok := o.(kinds.Route)
-		return ok && r.NS == a.NS && (r.Src == src && lost || last && r.Dst.Addr().Is4() && over(r, a.NS, a.Dev))
+		return ok && r.NS == a.NS && (r.Src == src && lost || last && over(r, a.NS, a.Dev) && m.dead(r))
 	})
 }

@@ -210,7 +210,7 @@ func sourceKey(ns string, src netip.Addr) plan.Key {
 }
 
 // After implements [plan.Dependent]: a route goes with its link, when the link goes down, with its source address,
-// and, in IPv4, with the last address of its link.
+// and, in IPv4, with the last address of its link. One of several next hops stays as long as one leads somewhere.
 func (r Route) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 	switch old := old.(type) {
 	case link.Link:
@@ -218,7 +218,10 @@ func (r Route) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 		if !ok {
 			return r.without(old.Name)
 		}
-		return r, l.Up && (r.Dst.Addr().Is4() || l.CarriesIPv6())
+		if l.Up && !l.CarriesIPv6() && !r.Dst.Addr().Is4() {
+			return r.without(l.Name)
+		}
+		return r, l.Up || r.alive(w)
 	case Address:
 		if now != nil {
 			return r, true
@@ -231,8 +234,8 @@ func (r Route) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 			r.Src = netip.Addr{} // net/ipv6/route.c: fib6_remove_prefsrc
 			return r, true
 		}
-		if r.Dst.Addr().Is4() && old.Prefix.Addr().Is4() && slices.Contains(r.devs(), old.Dev) {
-			return r, hasIPv4(w, r.NS, old.Dev)
+		if old.Prefix.Addr().Is4() && slices.Contains(r.devs(), old.Dev) {
+			return r, r.alive(w)
 		}
 	case Namespace:
 		return r, now != nil
@@ -251,6 +254,16 @@ func (r Route) without(dev string) (plan.Object, bool) {
 		r.NextHops, r.Via, r.Dev, r.Onlink = "", h.Via, plan.Some(h.Dev), h.Onlink
 	}
 	return r, true
+}
+
+// alive says whether one of the route's links can still send when another goes down or loses its last IPv4 address: one
+// that is up and, in IPv4, has an address. The kernel marks next hops over the others as dead until they can
+// (net/ipv4/fib_semantics.c: fib_sync_down_dev).
+func (r Route) alive(w plan.World) bool {
+	return slices.ContainsFunc(r.devs(), func(dev string) bool {
+		l, known := w.Object(object.LinkKey(r.NS, dev)).(link.Link)
+		return !known || l.Up && (!r.Dst.Addr().Is4() || hasIPv4(w, r.NS, dev))
+	})
 }
 
 func hasAddress(w plan.World, ns string, a netip.Addr) bool {

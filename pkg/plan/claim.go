@@ -61,7 +61,7 @@ func (p *planner) refuseClaim(u *unit, r rival) {
 		at = len(p.plan.Steps)
 	}
 	p.plan.Steps = slices.Insert(p.plan.Steps, at, Step{
-		Action: Refuse, Changes: []Change{{Old: p.world.object(o.Key()), New: o}},
+		Action: Refuse, Changes: []Change{{Old: p.world.Object(o.Key()), New: o}},
 		Reason: r.claim.Label() + " is taken by " + r.holder.Label() +
 			", which does not belong to this topology: remove it, or choose another " + r.claim.Kind,
 	})
@@ -82,7 +82,7 @@ func (p *planner) free(u *unit) bool {
 	for _, v := range group[1:] {
 		v.freed = make([]Object, len(v.objects))
 		for i, o := range v.objects {
-			v.freed[i] = p.world.object(o.Key())
+			v.freed[i] = p.world.Object(o.Key())
 		}
 	}
 	for _, v := range group[1:] {

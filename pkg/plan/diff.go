@@ -210,7 +210,7 @@ func (p *planner) state(u *unit) state {
 	}
 	missing, differ, fixed := 0, false, false
 	for _, o := range u.objects {
-		h := p.world.object(o.Key())
+		h := p.world.Object(o.Key())
 		if h == nil {
 			missing++
 			continue
@@ -242,7 +242,7 @@ func (p *planner) adopts(k Key) bool {
 		return false // somebody else's is refused
 	}
 	h, ok := p.have[k]
-	return ok && h.Class == Foreign && p.world.object(k) != nil
+	return ok && h.Class == Foreign && p.world.Object(k) != nil
 }
 
 // settle plans the steps that make a unit, in the state that it is in, as it is wanted.
@@ -276,7 +276,7 @@ func (p *planner) settle(u *unit, now state) {
 }
 
 func (p *planner) update(o Object) {
-	old := p.world.object(o.Key())
+	old := p.world.Object(o.Key())
 	fields, _ := Compare(o, old)
 	step := Step{Action: Update, Changes: []Change{{Old: old, New: o}}, Fields: fields}
 	switch {
@@ -293,7 +293,7 @@ func (p *planner) update(o Object) {
 func (p *planner) replace(u *unit, why string) {
 	step := Step{Action: Replace, Freed: u.freed != nil}
 	for i, o := range u.objects {
-		old := p.world.object(o.Key())
+		old := p.world.Object(o.Key())
 		if step.Freed {
 			old = u.freed[i]
 		}
@@ -372,7 +372,7 @@ func (p *planner) deleteYielding(have []Have) {
 		return // what goes needs not be found out yet
 	}
 	for _, k := range p.unwanted(have) {
-		if y, ok := p.world.object(k).(Yielding); ok && y.Yields() {
+		if y, ok := p.world.Object(k).(Yielding); ok && y.Yields() {
 			p.emit(Step{Action: Delete, Changes: p.removal(k), Reason: p.gone(k)})
 		}
 	}
@@ -387,7 +387,7 @@ func (p *planner) unwanted(have []Have) []Key {
 			continue
 		}
 		// Of two at one key one is found, and the other is wanted as well.
-		if k := h.Object.Key(); p.want[k] == nil && p.world.object(k) != nil {
+		if k := h.Object.Key(); p.want[k] == nil && p.world.Object(k) != nil {
 			gone = append(gone, k)
 		}
 	}
@@ -404,7 +404,7 @@ func (p *planner) delete(have []Have) (last []Key) {
 	for _, k := range slices.Backward(p.unwanted(have)) {
 		if slices.Contains(p.Last, k.Kind) {
 			last = append(last, k)
-		} else if p.world.object(k) != nil {
+		} else if p.world.Object(k) != nil {
 			p.emit(Step{Action: Delete, Changes: p.removal(k), Reason: p.gone(k)})
 		}
 	}
@@ -436,7 +436,7 @@ func (p *planner) standingAlone(gone []Key) []Key {
 	}
 	var alone []Key
 	for _, k := range gone {
-		if cause := scratch.felledBy[k]; scratch.object(k) == nil && named[cause] && !p.contested[k] {
+		if cause := scratch.felledBy[k]; scratch.Object(k) == nil && named[cause] && !p.contested[k] {
 			named[k] = paired(p.had(k).Object, cause) // one line names both ends
 			continue
 		}
@@ -457,11 +457,11 @@ func paired(o Object, k Key) bool {
 
 // removal is what the deletion of k changes: the object, and its other half, when nobody wants that.
 func (p *planner) removal(k Key) []Change {
-	o := p.world.object(k)
+	o := p.world.Object(k)
 	changes := []Change{{Old: o}}
 	if paired, ok := o.(Paired); ok {
-		if pair, ok := paired.Pair(); ok && p.want[pair] == nil && p.world.object(pair) != nil {
-			changes = append(changes, Change{Old: p.world.object(pair)})
+		if pair, ok := paired.Pair(); ok && p.want[pair] == nil && p.world.Object(pair) != nil {
+			changes = append(changes, Change{Old: p.world.Object(pair)})
 			slices.SortFunc(changes, func(a, b Change) int { return comparePair(a.Key(), b.Key()) })
 		}
 	}

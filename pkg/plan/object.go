@@ -101,6 +101,8 @@ type Bearer interface {
 type World interface {
 	// Standing lists the objects that stand on k.
 	Standing(k Key) []Object
+	// Object is what is at k, nil when nothing is that the plan knows of.
+	Object(k Key) Object
 }
 
 // Rigid is an object of which more than the tags say cannot change in place, depending on its values: a tunnel may get

@@ -97,7 +97,7 @@ func newRandomCase(seed uint64) *randomCase {
 
 // stands says whether all is there that an object needs.
 func stands(w *world, o Object) bool {
-	return !slices.ContainsFunc(o.Needs(), func(k Key) bool { return w.object(k) == nil })
+	return !slices.ContainsFunc(o.Needs(), func(k Key) bool { return w.Object(k) == nil })
 }
 
 // toys makes objects that need nothing but each other, and hold no claim twice.
@@ -281,15 +281,15 @@ func (c *randomCase) try(w *world, p Plan, n int, order []int) (*world, error) {
 // take does to a world what a step says, and nothing that a kernel would not do.
 func take(w *world, s Step) error {
 	for _, o := range s.Frees {
-		if w.object(o.Key()) != o {
-			return fmt.Errorf("%v to be freed is %v", o.Key(), w.object(o.Key()))
+		if w.Object(o.Key()) != o {
+			return fmt.Errorf("%v to be freed is %v", o.Key(), w.Object(o.Key()))
 		}
 	}
 	for _, o := range s.Frees {
 		w.remove(o.Key())
 	}
 	for _, c := range s.Changes {
-		live := w.object(c.Key())
+		live := w.Object(c.Key())
 		if old := c.Old; s.Freed && live != nil || !s.Freed && live != old {
 			return fmt.Errorf("%v is %+v", c.Key(), live)
 		}
@@ -304,7 +304,7 @@ func take(w *world, s Step) error {
 			continue
 		}
 		for _, k := range append(c.New.Needs(), on(c.New)...) {
-			if w.object(k) == nil {
+			if w.Object(k) == nil {
 				return fmt.Errorf("%v is missing", k)
 			}
 		}
@@ -332,7 +332,7 @@ func reached(w *world, want []Object, have []Have) error {
 	sequence := make(map[string][]Key)
 	for _, o := range want {
 		wanted[o.Key()] = true
-		live := w.object(o.Key())
+		live := w.Object(o.Key())
 		if live == nil {
 			return fmt.Errorf("%v is missing at the end", o.Key())
 		}
@@ -344,7 +344,7 @@ func reached(w *world, want []Object, have []Have) error {
 		}
 	}
 	for _, h := range have {
-		if k := h.Object.Key(); h.Class == Ours && !wanted[k] && w.object(k) != nil {
+		if k := h.Object.Key(); h.Class == Ours && !wanted[k] && w.Object(k) != nil {
 			return fmt.Errorf("%v is left", k)
 		}
 	}

@@ -27,7 +27,7 @@ func (p *planner) reorder(sequence string) {
 			continue
 		}
 		for _, k := range slices.Backward(rest) {
-			p.emit(Step{Action: Delete, Changes: []Change{{Old: p.world.object(k)}}, Reason: "out of order"})
+			p.emit(Step{Action: Delete, Changes: []Change{{Old: p.world.Object(k)}}, Reason: "out of order"})
 		}
 		for _, k := range rest {
 			p.emit(Step{Action: Create, Changes: []Change{{New: p.want[k]}}, Reason: "out of order, put back"})
@@ -40,7 +40,7 @@ func (p *planner) reorder(sequence string) {
 func (p *planner) rearrangement(sequence string) (rounds [][]Key) {
 	var live []Object
 	for _, k := range p.world.sequence(sequence) {
-		live = append(live, p.world.object(k))
+		live = append(live, p.world.Object(k))
 	}
 	const tries = 4
 	for range tries {

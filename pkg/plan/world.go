@@ -47,12 +47,12 @@ func (w *world) scratch() *world {
 	return s
 }
 
-// object is what is at a key, nil when nothing is.
-func (w *world) object(k Key) Object {
+// Object implements [World].
+func (w *world) Object(k Key) Object {
 	if o, ok := w.objects[k]; ok || w.under == nil {
 		return o
 	}
-	return w.under.object(k)
+	return w.under.Object(k)
 }
 
 // sequence lists the members of a sequence in the kernel's order.
@@ -76,7 +76,7 @@ func (w *world) Standing(k Key) []Object {
 	var list []Object
 	seen := make(map[Key]bool)
 	for _, key := range w.stood(k) {
-		o, ok := w.object(key).(Dependent)
+		o, ok := w.Object(key).(Dependent)
 		if ok && !seen[key] && slices.Contains(o.On(), k) {
 			seen[key] = true
 			list = append(list, o)
@@ -87,7 +87,7 @@ func (w *world) Standing(k Key) []Object {
 
 func (w *world) add(o Object) {
 	k := o.Key()
-	if s, ok := o.(Sequenced); ok && w.object(k) == nil {
+	if s, ok := o.(Sequenced); ok && w.Object(k) == nil {
 		w.join(s.Sequence(), k)
 	}
 	w.objects[k] = o
@@ -112,7 +112,7 @@ func claims(o Object) []Key {
 // holders lists who holds a claim. A scratch world knows of none.
 func (w *world) holders(claim Key) (list []Key) {
 	for _, k := range w.claimed[claim] {
-		if slices.Contains(claims(w.object(k)), claim) && !slices.Contains(list, k) {
+		if slices.Contains(claims(w.Object(k)), claim) && !slices.Contains(list, k) {
 			list = append(list, k)
 		}
 	}
@@ -130,7 +130,7 @@ func (w *world) join(name string, k Key) {
 
 // put creates the object or changes it in place, and tells what stands on it.
 func (w *world) put(o Object) {
-	old := w.object(o.Key())
+	old := w.Object(o.Key())
 	if s, ok := o.(Sequenced); ok && old == nil {
 		members := w.members(s)
 		w.add(o)
@@ -146,7 +146,7 @@ func (w *world) put(o Object) {
 func (w *world) members(s Sequenced) []Object {
 	var list []Object
 	for _, k := range w.sequence(s.Sequence()) {
-		list = append(list, w.object(k))
+		list = append(list, w.Object(k))
 	}
 	return list
 }
@@ -161,7 +161,7 @@ func keys(objects []Object) []Key {
 
 // remove deletes the object, and what falls with it.
 func (w *world) remove(k Key) {
-	if old := w.object(k); old != nil {
+	if old := w.Object(k); old != nil {
 		w.detach(old)
 		w.tell(old, nil)
 	}
