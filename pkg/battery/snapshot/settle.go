@@ -72,8 +72,19 @@ func wait(underWay func(*State) string, whole bool) (*State, error) {
 // hasten asks for each link of which not everybody has been told that it has got or lost its carrier. The kernel
 // tells within a second, or, since Linux 6.8, before it answers such a question.
 func (s *State) hasten() {
+	untold := make(map[*Link]bool)
 	for _, n := range s.Sections {
-		if !slices.ContainsFunc(n.Links, func(l *Link) bool { return l.moving() != "" }) {
+		for _, l := range n.Links {
+			if l.moving() != "" {
+				untold[l] = true
+			}
+			if s.lags(n, l) {
+				untold[s.lower(n, l)] = true
+			}
+		}
+	}
+	for _, n := range s.Sections {
+		if !slices.ContainsFunc(n.Links, func(l *Link) bool { return untold[l] }) {
 			continue
 		}
 		_ = host.Inside(n.Name, func() error { // it may be gone
@@ -83,7 +94,7 @@ func (s *State) hasten() {
 			}
 			defer c.close()
 			for _, l := range n.Links {
-				if l.moving() != "" {
+				if untold[l] {
 					_, _ = c.ask(unix.RTM_GETLINK, 0, linkRequest(l.Index))
 				}
 			}
@@ -143,9 +154,33 @@ func (s *State) moving() string {
 			if why := l.moving(); why != "" {
 				return fmt.Sprintf("%s/%s %s", n.Name, l.Name, why)
 			}
+			if s.lags(n, l) {
+				return fmt.Sprintf("%s/%s has yet to follow the carrier of its parent", n.Name, l.Name)
+			}
 		}
 	}
 	return ""
+}
+
+// lags says that a macvlan has yet to hear that its parent has got or lost its carrier.
+func (s *State) lags(n *Section, l *Link) bool {
+	if l.info != "macvlan" && l.info != "macvtap" || !l.has(unix.IFF_UP) {
+		return false
+	}
+	lower := s.lower(n, l)
+	return lower != nil && lower.has(unix.IFF_UP) && lower.has(unix.IFF_LOWER_UP) != l.has(unix.IFF_LOWER_UP)
+}
+
+// lower is the link that a link of a section is made on, nil when none of the snapshot is.
+func (s *State) lower(n *Section, l *Link) *Link {
+	if l.nsid < 0 {
+		return n.byIndex(l.peer)
+	}
+	name, known := n.nsids[l.nsid]
+	if section := s.Section(name); known && section != nil {
+		return section.byIndex(l.peer)
+	}
+	return nil
 }
 
 // unrouted tells of an IPv6 address that the kernel has yet to make a route for: a worker of its does that, even
