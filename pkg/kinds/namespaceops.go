@@ -70,7 +70,7 @@ func stampedNamespaces(e *object.Env, s *object.Section, live iter.Seq[object.Li
 	return have, nil
 }
 
-// stampedNamespace tells whose a namespace is; ok is false for one that is nobody's concern.
+// stampedNamespace tells whose a namespace is; ok is false for one that no topology has to do with.
 func stampedNamespace(e *object.Env, s *object.Section, n Namespace) (h plan.Have, ok bool) {
 	k, stamp := n.Key(), e.Foreign[n.Name]
 	h = plan.Have{Object: n}

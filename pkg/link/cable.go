@@ -64,7 +64,7 @@ func opposite(s *object.Section, near *object.LiveLink) *object.LiveLink {
 }
 
 // ask notes the other ends that sections find.
-func ask(e *object.Env, list []asking) error {
+func ask(e *object.Env, list []search) error {
 	found := make([][][2]sectionLink, len(list))
 	err := kernel.Each(e.Workers, len(list), func(t kernel.Thread, i int) (err error) {
 		found[i], err = list[i].cables(t)
@@ -81,8 +81,8 @@ func ask(e *object.Env, list []asking) error {
 	return err
 }
 
-// asking is a section with links that lead to other sections, which are to be found.
-type asking struct {
+// search is a section with links that lead to other sections, which are to be found.
+type search struct {
 	*object.Section
 	*numbers
 	near    []*object.LiveLink
@@ -91,9 +91,9 @@ type asking struct {
 }
 
 // askAbout lists the links of which it is not known where they lead to, and may be what others tells.
-func askAbout(e *object.Env, others func(sectionLink) []sectionLink) (list []asking) {
+func askAbout(e *object.Env, others func(sectionLink) []sectionLink) (list []search) {
 	for _, s := range e.Sections {
-		a := asking{Section: s, numbers: numbersOf(s)}
+		a := search{Section: s, numbers: numbersOf(s)}
 		for l := range betweenNamespaces(s) {
 			if l.Far != nil {
 				continue
@@ -111,7 +111,7 @@ func askAbout(e *object.Env, others func(sectionLink) []sectionLink) (list []ask
 }
 
 // declared lists the links with those that the topology wants them to lead to.
-func declared(e *object.Env) []asking {
+func declared(e *object.Env) []search {
 	return askAbout(e, func(near sectionLink) []sectionLink {
 		want, _ := e.Want(object.LinkKey(near.section.NS.Name, near.Known)).(Link)
 		pair, ok := want.Pair()
@@ -134,7 +134,7 @@ func declared(e *object.Env) []asking {
 }
 
 // candidates lists the links with all that they can lead to.
-func candidates(e *object.Env) []asking {
+func candidates(e *object.Env) []search {
 	shown := make(map[ends][]sectionLink)
 	var all []sectionLink
 	for _, s := range e.Sections {
@@ -166,11 +166,11 @@ func betweenNamespaces(s *object.Section) iter.Seq[*object.LiveLink] {
 }
 
 // cables finds where links lead to. Of two sections one asks for the cables between them.
-func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
+func (a search) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
 	a.NS.Use(t)
 	for i, l := range a.near {
 		near := sectionLink{a.Section, l}
-		for _, far := range near.likely(a.far[i]) {
+		for _, far := range near.matches(a.far[i]) {
 			if !a.asks(l, far.section) {
 				continue
 			}
@@ -190,7 +190,7 @@ func (a asking) cables(t kernel.Thread) (list [][2]sectionLink, err error) {
 // asks says whether the section asks whether another has the other end of a link. Of two sections one does, if it can
 // the one that knows already; never the host, which has a number for each namespace, and the kernel looks through all
 // of them to find one. The host's own is known, mostly.
-func (a asking) asks(l *object.LiveLink, other *object.Section) bool {
+func (a search) asks(l *object.LiveLink, other *object.Section) bool {
 	host := other.NS.Name == ""
 	switch {
 	case !IsPair(l.Type):
@@ -205,9 +205,9 @@ func (a asking) asks(l *object.LiveLink, other *object.Section) bool {
 	return host || a.NS.Name < other.NS.Name
 }
 
-// likely are those of the ends that can be the other one. Of many, as in a line of routers that all have the same
+// matches are those of the ends that can be the other one. Of many, as in a line of routers that all have the same
 // indexes, the kernel is asked for the link that the other end is; it does not tell where that is.
-func (near sectionLink) likely(far []sectionLink) []sectionLink {
+func (near sectionLink) matches(far []sectionLink) []sectionLink {
 	const few = 2
 	if len(far) <= few || near.LowerNSID == numbersOf(near.section).host || !IsPair(near.Type) {
 		return far
@@ -242,7 +242,7 @@ func findPeer(n *kernel.Namespace, l *object.LiveLink) (object.LiveLink, error) 
 
 // number asks for the number of another namespace, -1 for none. That of the host was asked for before the links, whose
 // listing may have given it one.
-func (a asking) number(other *object.Section) (number int, err error) {
+func (a search) number(other *object.Section) (number int, err error) {
 	if other.NS.Name == "" && a.host >= 0 {
 		return a.host, nil
 	}

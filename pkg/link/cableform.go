@@ -42,7 +42,7 @@ func join(l *object.Iface) {
 	case at.Given("bridge") && at.Given("peer"):
 		l.Section.Clash(file.Error, at.At("bridge"), at.At("peer"), "interface %s has both bridge and peer", l)
 	case at.Good("bridge"):
-		plug(l, c)
+		attach(l, c)
 	case at.Good("peer"):
 		connect(l, c.Peer, at.At("peer"))
 	}
@@ -51,8 +51,8 @@ func join(l *object.Iface) {
 	}
 }
 
-// plug puts a cable between an interface and a bridge, where it ends in a port.
-func plug(l *object.Iface, c *cable) {
+// attach puts a cable between an interface and a bridge, where it ends in a port.
+func attach(l *object.Iface, c *cable) {
 	bridge := bridgeOf(l, c.Bridge, l.Spots.At("bridge"))
 	if bridge == nil {
 		return

@@ -30,7 +30,7 @@ type Kind struct {
 	Join func(*Env) error
 	// Read streams the live objects of a section, whosever they are, from what was read of it. It asks the kernel nothing.
 	Read func(*Env, *Section) iter.Seq[Live]
-	// Owner says whose they are, and leaves out what is nobody's concern.
+	// Owner says whose they are, and leaves out what no topology has to do with.
 	Owner Owner
 
 	// Put makes objects as they are wanted: creates where Old is nil, else changes in place. All changes of one call are

@@ -9,8 +9,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// Mark is what a link's stamp tells: the name that the link is known by, and whose it is. Links that are nobody's
-// concern are Loose.
+// Mark is what a link's stamp tells: the name that the link is known by, and whose it is. Links that no
+// topology has to do with are Loose.
 type Mark struct {
 	Known string
 	Class plan.Class

@@ -24,7 +24,7 @@ type Live struct {
 	Why string
 }
 
-// Owner tells whose live objects are, and leaves out what is nobody's concern. These are the ways to know it:
+// Owner tells whose live objects are, and leaves out what no topology has to do with. These are the ways to know it:
 //
 //	StampedLinks, StampedNamespaces   by a stamp on the object itself
 //	ByProtocol                        by its protocol number, by what it stands on, and on the host by the record

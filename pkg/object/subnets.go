@@ -20,7 +20,7 @@ func NewSubnets(links []*Iface) Subnets {
 	s := Subnets{links: map[netip.Prefix][]*Iface{}}
 	for _, l := range links {
 		if l.Type == "" {
-			continue // what lo has is nobody's neighbour
+			continue // no neighbour is reached over lo
 		}
 		for _, a := range l.Addresses {
 			p := a.V.Masked()

@@ -186,7 +186,7 @@ func (p *planner) replaceAndPutBack() {
 				p.reorder(s.Sequence())
 			}
 		}
-		if u.waits || p.sways(u) {
+		if u.waits || p.affected(u) {
 			p.settle(u, p.state(u))
 		}
 	}
@@ -205,7 +205,7 @@ const (
 )
 
 func (p *planner) state(u *unit) state {
-	if u.equal && !p.sways(u) {
+	if u.equal && !p.affected(u) {
 		return settled // as it was found
 	}
 	missing, differ, fixed := 0, false, false
@@ -230,10 +230,10 @@ func (p *planner) state(u *unit) state {
 	return settled
 }
 
-// sways says whether steps have changed a unit, or taken it away, beside what they were for.
-func (p *planner) sways(u *unit) bool {
-	return len(p.world.swayed) > 0 &&
-		slices.ContainsFunc(u.objects, func(o Object) bool { return p.world.swayed[o.Key()] })
+// affected says whether steps have changed a unit, or taken it away, beside what they were for.
+func (p *planner) affected(u *unit) bool {
+	return len(p.world.affected) > 0 &&
+		slices.ContainsFunc(u.objects, func(o Object) bool { return p.world.affected[o.Key()] })
 }
 
 // adopts says whether an object is still to be taken over.

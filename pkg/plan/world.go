@@ -17,8 +17,8 @@ type world struct {
 	// fell lists what went because something else did, and felledBy what that was.
 	fell     []Key
 	felledBy map[Key]Key
-	// swayed are the objects that are gone, or that something which they stand on has changed.
-	swayed map[Key]bool
+	// affected are the objects that are gone, or that something which they stand on has changed.
+	affected map[Key]bool
 	// touched lists, as they were, the objects that fell or changed because something else did, time after time.
 	touched []Object
 }
@@ -32,7 +32,7 @@ func newWorld(have []Have, room int) *world {
 		claimed:   make(map[Key][]Key),
 		sequences: make(map[string][]Key),
 		felledBy:  make(map[Key]Key),
-		swayed:    make(map[Key]bool),
+		affected:  make(map[Key]bool),
 	}
 	for _, h := range have {
 		w.add(h.Object)
@@ -176,18 +176,18 @@ func (w *world) detach(o Object) {
 	} else {
 		w.objects[o.Key()] = nil
 	}
-	w.swayed[o.Key()] = true
+	w.affected[o.Key()] = true
 }
 
-// tell lets everything that hears of a change become what it becomes. What falls directly is gone before that is told
+// tell lets everything that a change reaches become what it becomes. What falls directly is gone before that is told
 // in its turn, so that felledBy names the nearest cause.
 func (w *world) tell(old, now Object) {
-	hear := []Key{old.Key()}
+	told := []Key{old.Key()}
 	if b, ok := old.(Bearer); ok && now == nil {
-		hear = append(hear, b.Bears()...)
+		told = append(told, b.Bears()...)
 	}
 	var fallen []Object
-	for _, k := range hear {
+	for _, k := range told {
 		for _, o := range w.Standing(k) {
 			after, ok := o.(Dependent).After(old, now, w)
 			switch {
@@ -200,7 +200,7 @@ func (w *world) tell(old, now Object) {
 			case after != o:
 				w.add(after)
 				w.touched = append(w.touched, o)
-				w.swayed[o.Key()] = true
+				w.affected[o.Key()] = true
 			}
 		}
 	}
