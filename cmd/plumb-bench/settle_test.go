@@ -4,7 +4,8 @@ import "testing"
 
 func TestParseNetObjects(t *testing.T) {
 	const text = `slabinfo - version: 2.1
-# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor>
+# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> ` +
+		`<sharedfactor>
 net_namespace_x      1      1   4288    7    8 : tunables    0    0    0 : slabdata      2      2      0
 net_namespace       38     77   4288    7    8 : tunables    0    0    0 : slabdata     11     11      0
 `

@@ -13,10 +13,11 @@ var columns = []string{"floor", "plumb", "script", "batch", "mininet"}
 // operations are the rows of a shape.
 var operations = []string{"up", "noop", "diff", "change", "down"}
 
-const tableNotes = `Milliseconds from a process's start to its end, medians of the rounds; runs is how many rounds each had, in the order
-of the columns. The floor is what the kernel itself takes: netlink messages, one after the other, and nothing else; beside
-noop, diff and change it is to read all links, addresses and routes. Each of these four runs three times a round, and the
-median counts. A ratio is the median of the ratios of each round. Peak is plumb's resident memory in MiB.
+const tableNotes = `Milliseconds from a process's start to its end, medians of the rounds; runs is how many rounds each
+had, in the order of the columns. The floor is what the kernel itself takes: netlink messages, one after the other, and
+nothing else; beside noop, diff and change it is to read all links, addresses and routes. Each of these four runs three
+times a round, and the median counts. A ratio is the median of the ratios of each round. Peak is plumb's resident
+memory in MiB.
 `
 
 // table is the report in Markdown: a row for each shape and operation.

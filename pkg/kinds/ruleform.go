@@ -11,7 +11,7 @@ import (
 
 // RuleEntry is an entry of a section's list of rules.
 type RuleEntry struct {
-	Priority uint32              `file:"priority,required,least=1" missing:"as \"priority: 100\"" doc:"the lowest is tried first"`
+	Priority uint32              `file:"priority,required,least=1" missing:"as \"priority: 100\"" doc:"lowest first"`
 	Not      bool                `file:"not" doc:"for the packets that do not match"`
 	From     Destination         `file:"from" doc:"source of the packets"`
 	To       Destination         `file:"to" doc:"destination of the packets"`

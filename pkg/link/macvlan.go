@@ -9,7 +9,7 @@ import (
 // Macvlan is an interface of its own MAC on another link (IFLA_MACVLAN_* of linux/if_link.h; ip-link(8)).
 type Macvlan struct {
 	Parent object.Ref `file:"parent,required" plan:"parent,fixed" doc:"the link that it is made on"`
-	Mode   string     `file:"mode,enum=private|vepa|bridge|passthru|source" plan:"mode" nl:"1,bit" doc:"who reach each other"`
+	Mode   string     `file:"mode,enum=private|vepa|bridge|passthru|source" plan:"mode" nl:"1,bit" doc:"who meets whom"`
 }
 
 // passthru gives the parent to one macvlan alone, which has the parent's MAC.

@@ -68,7 +68,8 @@ func TestRecordDamaged(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "cut": `{"format":"plumb/host/v1","sysct`, "noise": "\x00\xff\x01",
 		"another form": `{"format":"plumb/host/v9"}`,
-		"no wants":     `{"format":"plumb/host/v1","sysctls":[{"namespace":"","kind":"sysctl","name":"net.ipv4.ip_forward","original":"0"}]}`,
+		"no wants": `{"format":"plumb/host/v1",
+			"sysctls":[{"namespace":"","kind":"sysctl","name":"net.ipv4.ip_forward","original":"0"}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
@@ -199,7 +200,8 @@ func TestNetnsDirLeftovers(t *testing.T) {
 	l.script(`
 		umount /run/netns/bound
 		umount /run/netns/tmp
-		rm -r /run/netns/junk /run/netns/dangling /run/netns/alias /run/netns/dir /run/netns/fifo /run/netns/bound /run/netns/tmp
+		rm -r /run/netns/junk /run/netns/dangling /run/netns/alias /run/netns/dir
+		rm -r /run/netns/fifo /run/netns/bound /run/netns/tmp
 		rm -f /run/netns/char /run/netns/block /run/netns/closed /run/netns/socket`)
 	l.mark()
 	l.script("touch /run/netns/uts\nmount --bind /proc/self/ns/uts /run/netns/uts") // which the snapshot can't enter

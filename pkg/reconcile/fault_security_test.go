@@ -196,7 +196,9 @@ func TestNamesLikeFlags(t *testing.T) {
 name: flags
 bridges: {"-c": {addresses: [192.0.2.1/24]}, "--help": {}, "$(reboot)": {}, "-": {}}
 namespaces:
-  n1: {interfaces: {"-rf": {bridge: "-c", port-name: "--", addresses: [192.0.2.2/24]}}, routes: [{to: default, via: 192.0.2.1, dev: "-rf"}]}
+  n1:
+    interfaces: {"-rf": {bridge: "-c", port-name: "--", addresses: [192.0.2.2/24]}}
+    routes: [{to: default, via: 192.0.2.1, dev: "-rf"}]
 sysctls: {net.ipv4.conf.--help.rp_filter: 1}
 nat: [{masquerade: 192.0.2.0/24, out: "-o"}]
 `

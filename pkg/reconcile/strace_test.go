@@ -29,7 +29,8 @@ func plumb(t *testing.T) string {
 // System calls that change something, in the words of strace(1). A file is opened for writing to be written, but for
 // the lock.
 var (
-	changing = regexp.MustCompile(`^(mount|umount2|unshare|mkdir|mkdirat|unlink|unlinkat|rename|renameat2?|link|linkat|symlinkat|mknodat?|move_mount|open_tree)\(`)
+	changing = regexp.MustCompile(`^(mount|umount2|unshare|mkdir|mkdirat|unlink|unlinkat|rename|renameat2?|link|linkat|` +
+		`symlinkat|mknodat?|move_mount|open_tree)\(`)
 	opening  = regexp.MustCompile(`^(open|openat|openat2|creat)\(.*(O_WRONLY|O_RDWR|O_CREAT|O_TRUNC)`)
 	sending  = regexp.MustCompile(`^(sendto|sendmsg|sendmmsg|write|writev)\(.*nlmsg_type=`)
 	message  = regexp.MustCompile(`nlmsg_type=([^ ,]*)`)

@@ -159,7 +159,8 @@ func TestSysctlNames(t *testing.T) {
 		if err := got.Parse("", in); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v, want %q", in, got, err, want)
 		}
-		if path := object.SysctlPath(string(got)); !strings.HasPrefix(path, "net/") || strings.Contains("/"+path+"/", "/../") {
+		path := object.SysctlPath(string(got))
+		if !strings.HasPrefix(path, "net/") || strings.Contains("/"+path+"/", "/../") {
 			t.Errorf("%s leads to %s", in, path)
 		}
 	}

@@ -170,8 +170,8 @@ func (f sysctlFile) read(lines []string, last bool) []string {
 	return append(lines, f.path+" = "+string(bytes.TrimSpace(buf[:n])))
 }
 
-// opened are the parameters that stay open from one snapshot to the next, by the cookie of their namespace: to open one takes
-// much longer than to read it.
+// opened are the parameters that stay open from one snapshot to the next, by the cookie of their namespace: to open
+// one takes much longer than to read it.
 var opened = struct {
 	sync.Mutex
 	files map[uint64][]sysctlFile
