@@ -6,8 +6,9 @@ APT       = $(and $(filter 0,$(shell id -u)),$(shell command -v apt-get))
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME := 60s
 FAULTS   := all
+WALK     := 2000
 
-.PHONY: build test lint bench faults fuzz demo deps
+.PHONY: build test lint bench faults walk fuzz demo deps
 
 build: ; CGO_ENABLED=0 go build -trimpath -o bin/plumb ./cmd/plumb
 
@@ -21,6 +22,9 @@ bench: deps build ; CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/plumb-bench .
 
 # Disturbs runs at every write, and prints what came of it as a table. FAULTS= takes a sample; with TEST_FAULTS_SEED=N that of another run.
 faults: deps ; mkdir -p bin && TEST_FAULTS=$(FAULTS) TEST_FAULTS_TABLE=$(CURDIR)/bin/faults.md go test -count=1 -timeout 90m -run '^TestFaults$$' ./pkg/reconcile && cat bin/faults.md
+
+# Walks at random: edits, changes by hand, failures, kills, another topology. WALK= is the number of rounds; TEST_SEED=N begins elsewhere.
+walk: deps ; TEST_WALK=$(WALK) go test -count=1 -timeout 0 -v -run '^TestWalk$$' ./pkg/reconcile
 
 fuzz: ; go test -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(FUZZTIME) ./pkg/topology
 

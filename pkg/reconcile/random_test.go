@@ -57,7 +57,7 @@ func filtersVLANs() bool {
 
 func tryPair(t *testing.T, v inventor, seed uint64) {
 	t.Helper()
-	a, b := invented(t, v), invented(t, v)
+	a, b := invented(t, v, "rnd"), invented(t, v, "rnd")
 	t.Cleanup(func() { // after that of the lab
 		if t.Failed() {
 			t.Logf("TEST_SEED=%d TEST_PAIRS=1\n--- A\n%s--- B\n%s---", seed, a.text, b.text)
@@ -89,11 +89,11 @@ type text struct {
 }
 
 // invented makes up a valid topology.
-func invented(t *testing.T, v inventor) text {
+func invented(t testing.TB, v inventor, name string) text {
 	t.Helper()
 	const tries = 100
 	for range tries {
-		yaml := v.topology("rnd")
+		yaml := v.topology(name)
 		all, problems := topology.Load(topology.Input{Name: "random.yaml", Data: []byte(yaml)})
 		if !problems.HasErrors() {
 			return text{all[0], yaml}
