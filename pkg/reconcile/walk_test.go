@@ -73,7 +73,8 @@ var walkEdits = [][2]string{
 	{"      eth1: {peer", "      m0: {macvlan: {parent: host/br1}, addresses: [10.77.0.5/24]}\n      eth1: {peer"},
 }
 
-// walkOther are another topology, as it comes and changes. It switches on what the first one does, too.
+// walkOther are another topology, as it comes and changes. It switches on what the first one does, too, but for the
+// last, which can stand beside any.
 var walkOther = []string{"", `
 name: other
 bridges: {ob0: {addresses: [10.250.0.1/24, "fd00:250::1/64"]}}
@@ -84,6 +85,9 @@ name: other
 bridges: {ob0: {addresses: [10.250.0.1/24]}, ob1: {}}
 namespaces: {on2: {interfaces: {eth0: {bridge: ob1}}}}
 sysctls: {net.ipv6.conf.all.forwarding: 1}
+`, `
+name: other
+bridges: {ob0: {addresses: [10.250.0.1/24]}}
 `}
 
 func (w *walk) walk() {
@@ -213,7 +217,11 @@ func (w *walk) kill() {
 
 // beside applies or destroys the other topology while this one is applied.
 func (w *walk) beside() {
-	o := order{Name: "other", File: choose(w.inventor, walkOther...)}
+	files := walkOther
+	if w.invents {
+		files = []string{files[0], files[3]}
+	}
+	o := order{Name: "other", File: choose(w.inventor, files...)}
 	w.happened("beside: %q", o.File)
 	cmd, err := o.command()
 	if err == nil {
