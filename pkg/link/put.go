@@ -1,7 +1,9 @@
 package link
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -70,14 +72,29 @@ func (l Link) make(e *object.Env, others []Link) (live object.LiveLink, err erro
 	if err != nil {
 		return live, err
 	}
-	err = s.NS.WriteEcho(what, req, unix.RTM_NEWLINK, func(msgs [][]byte) {
-		for _, m := range msgs {
-			if made := object.ParseLink(m); made.Name == l.Name && c.into < 0 {
-				live = made
+	err = outlast(func() error {
+		return s.NS.WriteEcho(what, req, unix.RTM_NEWLINK, func(msgs [][]byte) {
+			for _, m := range msgs {
+				if made := object.ParseLink(m); made.Name == l.Name && c.into < 0 {
+					live = made
+				}
 			}
-		}
+		})
 	})
 	return live, explain(l, err)
+}
+
+// outlast tries to make a link until the links of a namespace that somebody has just deleted are gone. The kernel
+// deletes them some time later, and nothing tells when; until then they hold their MAC, VXLAN id and peer's name.
+func outlast(create func() error) error {
+	const patience, pause = 2 * time.Second, 10 * time.Millisecond
+	for deadline := time.Now().Add(patience); ; time.Sleep(pause) {
+		err := create()
+		held := errors.Is(err, unix.EADDRINUSE) || errors.Is(err, unix.EEXIST)
+		if !held || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // plan finds the section that the message is sent from, and what the message must know.

@@ -33,6 +33,32 @@ func TestLinkOfAnother(t *testing.T) {
 	}
 }
 
+// TestNamespaceJustDeleted makes a namespace again at once after a hand has deleted it, while its links are still
+// there: what they hold outside of it is not free yet.
+func TestNamespaceJustDeleted(t *testing.T) {
+	l := newLab(t)
+	topo := l.load(`
+name: again
+bridges: {br0: {addresses: [10.0.0.1/24]}}
+namespaces:
+  n1:
+    interfaces:
+      m0: {macvlan: {parent: host/br0}, addresses: [10.0.0.2/24]}
+      v0: {vxlan: {id: 7, remote: 192.0.2.7, underlay: host}}
+      eth0: {bridge: br0, port-name: port0}
+`)
+	l.apply(topo)
+	before := l.settle()
+	for range 10 {
+		l.sh("ip", "netns", "del", "n1")
+		if _, err := l.tryApply(topo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.inSync(topo)
+	l.restored("after it was made again", before)
+}
+
 // TestHostWithoutLinkLocals and TestHostWithoutIPv6 apply on hosts whose new links are told to be otherwise.
 func TestHostWithoutLinkLocals(t *testing.T) {
 	l := newLab(t)
