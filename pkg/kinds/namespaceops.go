@@ -37,7 +37,7 @@ func readNamespaces(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 }
 
 func liveNamespace(e *object.Env, s *object.Section) Namespace {
-	n := Namespace{Name: s.NS.Name}
+	n := Namespace{Name: s.NS.Name, Dynamic: e.Dynamic(object.LinkKey(s.NS.Name, object.Lo))}
 	if lo := object.LoopbackOf(s.Links); lo != nil {
 		n.LoUp = lo.Up()
 		if _, _, marked := object.ParseNamespaceAlias(lo.Alias); marked && lo.Group == object.Group(e.Topology) {

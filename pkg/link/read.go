@@ -39,6 +39,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocal net
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	}
 	want, _ := e.Want(l.Key()).(Link)
+	l.Dynamic = want.Dynamic
 	if l.Spec = readSpec(s, live, want.Spec); want.Type == l.Type && !want.hasOwnMAC() {
 		l.MAC = want.MAC // it has that of its parent, whatever it is told
 	}
