@@ -40,7 +40,7 @@ past a failure, and names what is left. Nothing there is success.`,
 				}
 				return e.change(cmd.Context(), c, []target{{name: args[0]}})
 			}
-			topologies, err := e.load(cmd, *files, false)
+			topologies, err := e.loadNames(cmd, *files)
 			if err != nil {
 				return err
 			}
