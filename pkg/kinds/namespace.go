@@ -13,8 +13,9 @@ type Namespace struct {
 	Name string
 	// Dynamic says that what others add to lo is left alone. Of a live namespace it is as wanted.
 	Dynamic bool
-	// Leftover is a file without a namespace, as a crash between two steps of making one leaves it.
-	Leftover bool `plan:"leftover of a crash,fixed"`
+	// Leftover is a file without a namespace, as a crash between two steps of making one leaves it, and somebody who
+	// unmounts it.
+	Leftover bool `plan:"file without a namespace,fixed"`
 	// Stamp is the alias of lo that marks the namespace: see [object.NamespaceAlias]. It is known once the host is.
 	Stamp string `plan:"stamp,quiet"`
 	// LoUp says that lo is up, and so has 127.0.0.1/8 and ::1.

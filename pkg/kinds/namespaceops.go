@@ -28,7 +28,8 @@ func readNamespaces(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 			if e.Sections[name] != nil {
 				continue
 			}
-			leftover := e.Record.Pending(object.NamespaceKey(name)) && isPlainFile(name)
+			k := object.NamespaceKey(name)
+			leftover := (e.Record.Pending(k) || e.Record.Holds(k)) && isPlainFile(name)
 			if !yield(object.Live{Object: Namespace{Name: name, Leftover: leftover}}) {
 				return
 			}
@@ -80,7 +81,7 @@ func stampedNamespace(e *object.Env, s *object.Section, n Namespace) (h plan.Hav
 		h.Class, h.Why, h.Final = stamp.Class, stamp.Why, stamp.Final
 		return h, h.Class == plan.Ours || e.Wanted(k)
 	case n.Leftover:
-		h.Why = "left over from a crash"
+		h.Why = "the file of a namespace that is gone"
 	case stamp.Class == plan.Foreign:
 		h.Class, h.Final, h.Why = plan.Foreign, stamp.Final, stamp.Why
 	default:
