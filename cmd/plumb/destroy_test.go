@@ -54,3 +54,27 @@ func TestDestroyWithBrokenFile(t *testing.T) {
 		})
 	}
 }
+
+// TestDestroyNameNotThere says which topologies are there.
+func TestDestroyNameNotThere(t *testing.T) {
+	many := strings.Split("t01 t02 t03 t04 t05 t06 t07 t08 t09 t10 t11 t12", " ")
+	for _, test := range []struct {
+		there []string
+		args  string
+		want  string
+	}{
+		{nil, "lab9", "lab9: nothing to destroy\n"},
+		{[]string{"lab1", "web"}, "lab9", "lab9: nothing to destroy; did you mean \"lab1\"? There are: lab1, web\n"},
+		{[]string{"web"}, "lab9", "lab9: nothing to destroy; there are: web\n"},
+		{many, "lab9", "lab9: nothing to destroy; there are: " + strings.Join(many[:10], ", ") + " and 2 more\n"},
+		{[]string{"web"}, "-f a.yaml", "a: nothing to destroy\n"},
+		{[]string{"web"}, "-q lab9", ""},
+	} {
+		var stdout bytes.Buffer
+		h := &fakeHost{topologies: test.there}
+		code, stderr := plumb(t, h, &stdout, append([]string{"destroy"}, strings.Fields(test.args)...)...)
+		if code != exitOK || stdout.String() != test.want {
+			t.Errorf("destroy %s: exit code %d, %q, want %q; stderr: %s", test.args, code, &stdout, test.want, stderr)
+		}
+	}
+}

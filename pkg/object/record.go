@@ -156,6 +156,15 @@ func replaceFile(path string, data []byte) error {
 	return nil
 }
 
+// Topologies lists those that the record tells of, some more than once.
+func (r *Record) Topologies() []string {
+	names := slices.Concat(slices.Collect(maps.Keys(r.Pending)), slices.Collect(maps.Keys(r.Held)))
+	for _, c := range r.Claims {
+		names = slices.AppendSeq(names, maps.Keys(c.Wants))
+	}
+	return names
+}
+
 // SetPending says what a run of a topology is about to make or to remove.
 func (r *Record) SetPending(topology string, keys []plan.Key) { setList(&r.Pending, topology, keys) }
 
