@@ -21,7 +21,7 @@ func (e *env) apply() *cobra.Command {
 		act: func(ctx context.Context, h host, t target) (reconcile.Report, error) {
 			return h.Apply(ctx, t.topology)
 		},
-		idle: func(e *env, t target, p plan.Plan) error { return e.text(t).WritePlan(e.stdout, p) },
+		idle: func(e *env, _ host, t target, p plan.Plan) error { return e.text(t).WritePlan(e.stdout, p) },
 	}
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",

@@ -21,6 +21,7 @@ type host interface {
 	Apply(context.Context, *topology.Topology) (reconcile.Report, error)
 	Destroy(context.Context, string) (reconcile.Report, error)
 	Confirm(string) error
+	Topologies() ([]string, error)
 	Close() error
 }
 
@@ -64,7 +65,7 @@ type change struct {
 	// done heads the sum: "Applied". Finish says what an interrupted run still does.
 	done, finish string
 	// idle says that there was nothing to do.
-	idle func(e *env, t target, p plan.Plan) error
+	idle func(e *env, h host, t target, p plan.Plan) error
 }
 
 // change does it to each target in turn, until one fails.
@@ -98,7 +99,7 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 		*now = progress{env: e, text: e.text(t)}
 		var report reconcile.Report
 		report, err = c.act(ctx, h, t)
-		now.end(c, t, report, err)
+		now.end(c, h, t, report, err)
 		broken = errors.Join(broken, now.broken)
 		if err == nil || len(report.Plan.Steps)+len(report.Outcomes) > 0 {
 			docs = append(docs, document(t, report, err))
@@ -191,7 +192,7 @@ func (p *progress) step(o plan.Outcome) {
 }
 
 // end prints the sum of the steps. The error, if there is one, is printed when the command ends.
-func (p *progress) end(c change, t target, report reconcile.Report, err error) {
+func (p *progress) end(c change, h host, t target, report reconcile.Report, err error) {
 	p.live.clear()
 	switch {
 	case p.silent():
@@ -202,7 +203,7 @@ func (p *progress) end(c change, t target, report reconcile.Report, err error) {
 		}
 		p.note(p.text.WriteSum(p.stdout, done, report.Outcomes))
 	case err == nil:
-		p.note(c.idle(p.env, t, report.Plan))
+		p.note(c.idle(p.env, h, t, report.Plan))
 	case errors.Is(err, reconcile.ErrRefused):
 		p.note(p.text.WritePlan(p.stdout, report.Plan))
 	}

@@ -26,6 +26,8 @@ type fakeHost struct {
 	errs    map[string]error
 	options reconcile.Options
 	asked   []string
+
+	topologies []string
 }
 
 func (f *fakeHost) open(o reconcile.Options) (host, error) {
@@ -34,6 +36,8 @@ func (f *fakeHost) open(o reconcile.Options) (host, error) {
 }
 
 func (f *fakeHost) Confirm(string) error { return reconcile.ErrNothingToConfirm }
+
+func (f *fakeHost) Topologies() ([]string, error) { return f.topologies, nil }
 
 func (f *fakeHost) Close() error { return nil }
 

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
@@ -20,7 +22,9 @@ func (e *env) destroy() *cobra.Command {
 		act: func(ctx context.Context, h host, t target) (reconcile.Report, error) {
 			return h.Destroy(ctx, t.name)
 		},
-		idle: func(e *env, t target, _ plan.Plan) error { return e.print(t.name + ": nothing to destroy\n") },
+		idle: func(e *env, h host, t target, _ plan.Plan) error {
+			return e.print(t.name + ": nothing to destroy" + e.others(h, t) + "\n")
+		},
 	}
 	cmd := &cobra.Command{
 		Use:   "destroy -f FILE | NAME",
@@ -40,7 +44,7 @@ past a failure, and names what is left. Nothing there is success.`,
 				}
 				return e.change(cmd.Context(), c, []target{{name: args[0]}})
 			}
-			topologies, err := e.load(cmd, *files, false)
+			topologies, err := e.loadNames(cmd, *files)
 			if err != nil {
 				return err
 			}
@@ -49,6 +53,29 @@ past a failure, and names what is left. Nothing there is success.`,
 	}
 	files = fileFlag(cmd)
 	return cmd
+}
+
+// others names the topologies that are there in place of one that was named by hand.
+func (e *env) others(h host, t target) string {
+	const most = 10
+	if t.file != "" {
+		return ""
+	}
+	names, err := h.Topologies()
+	if err != nil {
+		e.warn(fmt.Sprintf("cannot tell which topologies are there: %v", err))
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	list := strings.Join(names[:min(len(names), most)], ", ")
+	if len(names) > most {
+		list += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	if near := file.Suggest(t.name, names); near != "" {
+		return "; " + near + " There are: " + list
+	}
+	return "; there are: " + list
 }
 
 // checkName says what is wrong with the arguments of a command that takes a topology's name: want is what it takes,

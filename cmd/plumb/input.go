@@ -7,10 +7,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
@@ -31,6 +33,48 @@ func fileFlag(cmd *cobra.Command) *[]string {
 // load reads and checks the files, and prints their problems: on stderr, or on stdout as JSON when they are the
 // answer. They are when there are errors, or when the command only asks for problems, even if there are none.
 func (e *env) load(cmd *cobra.Command, files []string, onlyProblems bool) ([]*topology.Topology, error) {
+	inputs, err := e.inputs(cmd, files)
+	if err != nil {
+		return nil, err
+	}
+	topologies, problems := topology.Load(inputs...)
+	if err := e.tell(problems, onlyProblems); err != nil {
+		return nil, err
+	}
+	if len(topologies) == 0 {
+		return nil, &exitError{exitUsage, fmt.Errorf("no topology in %s", strings.Join(files, ", "))}
+	}
+	return topologies, nil
+}
+
+// loadNames is load for a command that goes by the names of the topologies, whatever else is wrong with the files.
+func (e *env) loadNames(cmd *cobra.Command, files []string) ([]*topology.Topology, error) {
+	inputs, err := e.inputs(cmd, files)
+	if err != nil {
+		return nil, err
+	}
+	topologies, problems := topology.Load(inputs...)
+	if !problems.HasErrors() {
+		return topologies, e.tell(problems, false)
+	}
+	names, ok := topology.Names(inputs...)
+	if !ok {
+		var ended *exitError
+		if err := e.tell(problems, false); !errors.As(err, &ended) || ended.err != nil || e.json() {
+			return nil, err
+		}
+		ended.err = errors.New("the name of a topology cannot be read: plumb destroy NAME does without a file")
+		return nil, ended
+	}
+	for _, in := range inputs {
+		if slices.ContainsFunc(problems, func(p file.Problem) bool { return p.File == in.Name && p.Severity == file.Error }) {
+			e.warn(in.Name + " has errors, which plumb validate shows: destroy only takes the name from it")
+		}
+	}
+	return names, nil
+}
+
+func (e *env) inputs(cmd *cobra.Command, files []string) ([]topology.Input, error) {
 	if len(files) == 0 {
 		return nil, usage(cmd, errors.New("no file given: -f topology.yaml"))
 	}
@@ -38,7 +82,11 @@ func (e *env) load(cmd *cobra.Command, files []string, onlyProblems bool) ([]*to
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	topologies, problems := topology.Load(inputs...)
+	return inputs, nil
+}
+
+// tell prints problems. Errors among them end the command.
+func (e *env) tell(problems file.Problems, onlyProblems bool) (err error) {
 	bad := problems.HasErrors()
 	switch {
 	case e.json() && (onlyProblems || bad):
@@ -48,13 +96,11 @@ func (e *env) load(cmd *cobra.Command, files []string, onlyProblems bool) ([]*to
 	}
 	switch {
 	case err != nil:
-		return nil, printed(err)
+		return printed(err)
 	case bad:
-		return nil, &exitError{code: exitUsage}
-	case len(topologies) == 0:
-		return nil, &exitError{exitUsage, fmt.Errorf("no topology in %s", strings.Join(files, ", "))}
+		return &exitError{code: exitUsage}
 	}
-	return topologies, nil
+	return nil
 }
 
 // read reads what -f names, directories in the order of their files' names.

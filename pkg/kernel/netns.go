@@ -215,7 +215,7 @@ func PrepareNetnsDir(seam *Seam) error {
 	if err != nil {
 		return err
 	}
-	if m.point == NetnsDir && m.shared {
+	if m.point == NetnsDir && m.peers != "" {
 		return nil
 	}
 	return seam.Do(Write{What: "make " + NetnsDir + " a shared mount"}, func() error {
@@ -239,13 +239,17 @@ func OnSlaveMount() (bool, error) {
 }
 
 type mount struct {
-	point         string
-	shared, slave bool
+	point string
+	peers string // number of the group of shared mounts that it is one of; empty for none
+	slave bool
 }
 
-// mountOf finds the mount that a path lies on, or will when it is made. It asks the kernel for the mount's number: a
-// list of mount points alone does not tell which of them others hide.
-func mountOf(path string) (mount, error) {
+// mountOf finds the mount that a path lies on, or will when it is made.
+func mountOf(path string) (mount, error) { return mountIn("self", path) }
+
+// mountIn is mountOf for a path that lies in the mount namespace of a process. It asks the kernel for the mount's
+// number: a list of mount points alone does not tell which of them others hide.
+func mountIn(proc, path string) (mount, error) {
 	var st unix.Statx_t
 	for err := error(unix.ENOENT); errors.Is(err, unix.ENOENT); path = filepath.Dir(path) {
 		err = unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st)
@@ -253,7 +257,7 @@ func mountOf(path string) (mount, error) {
 			return mount{}, fmt.Errorf("stat %s: %w", path, err)
 		}
 	}
-	file, err := os.Open("/proc/self/mountinfo")
+	file, err := os.Open("/proc/" + proc + "/mountinfo")
 	if err != nil {
 		return mount{}, fmt.Errorf("read the mounts: %w", err)
 	}
@@ -280,7 +284,9 @@ func parseMount(list io.Reader, id uint64) (m mount, err error) {
 			if option == "-" {
 				break
 			}
-			m.shared = m.shared || strings.HasPrefix(option, "shared:")
+			if group, ok := strings.CutPrefix(option, "shared:"); ok {
+				m.peers = group
+			}
 			m.slave = m.slave || strings.HasPrefix(option, "master:")
 		}
 		break

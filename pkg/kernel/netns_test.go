@@ -20,9 +20,9 @@ func TestParseMount(t *testing.T) {
 `
 	overlay := "21 28 0:19 / / rw shared:1 - overlay overlay rw,lowerdir=" + strings.Repeat("/layer:", 1<<18) + "\n"
 	for id, want := range map[uint64]mount{
-		22: {"/run", true, false}, 403: {"/run/netns", true, false}, 404: {"/run/netns", false, true},
-		405: {"/run", false, false}, 9: {},
-		21: {"/", true, false},
+		22: {"/run", "5", false}, 403: {"/run/netns", "5", false}, 404: {"/run/netns", "", true},
+		405: {"/run", "", false}, 9: {},
+		21: {"/", "1", false},
 	} {
 		if got, err := parseMount(strings.NewReader(overlay+text), id); got != want || err != nil {
 			t.Errorf("mount %d: %+v, %v, want %+v", id, got, err, want)

@@ -11,8 +11,11 @@ import (
 // Namespace is the wanted or live state of a network namespace with a name in /run/netns. It is created with its lo up.
 type Namespace struct {
 	Name string
-	// Leftover is a file without a namespace, as a crash between two steps of making one leaves it.
-	Leftover bool `plan:"leftover of a crash,fixed"`
+	// Dynamic says that what others add to lo is left alone. Of a live namespace it is as wanted.
+	Dynamic bool
+	// Leftover is a file without a namespace, as a crash between two steps of making one leaves it, and somebody who
+	// unmounts it.
+	Leftover bool `plan:"file without a namespace,fixed"`
 	// Stamp is the alias of lo that marks the namespace: see [object.NamespaceAlias]. It is known once the host is.
 	Stamp string `plan:"stamp,quiet"`
 	// LoUp says that lo is up, and so has 127.0.0.1/8 and ::1.
@@ -31,6 +34,9 @@ func (n Namespace) Needs() []plan.Key { return nil }
 
 // Describe implements [plan.Object].
 func (n Namespace) Describe() string { return "" }
+
+// Shared implements [object.Shared]: lo comes with its namespace.
+func (n Namespace) Shared() (plan.Key, bool) { return object.LinkKey(n.Name, object.Lo), n.Dynamic }
 
 // Switches implements [object.Switcher].
 func (n Namespace) Switches(name string) (value string, ok bool) {

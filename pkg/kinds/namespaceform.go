@@ -18,6 +18,9 @@ func namespaceForm() object.Form {
 				return
 			}
 			n := Namespace{Name: at.Name, LoUp: true}
+			if lo, ok := at.Sense.Link(object.Lo); ok {
+				n.Dynamic = lo.Dynamic
+			}
 			if _, _, given := at.Forwarding(object.Forwarding4); !given {
 				n.Forwarding4 = plan.Some(false)
 			}

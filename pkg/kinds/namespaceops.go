@@ -28,7 +28,8 @@ func readNamespaces(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 			if e.Sections[name] != nil {
 				continue
 			}
-			leftover := e.Record.Pending(object.NamespaceKey(name)) && isPlainFile(name)
+			k := object.NamespaceKey(name)
+			leftover := (e.Record.Pending(k) || e.Record.Holds(k)) && isPlainFile(name)
 			if !yield(object.Live{Object: Namespace{Name: name, Leftover: leftover}}) {
 				return
 			}
@@ -37,7 +38,7 @@ func readNamespaces(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 }
 
 func liveNamespace(e *object.Env, s *object.Section) Namespace {
-	n := Namespace{Name: s.NS.Name}
+	n := Namespace{Name: s.NS.Name, Dynamic: e.Dynamic(object.LinkKey(s.NS.Name, object.Lo))}
 	if lo := object.LoopbackOf(s.Links); lo != nil {
 		n.LoUp = lo.Up()
 		if _, _, marked := object.ParseNamespaceAlias(lo.Alias); marked && lo.Group == object.Group(e.Topology) {
@@ -80,7 +81,7 @@ func stampedNamespace(e *object.Env, s *object.Section, n Namespace) (h plan.Hav
 		h.Class, h.Why, h.Final = stamp.Class, stamp.Why, stamp.Final
 		return h, h.Class == plan.Ours || e.Wanted(k)
 	case n.Leftover:
-		h.Why = "left over from a crash"
+		h.Why = "the file of a namespace that is gone"
 	case stamp.Class == plan.Foreign:
 		h.Class, h.Final, h.Why = plan.Foreign, stamp.Final, stamp.Why
 	default:

@@ -127,12 +127,14 @@ func askRules(e *object.Env, s *object.Section) []*object.Dump {
 	return nil
 }
 
-// readRules streams the rules of a section, but for those that the kernel makes by itself.
-func readRules(_ *object.Env, s *object.Section) iter.Seq[object.Live] {
+// readRules streams the rules of a section, but for those that the kernel makes by itself. One that is about a link of
+// others goes with that.
+func readRules(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 	return func(yield func(object.Live) bool) {
 		for _, m := range s.Messages(ruleDump) {
 			r := parseRule(s.NS.Name, m)
-			byHand := r.Proto == unix.RTPROT_UNSPEC || r.Proto == unix.RTPROT_BOOT
+			byHand := (r.Proto == unix.RTPROT_UNSPEC || r.Proto == unix.RTPROT_BOOT) &&
+				!e.OfOthers(s, r.IIF) && !e.OfOthers(s, r.OIF)
 			if r.Proto != unix.RTPROT_KERNEL && !yield(object.Live{Object: r, Proto: r.Proto, ByHand: byHand}) {
 				return
 			}

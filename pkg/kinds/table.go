@@ -30,6 +30,7 @@ var namespaceRow = object.Kind{
 	Name: object.KindNamespace, Form: namespaceForm(),
 	Read: readNamespaces, Owner: stampedNamespaces, Put: putNamespace, Del: delNamespaces,
 	Pending: madeOrRemoved, Undo: undoNamespace,
+	Held:     func(plan.Object, bool) bool { return true }, // its name can outlive it, as a file: see [Namespace.Leftover]
 	Schedule: object.Schedule{Waits: true, Last: true, Sections: true},
 }
 

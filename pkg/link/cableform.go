@@ -166,16 +166,45 @@ func loose(l *object.Iface) {
 
 // cableSegments unites the segments at the ends of cables, and warns of a cable that closes a loop of bridges.
 func cableSegments(n *object.Network) {
+	joined := make(joinedBridges)
 	for _, s := range n.Sections {
 		for _, l := range s.Links {
 			// Each cable once, and not those of interfaces from which nothing was made.
-			if l.Peer == nil || l.Form == nil || l.Peer.Form != nil && l.Peer.At.Compare(l.At) < 0 || object.Unite(l, l.Peer) {
+			if l.Peer == nil || l.Form == nil || l.Peer.Form != nil && l.Peer.At.Compare(l.At) < 0 {
 				continue
 			}
-			if a, b := l.Master, l.Peer.Master; a != nil && b != nil && !a.STP && !b.STP {
+			object.Unite(l, l.Peer)
+			if a, b := l.Master, l.Peer.Master; a != nil && b != nil && !joined.join(a, b) {
 				n.Warnf(l.At, "the cable from %s to %s closes a loop of bridges, in which frames go round for ever", l, l.Peer).
 					Hint = "set stp: true on a bridge of the loop"
 			}
 		}
 	}
+}
+
+// joinedBridges leads from a bridge to another that it is joined with, by cables and bridges without STP. One bridge with
+// STP keeps a loop from going round: the others pass on its messages, and it closes the port by which they come back.
+type joinedBridges map[*object.Iface]*object.Iface
+
+// join joins two bridges. It returns false when they were joined already, and a loop is closed.
+func (j joinedBridges) join(a, b *object.Iface) bool {
+	if a.STP || b.STP {
+		return true
+	}
+	a, b = j.last(a), j.last(b)
+	if a != b {
+		j[a] = b
+	}
+	return a != b
+}
+
+// last stands for all that a bridge is joined with. The way there becomes shorter each time.
+func (j joinedBridges) last(b *object.Iface) *object.Iface {
+	for next := j[b]; next != nil; next = j[b] {
+		if after := j[next]; after != nil {
+			j[b] = after
+		}
+		b = next
+	}
+	return b
 }

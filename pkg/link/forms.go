@@ -16,6 +16,8 @@ func Forms(onLinks []object.Form) []object.Form {
 type linkBase struct {
 	MTU uint32     `file:"mtu,least=68,most=65535" doc:"largest packet, in bytes; of a cable, on both ends"`
 	MAC object.MAC `file:"mac" doc:"Ethernet address; left out, derived from the names"`
+	// Dynamic is a key of lo too.
+	Dynamic bool `file:"dynamic" doc:"others add addresses and routes here, as a DHCP client does: they are left alone"`
 }
 
 // linksPart is the part of a section where links stand by their names, of type K. A link has the forms on links, and
@@ -46,7 +48,7 @@ func declaredLinks[K ~string](at *object.At, onLinks []object.Form) iter.Seq2[*o
 			l := &object.Iface{
 				Section: at.Sense, Name: string(entries[i].Key), At: spots.Key(), Form: own[0], Spots: spots,
 				MTU: file.ValueAt(base.MTU, spots.In("mtu")), MAC: file.ValueAt(base.MAC, spots.In("mac")),
-				Forms: make([]object.At, len(onLinks)),
+				Dynamic: base.Dynamic, Forms: make([]object.At, len(onLinks)),
 			}
 			for i := range onLinks {
 				f := &onLinks[i]
@@ -119,6 +121,7 @@ func interfaces(onLinks []object.Form) object.Form {
 			for _, f := range onLinks {
 				keys = append(keys, f.Key)
 			}
+			keys = append(keys, "dynamic")
 		}
 		return keys
 	}

@@ -12,6 +12,9 @@ import (
 // Link is the wanted or live state of a network interface.
 type Link struct {
 	NS, Name string
+	// Dynamic says that what others add to the link is left alone. The kernel has no room for that: of a live link it is
+	// as wanted.
+	Dynamic bool
 
 	Type string `plan:"type,fixed"`
 	// Peer is the place of a cable's other end ("ns1/eth0", or "veth7" on the host), or [object.Unknown].
@@ -151,6 +154,9 @@ func (l Link) Fixed(have plan.Object) (fields []string) {
 	}
 	return fields
 }
+
+// Shared implements [object.Shared].
+func (l Link) Shared() (plan.Key, bool) { return l.Key(), l.Dynamic }
 
 // HardwareAddress is the MAC that the link has or shall have.
 func (l Link) HardwareAddress() object.MAC { return l.MAC }

@@ -2,6 +2,7 @@ package link
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"net/netip"
 
@@ -11,7 +12,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// Read streams the links of a section, whosever they are.
+// Read streams the links of a section, whosever they are; then the wanted ones that can't be there, because the name
+// is one more of another link.
 func Read(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 	return func(yield func(object.Live) bool) {
 		linkLocal := s.LinkLocals()
@@ -21,7 +23,27 @@ func Read(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 				return
 			}
 		}
+		for i := range s.Links {
+			live := &s.Links[i]
+			for _, name := range live.Altnames {
+				taken := Link{NS: s.NS.Name, Name: name, Ifname: name, Type: live.Type}
+				o := object.Live{Object: taken, Links: []*object.LiveLink{live}, Why: altnameOf(s, live, name)}
+				if e.Wanted(taken.Key()) && !yield(o) {
+					return
+				}
+			}
+		}
 	}
+}
+
+// altnameOf says whose name it is, and how to take it away.
+func altnameOf(s *object.Section, l *object.LiveLink, name string) string {
+	inside := ""
+	if s.NS.Name != "" {
+		inside = " -n " + s.NS.Name
+	}
+	return fmt.Sprintf("the name is an altname of link %s: choose another, or remove it with "+
+		"ip%s link property del dev %s altname %s", placeOf(s, l), inside, l.Name, name)
 }
 
 // read makes the comparable value of a live link.
@@ -39,6 +61,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocal net
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	}
 	want, _ := e.Want(l.Key()).(Link)
+	l.Dynamic = want.Dynamic
 	if l.Spec = readSpec(s, live, want.Spec); want.Type == l.Type && !want.hasOwnMAC() {
 		l.MAC = want.MAC // it has that of its parent, whatever it is told
 	}

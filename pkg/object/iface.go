@@ -29,6 +29,8 @@ type Iface struct {
 	MTU       file.Value[uint32]
 	MAC       file.Value[MAC]
 	Addresses []file.Value[netip.Prefix]
+	// Dynamic says that others add addresses and routes to the link, which are left alone.
+	Dynamic bool
 	// MasterName is the link that the file names as its master.
 	MasterName string
 	// Spec is what is peculiar to the link's type.

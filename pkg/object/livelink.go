@@ -13,16 +13,18 @@ import (
 // LiveLink is a link as the kernel describes it in RTM_NEWLINK (rtnetlink(7)), with the indexes that are only valid
 // while it lives.
 type LiveLink struct {
-	Index  int
-	Name   string
-	Type   string // IFLA_INFO_KIND: "" for a physical interface, [Loopback] for lo
-	Flags  uint32 // IFF_UP ...
-	Oper   uint8  // IF_OPER_UP ..., RFC 2863
-	MTU    uint32
-	MAC    MAC
-	Group  uint32
-	Alias  string
-	Master int // index, 0 for none
+	Index int
+	Name  string
+	Type  string // IFLA_INFO_KIND: "" for a physical interface, [Loopback] for lo
+	Flags uint32 // IFF_UP ...
+	Oper  uint8  // IF_OPER_UP ..., RFC 2863
+	MTU   uint32
+	MAC   MAC
+	Group uint32
+	Alias string
+	// Altnames are other names that it is found by (ip-link(8): altname).
+	Altnames []string
+	Master   int // index, 0 for none
 	// Lower is IFLA_LINK: the index of a cable's other end, or of the link that this one is made on, in the namespace that
 	// LowerNSID is the number of; -1 is the same one.
 	Lower     int
@@ -176,6 +178,10 @@ func ParseLink(b []byte) LiveLink {
 			l.parseInfo(value)
 		case unix.IFLA_AF_SPEC:
 			l.parseConf(value)
+		case unix.IFLA_PROP_LIST:
+			for _, name := range kernel.Attributes(value) {
+				l.Altnames = append(l.Altnames, unix.ByteSliceToString(name))
+			}
 		}
 	}
 	if info.Flags&unix.IFF_LOOPBACK != 0 {

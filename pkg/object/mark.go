@@ -63,11 +63,15 @@ func (e *Env) stamped(l *LiveLink) bool {
 	return (l.Group == Group(e.Topology) || l.Group == Doomed(e.Topology)) && l.Type != Loopback && l.Type != ""
 }
 
-// StampedLinks is the [Owner] of links.
+// StampedLinks is the [Owner] of links. A link with a Why is one that is not there, and whose name is taken.
 func StampedLinks(e *Env, s *Section, live iter.Seq[Live]) (have []plan.Have, err error) {
 	uppers := s.uppers()
 	for o := range live {
 		l := o.Links[0]
+		if o.Why != "" {
+			have = nameTaken(have, o)
+			continue
+		}
 		h := plan.Have{Object: o.Object, Class: l.Class, Why: l.Mark.Why, Final: l.Final, Collides: l.Collides}
 		twin := s.byKey[l.Known]
 		switch {
@@ -106,6 +110,17 @@ func taken(have []plan.Have, k plan.Key, one, two string) []plan.Have {
 	have[i].Class, have[i].Final = plan.Foreign, true
 	have[i].Why = fmt.Sprintf("links %s and %s both stand for it, by stamp and by name: "+
 		"rename or remove the one that does not belong", one, two)
+	return have
+}
+
+// nameTaken refuses a key whose name another link has, be it for a new link or for one that is to get it back.
+func nameTaken(have []plan.Have, o Live) []plan.Have {
+	h := plan.Have{Object: o.Object, Class: plan.Foreign, Why: o.Why, Final: true}
+	i := slices.IndexFunc(have, func(h plan.Have) bool { return h.Object.Key() == o.Key() })
+	if i < 0 {
+		return append(have, h)
+	}
+	have[i].Class, have[i].Why, have[i].Final = h.Class, h.Why, h.Final
 	return have
 }
 

@@ -63,8 +63,8 @@ type Stacked interface {
 }
 
 // ByProtocol is the [Owner] of what stands on links and bears a protocol number. At a wanted key of what we own, it is
-// ours whatever it is; elsewhere in what we own it is when it has our number or looks hand-made; on what is not ours,
-// the record knows.
+// ours whatever it is; elsewhere in what we own it is when it has our number, or looks hand-made and is on no link
+// that is for others to use; on what is not ours, the record knows.
 func ByProtocol(e *Env, s *Section, live iter.Seq[Live]) (have []plan.Have, err error) {
 	at := make(map[plan.Key]int)
 	for l := range live {
@@ -106,7 +106,7 @@ func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
 	case h.Class == plan.Loose && !(l.OfLink && e.owns(l.Links[0])):
 		return h, false // of a link of ours all are told: they keep its routes, and their subnets have a primary
 	case !e.Wanted(k) && l.Proto != Protocol:
-		h.Why = byHand
+		h.Why = e.handMade(s, l)
 	}
 	return h, true
 }
@@ -114,9 +114,10 @@ func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
 func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
 	wanted, marked := e.Wanted(k), l.Proto == Protocol
 	_, others := e.Record.HeldByOther(k)
+	onTheirs := func(l *LiveLink) bool { return e.theirs(s, l) }
 	switch {
 	case s.Owned || !others && slices.ContainsFunc(l.Links, e.owns):
-		if wanted || l.ByHand || marked {
+		if wanted || marked || l.ByHand && !slices.ContainsFunc(l.Links, onTheirs) {
 			return plan.Ours
 		}
 	case others:
@@ -136,6 +137,30 @@ func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
 // owns says whether what stands on a link is ours: also when we are about to take the link over.
 func (e *Env) owns(l *LiveLink) bool {
 	return l.Class == plan.Ours || l.Class == plan.Foreign && e.Adopt && !l.Final
+}
+
+// theirs says whether others put on a link what they like.
+func (e *Env) theirs(s *Section, l *LiveLink) bool {
+	return !e.made(s, l) || e.Dynamic(LinkKey(s.NS.Name, l.Known))
+}
+
+// made says whether plumb has made a link, or its namespace with lo.
+func (e *Env) made(s *Section, l *LiveLink) bool { return e.owns(l) || s.Owned && l.Type == Loopback }
+
+// OfOthers says whether plumb did not make a link, which is found by its name in the kernel.
+func (e *Env) OfOthers(s *Section, name string) bool {
+	l := s.At(s.Known(name))
+	return l != nil && !e.made(s, l)
+}
+
+// handMade is why something is deleted that looks as if a person had made it, with the way to keep it.
+func (e *Env) handMade(s *Section, l Live) string {
+	for _, on := range l.Links {
+		if e.made(s, on) && on.Master == 0 { // a port is no place for addresses
+			return fmt.Sprintf(`%s; "dynamic: true" on %s would keep it`, byHand, on.Known)
+		}
+	}
+	return byHand
 }
 
 // ofOthers says whether a link bears the stamp of another topology.

@@ -28,7 +28,8 @@ type Record struct {
 	Format string `json:"format"`
 	// Pending lists, by topology, what a run is about to make or to remove.
 	Pending map[string][]plan.Key `json:"pending,omitempty"`
-	// Held lists, by topology, objects of the host which can't carry a stamp.
+	// Held lists, by topology, objects of the host which can't carry a stamp, and namespaces, which can lose theirs with
+	// the mount that they are.
 	Held map[string][]plan.Key `json:"held,omitempty"`
 	// Claims tells of sysctls that topologies want.
 	Claims []ClaimEntry `json:"sysctls,omitempty"`
@@ -155,6 +156,15 @@ func replaceFile(path string, data []byte) error {
 	return nil
 }
 
+// Topologies lists those that the record tells of, some more than once.
+func (r *Record) Topologies() []string {
+	names := slices.Concat(slices.Collect(maps.Keys(r.Pending)), slices.Collect(maps.Keys(r.Held)))
+	for _, c := range r.Claims {
+		names = slices.AppendSeq(names, maps.Keys(c.Wants))
+	}
+	return names
+}
+
 // SetPending says what a run of a topology is about to make or to remove.
 func (r *Record) SetPending(topology string, keys []plan.Key) { setList(&r.Pending, topology, keys) }
 
@@ -252,11 +262,19 @@ type View struct {
 	*Record
 	topology string
 	pending  map[plan.Key]bool
+	others   map[plan.Key]string // whose what other topologies hold is
 }
 
 // View is the record as a topology sees it.
 func (r *Record) View(topology string) View {
-	v := View{Record: r, topology: topology, pending: make(map[plan.Key]bool)}
+	v := View{Record: r, topology: topology, pending: make(map[plan.Key]bool), others: make(map[plan.Key]string)}
+	for other, keys := range r.Held {
+		for _, k := range keys {
+			if other != topology {
+				v.others[k] = other
+			}
+		}
+	}
 	for _, k := range r.Pending[topology] {
 		v.pending[k] = true
 	}
@@ -278,12 +296,8 @@ func (v View) Holds(k plan.Key) bool { return slices.Contains(v.Held[v.topology]
 
 // HeldByOther is the other topology whose it is, if any.
 func (v View) HeldByOther(k plan.Key) (topology string, held bool) {
-	for topology, keys := range v.Held {
-		if topology != v.topology && slices.Contains(keys, k) {
-			return topology, true
-		}
-	}
-	return "", false
+	topology, held = v.others[k]
+	return topology, held
 }
 
 // Claim tells what is known about an object that some topology claims.

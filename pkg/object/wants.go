@@ -13,12 +13,20 @@ type Addressed interface {
 	Gives() (link plan.Key, address netip.Addr)
 }
 
+// Shared is an object that has a link, or is one, to which others may add addresses and routes too: ok says that they
+// may.
+type Shared interface {
+	plan.Object
+	Shared() (link plan.Key, ok bool)
+}
+
 // wants are the objects that the topology wants, in the ways in which they are looked for.
 type wants struct {
 	objects  []plan.Object
 	want     map[plan.Key]plan.Object
 	wantIn   map[place][]plan.Object
 	wantIPv6 map[plan.Key]bool // links that shall have IPv6 addresses
+	dynamic  map[plan.Key]bool // links to which others may add addresses and routes
 	claims   map[plan.Key]bool // what only one object can have: see [plan.Exclusive]
 }
 
@@ -34,7 +42,7 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 	}
 	e.wants = &wants{
 		objects: want, want: make(map[plan.Key]plan.Object, len(want)), wantIn: make(map[place][]plan.Object),
-		wantIPv6: make(map[plan.Key]bool), claims: make(map[plan.Key]bool),
+		wantIPv6: make(map[plan.Key]bool), dynamic: make(map[plan.Key]bool), claims: make(map[plan.Key]bool),
 	}
 	first, last := 0, place{}
 	for i, o := range want {
@@ -51,6 +59,11 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 		if a, ok := o.(Addressed); ok {
 			if link, address := a.Gives(); address.Is6() {
 				e.wantIPv6[link] = true
+			}
+		}
+		if shared, ok := o.(Shared); ok {
+			if link, dynamic := shared.Shared(); dynamic {
+				e.dynamic[link] = true
 			}
 		}
 		for _, claim := range claimsOf(o) {
@@ -87,6 +100,9 @@ func (w *wants) Want(k plan.Key) plan.Object { return w.want[k] }
 
 // WantedHere lists what the topology wants of a kind in a section, in the topology's order.
 func (w *wants) WantedHere(ns, kind string) []plan.Object { return w.wantIn[place{ns, kind}] }
+
+// Dynamic says whether what others add to a link is left alone.
+func (w *wants) Dynamic(link plan.Key) bool { return w.dynamic[link] }
 
 // WantsIPv6 says whether a link shall have IPv6 addresses.
 func (w *wants) WantsIPv6(link plan.Key) bool { return w.wantIPv6[link] }

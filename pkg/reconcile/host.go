@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -118,20 +119,35 @@ func findHome() (h home, err error) {
 	if err := capable(); err != nil {
 		return h, err
 	}
-	slave, err := kernel.OnSlaveMount()
-	if err != nil {
-		return h, err
-	}
-	if slave {
-		return h, fmt.Errorf("%s lies on a slave mount, as inside `ip netns exec`: namespaces made here would vanish with "+
-			"this process; use `nsenter --net=%s/NAME plumb ...`", kernel.NetnsDir, kernel.NetnsDir)
-	}
 	host, err := kernel.Current(nil)
 	if err != nil {
 		return h, err
 	}
 	defer host.Close()
 	return home{host.Cookie(), filepath.Join(runDir, strconv.FormatUint(host.Cookie(), 10))}, nil
+}
+
+// seen says whether the namespaces of a topology would have their names outside of this mount namespace too: if not,
+// they would vanish with the process.
+func seen(want []plan.Object) error {
+	if !slices.ContainsFunc(want, func(o plan.Object) bool { return o.Key().Kind == object.KindNamespace }) {
+		return nil
+	}
+	slave, err := kernel.OnSlaveMount()
+	if err != nil {
+		return err
+	}
+	if slave {
+		return fmt.Errorf("%s lies on a slave mount, as inside `ip netns exec`: namespaces made here would vanish with "+
+			"this process; use `nsenter --net=%s/NAME plumb ...`", kernel.NetnsDir, kernel.NetnsDir)
+	}
+	pid, err := kernel.Unseen()
+	if err != nil || pid == 0 {
+		return err
+	}
+	return fmt.Errorf("%s is that of process %d, which would not see what is mounted here, as below `unshare --mount` or "+
+		"in a unit with PrivateMounts=: namespaces made here would vanish with this process; use "+
+		"`nsenter --mount=/proc/%d/ns/mnt plumb ...`, or mount a tmpfs on /run first", kernel.NetnsDir, pid, pid)
 }
 
 // capable says which capability is missing, if one is.
@@ -179,6 +195,9 @@ func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error
 	}
 	r := &run{Host: h, ctx: ctx, topology: t.Name, record: rec}
 	r.want = r.wanted(t)
+	if err := seen(r.want); err != nil {
+		return plan.Plan{}, ended(ErrNotRun, err)
+	}
 	defer r.close()
 	p, err := r.plan()
 	if err != nil {
@@ -190,6 +209,9 @@ func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error
 
 // Apply makes the host match t. The report is true even beside an error.
 func (h *Host) Apply(ctx context.Context, t *topology.Topology) (Report, error) {
+	if err := seen(t.Objects()); err != nil {
+		return Report{}, fmt.Errorf("apply %s: %w", t.Name, ended(ErrNotRun, err))
+	}
 	return h.locked(ctx, "apply", t.Name, func(r *run) error {
 		r.want = r.wanted(t)
 		return r.apply()
