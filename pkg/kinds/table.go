@@ -51,7 +51,7 @@ var linkRow = object.Kind{
 
 var addressRow = object.Kind{
 	Name: KindAddress, Form: addressForm(),
-	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Del: delAddresses,
+	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Swap: swapAddress, Del: delAddresses,
 	Held: alone, Undo: undoAddress, Cuts: cutsAddress,
 }
 
