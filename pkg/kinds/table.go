@@ -58,7 +58,7 @@ var addressRow = object.Kind{
 var routeRow = object.Kind{
 	Name: KindRoute, Form: routeForm(),
 	Ask: askRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
-	Held: alone, Cuts: cutsRoute,
+	Held: alone, Cuts: cutsRoute, Settle: settleRoute,
 }
 
 var ruleRow = object.Kind{
