@@ -141,6 +141,19 @@ func (n *Namespace) WriteEcho(what string, req *nl.NetlinkRequest, echo uint16, 
 	return n.Do(what, func() error { return n.route.ask(NewQuery(req, echo), told) })
 }
 
+// Swap sends in one go a request that deletes something, and one that adds what takes its place. If that can be added,
+// it is no matter whether there was anything to delete.
+func (n *Namespace) Swap(what string, del, add *nl.NetlinkRequest) error {
+	if err := n.wake(); err != nil {
+		return err
+	}
+	del.Flags |= unix.NLM_F_ACK
+	add.Flags |= unix.NLM_F_ACK
+	return n.Do(what, func() error {
+		return n.route.read([]Query{NewQuery(del, 0), NewQuery(add, 0)}, func(replies []Reply) error { return replies[1].Err })
+	})
+}
+
 // Do makes any other write to the namespace.
 func (n *Namespace) Do(what string, write func() error) error {
 	return n.seam.Do(Write{NS: n.Name, What: what}, write)

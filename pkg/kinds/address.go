@@ -13,12 +13,15 @@ import (
 // KindAddress is an IP address of a link.
 const KindAddress = "address"
 
-// Address is the wanted or live state of an IP address with its prefix length. The same address with another prefix
-// length is another address.
+// Address is the wanted or live state of an IP address with its prefix length. In IPv4, the same address with another
+// prefix length is another address; an IPv6 address is on a link once.
 type Address struct {
 	NS, Dev string
-	Prefix  netip.Prefix
+	// Prefix is what the address is known by. That of a live IPv6 address has the length that is wanted for it.
+	Prefix netip.Prefix
 
+	// Length is that of the prefix. The connected route goes and comes with it.
+	Length Length `plan:"prefix length,fixed,swap"`
 	// Peer is the far end of a point-to-point address.
 	Peer      netip.Addr `plan:"peer,fixed"`
 	Broadcast netip.Addr `plan:"broadcast,fixed"`
@@ -37,6 +40,11 @@ type Address struct {
 	Proto  uint8  `plan:"proto,quiet"`
 }
 
+// Length is a prefix length.
+type Length uint8
+
+func (l Length) String() string { return fmt.Sprintf("/%d", uint8(l)) }
+
 // AddressKey is the key of an address.
 func AddressKey(ns, dev string, p netip.Prefix) plan.Key {
 	const long = 64 // as an IPv6 prefix and a name of IFNAMSIZ need
@@ -46,12 +54,15 @@ func AddressKey(ns, dev string, p netip.Prefix) plan.Key {
 
 // NewAddress is an address as plumb makes it.
 func NewAddress(ns, dev string, p netip.Prefix) Address {
-	a := Address{NS: ns, Dev: dev, Prefix: p, Connected: true, Proto: object.Protocol}
+	a := Address{NS: ns, Dev: dev, Prefix: p, Length: Length(p.Bits()), Connected: true, Proto: object.Protocol}
 	if p.Addr().Is4() && p.Addr().IsLoopback() {
 		a.Scope = scopeHost // as ip-address(8) does
 	}
 	return a
 }
+
+// actual is the address with the prefix length that it has.
+func (a Address) actual() netip.Prefix { return netip.PrefixFrom(a.Prefix.Addr(), int(a.Length)) }
 
 // scopeHost is RT_SCOPE_HOST of rtnetlink.h.
 const scopeHost = 254

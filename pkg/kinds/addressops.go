@@ -14,9 +14,10 @@ import (
 )
 
 // readAddresses streams the addresses of a section.
-func readAddresses(_ *object.Env, s *object.Section) iter.Seq[object.Live] {
+func readAddresses(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 	return func(yield func(object.Live) bool) {
 		connected := connectedRoutes(s)
+		known := knownAddresses(e.WantedHere(s.NS.Name, KindAddress))
 		for _, live := range s.Addresses() {
 			l := s.At(live.Index)
 			if l == nil {
@@ -28,11 +29,33 @@ func readAddresses(_ *object.Env, s *object.Section) iter.Seq[object.Live] {
 				Object: a, Links: []*object.LiveLink{l}, Proto: live.Proto, ByHand: handMade(live, l),
 				OfLink: live.Proto != object.ProtoLinkLocal,
 			}
+			if p, ok := known[addressOn{a.Dev, a.Prefix.Addr()}]; ok && p != a.Prefix {
+				o.Was, a.Prefix = a.Key(), p
+				o.Object = a
+			}
 			if !yield(o) {
 				return
 			}
 		}
 	}
+}
+
+// addressOn is an IPv6 address on a link.
+type addressOn struct {
+	dev  string
+	addr netip.Addr
+}
+
+// knownAddresses gives the wanted IPv6 addresses with their prefix lengths: a live one is known by that, for the kernel
+// has an IPv6 address on a link once (net/ipv6/addrconf.c: ipv6_chk_same_addr).
+func knownAddresses(wanted []plan.Object) map[addressOn]netip.Prefix {
+	known := make(map[addressOn]netip.Prefix)
+	for _, o := range wanted {
+		if a, ok := o.(Address); ok && a.Prefix.Addr().Is6() {
+			known[addressOn{a.Dev, a.Prefix.Addr()}] = a.Prefix
+		}
+	}
+	return known
 }
 
 // subnetOn is a subnet that the kernel reaches by a link.
@@ -69,7 +92,7 @@ func connects(a object.LiveAddress, l *object.LiveLink) bool {
 // connect puts the kernel's route to the address's subnet back.
 func connect(s *object.Section, a Address) error {
 	r := Route{
-		NS: a.NS, Dst: a.Prefix.Masked(), Table: MainTable, Metric: a.Metric, Type: Unicast, Dev: plan.Some(a.Dev),
+		NS: a.NS, Dst: a.actual().Masked(), Table: MainTable, Metric: a.Metric, Type: Unicast, Dev: plan.Some(a.Dev),
 		Proto: unix.RTPROT_KERNEL,
 	}
 	if a.Prefix.Addr().Is4() {
@@ -104,7 +127,8 @@ var (
 // addressOf makes the comparable value of a live address.
 func addressOf(a object.LiveAddress, ns, dev, ifname string) Address {
 	v := Address{
-		NS: ns, Dev: dev, Prefix: a.Prefix, Peer: a.Peer, Broadcast: a.Broadcast, Label: a.Label, Scope: a.Scope,
+		NS: ns, Dev: dev, Prefix: a.Prefix, Length: Length(a.Prefix.Bits()),
+		Peer: a.Peer, Broadcast: a.Broadcast, Label: a.Label, Scope: a.Scope,
 		NoPrefixRoute: a.Flags&unix.IFA_F_NOPREFIXROUTE != 0, DADFailed: a.Flags&unix.IFA_F_DADFAILED != 0,
 		Finite: !a.Forever, Metric: a.Metric, Proto: a.Proto,
 	}
@@ -153,14 +177,33 @@ func changeAddress(s *object.Section, index int, old, a Address) error {
 }
 
 func writeAddress(s *object.Section, verb string, proto, flags, index int, a Address) error {
+	return a.live(index).Write(s.NS, verb, proto, flags, object.LinkKey(a.NS, a.Dev).Place())
+}
+
+// live is the address as the kernel is told of it.
+func (a Address) live(index int) object.LiveAddress {
 	live := object.LiveAddress{
-		Index: index, Prefix: a.Prefix, Peer: a.Peer, Broadcast: a.Broadcast, Label: a.Label, Scope: a.Scope, Proto: a.Proto,
-		Metric: a.Metric,
+		Index: index, Prefix: a.actual(), Peer: a.Peer, Broadcast: a.Broadcast, Label: a.Label, Scope: a.Scope,
+		Proto: a.Proto, Metric: a.Metric,
 	}
 	if a.NoPrefixRoute {
 		live.Flags = unix.IFA_F_NOPREFIXROUTE
 	}
-	return live.Write(s.NS, verb, proto, flags, object.LinkKey(a.NS, a.Dev).Place())
+	return live
+}
+
+// swapAddress deletes an address and adds what takes its place in one go, so that hardly a packet finds neither.
+func swapAddress(e *object.Env, c plan.Change) error {
+	was, ok := c.Old.(Address)
+	a, also := c.New.(Address)
+	if !ok || !also {
+		return object.WrongType(KindAddress, c.Old)
+	}
+	s, index, err := e.LinkOf(a.NS, a.Dev)
+	if err != nil {
+		return err
+	}
+	return was.live(index).Swap(s.NS, a.live(index), object.LinkKey(a.NS, a.Dev).Place())
 }
 
 func delAddresses(e *object.Env, objects []plan.Object) error {

@@ -35,6 +35,8 @@ type Route struct {
 	Dst    netip.Prefix
 	Table  uint32
 	Metric uint32
+	// Over names the routes that lead to its gateways: where there are any, they are made first.
+	Over RouteNames
 
 	Type string     `plan:"type"`
 	Via  netip.Addr `plan:"via"`
@@ -141,8 +143,17 @@ func RouteKey(ns string, dst netip.Prefix, table, metric uint32) plan.Key {
 func (r Route) Key() plan.Key { return RouteKey(r.NS, r.Dst, r.Table, r.Metric) }
 
 // Needs implements [plan.Object]. That a gateway must be reachable is seen to by the order of [Table]: routes come
-// after the addresses of their section.
+// after the addresses of their section. Where another route leads to it, that comes first.
 func (r Route) Needs() []plan.Key {
+	k := r.ground()
+	for _, name := range r.Over.Split() {
+		k = append(k, plan.Key{NS: r.NS, Kind: KindRoute, Name: name})
+	}
+	return k
+}
+
+// ground is what the route goes with: its links, or its namespace.
+func (r Route) ground() []plan.Key {
 	if r.NS != "" && len(r.devs()) == 0 {
 		return []plan.Key{object.NamespaceKey(r.NS)}
 	}
@@ -196,7 +207,7 @@ func (r Route) Describe() string {
 
 // On implements [plan.Dependent].
 func (r Route) On() []plan.Key {
-	k := r.Needs()
+	k := r.ground()
 	if r.Src.IsValid() {
 		k = append(k, sourceKey(r.NS, r.Src))
 	}

@@ -28,25 +28,29 @@ func checkRoutes(at *object.At) any {
 		table  TableNumber
 		metric uint32
 	}
-	var resolved []resolvedRoute
+	var sound []routeAt
+	by := new(leads)
 	first := map[key]file.Span{}
 	for i, spot := range at.Spots.Items() {
-		r := routeAt{at.Sense, &list[i], spot}
-		if spot.Flawed() || !r.shape() {
+		r := routeAt{Sense: at.Sense, RouteEntry: &list[i], at: spot, by: by}
+		elsewhere := spot.Given("via") || spot.Given("type") || spot.Given("nexthops")
+		by.doubtful = by.doubtful || spot.Flawed() && !elsewhere
+		if spot.Flawed() || !r.shape() || !r.family() {
 			continue
 		}
-		dst, ok := r.family()
-		if !ok {
-			continue
-		}
-		k := key{dst, r.Table, metricOf(r.RouteEntry, dst)}
+		k := key{r.dst, r.Table, metricOf(r.RouteEntry, r.dst)}
 		if first, twice := first[k]; twice {
-			at.Errorf(spot.At(), "the route to %s is given twice, first on line %d", dst, first.Line).
+			at.Errorf(spot.At(), "the route to %s is given twice, first on line %d", r.dst, first.Line).
 				Hint = "routes to the same destination need different metrics, or one nexthops list"
 			continue
 		}
 		first[k] = spot.At()
-		resolved = append(resolved, resolvedRoute{r.resolve(dst), spot.At()})
+		sound = append(sound, r)
+		by.add(r.dst, r.lead())
+	}
+	var resolved []resolvedRoute
+	for _, r := range sound {
+		resolved = append(resolved, resolvedRoute{r.resolve(), r.at.At()})
 	}
 	at.Expect(len(resolved))
 	return resolved
@@ -62,19 +66,42 @@ func expandRoutes(at *object.At, x *object.Expansion) {
 type routeAt struct {
 	*object.Sense
 	*RouteEntry
-	at file.Spots
+	at  file.Spots
+	dst netip.Prefix
+	// by are all routes of the section.
+	by *leads
+}
+
+// lead is the route as the file has it, before its gateway is looked for.
+func (r routeAt) lead() lead {
+	out := r.bare()
+	switch {
+	case r.Type != "":
+	case len(r.NextHops) == 1:
+		out.Via, out.Dev = r.NextHops[0].Via.Addr, plan.Some(string(r.NextHops[0].Dev))
+	case len(r.NextHops) > 1:
+		out.NextHops = "several" // none of which leads to a gateway of others
+	default:
+		out.Via, out.Dev = r.Via.Addr, plan.Some(string(r.Dev))
+	}
+	return out.lead()
 }
 
 // resolve fills in what the file leaves out, and checks what the route needs of its section.
-func (r routeAt) resolve(dst netip.Prefix) Route {
-	r.connected(dst)
+func (r routeAt) resolve() Route {
+	r.connected(r.dst)
 	r.source()
-	out := Route{
-		NS: r.Name, Dst: dst, Table: uint32(r.Table), Metric: metricOf(r.RouteEntry, dst), Proto: object.Protocol,
-		Type: cmp.Or(string(r.Type), Unicast), Src: r.Src.Addr, MTU: r.MTU, Onlink: r.Onlink,
-	}
+	out := r.bare()
 	r.way(&out)
 	return out
+}
+
+// bare is the route without its way.
+func (r routeAt) bare() Route {
+	return Route{
+		NS: r.Name, Dst: r.dst, Table: uint32(r.Table), Metric: metricOf(r.RouteEntry, r.dst), Proto: object.Protocol,
+		Type: cmp.Or(string(r.Type), Unicast), Src: r.Src.Addr, MTU: r.MTU, Onlink: r.Onlink,
+	}
 }
 
 // metricOf is a route's metric; the kernel takes none for one in IPv6.
@@ -139,7 +166,7 @@ func onlink(s *object.Sense, at file.Spots) {
 
 // family finds the destination, of which "default" has no family of its own, and checks that the addresses of the
 // route are of one family.
-func (r routeAt) family() (netip.Prefix, bool) {
+func (r *routeAt) family() bool {
 	at := r.at
 	others := []file.Value[Gateway]{file.ValueAt(r.Via, at.In("via")), file.ValueAt(r.Src, at.In("src"))}
 	for i, at := range at.In("nexthops").Items() {
@@ -153,16 +180,17 @@ func (r routeAt) family() (netip.Prefix, bool) {
 			dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 		}
 	}
+	r.dst = dst
 	for _, a := range others {
 		if a.V.Is4() != dst.Addr().Is4() {
 			r.Errorf(a.At, "%s and the route to %s are of different families", a.V, dst)
-			return dst, false
+			return false
 		}
 	}
 	if at.Given("mtu") && dst.Addr().Is6() && r.MTU < object.MinIPv6MTU {
 		r.Errorf(at.At("mtu"), "IPv6 needs an MTU of at least %d, not %d", object.MinIPv6MTU, r.MTU)
 	}
-	return dst, true
+	return true
 }
 
 // connected reports a route that would take the place of the one that the kernel makes for an address.
@@ -196,26 +224,39 @@ func (r routeAt) way(out *Route) {
 	case len(hops) == 1:
 		h := r.NextHops[0]
 		out.Via, out.Onlink = h.Via.Addr, h.Onlink
-		out.Dev = hopDev(r.Sense, h, hops[0])
+		out.Dev = r.hop(out, h, hops[0])
 	case len(hops) > 1:
-		var list []NextHop
-		for i, h := range r.NextHops {
-			dev := hopDev(r.Sense, h, hops[i])
-			list = append(list, NextHop{Via: h.Via.Addr, Dev: dev.V, Weight: int(h.Weight), Onlink: h.Onlink})
-		}
-		out.Dev, out.NextHops = plan.Some(""), JoinNextHops(list)
+		out.Dev, out.NextHops = plan.Some(""), r.several(out, hops)
 	default:
 		out.Via = r.Via.Addr
-		out.Dev = hopDev(r.Sense, HopEntry{Via: r.Via, Dev: r.Dev, Onlink: r.Onlink}, r.at)
+		out.Dev = r.hop(out, HopEntry{Via: r.Via, Dev: r.Dev, Onlink: r.Onlink}, r.at)
 	}
 }
 
-// hopDev finds the link that a route takes, and checks that its gateway can be reached over it. It is unset where only
-// the kernel knows.
-func hopDev(s *object.Sense, h HopEntry, at file.Spots) plan.Opt[string] {
+// several fills in where each of several next hops leads to.
+func (r routeAt) several(out *Route, at []file.Spots) NextHops {
+	var list []NextHop
+	for i, h := range r.NextHops {
+		if r.dst.Addr().Is6() && !h.Via.IsValid() {
+			r.Errorf(at[i].At(), "a next hop of IPv6 needs via, where there are several").
+				Hint = "name the router behind the link, or make a route without nexthops of it, with another metric"
+		}
+		dev := r.hop(out, h, at[i])
+		same := func(o NextHop) bool { return o.Via == h.Via.Addr && o.Dev == dev.V }
+		if h.Dev == "" && dev.V != "" && slices.ContainsFunc(list, same) {
+			r.Errorf(at[i].At(), "this next hop is given twice: %s is reached over %s", h.Via, dev.V).Hint = "add their weights"
+		}
+		list = append(list, NextHop{Via: h.Via.Addr, Dev: dev.V, Weight: int(h.Weight), Onlink: h.Onlink})
+	}
+	return JoinNextHops(list)
+}
+
+// hop finds the link that a route takes, and the routes that lead to its gateway, and checks that this can be reached
+// over it. The link is unset where only the kernel knows.
+func (r routeAt) hop(out *Route, h HopEntry, at file.Spots) plan.Opt[string] {
 	named, dev := plan.Opt[string]{}, string(h.Dev)
 	if dev != "" {
-		if !s.Has(dev, at.At("dev")) {
+		if !r.Has(dev, at.At("dev")) {
 			return named
 		}
 		named = plan.Some(dev)
@@ -224,31 +265,50 @@ func hopDev(s *object.Sense, h HopEntry, at file.Spots) plan.Opt[string] {
 	if !ip.IsValid() {
 		return named
 	}
-	subnet, l := s.Subnets.Toward(ip, dev)
+	subnet, l := r.Subnets.Toward(ip, dev)
+	one, leads := r.leadsTo(ip, dev, subnet)
 	switch {
 	case ip.IsLinkLocalUnicast() && ip.Is6() && dev == "":
-		s.Errorf(at.At("via"), "the gateway %s is link-local, and so needs dev", ip)
-	case s.Holds(ip, dev):
-		s.Errorf(at.At("via"), "the gateway %s is an address of the section itself", ip)
+		r.Errorf(at.At("via"), "the gateway %s is link-local, and so needs dev", ip)
+	case r.Holds(ip, dev):
+		r.Errorf(at.At("via"), "the gateway %s is an address of the section itself", ip)
 	case h.Onlink, ip.IsLinkLocalUnicast() && ip.Is6():
+	case leads && one.direct:
+		out.Over = out.Over.with(one.name)
+		return plan.Some(one.dev)
 	case l == nil:
-		unreachable(s, ip, dev, at.At("via"))
+		r.unreachable(ip, dev, at.At("via"))
 	case ip.Is4() && subnet.Bits() < 31 && (ip == subnet.Addr() || ip == broadcast(subnet)):
-		s.Errorf(at.At("via"), "the gateway %s is no host: it is the first or last address of %s", ip, subnet)
+		r.Errorf(at.At("via"), "the gateway %s is no host: it is the first or last address of %s", ip, subnet)
+	case leads:
+		r.Lenient()(at.At("via"),
+			"the gateway %s is no neighbour: the route to %s leads to it through another gateway, or nowhere", ip, one.name)
 	default:
 		return plan.Some(l.Name)
 	}
 	return named
 }
 
-// unreachable reports a gateway that is in no subnet of the section. With an address that could not be read, it may be.
-func unreachable(s *object.Sense, ip netip.Addr, dev string, at file.Span) {
+// leadsTo finds the route of the file that leads to a gateway: of the route's own table before those of the main one,
+// and only where the connected subnet, if there is one, is not smaller.
+func (r routeAt) leadsTo(gateway netip.Addr, dev string, connected netip.Prefix) (one lead, ok bool) {
+	one, _, ok = r.by.toward(gateway, dev, uint32(r.Table))
+	if r.Table != MainTable && ok && one.direct {
+		return one, true
+	}
+	one, to, ok := r.by.toward(gateway, dev, MainTable)
+	return one, ok && (!connected.IsValid() || to.Bits() > connected.Bits())
+}
+
+// unreachable reports a gateway that is in no subnet of the section. With an address or a route that could not be read,
+// it may be.
+func (r routeAt) unreachable(ip netip.Addr, dev string, at file.Span) {
 	switch {
-	case s.Doubts(ip):
+	case r.Doubts(ip), r.by.doubtful:
 	case dev != "":
-		s.Lenient()(at, "the gateway %s is on no connected subnet of %s", ip, dev).
+		r.Lenient()(at, "the gateway %s is on no connected subnet of %s", ip, dev).
 			Hint = "set onlink: true if it is on that link nevertheless"
 	default:
-		s.Lenient()(at, "the gateway %s is on no connected subnet %s", ip, s.Where())
+		r.Lenient()(at, "the gateway %s is on no connected subnet %s", ip, r.Where())
 	}
 }

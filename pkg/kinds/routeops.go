@@ -26,8 +26,16 @@ func routeType(name string) uint8 { return uint8(slices.Index(routeTypes[:], nam
 // readRoutes streams the routes of a section, of those types that plumb knows.
 func readRoutes(_ *object.Env, s *object.Section) iter.Seq[object.Live] {
 	return func(yield func(object.Live) bool) {
+		by := liveLeads(s)
 		for _, m := range s.Messages(object.RouteDump) {
-			if live, ok := parseRoute(s, m); ok && !yield(live) {
+			live, ok := parseRoute(s, m)
+			if !ok {
+				continue
+			}
+			if r, ok := live.Object.(Route); ok {
+				live.Object = r.led(by)
+			}
+			if !yield(live) {
 				return
 			}
 		}

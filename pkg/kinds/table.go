@@ -52,14 +52,14 @@ var linkRow = object.Kind{
 
 var addressRow = object.Kind{
 	Name: KindAddress, Form: addressForm(),
-	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Del: delAddresses,
+	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Swap: swapAddress, Del: delAddresses,
 	Held: alone, Undo: undoAddress, Cuts: cutsAddress,
 }
 
 var routeRow = object.Kind{
 	Name: KindRoute, Form: routeForm(),
 	Ask: askRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
-	Held: alone, Cuts: cutsRoute,
+	Held: alone, Cuts: cutsRoute, Settle: settleRoute,
 }
 
 var ruleRow = object.Kind{

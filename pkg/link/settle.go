@@ -1,16 +1,12 @@
 package link
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
-
-// errUndeclared is about a link of the host that another one is made on, and that plumb does not make.
-var errUndeclared = errors.New("is not on the host, and the file does not declare it: make it first, or declare it")
 
 // Settle looks for what a link is made on, where the file does not declare that, and gives the link the MTU that it
 // leaves.
@@ -27,9 +23,9 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 		if s == nil {
 			continue // it is reported where it is declared
 		}
-		live := s.At(s.Known(k.Name))
-		if live == nil {
-			return nil, fmt.Errorf("%s, which it is made on, %w", k.Name, errUndeclared)
+		live, err := e.Undeclared(s, k.Name)
+		if err != nil {
+			return nil, fmt.Errorf("%s, which it is made on, %w", k.Name, err)
 		}
 		most := typeOf(l.Type).MTU(l.Spec, live.MTU)
 		if l.MTU == 0 {

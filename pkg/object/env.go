@@ -1,6 +1,7 @@
 package object
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -71,6 +72,33 @@ func (e *Env) LinkOf(ns, dev string) (*Section, int, error) {
 	}
 	index, err := s.Index(dev)
 	return s, index, err
+}
+
+// errUndeclared and errGoing are about links that the file names, and does not declare.
+var (
+	errUndeclared = errors.New("is not on the host, and the file does not declare it: make it first, or declare it")
+	errGoing      = errors.New("is removed by this very run, as the file does not declare it any longer: declare it")
+)
+
+// Undeclared finds a link that the topology names and does not make: one that is there, and stays.
+func (e *Env) Undeclared(s *Section, name string) (*LiveLink, error) {
+	l := s.At(s.Known(name))
+	switch {
+	case l == nil:
+		return nil, errUndeclared
+	case e.Goes(s, l):
+		return nil, errGoing
+	}
+	return l, nil
+}
+
+// Goes says whether a link will not be there under its name any more: it is ours and not wanted, or made on such a one.
+func (e *Env) Goes(s *Section, l *LiveLink) bool {
+	if l.Class == plan.Ours {
+		return !e.Wanted(LinkKey(s.NS.Name, l.Name)) || l.Known != l.Name
+	}
+	below := s.At(l.Lower)
+	return below != nil && l.LowerNSID < 0 && below.Lower != l.Index && e.Goes(s, below)
 }
 
 // Join looks for what only all sections together tell: which links bear the same stamp, whose each link is, and what

@@ -36,6 +36,8 @@ type Kind struct {
 	// Put makes objects as they are wanted: creates where Old is nil, else changes in place. All changes of one call are
 	// in one namespace, or the two ends of a cable.
 	Put func(*Env, []plan.Change) error
+	// Swap makes an object anew in place of another, in one go; nil is Del and then Put.
+	Swap func(*Env, plan.Change) error
 	// Del deletes objects of one namespace. What is gone already is no error.
 	Del func(*Env, []plan.Object) error
 

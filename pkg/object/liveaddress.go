@@ -113,6 +113,16 @@ func (s *Section) LinkLocals() map[int]netip.Addr {
 
 // Write adds, changes or deletes the address, as proto and flags say; verb and place name that in errors.
 func (a LiveAddress) Write(n *kernel.Namespace, verb string, proto, flags int, place string) error {
+	return n.Write(fmt.Sprintf("%s address %s %s", verb, a.Prefix, place), a.message(proto, flags))
+}
+
+// Swap deletes the address and adds another in one go.
+func (a LiveAddress) Swap(n *kernel.Namespace, to LiveAddress, place string) error {
+	add := to.message(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
+	return n.Swap(fmt.Sprintf("replace address %s %s", to.Prefix, place), a.message(unix.RTM_DELADDR, 0), add)
+}
+
+func (a LiveAddress) message(proto, flags int) *nl.NetlinkRequest {
 	addr := a.Prefix.Addr()
 	head := nl.NewIfAddrmsg(int(kernel.Family(addr)))
 	head.Prefixlen, head.Scope, head.Index = uint8(a.Prefix.Bits()), a.Scope, uint32(a.Index)
@@ -140,7 +150,7 @@ func (a LiveAddress) Write(n *kernel.Namespace, verb string, proto, flags int, p
 		f |= unix.IFA_F_NODAD // duplicate address detection takes 2 s, and for ever without a carrier
 	}
 	m.U32(unix.IFA_FLAGS, f)
-	return n.Write(fmt.Sprintf("%s address %s %s", verb, a.Prefix, place), m.NetlinkRequest)
+	return m.NetlinkRequest
 }
 
 // BesideDerived says whether an address is one of ours that the kernel sorts by age with the one that it derives from

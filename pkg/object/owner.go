@@ -17,6 +17,8 @@ type Live struct {
 	// it.
 	Proto  uint8
 	ByHand bool
+	// Was is the key that the record may hold it by, where that is another than its own.
+	Was plan.Key
 	// OfLink says that it is a part of its link, and so as much ours as that. Those of our links are told, whosever they
 	// are.
 	OfLink bool
@@ -100,8 +102,10 @@ func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
 		h.Why, h.Final = l.Links[0].Mark.Why, l.Links[0].Final
 	case h.Class == plan.Foreign:
 		h.Why = NotOurs
-		if topology, held := e.Record.HeldByOther(k); held {
-			h.Why, h.Final = BelongsTo(topology), true
+		for _, key := range []plan.Key{k, l.Was} {
+			if topology, held := e.Record.HeldByOther(key); held {
+				h.Why, h.Final = BelongsTo(topology), true
+			}
 		}
 	case h.Class == plan.Loose && !(l.OfLink && e.owns(l.Links[0])):
 		return h, false // of a link of ours all are told: they keep its routes, and their subnets have a primary
@@ -114,6 +118,9 @@ func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
 func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
 	wanted, marked := e.Wanted(k), l.Proto == Protocol
 	_, others := e.Record.HeldByOther(k)
+	if !others {
+		_, others = e.Record.HeldByOther(l.Was)
+	}
 	onTheirs := func(l *LiveLink) bool { return e.theirs(s, l) }
 	switch {
 	case s.Owned || !others && slices.ContainsFunc(l.Links, e.owns):
@@ -124,7 +131,7 @@ func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
 		if wanted {
 			return plan.Foreign
 		}
-	case e.Record.Holds(k) && (wanted || marked):
+	case (e.Record.Holds(k) || e.Record.Holds(l.Was)) && (wanted || marked):
 		return plan.Ours
 	case wanted:
 		return plan.Foreign

@@ -61,8 +61,10 @@ func checkTag(f reflect.StructField, tag string, names map[string]bool) string {
 	names[name] = true
 	for _, option := range words[1:] {
 		switch {
-		case !slices.Contains([]string{"fixed", "quiet", "same"}, option):
+		case !slices.Contains([]string{"fixed", "swap", "quiet", "same"}, option):
 			return fmt.Sprintf("has the unknown option %q", option)
+		case option == "swap" && !slices.Contains(words[1:], "fixed"):
+			return "has the option swap, and is not fixed"
 		case option == "same" && f.Type.Kind() != reflect.Interface:
 			return "has the option same, and is of no interface type"
 		}

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -106,7 +107,7 @@ func (c *comparison) values(a *attribute, want, have any) {
 }
 
 func (c *comparison) add(a *attribute, before, after string) {
-	c.fields = append(c.fields, Field{Name: a.name, Before: before, After: after, Quiet: a.quiet, Fixed: a.fixed})
+	c.fields = append(c.fields, Field{Name: a.name, Before: before, After: after, Quiet: a.quiet, Fixed: a.fixed, Swap: a.swap})
 }
 
 // fix marks the fields of the given names as fixed.
@@ -148,6 +149,12 @@ func onlyFixed(fields []Field) (fixed []Field) {
 		}
 	}
 	return fixed
+}
+
+// onlySwapped says whether all that forces a step to make objects anew is of no account to who uses them.
+func (s Step) onlySwapped() bool {
+	fixed := onlyFixed(s.Fields)
+	return s.Action == Replace && len(fixed) > 0 && !slices.ContainsFunc(fixed, func(f Field) bool { return !f.Swap })
 }
 
 // differences writes fields in a row: "mtu 1400 -> 1500, up no -> yes".

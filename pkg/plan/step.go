@@ -36,6 +36,8 @@ type Field struct {
 	Quiet bool `json:"-"`
 	// Fixed fields cannot change in place.
 	Fixed bool `json:"-"`
+	// Swap marks a fixed field for which old and new are swapped in one go.
+	Swap bool `json:"-"`
 }
 
 // Step is one line of a plan. It changes one object, or a pair that the kernel only makes together.

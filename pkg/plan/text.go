@@ -113,7 +113,11 @@ func (t *Text) WriteHead(w io.Writer) error {
 func (t *Text) WriteLine(w io.Writer, l Outcome) error {
 	c := t.columns(l)
 	var b strings.Builder
-	b.WriteString(t.symbol(l.Step.Action))
+	action := l.Step.Action
+	if l.Step.onlySwapped() {
+		action = Update
+	}
+	b.WriteString(t.symbol(action))
 	b.WriteByte(' ')
 	b.WriteString(c.label)
 	if c.text+c.source != "" {
@@ -172,6 +176,7 @@ func (t *Text) describe(s Step) string {
 	switch {
 	case s.Action == Refuse:
 		what = ""
+	case s.onlySwapped():
 	case s.Action == Replace && len(fixed) > 0:
 		what = differences(fixed) + " cannot change in place"
 	case object != nil && (s.Action == Create || what+s.Reason == ""):

@@ -266,13 +266,15 @@ func (r *run) put(k *object.Kind, s plan.Step, changes []plan.Change) error {
 	if err := r.free(s.Frees); err != nil {
 		return err
 	}
+	remakes := s.Action == plan.Replace
+	swaps := remakes && k.Swap != nil && !s.Freed && changes[0].Old != nil
 	for i, c := range changes {
-		if s.Action == plan.Replace && c.Old != nil && !s.Freed {
+		if remakes && c.Old != nil && !s.Freed && !swaps {
 			if err := k.Del(r.env, []plan.Object{c.Old}); err != nil {
 				return err
 			}
 		}
-		if s.Action == plan.Replace {
+		if remakes && !swaps {
 			changes[i].Old = nil
 		}
 		for _, key := range c.New.Needs() {
@@ -283,6 +285,9 @@ func (r *run) put(k *object.Kind, s plan.Step, changes []plan.Change) error {
 	}
 	if err := r.claimAll(changes); err != nil {
 		return err
+	}
+	if swaps { // a pair is never swapped
+		return k.Swap(r.env, changes[0])
 	}
 	return k.Put(r.env, changes)
 }

@@ -193,7 +193,7 @@ func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error
 	if err != nil {
 		return plan.Plan{}, ended(ErrNotRun, err)
 	}
-	r := &run{Host: h, ctx: ctx, topology: t.Name, record: rec}
+	r := &run{Host: h, ctx: ctx, topology: t.Name, record: rec, source: t.Source}
 	r.want = r.wanted(t)
 	if err := seen(r.want); err != nil {
 		return plan.Plan{}, ended(ErrNotRun, err)
@@ -213,7 +213,7 @@ func (h *Host) Apply(ctx context.Context, t *topology.Topology) (Report, error) 
 		return Report{}, fmt.Errorf("apply %s: %w", t.Name, ended(ErrNotRun, err))
 	}
 	return h.locked(ctx, "apply", t.Name, func(r *run) error {
-		r.want = r.wanted(t)
+		r.want, r.source = r.wanted(t), t.Source
 		return r.apply()
 	})
 }
