@@ -119,25 +119,39 @@ func readChain(ns, odd string, chain *nftables.Chain, rules []*nftables.Rule) (l
 	if text := chainText(chain); text != "" {
 		odd += "in a chain with " + text + ": "
 	}
-	seen := make(map[string]bool)
+	at := make(map[string]int) // where each entry is in the list
 	for _, r := range rules {
 		text := ruleText(r.Exprs)
 		comment, _ := userdata.GetString(r.UserData, userdata.TypeComment)
+		i, again := at[comment]
+		if again {
+			text = strings.TrimPrefix(list[i].Object.(NAT).Rule, odd) + betweenRules + text
+		}
 		n, declared := parseEntry(ns, comment, text)
-		if !declared {
-			n.Entry = "rule " + text
-		}
 		n.Rule = odd + text
-		for seen[n.Entry] {
-			n.Entry, declared = n.Entry+" again", false
+		switch {
+		case again:
+			list[i].Object = n
+			continue
+		case declared:
+			at[comment] = len(list)
+		default:
+			n.Entry = unlikeIn(list, "rule "+text)
 		}
-		seen[n.Entry] = true
 		list = append(list, object.Live{Object: n, ByHand: !declared})
 	}
 	if len(rules) == 0 && chain.Name != natChain {
 		list = append(list, object.Live{Object: NAT{NS: ns, Entry: "chain " + chain.Name}, ByHand: true})
 	}
 	return list
+}
+
+// unlikeIn is the name of a rule made by hand, and another one when a rule of the list has that.
+func unlikeIn(list []object.Live, name string) string {
+	for slices.ContainsFunc(list, func(l object.Live) bool { return l.Object.(NAT).Entry == name }) {
+		name += " again"
+	}
+	return name
 }
 
 // otherMembers lists what else stands in the table: sets, maps, named objects.
@@ -250,8 +264,10 @@ func buildTable(c *nftables.Conn, name string, entries []NAT) {
 		Priority: nftables.ChainPriorityNATSource, Policy: &accept,
 	})
 	for _, n := range entries {
-		c.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: n.encode(),
-			UserData: userdata.AppendString(nil, userdata.TypeComment, n.Entry)})
+		for _, exprs := range n.encode() {
+			c.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: exprs,
+				UserData: userdata.AppendString(nil, userdata.TypeComment, n.Entry)})
+		}
 	}
 }
 
@@ -286,7 +302,7 @@ func forgetFlows(e *object.Env, s *object.Section, o plan.Object) {
 }
 
 // parseEntry is the reverse of [Masquerade], from an entry's words and its rule's: the interfaces that hold the subnet
-// are only in the rule. Ok is false for the words of no entry.
+// and the networks are only in the rules. Ok is false for the words of no entry.
 func parseEntry(ns, entry, rule string) (n NAT, ok bool) {
 	word := strings.Fields(entry)
 	if len(word) != 2 && (len(word) != 4 || word[2] != "out") || word[0] != "masquerade" {
@@ -297,17 +313,33 @@ func parseEntry(ns, entry, rule string) (n NAT, ok bool) {
 		return NAT{NS: ns}, false
 	}
 	var out string
-	var except []string
 	if len(word) == 4 {
 		out = word[3]
 	}
-	rest := strings.Fields(rule)
-	for i := range len(rest) - 2 {
-		if name, err := strconv.Unquote(rest[i+2]); err == nil && rest[i] == "oifname" && rest[i+1] == "!=" {
-			except = append(except, name)
+	except, within := parseRules(subnet, rule)
+	return Masquerade(ns, subnet, out, except, within...), true
+}
+
+// parseRules finds the interfaces that are excepted in an entry's rules, and the networks.
+func parseRules(subnet netip.Prefix, text string) (except []string, within []netip.Prefix) {
+	for rule := range strings.SplitSeq(text, betweenRules) {
+		word := strings.Fields(rule)
+		alone := strings.HasSuffix(rule, " return")
+		for i := range len(word) - 2 {
+			name, err := strconv.Unquote(word[i+2])
+			switch {
+			case alone && word[i] == "daddr":
+				p, _ := netip.ParsePrefix(word[i+1]) // what is none overlaps nothing
+				within = append(within, p)
+			case alone || word[i+1] != "!=":
+			case word[i] == "oifname" && err == nil:
+				except = append(except, name)
+			case word[i] == "daddr" && word[i+2] == subnet.String():
+				within = append(within, subnet)
+			}
 		}
 	}
-	return Masquerade(ns, subnet, out, except), true
+	return except, within
 }
 
 // translated matches connections that come from a subnet and whose answers go elsewhere: their source was translated.
