@@ -12,8 +12,6 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/userdata"
-	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -185,11 +183,16 @@ func putNAT(e *object.Env, changes []plan.Change) error {
 	if err := writeTable(e, s); err != nil {
 		return err
 	}
+	var gone, came []NAT
 	for _, c := range changes {
-		if c.Old != nil {
-			forgetFlows(e, s, c.Old)
+		if n, ok := c.Old.(NAT); ok {
+			gone = append(gone, n)
+		}
+		if n, ok := c.New.(NAT); ok {
+			came = append(came, n)
 		}
 	}
+	forgetFlows(e, s, gone, came)
 	return nil
 }
 
@@ -206,15 +209,18 @@ func delNAT(e *object.Env, objects []plan.Object) error {
 	still := slices.ContainsFunc(live, func(h object.Live) bool {
 		return slices.ContainsFunc(objects, func(o plan.Object) bool { return o.Key() == h.Key() })
 	})
-	if !still {
-		return nil
+	if still { // else what was put has replaced the table
+		if err := writeTable(e, s); err != nil {
+			return err
+		}
 	}
-	if err := writeTable(e, s); err != nil {
-		return err
-	}
+	var gone []NAT
 	for _, o := range objects {
-		forgetFlows(e, s, o)
+		if n, ok := o.(NAT); ok {
+			gone = append(gone, n)
+		}
 	}
+	forgetFlows(e, s, gone, nil)
 	return nil
 }
 
@@ -222,12 +228,7 @@ func delNAT(e *object.Env, objects []plan.Object) error {
 const writeTries = 5
 
 func writeTable(e *object.Env, s *object.Section) error {
-	var entries []NAT
-	for _, o := range e.WantedHere(s.NS.Name, KindNAT) {
-		if n, ok := o.(NAT); ok {
-			entries = append(entries, n)
-		}
-	}
+	entries := wantedNAT(e, s)
 	slices.SortFunc(entries, func(a, b NAT) int { return cmp.Compare(a.Entry, b.Entry) })
 	c, err := s.NS.NFT()
 	if err != nil {
@@ -271,36 +272,6 @@ func buildTable(c *nftables.Conn, name string, entries []NAT) {
 	}
 }
 
-// forgetFlows drops the connections that a rule which went or changed has translated: they would go on as before. A
-// kernel without connection tracking over netlink has none to be told of.
-func forgetFlows(e *object.Env, s *object.Section, o plan.Object) {
-	n, ok := o.(NAT)
-	if !ok {
-		return
-	}
-	subnet := n.Subnet
-	if !subnet.IsValid() {
-		return // a rule made by hand: its connections are not ours
-	}
-	family := netlink.InetFamily(kernel.Family(subnet.Addr()))
-	err := s.NS.Do("forget translated connections of "+subnet.String(), func() error {
-		fd, err := s.NS.FD()
-		if err != nil {
-			return err
-		}
-		h, err := netlink.NewHandleAt(netns.NsHandle(fd), unix.NETLINK_NETFILTER)
-		if err != nil {
-			return err
-		}
-		defer h.Close() //nolint:errcheck // it has been answered
-		_, err = h.ConntrackDeleteFilters(netlink.ConntrackTable, family, translated{subnet})
-		return err
-	})
-	if err != nil && !unsupported(err) {
-		e.Warn(fmt.Sprintf("nat %s: %v", n.Key().Place(), err))
-	}
-}
-
 // parseEntry is the reverse of [Masquerade], from an entry's words and its rule's: the interfaces that hold the subnet
 // and the networks are only in the rules. Ok is false for the words of no entry.
 func parseEntry(ns, entry, rule string) (n NAT, ok bool) {
@@ -340,13 +311,4 @@ func parseRules(subnet netip.Prefix, text string) (except []string, within []net
 		}
 	}
 	return except, within
-}
-
-// translated matches connections that come from a subnet and whose answers go elsewhere: their source was translated.
-type translated struct{ subnet netip.Prefix }
-
-// MatchConntrackFlow implements [netlink.CustomConntrackFilter].
-func (t translated) MatchConntrackFlow(f *netlink.ConntrackFlow) bool {
-	src, ok := netip.AddrFromSlice(f.Forward.SrcIP)
-	return ok && t.subnet.Contains(src.Unmap()) && !f.Forward.SrcIP.Equal(f.Reverse.DstIP)
 }
