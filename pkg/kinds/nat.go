@@ -2,6 +2,7 @@ package kinds
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/object"
@@ -22,21 +23,57 @@ type NAT struct {
 	Out    string
 	// Except lists, with a space between, the interfaces that hold the subnet.
 	Except string
-	// Rule is the entry's rule in the words of nft(8).
+	// Within lists, with a space between, the subnets of links in which packets that stay inside are left alone.
+	Within string
+	// Rule has the entry's rules in the words of nft(8), with "; " between.
 	Rule string `plan:"rule"`
 }
 
 // Masquerade is the entry that gives packets from subnet, on their way out, the address of the interface that they
-// leave by. Without out, that is any but the interfaces in except, which hold the subnet.
-func Masquerade(ns string, subnet netip.Prefix, out string, except []string) NAT {
-	n := NAT{NS: ns, Entry: "masquerade " + subnet.String(), Subnet: subnet, Out: out}
+// leave by. Without out, that is any but the interfaces in except, which hold the subnet. Within are the networks of
+// those links that packets may leave by: what stays inside of one is left alone.
+func Masquerade(ns string, subnet netip.Prefix, out string, except []string, within ...netip.Prefix) NAT {
+	n := NAT{NS: ns, Entry: "masquerade " + subnet.String(), Subnet: subnet, Out: out, Within: inside(subnet, within)}
 	if out != "" {
 		n.Entry += " out " + out
 	} else {
 		n.Except = strings.Join(except, " ")
 	}
-	n.Rule = ruleText(n.encode())
+	n.Rule = n.text()
 	return n
+}
+
+// inside lists what of a subnet is in one of the networks, sorted. That of a single host is left out: nothing stays
+// inside of it.
+func inside(subnet netip.Prefix, networks []netip.Prefix) string {
+	var list []netip.Prefix
+	for _, p := range networks {
+		if p = p.Masked(); !p.Overlaps(subnet) {
+			continue
+		}
+		if p.Bits() < subnet.Bits() {
+			p = subnet
+		}
+		if !p.IsSingleIP() {
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, netip.Prefix.Compare)
+	var words []string
+	for _, p := range slices.Compact(list) {
+		words = append(words, p.String())
+	}
+	return strings.Join(words, " ")
+}
+
+// within is the reverse of inside.
+func (n NAT) within() (list []netip.Prefix) {
+	for word := range strings.FieldsSeq(n.Within) {
+		if p, err := netip.ParsePrefix(word); err == nil { // written by inside
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // NATKey is the key of an entry.
@@ -64,6 +101,48 @@ func undoNAT(h plan.Have) (plan.Object, bool) {
 	if !ok || !n.Subnet.IsValid() {
 		return nil, false
 	}
-	n.Rule = ruleText(n.encode())
+	n.Rule = n.text()
 	return n, true
+}
+
+// settleNAT adds the networks of links that the file does not declare, as of the host's uplink and of other programs'
+// bridges: br_netfilter may run the frames between their ports through the chain.
+func settleNAT(e *object.Env, o plan.Object) (plan.Object, error) {
+	n, ok := o.(NAT)
+	if !ok {
+		return o, object.WrongType(KindNAT, o)
+	}
+	s := e.Sections[n.NS]
+	if s == nil {
+		return o, nil // a namespace yet to be made holds nothing but what is declared
+	}
+	networks := n.within()
+	for _, l := range undeclaredNetworks(e, s) {
+		if n.Out == "" || n.Out == l.dev {
+			networks = append(networks, l.Prefix)
+		}
+	}
+	return Masquerade(n.NS, n.Subnet, n.Out, strings.Fields(n.Except), networks...), nil
+}
+
+// linkNetwork is a network that a live link is in.
+type linkNetwork struct {
+	netip.Prefix
+	dev string
+}
+
+// undeclaredNetworks lists the networks of the links of a section that the topology does not declare, nor has made.
+func undeclaredNetworks(e *object.Env, s *object.Section) (list []linkNetwork) {
+	for _, a := range s.Addresses() {
+		l := s.At(a.Index)
+		if l == nil || l.Class == plan.Ours || l.Type == object.Loopback || e.Wanted(object.LinkKey(s.NS.Name, l.Name)) {
+			continue
+		}
+		p := a.Prefix
+		if a.Peer.IsValid() {
+			p = netip.PrefixFrom(a.Peer, p.Bits())
+		}
+		list = append(list, linkNetwork{p.Masked(), l.Name})
+	}
+	return list
 }

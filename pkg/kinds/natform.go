@@ -69,6 +69,20 @@ func expandNAT(at *object.At, x *object.Expansion) {
 	list := *at.Form.(*[]NATEntry)
 	for i, spot := range at.Spots.Items() {
 		e := list[i]
-		x.Add(Masquerade(at.Name, e.Subnet, string(e.Out), at.Subnets.Touching(e.Subnet)), spot.At())
+		x.Add(Masquerade(at.Name, e.Subnet, string(e.Out), at.Subnets.Touching(e.Subnet), e.within(at)...), spot.At())
 	}
+}
+
+// within lists the networks of links that packets of the entry may leave by, as far as the file declares them. Without
+// out, they leave by no link that is in a part of the network: its name is excepted.
+func (e NATEntry) within(at *object.At) (list []netip.Prefix) {
+	if e.Out == "" {
+		return at.Subnets.Over(e.Subnet)
+	}
+	if l, ok := at.Sense.Link(string(e.Out)); ok {
+		for _, a := range l.Addresses {
+			list = append(list, a.V)
+		}
+	}
+	return list
 }

@@ -12,8 +12,6 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/userdata"
-	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -119,25 +117,39 @@ func readChain(ns, odd string, chain *nftables.Chain, rules []*nftables.Rule) (l
 	if text := chainText(chain); text != "" {
 		odd += "in a chain with " + text + ": "
 	}
-	seen := make(map[string]bool)
+	at := make(map[string]int) // where each entry is in the list
 	for _, r := range rules {
 		text := ruleText(r.Exprs)
 		comment, _ := userdata.GetString(r.UserData, userdata.TypeComment)
+		i, again := at[comment]
+		if again {
+			text = strings.TrimPrefix(list[i].Object.(NAT).Rule, odd) + betweenRules + text
+		}
 		n, declared := parseEntry(ns, comment, text)
-		if !declared {
-			n.Entry = "rule " + text
-		}
 		n.Rule = odd + text
-		for seen[n.Entry] {
-			n.Entry, declared = n.Entry+" again", false
+		switch {
+		case again:
+			list[i].Object = n
+			continue
+		case declared:
+			at[comment] = len(list)
+		default:
+			n.Entry = unlikeIn(list, "rule "+text)
 		}
-		seen[n.Entry] = true
 		list = append(list, object.Live{Object: n, ByHand: !declared})
 	}
 	if len(rules) == 0 && chain.Name != natChain {
 		list = append(list, object.Live{Object: NAT{NS: ns, Entry: "chain " + chain.Name}, ByHand: true})
 	}
 	return list
+}
+
+// unlikeIn is the name of a rule made by hand, and another one when a rule of the list has that.
+func unlikeIn(list []object.Live, name string) string {
+	for slices.ContainsFunc(list, func(l object.Live) bool { return l.Object.(NAT).Entry == name }) {
+		name += " again"
+	}
+	return name
 }
 
 // otherMembers lists what else stands in the table: sets, maps, named objects.
@@ -171,11 +183,16 @@ func putNAT(e *object.Env, changes []plan.Change) error {
 	if err := writeTable(e, s); err != nil {
 		return err
 	}
+	var gone, came []NAT
 	for _, c := range changes {
-		if c.Old != nil {
-			forgetFlows(e, s, c.Old)
+		if n, ok := c.Old.(NAT); ok {
+			gone = append(gone, n)
+		}
+		if n, ok := c.New.(NAT); ok {
+			came = append(came, n)
 		}
 	}
+	forgetFlows(e, s, gone, came)
 	return nil
 }
 
@@ -192,15 +209,18 @@ func delNAT(e *object.Env, objects []plan.Object) error {
 	still := slices.ContainsFunc(live, func(h object.Live) bool {
 		return slices.ContainsFunc(objects, func(o plan.Object) bool { return o.Key() == h.Key() })
 	})
-	if !still {
-		return nil
+	if still { // else what was put has replaced the table
+		if err := writeTable(e, s); err != nil {
+			return err
+		}
 	}
-	if err := writeTable(e, s); err != nil {
-		return err
-	}
+	var gone []NAT
 	for _, o := range objects {
-		forgetFlows(e, s, o)
+		if n, ok := o.(NAT); ok {
+			gone = append(gone, n)
+		}
 	}
+	forgetFlows(e, s, gone, nil)
 	return nil
 }
 
@@ -208,12 +228,7 @@ func delNAT(e *object.Env, objects []plan.Object) error {
 const writeTries = 5
 
 func writeTable(e *object.Env, s *object.Section) error {
-	var entries []NAT
-	for _, o := range e.WantedHere(s.NS.Name, KindNAT) {
-		if n, ok := o.(NAT); ok {
-			entries = append(entries, n)
-		}
-	}
+	entries := wantedNAT(e, s)
 	slices.SortFunc(entries, func(a, b NAT) int { return cmp.Compare(a.Entry, b.Entry) })
 	c, err := s.NS.NFT()
 	if err != nil {
@@ -250,43 +265,15 @@ func buildTable(c *nftables.Conn, name string, entries []NAT) {
 		Priority: nftables.ChainPriorityNATSource, Policy: &accept,
 	})
 	for _, n := range entries {
-		c.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: n.encode(),
-			UserData: userdata.AppendString(nil, userdata.TypeComment, n.Entry)})
-	}
-}
-
-// forgetFlows drops the connections that a rule which went or changed has translated: they would go on as before. A
-// kernel without connection tracking over netlink has none to be told of.
-func forgetFlows(e *object.Env, s *object.Section, o plan.Object) {
-	n, ok := o.(NAT)
-	if !ok {
-		return
-	}
-	subnet := n.Subnet
-	if !subnet.IsValid() {
-		return // a rule made by hand: its connections are not ours
-	}
-	family := netlink.InetFamily(kernel.Family(subnet.Addr()))
-	err := s.NS.Do("forget translated connections of "+subnet.String(), func() error {
-		fd, err := s.NS.FD()
-		if err != nil {
-			return err
+		for _, exprs := range n.encode() {
+			c.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: exprs,
+				UserData: userdata.AppendString(nil, userdata.TypeComment, n.Entry)})
 		}
-		h, err := netlink.NewHandleAt(netns.NsHandle(fd), unix.NETLINK_NETFILTER)
-		if err != nil {
-			return err
-		}
-		defer h.Close() //nolint:errcheck // it has been answered
-		_, err = h.ConntrackDeleteFilters(netlink.ConntrackTable, family, translated{subnet})
-		return err
-	})
-	if err != nil && !unsupported(err) {
-		e.Warn(fmt.Sprintf("nat %s: %v", n.Key().Place(), err))
 	}
 }
 
 // parseEntry is the reverse of [Masquerade], from an entry's words and its rule's: the interfaces that hold the subnet
-// are only in the rule. Ok is false for the words of no entry.
+// and the networks are only in the rules. Ok is false for the words of no entry.
 func parseEntry(ns, entry, rule string) (n NAT, ok bool) {
 	word := strings.Fields(entry)
 	if len(word) != 2 && (len(word) != 4 || word[2] != "out") || word[0] != "masquerade" {
@@ -297,24 +284,31 @@ func parseEntry(ns, entry, rule string) (n NAT, ok bool) {
 		return NAT{NS: ns}, false
 	}
 	var out string
-	var except []string
 	if len(word) == 4 {
 		out = word[3]
 	}
-	rest := strings.Fields(rule)
-	for i := range len(rest) - 2 {
-		if name, err := strconv.Unquote(rest[i+2]); err == nil && rest[i] == "oifname" && rest[i+1] == "!=" {
-			except = append(except, name)
-		}
-	}
-	return Masquerade(ns, subnet, out, except), true
+	except, within := parseRules(subnet, rule)
+	return Masquerade(ns, subnet, out, except, within...), true
 }
 
-// translated matches connections that come from a subnet and whose answers go elsewhere: their source was translated.
-type translated struct{ subnet netip.Prefix }
-
-// MatchConntrackFlow implements [netlink.CustomConntrackFilter].
-func (t translated) MatchConntrackFlow(f *netlink.ConntrackFlow) bool {
-	src, ok := netip.AddrFromSlice(f.Forward.SrcIP)
-	return ok && t.subnet.Contains(src.Unmap()) && !f.Forward.SrcIP.Equal(f.Reverse.DstIP)
+// parseRules finds the interfaces that are excepted in an entry's rules, and the networks.
+func parseRules(subnet netip.Prefix, text string) (except []string, within []netip.Prefix) {
+	for rule := range strings.SplitSeq(text, betweenRules) {
+		word := strings.Fields(rule)
+		alone := strings.HasSuffix(rule, " return")
+		for i := range len(word) - 2 {
+			name, err := strconv.Unquote(word[i+2])
+			switch {
+			case alone && word[i] == "daddr":
+				p, _ := netip.ParsePrefix(word[i+1]) // what is none overlaps nothing
+				within = append(within, p)
+			case alone || word[i+1] != "!=":
+			case word[i] == "oifname" && err == nil:
+				except = append(except, name)
+			case word[i] == "daddr" && word[i+2] == subnet.String():
+				within = append(within, subnet)
+			}
+		}
+	}
+	return except, within
 }

@@ -12,28 +12,62 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// encode makes the rule of an entry. Multicast and broadcast are left as they are, and so is what stays within the
-// subnet: br_netfilter may run bridged frames through this chain.
-func (n NAT) encode() []expr.Any {
+// encode makes the rules of an entry. Multicast and broadcast are left as they are, and so is what stays within a
+// subnet of a link: br_netfilter may run bridged frames through this chain.
+func (n NAT) encode() (rules [][]expr.Any) {
 	b := ruleBuilder{v4: n.Subnet.Addr().Is4()}
 	b.family()
 	b.address(source, false, n.Subnet)
-	b.address(dest, true, n.Subnet)
+	for _, p := range n.within() {
+		if p == n.Subnet {
+			b.address(dest, true, p)
+		} else {
+			rules = append(rules, n.leftAlone(p))
+		}
+	}
 	if b.v4 {
 		b.address(dest, true, netip.MustParsePrefix("224.0.0.0/4"))
 		b.address(dest, true, netip.MustParsePrefix("255.255.255.255/32"))
 	} else {
 		b.address(dest, true, netip.MustParsePrefix("ff00::/8"))
 	}
+	b.names(n)
+	b.add(&expr.Counter{}, &expr.Masq{})
+	return append(rules, b.exprs)
+}
+
+// leftAlone makes the rule that stands before the entry's own, for what stays inside of a part of its subnet.
+func (n NAT) leftAlone(p netip.Prefix) []expr.Any {
+	b := ruleBuilder{v4: n.Subnet.Addr().Is4()}
+	b.family()
+	b.address(source, false, p)
+	b.address(dest, false, p)
+	b.names(n)
+	b.add(&expr.Verdict{Kind: expr.VerdictReturn})
+	return b.exprs
+}
+
+// names compares the interface that a packet leaves by with those of the entry.
+func (b *ruleBuilder) names(n NAT) {
 	if n.Out != "" {
 		b.outName(false, n.Out)
 	}
 	for name := range strings.FieldsSeq(n.Except) {
 		b.outName(true, name)
 	}
-	b.add(&expr.Counter{}, &expr.Masq{})
-	return b.exprs
 }
+
+// text writes the entry's rules.
+func (n NAT) text() string {
+	var texts []string
+	for _, r := range n.encode() {
+		texts = append(texts, ruleText(r))
+	}
+	return strings.Join(texts, betweenRules)
+}
+
+// betweenRules stands between the texts of an entry's rules.
+const betweenRules = "; "
 
 // place is where in an IP header an address stands.
 type place int
@@ -133,6 +167,12 @@ func (r *ruleReader) read(e expr.Any) {
 		r.compare(e)
 	case *expr.Counter:
 		r.words = append(r.words, "counter")
+	case *expr.Verdict:
+		if *e == (expr.Verdict{Kind: expr.VerdictReturn}) {
+			r.words = append(r.words, "return")
+		} else {
+			r.unknown(e)
+		}
 	case *expr.Masq:
 		if *e == (expr.Masq{}) {
 			r.words = append(r.words, "masquerade")

@@ -71,7 +71,8 @@ var ruleRow = object.Kind{
 
 var natRow = object.Kind{
 	Name: KindNAT, Form: natForm(),
-	Fetch: fetchNAT, Read: listNAT, Owner: object.ByTable, Put: putNAT, Del: delNAT, Undo: undoNAT, Warn: warnNAT,
+	Fetch: fetchNAT, Read: listNAT, Owner: object.ByTable, Put: putNAT, Del: delNAT, Undo: undoNAT,
+	Settle: settleNAT, Warn: warnNAT,
 	Schedule: object.Schedule{Batch: true},
 }
 

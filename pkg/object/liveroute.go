@@ -95,3 +95,45 @@ func (r *DefaultRoute) leavesBy(s *Section, index uint32) {
 		r.Devs = append(r.Devs, l.Name)
 	}
 }
+
+// Way asks the kernel for the index of the link by which packets from src to dst leave a section: 0 for those that end
+// in it. Src may be an address of the section, or of somebody whom it forwards for.
+func Way(n *kernel.Namespace, src, dst netip.Addr) (index int, err error) {
+	own, from, err := lookUp(n, src, netip.Addr{}, 0)
+	if err != nil {
+		return 0, err
+	}
+	if own {
+		from = 0
+	}
+	own, index, err = lookUp(n, dst, src, from)
+	if own {
+		index = 0
+	}
+	return index, err
+}
+
+// lookUp asks for the route to dst of packets from src that came by the link with index from; 0 is none, as of the
+// section's own packets. Own says that dst is an address of the section.
+func lookUp(n *kernel.Namespace, dst, src netip.Addr, from int) (own bool, index int, err error) {
+	head := &nl.RtMsg{RtMsg: unix.RtMsg{Family: kernel.Family(dst), Dst_len: uint8(dst.BitLen())}}
+	if src.IsValid() {
+		head.Src_len = uint8(src.BitLen())
+	}
+	m := kernel.NewMessage(unix.RTM_GETROUTE, 0, head)
+	m.Addr(unix.RTA_DST, dst)
+	if src.IsValid() {
+		m.Addr(unix.RTA_SRC, src)
+	}
+	if from != 0 {
+		m.U32(unix.RTA_IIF, uint32(from))
+	}
+	err = n.Read(kernel.NewQuery(m.NetlinkRequest, unix.RTM_NEWROUTE), func(msgs [][]byte) {
+		for _, b := range msgs {
+			m := nl.DeserializeRtMsg(b)
+			index = int(kernel.Attrs(b[m.Len():]).U32(unix.RTA_OIF))
+			own = m.Type != unix.RTN_UNICAST
+		}
+	})
+	return own, index, err
+}

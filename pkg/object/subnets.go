@@ -53,8 +53,8 @@ func lengths(sorted []netip.Prefix, most int) []int {
 	return list
 }
 
-// over lists the networks that a network is in, or is, the smallest first.
-func (s Subnets) over(p netip.Prefix) []netip.Prefix {
+// Over lists the networks that a network is in, or is, the smallest first.
+func (s Subnets) Over(p netip.Prefix) []netip.Prefix {
 	lens := s.lengths6
 	if p.Addr().Is4() {
 		lens = s.lengths4
@@ -76,7 +76,7 @@ func (s Subnets) Of(p netip.Prefix) []*Iface { return s.links[p] }
 
 // Touching lists the names of links that are in a network that overlaps p, sorted.
 func (s Subnets) Touching(p netip.Prefix) []string {
-	nets := s.over(p)
+	nets := s.Over(p)
 	i := sort.Search(len(s.sorted), func(i int) bool { return s.sorted[i].Compare(p) > 0 })
 	for ; i < len(s.sorted) && p.Overlaps(s.sorted[i]); i++ {
 		nets = append(nets, s.sorted[i])
@@ -94,7 +94,7 @@ func (s Subnets) Touching(p netip.Prefix) []string {
 // Toward finds the link that an address is reached over: through dev, when that is not empty, else through the link
 // of the smallest network.
 func (s Subnets) Toward(a netip.Addr, dev string) (netip.Prefix, *Iface) {
-	for _, p := range s.over(netip.PrefixFrom(a, a.BitLen())) {
+	for _, p := range s.Over(netip.PrefixFrom(a, a.BitLen())) {
 		for _, l := range s.links[p] {
 			if dev == "" || l.Name == dev {
 				return p, l

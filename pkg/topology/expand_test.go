@@ -294,9 +294,10 @@ nat:
 `)
 	for _, n := range []kinds.NAT{
 		kinds.Masquerade("", netip.MustParsePrefix("10.0.0.0/16"), "", []string{"br0", "br1"}),
-		kinds.Masquerade("", netip.MustParsePrefix("10.0.1.128/25"), "", []string{"br1"}),
+		kinds.Masquerade("", netip.MustParsePrefix("10.0.1.128/25"), "", []string{"br1"},
+			netip.MustParsePrefix("10.0.1.0/24")),
 		kinds.Masquerade("", netip.MustParsePrefix("10.1.0.0/24"), "eth0", []string{"br2"}),
-		kinds.Masquerade("", netip.MustParsePrefix("fd00::/64"), "", []string{"br0"}),
+		kinds.Masquerade("", netip.MustParsePrefix("fd00::/64"), "", []string{"br0"}, netip.MustParsePrefix("fd00::/64")),
 		kinds.Masquerade("", netip.MustParsePrefix("172.16.0.0/12"), "", nil),
 	} {
 		if got := objectOf[kinds.NAT](t, topo, n.Key()); got != n {
