@@ -38,7 +38,7 @@ var sysctlRow = object.Kind{
 	First: askSwitches, Fetch: fetchSysctls, Read: readSysctls, Owner: claimedSysctls,
 	Put: putSysctl, Del: delSysctls,
 	Pending: always, // its value may be the one that was wanted before
-	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks,
+	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl,
 	Schedule: object.Schedule{Inherited: true},
 }
 

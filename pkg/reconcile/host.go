@@ -177,7 +177,7 @@ func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error
 	if err != nil {
 		return plan.Plan{}, ended(ErrNotRun, err)
 	}
-	r := &run{Host: h, ctx: ctx, topology: t.Name, record: rec}
+	r := &run{Host: h, ctx: ctx, topology: t.Name, record: rec, source: t.Source}
 	r.want = r.wanted(t)
 	defer r.close()
 	p, err := r.plan()
@@ -191,7 +191,7 @@ func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error
 // Apply makes the host match t. The report is true even beside an error.
 func (h *Host) Apply(ctx context.Context, t *topology.Topology) (Report, error) {
 	return h.locked(ctx, "apply", t.Name, func(r *run) error {
-		r.want = r.wanted(t)
+		r.want, r.source = r.wanted(t), t.Source
 		return r.apply()
 	})
 }

@@ -22,6 +22,8 @@ type run struct {
 	topology string
 	record   *object.Record
 	want     []plan.Object
+	// source is the place of a wanted object in the file; nil where there is none.
+	source func(plan.Key) (plan.Source, bool)
 	// env holds the namespaces as they were last observed.
 	env    *object.Env
 	lists  lists
@@ -225,6 +227,7 @@ func (r *run) complete(want []plan.Object) ([]plan.Object, error) {
 		return want, nil
 	}
 	var settled, more []plan.Object
+	var lacking []error
 	for i, o := range want {
 		row := r.env.Of(o.Key())
 		if row.Also != nil {
@@ -235,13 +238,16 @@ func (r *run) complete(want []plan.Object) ([]plan.Object, error) {
 		}
 		switch s, err := row.Settle(r.env, o); {
 		case err != nil:
-			return nil, fmt.Errorf("%s: %w", o.Key().Label(), err)
+			lacking = append(lacking, r.placed(o.Key(), err))
 		case s != o:
 			if settled == nil {
 				settled = slices.Clone(want) // the next look settles it anew
 			}
 			settled[i] = s
 		}
+	}
+	if err := errors.Join(lacking...); err != nil {
+		return nil, err
 	}
 	if settled != nil {
 		want = settled
@@ -252,6 +258,17 @@ func (r *run) complete(want []plan.Object) ([]plan.Object, error) {
 	want = append(more, want...)
 	r.env.SetWant(want, nil)
 	return want, nil
+}
+
+// placed says which object an error is about, and where the file declares it.
+func (r *run) placed(k plan.Key, err error) error {
+	err = fmt.Errorf("%s: %w", k.Label(), err)
+	if r.source != nil {
+		if at, ok := r.source(k); ok {
+			return fmt.Errorf("%s:%d: %w", at.File, at.Line, err)
+		}
+	}
+	return err
 }
 
 // close closes the namespaces that were opened.
