@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -142,7 +143,10 @@ func (n *Namespace) WriteSysctlHere(path, value string) error {
 			return err
 		}
 		f := os.NewFile(uintptr(fd), path)
-		_, err = f.WriteString(value)
+		_, err = f.WriteString(cmp.Or(value, "\n")) // nothing at all would be no write
+		if err != nil {
+			err = fmt.Errorf("the kernel refuses the value %q: %w", value, err)
+		}
 		return errors.Join(err, f.Close())
 	})
 }

@@ -174,7 +174,8 @@ func onLink(e *object.Env, s *object.Section, v Sysctl, name string) error {
 	l := s.At(s.Known(name))
 	switch {
 	case l == nil:
-		return hinted(fmt.Errorf("no such interface: %s is not there", name), file.Suggest(name, linkNames(e, s)))
+		return hinted(fmt.Errorf("no such interface: %s is not there", name), (*object.In[renames](s))[name],
+			file.Suggest(name, linkNames(e, s)))
 	case l.Class == plan.Ours:
 		return fmt.Errorf("interface %s goes: the file no longer declares it", name)
 	}
