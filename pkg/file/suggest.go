@@ -7,16 +7,16 @@ const maxCandidates = 1000
 
 // Suggest is the hint that names the word nearest to a mistaken one, if one is near.
 func Suggest(word string, known []string) string {
-	if best, ok := nearest(word, known); ok {
+	if best := Nearest(word, known); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	return ""
 }
 
-// nearest finds the known word with the fewest typing mistakes between; of equals the first.
-func nearest(word string, known []string) (string, bool) {
+// Nearest finds the known word with the fewest typing mistakes between, empty for none; of equals the first.
+func Nearest(word string, known []string) string {
 	if len(known) > maxCandidates || len(word) > 64 {
-		return "", false
+		return ""
 	}
 	best, least := "", 4
 	for _, k := range known {
@@ -25,7 +25,7 @@ func nearest(word string, known []string) (string, bool) {
 			best, least = k, d
 		}
 	}
-	return best, best != ""
+	return best
 }
 
 // distance counts the letters to insert, delete, change or swap with their neighbour (optimal string alignment).

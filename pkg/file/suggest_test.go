@@ -9,7 +9,7 @@ func TestNearest(t *testing.T) {
 		"portname": "port-name",
 		"gateway":  "", "x": "", "": "", "master": "",
 	} {
-		if got, _ := nearest(word, known); got != want {
+		if got := Nearest(word, known); got != want {
 			t.Errorf("%q: %q, want %q", word, got, want)
 		}
 	}

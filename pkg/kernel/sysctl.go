@@ -1,10 +1,12 @@
 package kernel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +15,8 @@ import (
 // sysctlRoot has all that is ever read or written, whatever a name looks like.
 const sysctlRoot = "/proc/sys/net"
 
-// ReadSysctls reads parameters of the namespace; paths are below /proc/sys. What does not exist is left out.
+// ReadSysctls reads parameters of the namespace; paths are below /proc/sys. What does not exist, or has no value to
+// read, is left out.
 func (n *Namespace) ReadSysctls(paths []string) (values map[string]string, err error) {
 	if len(paths) == 0 {
 		return nil, nil
@@ -39,14 +42,68 @@ func ReadSysctlsHere(paths []string) (map[string]string, error) {
 	for _, path := range paths {
 		v, err := readSysctl(root, path)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return nil, err
-		default:
+		case err == nil:
 			values[path] = v
+		case !unreadable(err):
+			return nil, err
 		}
 	}
 	return values, nil
+}
+
+// unreadable says whether a parameter is not there or has no value to read: a directory, one that can only be written,
+// or one that was never set (stable_secret).
+func unreadable(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.EISDIR) ||
+		errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EIO)
+}
+
+// SysctlModeHere tells how a parameter can be used in the namespace that the calling thread is in.
+func SysctlModeHere(path string) (fs.FileMode, error) {
+	root, err := openSysctlRoot()
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(root) //nolint:errcheck // O_PATH
+	fd, err := openSysctl(root, path, unix.O_PATH)
+	if err != nil {
+		return 0, err
+	}
+	f := os.NewFile(uintptr(fd), path)
+	defer f.Close() //nolint:errcheck // O_PATH
+	info, err := f.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("sysctl %s: %w", path, err)
+	}
+	return info.Mode(), nil
+}
+
+// SysctlNamesHere lists what is in a directory of parameters; nothing where there is none.
+func SysctlNamesHere(dir string) []string {
+	root, err := openSysctlRoot()
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(root) //nolint:errcheck // O_PATH
+	fd, err := openSysctl(root, dir, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil
+	}
+	f := os.NewFile(uintptr(fd), dir)
+	defer f.Close()                //nolint:errcheck // only read
+	names, _ := f.Readdirnames(-1) //nolint:errcheck // they only make a suggestion
+	slices.Sort(names)
+	return names
+}
+
+// InEmpty runs f on a thread in a new namespace, which has no name and ends with f.
+func InEmpty(f func() error) error {
+	return OnThread(func(Thread) error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("make a namespace to look into: %w", err)
+		}
+		return f()
+	})
 }
 
 // WriteSysctl writes a parameter of the namespace.
@@ -86,7 +143,10 @@ func (n *Namespace) WriteSysctlHere(path, value string) error {
 			return err
 		}
 		f := os.NewFile(uintptr(fd), path)
-		_, err = f.WriteString(value)
+		_, err = f.WriteString(cmp.Or(value, "\n")) // nothing at all would be no write
+		if err != nil {
+			err = fmt.Errorf("the kernel refuses the value %q: %w", value, err)
+		}
 		return errors.Join(err, f.Close())
 	})
 }
@@ -102,6 +162,9 @@ func openSysctlRoot() (fd int, err error) {
 // openSysctl opens a parameter below the root without leaving that, by whatever way the name tries.
 func openSysctl(root int, path string, flags int) (fd int, err error) {
 	rest, ok := strings.CutPrefix(path, "net/")
+	if path == "net" {
+		rest, ok = ".", true
+	}
 	if !ok {
 		return -1, fmt.Errorf("sysctl %s: not below net: %w", path, fs.ErrInvalid)
 	}

@@ -67,10 +67,10 @@ func (s Sysctl) global() string {
 	if len(part) != 5 || part[2] != "conf" || part[3] == "all" {
 		return ""
 	}
-	switch part[1] + " " + part[4] {
-	case "ipv4 forwarding":
+	if part[1] == "ipv4" && part[4] == "forwarding" {
 		return object.Forwarding4
-	case "ipv6 forwarding", "ipv6 disable_ipv6", "ipv6 addr_gen_mode", "ipv6 ignore_routes_with_linkdown":
+	}
+	if toDefault, ok := spreadKeys[part[4]]; ok && part[1] == "ipv6" && (toDefault || part[3] != "default") {
 		return "net.ipv6.conf.all." + part[4]
 	}
 	return ""

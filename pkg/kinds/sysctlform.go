@@ -116,7 +116,7 @@ func checkSysctls(at *object.At) any {
 		}
 		l, ok := at.Sense.Link(name)
 		switch {
-		case ok && v.Name == object.ConfName(object.IPv4, name, "promote_secondaries") && v.Value.Good() && v.Value.V == "0":
+		case ok && v.Name == object.ConfName(object.IPv4, name, "promote_secondaries") && v.Value.Good() && v.Off():
 			at.Errorf(v.At, "%s must stay 1: "+
 				"without it, the first address of a subnet takes the others with it when it changes", v.Name)
 		case !ok && at.Name != "" && name != "lo" && at.Whole():

@@ -118,11 +118,28 @@ func readSysctls(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 		known := *object.In[values](s)
 		for _, k := range sysctlKeys(e, s) {
 			value := known[sysctlPath(s, k.Name)]
-			if value != nil && !yield(object.Live{Object: Sysctl{NS: k.NS, Name: k.Name, Value: *value}}) {
+			if value == nil {
+				continue
+			}
+			live := Sysctl{NS: k.NS, Name: k.Name, Value: *value}
+			if !yield(object.Live{Object: asWritten(e, live)}) {
 				return
 			}
 		}
 	}
+}
+
+// asWritten gives a live value the form in which the file has it, where the kernel is known to have made the one of the
+// other.
+func asWritten(e *object.Env, live Sysctl) Sysctl {
+	want, wanted := e.Want(live.Key()).(Sysctl)
+	if !wanted || want.Value == live.Value {
+		return live
+	}
+	if claim, _ := e.Record.Claim(live.Key()); claim.Reads(want.Value) == live.Value {
+		return want
+	}
+	return live
 }
 
 // sysctlPath is the path of a sysctl, by the name that its link has now.
@@ -158,7 +175,7 @@ func claimedSysctl(e *object.Env, s *object.Section, v Sysctl) (h plan.Have, ok 
 	claim, claimed := e.Record.Claim(k)
 	if want, wanted := e.Want(k).(Sysctl); wanted {
 		for _, other := range slices.Sorted(maps.Keys(claim.Wants)) {
-			if other != e.Topology && claim.Wants[other] != want.Value {
+			if other != e.Topology && claim.Reads(claim.Wants[other]) != claim.Reads(want.Value) {
 				h.Class, h.Final = plan.Foreign, true
 				h.Why = fmt.Sprintf("topology %s wants %s: the two cannot be on one host", other, claim.Wants[other])
 			}
@@ -178,27 +195,22 @@ func claimedSysctl(e *object.Env, s *object.Section, v Sysctl) (h plan.Have, ok 
 	if link, ok := object.SysctlOfLink(k.Name); ok && claim.Original == "" && e.Copied(s, s.Known(link)) != "" {
 		return h, false // nobody knows whether it stands on a link of ours
 	}
-	original := original(e, s, k, claim)
+	original, known := original(e, s, k, claim)
 	switch {
-	case value != wrote && value != original && !e.Record.Pending(k):
+	case !known:
+		if !ownLink(e, s, linkOf(k.Name)) {
+			s.Warnf("sysctl %s stays %s: it had no value before that could be given back", k.Place(), value)
+		}
+		return h, false
+	case value != claim.Reads(wrote) && value != original && !e.Record.Pending(k):
 		s.Warnf("sysctl %s is %s, which is neither what was written (%s) nor what it was before (%s): left alone",
 			k.Place(), value, wrote, original)
 		return h, false
-	case value == original && !differs(s, unclaimed(e, claim.Beside)):
+	case value == original && !differs(s, restorable(e, k, claim)):
 		return h, false
 	}
-	h.Class, h.Why = plan.Ours, "restored to "+original
+	h.Class, h.Why = plan.Ours, "restored to "+cmp.Or(original, `""`)
 	return h, true
-}
-
-// unclaimed leaves out the parameters of the host that a claim of their own is on.
-func unclaimed(e *object.Env, values map[string]string) map[string]string {
-	rest := maps.Clone(values)
-	maps.DeleteFunc(rest, func(path, _ string) bool {
-		c, ok := e.Record.Claim(object.SysctlKey("", object.SysctlPath(path)))
-		return ok && len(c.Wants) > 0
-	})
-	return rest
 }
 
 // differs says whether one of the parameters that are there has another value.
@@ -230,37 +242,44 @@ func ownerOfLink(e *object.Env, s *object.Section, name string) string {
 	return ""
 }
 
-// original is the value that a sysctl goes back to. A link of ours has none of its own: it takes the section's
-// default, as a new one does.
-func original(e *object.Env, s *object.Section, k plan.Key, claim object.Claim) string {
+// original is the value that a sysctl goes back to, if it is known. A link of ours has none of its own: it takes the
+// section's default, as a new one does.
+func original(e *object.Env, s *object.Section, k plan.Key, claim object.Claim) (value string, known bool) {
 	this := Sysctl{NS: k.NS, Name: k.Name}
-	if all := this.global(); all != "" {
+	all := this.global()
+	if all != "" {
 		// What a switch writes too is what the switch says.
 		if v, ok := e.Want(object.SysctlKey(k.NS, all)).(Sysctl); ok {
-			return this.follows(v.Value)
+			return this.follows(v.Value), true
 		}
 		if s.Owned && (all == object.Forwarding4 || all == object.Forwarding6) {
-			return this.follows("0")
+			return this.follows("0"), true
 		}
 	}
-	if claim.Original != "" {
-		return claim.Original
+	if _, ok := object.SysctlOfLink(k.Name); !ok || claim.Original != "" {
+		return claim.Original, true
 	}
-	part := strings.Split(object.SysctlPath(k.Name), "/")
-	if _, ok := object.SysctlOfLink(k.Name); !ok {
-		return ""
+	name := object.SysctlOn(k.Name, "default")
+	def, path := object.SysctlKey(k.NS, name), object.SysctlPath(name)
+	if c, ok := e.Record.Claim(def); ok && leaves(e, def, c) {
+		return c.Original, true // the default is about to be restored too
 	}
-	part[3] = "default"
-	path := strings.Join(part, "/")
-	def := object.SysctlKey(k.NS, object.SysctlPath(path))
-	if c, ok := e.Record.Claim(def); ok && !e.Wanted(def) && len(c.Wants) == 1 && c.Wants[e.Topology] != "" {
-		return c.Original // the default is about to be restored too
+	above := object.SysctlKey(k.NS, all)
+	if c, ok := e.Record.Claim(above); ok && leaves(e, above, c) {
+		return bornValue(path, c), true // as above, by what is of all
 	}
 	values, err := s.NS.ReadSysctls([]string{path})
 	if err != nil {
 		e.Warn(fmt.Sprintf("sysctl %s: %v", k.Place(), err))
 	}
-	return values[path]
+	value, known = values[path]
+	return value, known
+}
+
+// leaves says whether a claim is about to end: only this topology has it, and it no longer wants it.
+func leaves(e *object.Env, k plan.Key, c object.Claim) bool {
+	_, mine := c.Wants[e.Topology]
+	return mine && len(c.Wants) == 1 && !e.Wanted(k)
 }
 
 // claimSysctl says what a parameter must be recorded for. A namespace's own switches follow from what plumb makes of a
@@ -274,7 +293,7 @@ func claimSysctl(e *object.Env, o plan.Object) (value string, read func() (objec
 }
 
 // originalOf reads what a claim on a parameter must remember before the first write to it. A parameter of a link of
-// ours needs nothing; a switch of forwarding needs all that it writes beside itself.
+// ours needs nothing; one of all links needs what it writes beside itself.
 func originalOf(e *object.Env, k plan.Key) (object.Claim, error) {
 	c := object.Claim{Wants: make(map[string]string)}
 	s, err := e.Section(k.NS)
@@ -289,24 +308,27 @@ func originalOf(e *object.Env, k plan.Key) (object.Claim, error) {
 	if err != nil {
 		return c, err
 	}
-	c.Original = values[path]
-	if k.NS != "" {
+	c.Original = beforeSpread(e, k, values[path])
+	if link, ok := object.SysctlOfLink(k.Name); ok {
+		c.Index = s.Known(link)
+	}
+	if spreads(k) == nil {
 		return c, nil
 	}
-	for _, name := range []string{object.Forwarding4, object.Forwarding6} {
-		if all, ok := e.Record.Claim(object.SysctlKey("", name)); ok {
-			c.Original = cmp.Or(all.Beside[path], c.Original) // what it was before the switch was written
+	if c.Beside, err = s.NS.ReadSysctls(beside(k, s.Links)); err != nil {
+		return c, err
+	}
+	c.Indexes = make(map[string]int)
+	for path, value := range c.Beside {
+		own := object.SysctlKey(k.NS, object.SysctlPath(path))
+		if claim, ok := e.Record.Claim(own); ok {
+			c.Beside[path] = cmp.Or(claim.Original, value)
+		}
+		if link, ok := object.SysctlOfLink(own.Name); ok {
+			c.Indexes[path] = s.Known(link)
 		}
 	}
-	if k.Name == object.Forwarding4 || k.Name == object.Forwarding6 {
-		c.Beside, err = s.NS.ReadSysctls(besides(k.Name, s.Links))
-	}
-	for path := range c.Beside {
-		if own, ok := e.Record.Claim(object.SysctlKey("", object.SysctlPath(path))); ok {
-			c.Beside[path] = cmp.Or(own.Original, c.Beside[path])
-		}
-	}
-	return c, err
+	return c, nil
 }
 
 func ownLink(e *object.Env, s *object.Section, name string) bool {
@@ -315,19 +337,6 @@ func ownLink(e *object.Env, s *object.Section, name string) bool {
 		return e.Wanted(object.LinkKey(s.NS.Name, name))
 	}
 	return l.Class == plan.Ours
-}
-
-// besides lists the paths of what a global forwarding switch writes beside itself (net/ipv4/devinet.c:
-// inet_forward_change, net/ipv6/addrconf.c: addrconf_fixup_forwarding).
-func besides(key string, links []object.LiveLink) []string {
-	family, paths := "ipv6", []string{"net/ipv6/conf/default/forwarding"}
-	if key == object.Forwarding4 {
-		family, paths = "ipv4", []string{"net/ipv4/conf/default/forwarding", "net/ipv4/conf/all/accept_redirects"}
-	}
-	for _, l := range links {
-		paths = append(paths, "net/"+family+"/conf/"+l.Name+"/forwarding")
-	}
-	return paths
 }
 
 // putSysctl writes a sysctl.
@@ -344,72 +353,24 @@ func putSysctl(e *object.Env, changes []plan.Change) error {
 		if err := writeSysctl(e, s, v, nil); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// writeSysctl writes a sysctl. A switch of the host's forwarding writes every interface's too: those of links that
-// another topology owns get back what they had. With a claim, the write is a restore: each parameter gets back what the
-// claim says, interfaces born since get what a new one would have got then, and our own links keep what they have.
-func writeSysctl(e *object.Env, s *object.Section, v Sysctl, restore *object.Claim) error {
-	path := object.SysctlPath(v.Name)
-	s.Plain = false
-	if v.NS == "" {
-		forgetInherited(e)
-	}
-	if v.NS != "" || v.Name != object.Forwarding4 && v.Name != object.Forwarding6 {
-		return s.NS.WriteSysctl(path, v.Value)
-	}
-	links, err := object.ListLinks(s.NS)
-	if err != nil {
-		return err
-	}
-	paths := besides(v.Name, links)
-	before, err := s.NS.ReadSysctls(paths)
-	if err != nil {
-		return err
-	}
-	if err := s.NS.WriteSysctl(path, v.Value); err != nil {
-		return err
-	}
-	after, err := s.NS.ReadSysctls(paths)
-	if err != nil {
-		return err
-	}
-	for path, want := range kept(e, s, v.Name, links, before, restore) {
-		if have, there := after[path]; !there || have == want {
-			continue
-		}
-		if err := s.NS.WriteSysctl(path, want); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := learn(e, s, v); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// kept tells what the parameters that a forwarding switch writes beside itself shall be after it.
-func kept(e *object.Env, s *object.Section, name string, links []object.LiveLink, before map[string]string,
-	restore *object.Claim) map[string]string {
-	keep := make(map[string]string)
-	if restore != nil {
-		for path := range restore.Beside {
-			keep[path] = before[path] // what has a claim of its own is restored by that
-		}
-		maps.Copy(keep, unclaimed(e, restore.Beside))
+// learn reads back what was written: the kernel may write it otherwise, and that is what will be compared from now on.
+func learn(e *object.Env, s *object.Section, v Sysctl) error {
+	if _, claimed := e.Record.Claim(v.Key()); !claimed {
+		return nil // a switch, which is 0 or 1
 	}
-	for _, l := range links {
-		paths := besides(name, []object.LiveLink{l})
-		path := paths[len(paths)-1]
-		topology, _, _, marked := object.ParseAlias(l.Alias)
-		stamped := marked && l.Group == object.Group(topology) && e.Copied(s, l.Index) == ""
-		switch _, known := keep[path]; {
-		case stamped && (topology != e.Topology || restore != nil):
-			keep[path] = before[path]
-		case !known && restore != nil:
-			keep[path] = cmp.Or(restore.Beside[paths[0]], restore.Original)
-		}
+	path := object.SysctlPath(v.Name)
+	values, err := s.NS.ReadSysctls([]string{path})
+	if read, ok := values[path]; ok {
+		e.Record.Learn(v.Key(), v.Value, read)
 	}
-	return keep
+	return err
 }
 
 // delSysctls restores sysctls to what they were before any topology wanted them.
@@ -424,9 +385,11 @@ func delSysctls(e *object.Env, objects []plan.Object) error {
 			continue // the namespace is gone, and its sysctls
 		}
 		claim, _ := e.Record.Claim(v.Key())
-		if v.Value = original(e, s, v.Key(), claim); v.Value == "" {
+		value, known := original(e, s, v.Key(), claim)
+		if !known {
 			continue
 		}
+		v.Value = value
 		if err := writeSysctl(e, s, v, &claim); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -36,10 +36,10 @@ var namespaceRow = object.Kind{
 
 var sysctlRow = object.Kind{
 	Name: object.KindSysctl, Form: sysctlForm(),
-	First: askSwitches, Fetch: fetchSysctls, Read: readSysctls, Owner: claimedSysctls,
+	First: askSwitches, Fetch: fetchSysctls, Join: followLinks, Read: readSysctls, Owner: claimedSysctls,
 	Put: putSysctl, Del: delSysctls,
 	Pending: always, // its value may be the one that was wanted before
-	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks,
+	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl,
 	Schedule: object.Schedule{Inherited: true},
 }
 

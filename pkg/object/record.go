@@ -46,17 +46,6 @@ type ClaimEntry struct {
 	Claim
 }
 
-// Claim is who wants what of something that is not plumb's, and what it was.
-type Claim struct {
-	// Original is the value before the first topology wrote it; empty when it stands on a link of ours, which takes its
-	// value from the section's default.
-	Original string `json:"original"`
-	// Wants maps topologies to the values that they want.
-	Wants map[string]string `json:"wants"`
-	// Beside holds, by path, what a global switch writes beside itself.
-	Beside map[string]string `json:"beside,omitempty"`
-}
-
 // maxRecord bounds what is read: far above what 100,000 objects take.
 const maxRecord = 256 << 20
 
@@ -216,6 +205,9 @@ func (r *Record) Leave(topology string, keep func(plan.Key) bool) {
 		}
 		return len(c.Wants) == 0
 	})
+	for i := range r.Claims {
+		r.Claims[i].forgetUnwanted()
+	}
 }
 
 // ForgetNamespace drops what is known about sysctls of a namespace that is new.

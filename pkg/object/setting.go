@@ -2,6 +2,7 @@ package object
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/file"
@@ -19,6 +20,18 @@ type Setting struct {
 	// At is where the name stands.
 	At    file.Span
 	Value file.Value[string]
+}
+
+// Number is the value as the kernel reads numbers: with 0x in front, or 0, it is of another base.
+func (v *Setting) Number() (n int64, ok bool) {
+	n, err := strconv.ParseInt(v.Value.V, 0, 64)
+	return n, err == nil
+}
+
+// Off reports whether the value is 0.
+func (v *Setting) Off() bool {
+	n, ok := v.Number()
+	return ok && n == 0
 }
 
 // ConfName is the name of a link's parameter: a dot within the link's name is written as a slash.
@@ -65,7 +78,7 @@ func (l *Iface) NoIPv6() *Setting {
 	if v == nil {
 		v = l.Section.Conf(IPv6, "all", "disable_ipv6")
 	}
-	if v == nil || !v.Value.Good() || v.Value.V == "0" {
+	if v == nil || !v.Value.Good() || v.Off() {
 		return nil
 	}
 	return v

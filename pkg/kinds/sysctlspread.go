@@ -1,0 +1,165 @@
+package kinds
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"maps"
+	"strings"
+
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// spreadKeys are the IPv6 parameters of all links that the kernel copies to each link, and to the default for new ones
+// but where it says false (net/ipv6/addrconf.c). Of IPv4 only forwarding is one.
+var spreadKeys = map[string]bool{
+	"forwarding": true, "disable_ipv6": true, "addr_gen_mode": true, "ignore_routes_with_linkdown": true,
+	"force_forwarding": false,
+}
+
+// spreads lists what writing a parameter writes beside itself, as paths in which * stands for each link and for
+// default; nil for nothing. A default of IPv4 is copied to those links of the host that never had a value of their own
+// (net/ipv4/devinet.c: devinet_copy_dflt_conf); in a namespace these are plumb's.
+func spreads(k plan.Key) []string {
+	path := object.SysctlPath(k.Name)
+	part := strings.Split(path, "/")
+	switch {
+	case k.Name == object.Forwarding4:
+		return []string{"net/ipv4/conf/*/forwarding", "net/ipv4/conf/all/accept_redirects"}
+	case len(part) != 5 || part[2] != "conf":
+		return nil
+	}
+	_, all6 := spreadKeys[part[4]]
+	if part[1] == "ipv6" && part[3] == "all" && all6 || k.NS == "" && isDefault4(part) {
+		return []string{"net/" + part[1] + "/conf/*/" + part[4]}
+	}
+	return nil
+}
+
+// isDefault4 says whether it is a default that IPv4 copies.
+func isDefault4(part []string) bool {
+	return part[1] == "ipv4" && part[3] == "default" && part[4] != "forwarding"
+}
+
+// onDefault is a path of [spreads] for new links.
+func onDefault(path string) string { return strings.Replace(path, "*", "default", 1) }
+
+// beside lists the paths of what a parameter writes beside itself.
+func beside(k plan.Key, links []object.LiveLink) (paths []string) {
+	for _, path := range spreads(k) {
+		for _, l := range links {
+			if strings.Contains(path, "*") {
+				paths = append(paths, strings.Replace(path, "*", l.Name, 1))
+			}
+		}
+		if path = onDefault(path); path != object.SysctlPath(k.Name) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// bornValue is what a link would have got that was born before a parameter of all links was written: by the path of its
+// default.
+func bornValue(path string, all object.Claim) string { return cmp.Or(all.Beside[path], all.Original) }
+
+// beforeSpread is what a parameter was before another one was written that writes it too.
+func beforeSpread(e *object.Env, k plan.Key, value string) string {
+	this := Sysctl{NS: k.NS, Name: k.Name}
+	path := object.SysctlPath(k.Name)
+	for _, above := range []string{this.global(), this.def()} {
+		all, ok := e.Record.Claim(object.SysctlKey(k.NS, above))
+		if !ok {
+			continue
+		}
+		if was, known := all.Beside[path]; known {
+			return was
+		}
+		if _, ofLink := object.SysctlOfLink(k.Name); ofLink { // it was born since
+			return bornValue(object.SysctlPath(object.SysctlOn(k.Name, "default")), all)
+		}
+	}
+	return value
+}
+
+// restorable is what a parameter has written beside itself and must be given back with it: not what has a claim of its
+// own, nor what the kernel gives back with the default of IPv4.
+func restorable(e *object.Env, k plan.Key, claim object.Claim) map[string]string {
+	if isDefault4(strings.Split(object.SysctlPath(k.Name)+"////", "/")) {
+		return nil
+	}
+	rest := maps.Clone(claim.Beside)
+	maps.DeleteFunc(rest, func(path, _ string) bool {
+		c, ok := e.Record.Claim(object.SysctlKey(k.NS, object.SysctlPath(path)))
+		return ok && len(c.Wants) > 0
+	})
+	return rest
+}
+
+// writeSysctl writes a sysctl. One of all links writes every interface's too: those of links that another topology owns
+// get back what they had. With a claim, the write is a restore: each parameter gets back what the claim says,
+// interfaces born since get what a new one would have got then, and our own links keep whether they forward.
+func writeSysctl(e *object.Env, s *object.Section, v Sysctl, restore *object.Claim) error {
+	path := object.SysctlPath(v.Name)
+	s.Plain = false
+	if v.NS == "" {
+		forgetInherited(e)
+	}
+	if part := strings.Split(path+"////", "/"); spreads(v.Key()) == nil || isDefault4(part) || v.NS != "" && isSwitch(v.Name) {
+		return s.NS.WriteSysctl(path, v.Value)
+	}
+	links, err := object.ListLinks(s.NS)
+	if err != nil {
+		return err
+	}
+	paths := beside(v.Key(), links)
+	before, err := s.NS.ReadSysctls(paths)
+	if err != nil {
+		return err
+	}
+	if err := s.NS.WriteSysctl(path, v.Value); err != nil {
+		return err
+	}
+	after, err := s.NS.ReadSysctls(paths)
+	if err != nil {
+		return err
+	}
+	for path, want := range kept(e, s, v.Key(), links, before, restore) {
+		if have, there := after[path]; !there || have == want {
+			continue
+		}
+		if err := s.NS.WriteSysctl(path, want); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// isSwitch says whether a parameter is a global switch of forwarding.
+func isSwitch(name string) bool { return name == object.Forwarding4 || name == object.Forwarding6 }
+
+// kept tells what the parameters that one of all links writes beside itself shall be after it.
+func kept(e *object.Env, s *object.Section, k plan.Key, links []object.LiveLink, before map[string]string,
+	restore *object.Claim) map[string]string {
+	keep := make(map[string]string)
+	if restore != nil {
+		for path := range restore.Beside {
+			keep[path] = before[path] // what has a claim of its own is restored by that
+		}
+		maps.Copy(keep, restorable(e, k, *restore))
+	}
+	each := spreads(k)[0]
+	for _, l := range links {
+		path := strings.Replace(each, "*", l.Name, 1)
+		topology, _, _, marked := object.ParseAlias(l.Alias)
+		stamped := marked && l.Group == object.Group(topology) && e.Copied(s, l.Index) == ""
+		switch _, known := keep[path]; {
+		case stamped && (topology != e.Topology || restore != nil && isSwitch(k.Name)):
+			keep[path] = before[path]
+		case !known && restore != nil:
+			keep[path] = bornValue(onDefault(each), *restore)
+		}
+	}
+	return keep
+}

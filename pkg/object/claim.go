@@ -1,0 +1,129 @@
+package object
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Claim is who wants what of something that is not plumb's, and what it was.
+type Claim struct {
+	// Original is the value before the first topology wrote it; empty when it stands on a link of ours, which takes its
+	// value from the section's default.
+	Original string `json:"original"`
+	// Index is the ifindex of the interface whose parameter it is: the value belongs to that, whatever its name. 0 is
+	// for what is of no interface, or of a link of ours.
+	Index int `json:"ifindex,omitempty"`
+	// Wants maps topologies to the values that they want.
+	Wants map[string]string `json:"wants"`
+	// Read has values that the kernel writes otherwise: by what was written what is read. The map is never changed.
+	Read map[string]string `json:"read,omitempty"`
+	// Beside holds, by path, what a parameter of all links writes beside itself, and Indexes of which interface that is.
+	// The maps are never changed.
+	Beside  map[string]string `json:"beside,omitempty"`
+	Indexes map[string]int    `json:"ifindexes,omitempty"`
+}
+
+// Reads is what the kernel makes of a value.
+func (c Claim) Reads(value string) string {
+	if read, ok := c.Read[value]; ok {
+		return read
+	}
+	return value
+}
+
+// forgetUnwanted forgets what the kernel made of values that nobody wants any more.
+func (c *Claim) forgetUnwanted() {
+	read := make(map[string]string)
+	for _, v := range c.Wants {
+		if as, ok := c.Read[v]; ok {
+			read[v] = as
+		}
+	}
+	if c.Read = read; len(read) == 0 {
+		c.Read = nil
+	}
+}
+
+// Learn notes what the kernel has made of a value that was written for a claim.
+func (r *Record) Learn(k plan.Key, written, read string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.At(k)
+	if c == nil || c.Reads(written) == read {
+		return
+	}
+	more := map[string]string{written: read}
+	for w, r := range c.Read {
+		if w != written {
+			more[w] = r
+		}
+	}
+	c.Read = more
+}
+
+// Follow gives claims on interfaces of a section the names that these have now, by ifindex. Claims on interfaces that
+// are gone are forgotten. It returns those, and the new keys of the others by the old.
+func (r *Record) Follow(ns string, name func(index int) string) (gone []ClaimEntry, renamed map[plan.Key]plan.Key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	renamed = make(map[plan.Key]plan.Key)
+	r.Claims = slices.DeleteFunc(r.Claims, func(c ClaimEntry) bool {
+		left := c.NS == ns && c.Index != 0 && name(c.Index) == ""
+		if left {
+			gone = append(gone, c)
+		}
+		return left
+	})
+	for i := range r.Claims {
+		c := &r.Claims[i]
+		if c.NS != ns {
+			continue
+		}
+		c.follow(name)
+		if c.Index != 0 {
+			now := SysctlKey(ns, SysctlOn(c.Name, name(c.Index)))
+			if now != c.Key {
+				renamed[c.Key], c.Key = now, now
+			}
+		}
+	}
+	for topology, keys := range r.Pending {
+		for i, k := range keys {
+			if now, ok := renamed[k]; ok {
+				r.Pending[topology][i] = now
+			}
+		}
+	}
+	return gone, renamed
+}
+
+// follow gives what was written beside a switch the paths that it has now.
+func (c *Claim) follow(name func(index int) string) {
+	beside, indexes := make(map[string]string), make(map[string]int)
+	for path, value := range c.Beside {
+		index := c.Indexes[path]
+		if index != 0 {
+			if name(index) == "" {
+				continue
+			}
+			path = SysctlPath(SysctlOn(SysctlPath(path), name(index)))
+			indexes[path] = index
+		}
+		beside[path] = value
+	}
+	if len(c.Indexes) > 0 && !maps.Equal(beside, c.Beside) {
+		c.Beside, c.Indexes = beside, indexes
+	}
+}
+
+// SysctlOn is the parameter of another interface, or of all or default.
+func SysctlOn(name, link string) string {
+	part := strings.Split(name, ".")
+	if len(part) > 3 {
+		part[3] = strings.ReplaceAll(link, ".", "/")
+	}
+	return strings.Join(part, ".")
+}

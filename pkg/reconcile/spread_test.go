@@ -1,0 +1,78 @@
+package reconcile_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// spreading are the parameters of all links that the kernel copies to each.
+var spreading = []struct{ key, value, other string }{
+	{"disable_ipv6", "1", "1"}, {"addr_gen_mode", "1", "1"}, {"addr_gen_mode", "1", "3"},
+	{"ignore_routes_with_linkdown", "1", "1"}, {"force_forwarding", "1", "1"},
+}
+
+// What a parameter of all links writes on each is given back link by link; our own links and those of others stay as
+// they shall be.
+func TestSysctlOfAllLinksIsGivenBackLinkByLink(t *testing.T) {
+	for _, s := range spreading {
+		t.Run(s.key+" "+s.other, func(t *testing.T) {
+			if _, err := os.Stat(filepath.Join("/proc/sys/net/ipv6/conf/all", s.key)); err != nil {
+				t.Skip("this kernel has no such parameter")
+			}
+			l := newLab(t)
+			l.foreign()
+			l.sysctl("ipv6/conf/fv0/"+s.key, s.other)
+			l.sysctl("ipv6/conf/fv2/"+s.key, "0")
+			l.apply(l.load("name: y\nbridges: {by: {}}\n"))
+			before := l.settle()
+			topo := l.load("name: x\nbridges: {bx: {}}\nsysctls: {net.ipv6.conf.all." + s.key + ": " + s.value + "}\n")
+			l.apply(topo)
+			l.wants("while applied", "ipv6/conf/fv2/"+s.key, s.value)
+			l.wants("while applied", "ipv6/conf/by/"+s.key, "0")
+			l.converged(topo)
+			l.apply(l.load("name: x\nbridges: {bx: {}}\n"))
+			l.wants("with the parameter out of the file", "ipv6/conf/bx/"+s.key, "0")
+			l.wants("with the parameter out of the file", "ipv6/conf/fv0/"+s.key, s.other)
+			l.apply(topo)
+			l.destroy("x")
+			l.restored("after destroy", before)
+		})
+	}
+}
+
+// In a namespace that was adopted what others put there keeps its values.
+func TestSysctlOfAllLinksInAdoptedNamespace(t *testing.T) {
+	l := newLab(t)
+	l.script(`
+		ip netns add ns1
+		ip -n ns1 link add sp0 type veth peer name sp1
+		ip netns exec ns1 sysctl -qw net.ipv6.conf.sp0.disable_ipv6=1`)
+	const yaml = "name: x\nnamespaces: {ns1: {SYSCTLS}}\n"
+	sysctls := "sysctls: {net.ipv6.conf.all.disable_ipv6: 1}"
+	l.apply(l.load(strings.Replace(yaml, "SYSCTLS", sysctls, 1)), adopt)
+	l.apply(l.load(strings.Replace(yaml, "SYSCTLS", "", 1)))
+	for link, value := range map[string]string{"sp0": "1", "sp1": "0", "default": "0"} {
+		got := strings.TrimSpace(l.sh("ip", "netns", "exec", "ns1", "sysctl", "-n", "net.ipv6.conf."+link+".disable_ipv6"))
+		if got != value {
+			t.Errorf("%s has disable_ipv6 %s, want %s", link, got, value)
+		}
+	}
+}
+
+// A link's value is claimed while a default, or a value of all links, is on it: what it was before those goes back.
+func TestSysctlOfLinkClaimedLater(t *testing.T) {
+	l := newLab(t)
+	l.foreign()
+	before := l.settle()
+	for _, all := range []string{"net.ipv4.conf.default.log_martians", "net.ipv6.conf.all.ignore_routes_with_linkdown"} {
+		one := strings.NewReplacer("default", "fv0", "all", "fv0").Replace(all)
+		l.apply(l.load("name: x\nsysctls: {" + all + ": 1}\n"))
+		topo := l.load("name: x\nsysctls: {" + all + ": 1, " + one + ": 1}\n")
+		l.apply(topo)
+		l.converged(topo)
+		l.destroy("x")
+		l.restored(all+" and then of fv0", before)
+	}
+}
