@@ -139,9 +139,9 @@ var otherDrifts = []drift{
 		plan: []string{"create nat masquerade 192.168.10.0/24"}},
 	{name: "ruleset flushed", do: "nft flush ruleset", plan: []string{"create nat masquerade 192.168.10.0/24"}},
 	{name: "rule edited",
-		do: `h=$(nft -a list chain inet plumb-drift masquerade-out | sed -n 's/.*masquerade comment.*handle //p')
-			nft replace rule inet plumb-drift masquerade-out handle $h \
-				ip saddr 192.168.10.0/24 masquerade comment '"masquerade 192.168.10.0/24"'`,
+		do: `h=$(nft -a list chain inet plumb-drift masquerade-out | sed -n 's/.*masquerade comment.*handle //p'); ` +
+			`nft replace rule inet plumb-drift masquerade-out handle $h ` +
+			`ip saddr 192.168.10.0/24 masquerade comment '"masquerade 192.168.10.0/24"'`,
 		plan: []string{"update nat masquerade 192.168.10.0/24"}},
 	{name: "rule added", do: "nft insert rule inet plumb-drift masquerade-out accept", plan: []string{"delete nat"}},
 	{name: "rule repeated",
