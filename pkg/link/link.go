@@ -101,10 +101,10 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	if is, ok := now.(Link); ok && is.MTU < l.MTU && typeOf(l.Type).Follows && slices.Contains(l.below(), is.Key()) {
 		l.MTU = is.MTU
 	}
-	if value, ok := object.Switched(object.Forwarding4, old, now); ok {
+	if value, ok := object.Switched(l.NS, object.Forwarding4, old, now); ok {
 		l.Forwarding4 = object.IsOn(value)
 	}
-	if value, ok := object.Switched(object.Forwarding6, old, now); ok {
+	if value, ok := object.Switched(l.NS, object.Forwarding6, old, now); ok {
 		l.Forwarding6 = object.IsOn(value)
 	}
 	return l, true
