@@ -52,13 +52,13 @@ var linkRow = object.Kind{
 
 var addressRow = object.Kind{
 	Name: KindAddress, Form: addressForm(),
-	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Swap: swapAddress, Del: delAddresses,
-	Held: alone, Undo: undoAddress, Cuts: cutsAddress,
+	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Swap: swapAddress,
+	Del: delAddresses, Held: alone, Undo: undoAddress, Cuts: cutsAddress,
 }
 
 var routeRow = object.Kind{
 	Name: KindRoute, Form: routeForm(),
-	Ask: askRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
+	Ask: askRoutes, Fetch: fetchRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
 	Held: alone, Cuts: cutsRoute, Settle: settleRoute,
 }
 
