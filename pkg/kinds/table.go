@@ -39,7 +39,7 @@ var sysctlRow = object.Kind{
 	First: askSwitches, Fetch: fetchSysctls, Join: followLinks, Read: readSysctls, Owner: claimedSysctls,
 	Put: putSysctl, Del: delSysctls,
 	Pending: always, // its value may be the one that was wanted before
-	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl,
+	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl, Warn: warnForwarding,
 	Schedule: object.Schedule{Inherited: true},
 }
 
@@ -47,6 +47,7 @@ var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
 	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
 	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Cuts: link.Cuts, Settle: link.Settle,
+	Warn:     warnBridge,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
 

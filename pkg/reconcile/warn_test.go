@@ -69,3 +69,40 @@ func TestWarnForwardDropped(t *testing.T) {
 	l.sh("nft", "insert", "rule", "ip", "filter", "FORWARD", "ip", "saddr", "192.168.10.0/24", "accept")
 	l.mark()
 }
+
+// TestWarnMasqueradeOfNobody tells of a network of the host that nobody holds, and of an out that holds it.
+func TestWarnMasqueradeOfNobody(t *testing.T) {
+	l := newLab(t)
+	l.uplink()
+	const bridge = "bridges: {br0: {addresses: [192.168.10.1/24, \"fd00:10::1/64\"]}}\n"
+	for nat, want := range map[string]string{
+		"192.168.11.0/24":                "write masquerade: 192.168.10.0/24",
+		"192.168.11.0/24, out: up0":      "nobody has an address in 192.168.11.0/24",
+		`"fd00:11::/64"`:                 "write masquerade: fd00:10::/64",
+		"198.18.0.0/24, out: up0":        "up0 holds 198.18.0.0/24 itself",
+		`"2001:db8:ffff::/64", out: up0`: "up0 holds 2001:db8:ffff::/64 itself",
+		"192.168.10.0/24":                "",
+		"192.168.0.0/16, out: up0":       "",
+		`"fd00:10::/64", out: up0`:       "",
+		"198.18.0.0/24":                  "",
+	} {
+		l.diff(l.load("name: warned\n" + bridge + "nat: [{masquerade: " + nat + "}]"))
+		if want == "" && len(l.warnings) > 0 || want != "" && len(l.warnings) != 1 {
+			t.Errorf("%s: the warnings are %q", nat, l.warnings)
+		} else if want != "" {
+			l.warned(want)
+		}
+	}
+	l.script("ip link add foreign0 type bridge\nip link set foreign0 up\nip address add 192.168.11.1/24 dev foreign0")
+	l.fixture(func() { l.sh("ip", "link", "delete", "foreign0") })
+	for _, held := range []string{
+		bridge + "nat: [{masquerade: 192.168.11.0/24}]",
+		"routes: [{to: 10.9.0.0/16, via: " + world4 + "}]\nnat: [{masquerade: 10.9.8.0/24}]",
+		"namespaces: {a: {interfaces: {eth0: {peer: b/eth0, addresses: [10.9.0.1/24]}}}, b: {interfaces: {eth0: {}}}}\n" +
+			"nat: [{masquerade: 10.9.0.0/24}]",
+	} {
+		if l.diff(l.load("name: warned\n" + held)); len(l.warnings) > 0 {
+			t.Errorf("%s: the warnings are %q", held, l.warnings)
+		}
+	}
+}
