@@ -34,19 +34,37 @@ const (
 	forwardHook   = 1 << 2
 )
 
+// LegacyTables lists the tables of iptables-legacy that there are.
+func (n *Namespace) LegacyTables(v4 bool) (names []string, err error) {
+	err = n.Inside(func() error {
+		names, err = legacyTables(v4)
+		return err
+	})
+	return names, err
+}
+
+func legacyTables(v4 bool) ([]string, error) {
+	list := "/proc/thread-self/net/ip6_tables_names"
+	if v4 {
+		list = "/proc/thread-self/net/ip_tables_names"
+	}
+	names, err := os.ReadFile(list)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return strings.Fields(string(names)), err
+}
+
 // LegacyFilter reads the filter table of iptables-legacy; nil where there is none. Asking for a table that is not there
 // would make it, so the list of tables is looked at first.
 func (n *Namespace) LegacyFilter(v4 bool) (t *LegacyTable, err error) {
-	list, family, level := "/proc/thread-self/net/ip6_tables_names", unix.AF_INET6, unix.IPPROTO_IPV6
+	family, level := unix.AF_INET6, unix.IPPROTO_IPV6
 	if v4 {
-		list, family, level = "/proc/thread-self/net/ip_tables_names", unix.AF_INET, unix.IPPROTO_IP
+		family, level = unix.AF_INET, unix.IPPROTO_IP
 	}
 	err = n.Inside(func() error {
-		names, err := os.ReadFile(list)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !slices.Contains(strings.Fields(string(names)), legacyFilter) {
-			return nil
-		}
-		if err == nil {
+		names, err := legacyTables(v4)
+		if err == nil && slices.Contains(names, legacyFilter) {
 			t, err = readLegacy(family, level)
 		}
 		if err != nil {

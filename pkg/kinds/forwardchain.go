@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -24,7 +25,11 @@ type forwardChain struct {
 
 // sees says whether packets of a family pass the chain.
 func (c forwardChain) sees(v4 bool) bool {
-	return c.family == "inet" || v4 == (c.family == "ip" || c.family == "iptables-legacy")
+	seen, known := map[string][2]bool{ // v6, v4
+		"inet": {true, true}, "ip": {false, true}, "ip6": {true, false},
+		"iptables-legacy": {false, true}, "ip6tables-legacy": {true, false},
+	}[c.family]
+	return known && seen[kernel.Bit(v4)]
 }
 
 // drops says whether the chain drops some traffic.

@@ -39,7 +39,8 @@ var sysctlRow = object.Kind{
 	First: askSwitches, Fetch: fetchSysctls, Join: followLinks, Read: readSysctls, Owner: claimedSysctls,
 	Put: putSysctl, Del: delSysctls,
 	Pending: always, // its value may be the one that was wanted before
-	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl, Warn: warnForwarding,
+	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl,
+	Warn: warnForwarding, Takes: takesForwarding,
 	Schedule: object.Schedule{Inherited: true},
 }
 

@@ -106,3 +106,60 @@ func TestWarnMasqueradeOfNobody(t *testing.T) {
 		}
 	}
 }
+
+// TestWarnForwardingIsTakenFromGuests tells, before a run switches forwarding off, who came later and needs it.
+func TestWarnForwardingIsTakenFromGuests(t *testing.T) {
+	const bridge = "name: first\nbridges: {br0: {addresses: [192.168.10.1/24]}}\n"
+	guests := []struct{ name, make, remove, want string }{
+		{"a bridge", `
+			ip link add guest0 type bridge
+			ip address add 10.77.0.1/24 dev guest0
+			ip link add tap0 type veth peer name tap1
+			ip link set tap0 master guest0`, "ip link del tap0\nip link del guest0", "bridge guest0"},
+		{"a bridge without ports", `
+			ip link add guest0 type bridge
+			ip address add 10.77.0.1/24 dev guest0`, "ip link del guest0", ""},
+		{"a nat table", `
+			nft add table ip nat
+			nft add chain ip nat POSTROUTING { type nat hook postrouting priority 100 ; }
+			nft add rule ip nat POSTROUTING ip saddr 10.77.0.0/24 masquerade`, "nft delete table ip nat", "table ip nat"},
+		{"an empty nat table", `
+			nft add table ip nat
+			nft add chain ip nat POSTROUTING { type nat hook postrouting priority 100 ; }`, "nft delete table ip nat", ""},
+		{"nat of the other family", `
+			nft add table ip6 nat
+			nft add chain ip6 nat POSTROUTING { type nat hook postrouting priority 100 ; }
+			nft add rule ip6 nat POSTROUTING masquerade`, "nft delete table ip6 nat", ""},
+	}
+	for _, g := range guests {
+		t.Run(g.name, func(t *testing.T) {
+			l := newLab(t)
+			l.foreign()
+			l.sysctl("ipv4/ip_forward", "0")
+			with := l.load(bridge + "nat: [{masquerade: 192.168.10.0/24}]")
+			l.apply(with)
+			l.script(g.make)
+			l.fixtures = append(l.fixtures, func() { l.script(g.remove) })
+			check := func(when string) {
+				if g.want == "" && len(l.warnings) > 0 || g.want != "" && len(l.warnings) != 1 {
+					t.Errorf("%s: the warnings are %q", when, l.warnings)
+				} else if g.want != "" {
+					l.warned(g.want, "net.ipv4.ip_forward", "sysctl -w net.ipv4.ip_forward=1")
+				}
+			}
+			l.apply(with)
+			if len(l.warnings) > 0 {
+				t.Errorf("warnings while it stays on: %q", l.warnings)
+			}
+			without := l.load(bridge)
+			l.diff(without)
+			check("diff")
+			l.apply(without)
+			check("apply")
+			l.apply(with)
+			l.destroy("first")
+			check("destroy")
+			l.mark()
+		})
+	}
+}
