@@ -163,3 +163,39 @@ func TestWarnForwardingIsTakenFromGuests(t *testing.T) {
 		})
 	}
 }
+
+// TestWarnOfGatewaysNowhere knows the live subnets of the host: a gateway in one is nothing to warn of.
+func TestWarnOfGatewaysNowhere(t *testing.T) {
+	l := newLab(t)
+	l.uplink()
+	for route, want := range map[string]string{
+		"to: 10.9.0.0/16, via: " + world4:                                         "",
+		"to: 10.9.0.0/16, dev: up0, via: " + world4:                               "",
+		`to: "fd00:9::/32", via: "` + world6 + `"`:                                "",
+		`to: "fd00:9::/32", dev: up0, via: "` + world6 + `"`:                      "",
+		"to: 10.9.0.0/16, src: " + uplink4 + ", via: " + world4:                   "",
+		"to: 10.9.0.0/16, nexthops: [{via: " + world4 + "}, {via: 198.18.0.9}]":   "",
+		"to: 10.9.0.0/16, via: 192.0.2.1":                                         "gateway 192.0.2.1 is on no connected subnet on the host",
+		"to: 10.9.0.0/16, dev: up0, via: 192.0.2.1":                               "set onlink: true if it is on that link",
+		"to: 10.9.0.0/16, dev: up0, via: 192.0.2.1, onlink: true":                 "",
+		`to: "fd00:9::/32", dev: up0, via: "2001:db8:7::1"`:                       "gateway 2001:db8:7::1 is on no",
+		"to: 10.9.0.0/16, src: 192.0.2.7, via: " + world4:                         "src 192.0.2.7 is no address on the host",
+		"to: 10.9.0.0/16, nexthops: [{via: " + world4 + "}, {via: 192.0.2.9}]":    "gateway 192.0.2.9 is on no",
+		"to: 10.9.0.0/16, dev: br0, via: " + world4:                               "is on no connected subnet of br0",
+		"to: 10.9.0.0/16, src: 192.168.10.1, via: 192.168.10.2":                   "",
+		"to: 192.0.2.9/32, dev: up0}, {to: 10.9.0.0/16, dev: up0, via: 192.0.2.9": "",
+	} {
+		l.diff(l.load("name: routed\nbridges: {br0: {addresses: [192.168.10.1/24]}}\nroutes: [{" + route + "}]"))
+		if want == "" && len(l.warnings) > 0 || want != "" && len(l.warnings) != 1 {
+			t.Errorf("%s: the warnings are %q", route, l.warnings)
+		} else if want != "" {
+			l.warned(want)
+		}
+	}
+	topo := l.load("{name: routed, routes: [{to: 10.9.0.0/16, via: " + world4 + "}]}")
+	for range 2 {
+		if l.apply(topo); len(l.warnings) > 0 {
+			t.Errorf("apply warns: %q", l.warnings)
+		}
+	}
+}
