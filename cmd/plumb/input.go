@@ -85,9 +85,13 @@ func (e *env) inputs(cmd *cobra.Command, files []string) ([]topology.Input, erro
 	return inputs, nil
 }
 
-// tell prints problems. Errors among them end the command.
+// tell prints problems. Errors among them end the command. A command that looks at the host finds out itself what only
+// that can tell.
 func (e *env) tell(problems file.Problems, onlyProblems bool) (err error) {
 	bad := problems.HasErrors()
+	if !onlyProblems {
+		problems = problems.WithoutLive()
+	}
 	switch {
 	case e.json() && (onlyProblems || bad):
 		err = problems.WriteJSON(e.stdout)

@@ -28,6 +28,8 @@ type Problem struct {
 	Message  string   `json:"message"`
 	// Hint is what to do about it, where that is known.
 	Hint string `json:"hint"`
+	// Live says of a warning that only the live host can tell whether it is one: who looks at that leaves it out.
+	Live bool `json:"-"`
 
 	text  string // the line of the file
 	width int    // how many characters of it are meant
@@ -39,6 +41,11 @@ type Problems []Problem
 // HasErrors reports whether one of the problems is more than a warning.
 func (p Problems) HasErrors() bool {
 	return slices.ContainsFunc(p, func(p Problem) bool { return p.Severity == Error })
+}
+
+// WithoutLive leaves out the warnings of which the live host tells whether they are some.
+func (p Problems) WithoutLive() Problems {
+	return slices.DeleteFunc(slices.Clone(p), func(p Problem) bool { return p.Live && p.Severity == Warning })
 }
 
 // Report collects the problems of one file.

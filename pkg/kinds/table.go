@@ -40,6 +40,7 @@ var sysctlRow = object.Kind{
 	Put: putSysctl, Del: delSysctls,
 	Pending: always, // its value may be the one that was wanted before
 	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl,
+	Warn: warnForwarding, Takes: takesForwarding,
 	Schedule: object.Schedule{Inherited: true},
 }
 
@@ -47,6 +48,7 @@ var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
 	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
 	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Cuts: link.Cuts, Settle: link.Settle,
+	Warn:     warnBridge,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
 
@@ -59,7 +61,7 @@ var addressRow = object.Kind{
 var routeRow = object.Kind{
 	Name: KindRoute, Form: routeForm(),
 	Ask: askRoutes, Fetch: fetchRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
-	Held: alone, Cuts: cutsRoute, Settle: settleRoute,
+	Held: alone, Cuts: cutsRoute, Warn: warnRoute, Settle: settleRoute,
 }
 
 var ruleRow = object.Kind{

@@ -59,6 +59,8 @@ type Kind struct {
 	Settle func(*Env, plan.Object) (plan.Object, error)
 	// Warn tells what no plan can mend about a wanted object.
 	Warn func(*Env, plan.Object) ([]string, error)
+	// Takes tells what a change takes from others, who may need it.
+	Takes func(*Env, plan.Change) ([]string, error)
 
 	Schedule
 }

@@ -28,7 +28,7 @@ func (r *run) apply() error {
 	}
 	start, p := r.lists, r.guard(r.diff(want))
 	r.report.Plan = p
-	r.warn()
+	r.warn(p)
 	if p.Refused() {
 		return refusal(p)
 	}
@@ -191,6 +191,7 @@ func (r *run) destroy() error {
 			return refusal(p)
 		case round == 0:
 			r.report.Plan = p
+			r.warnOfChanges(p)
 			r.Planned(p)
 		}
 		switch {

@@ -203,7 +203,7 @@ func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error
 	if err != nil {
 		return p, ended(ErrNotRun, err)
 	}
-	r.warn()
+	r.warn(p)
 	return p, nil
 }
 
