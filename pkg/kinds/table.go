@@ -39,14 +39,14 @@ var sysctlRow = object.Kind{
 	First: askSwitches, Fetch: fetchSysctls, Join: followLinks, Read: readSysctls, Owner: claimedSysctls,
 	Put: putSysctl, Del: delSysctls,
 	Pending: always, // its value may be the one that was wanted before
-	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl,
+	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl, Warn: warnOutranked,
 	Schedule: object.Schedule{Inherited: true},
 }
 
 var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
 	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
-	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Cuts: link.Cuts, Settle: link.Settle,
+	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Cuts: link.Cuts, Settle: link.Settle, Warn: warnForwardOff,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
 

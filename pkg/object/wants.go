@@ -98,6 +98,9 @@ func (w *wants) Wanted(k plan.Key) bool { return w.want[k] != nil }
 // Want is what the topology declares at a key, nil for nothing.
 func (w *wants) Want(k plan.Key) plan.Object { return w.want[k] }
 
+// Objects lists all that the topology wants.
+func (w *wants) Objects() []plan.Object { return w.objects }
+
 // WantedHere lists what the topology wants of a kind in a section, in the topology's order.
 func (w *wants) WantedHere(ns, kind string) []plan.Object { return w.wantIn[place{ns, kind}] }
 
