@@ -106,6 +106,7 @@ func enterSysctls(at *object.At) {
 // checkSysctls checks values that plumb understands, and that the links exist whose parameters are set.
 func checkSysctls(at *object.At) any {
 	at.Expect(len(at.Sysctls) + len(at.Links)*len(defaults(at.Sense)))
+	checkOutranked(at)
 	for _, v := range at.Sysctls {
 		if isForwarding(v.Name) && v.Value.Good() && v.Value.V != "0" && v.Value.V != "1" {
 			at.Errorf(v.Value.At, "%s must be 0 or 1, not %q", v.Name, v.Value.V)

@@ -40,7 +40,7 @@ var sysctlRow = object.Kind{
 	Put: putSysctl, Del: delSysctls,
 	Pending: always, // its value may be the one that was wanted before
 	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl,
-	Warn: warnForwarding, Takes: takesForwarding,
+	Warn: object.Warnings(warnForwarding, warnOutranked), Takes: takesForwarding,
 	Schedule: object.Schedule{Inherited: true},
 }
 
@@ -48,7 +48,7 @@ var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
 	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
 	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Cuts: link.Cuts, Settle: link.Settle,
-	Warn:     warnBridge,
+	Warn:     object.Warnings(warnBridge, warnForwardOff),
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
 

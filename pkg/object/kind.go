@@ -1,6 +1,7 @@
 package object
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 
@@ -80,6 +81,17 @@ type Schedule struct {
 	// Finish, if set, completes what Put has made in a section, before anything of a later kind is made there. With an
 	// error comes the key of the object.
 	Finish func(e *Env, ns string) (plan.Key, error)
+}
+
+// Warnings is a Warn that tells what several do.
+func Warnings(list ...func(*Env, plan.Object) ([]string, error)) func(*Env, plan.Object) ([]string, error) {
+	return func(e *Env, o plan.Object) (all []string, err error) {
+		for _, warn := range list {
+			some, failed := warn(e, o)
+			all, err = append(all, some...), errors.Join(err, failed)
+		}
+		return all, err
+	}
 }
 
 // WrongType is the error of an operation that was handed an object of another kind: a defect of plumb.

@@ -199,3 +199,63 @@ func TestWarnOfGatewaysNowhere(t *testing.T) {
 		}
 	}
 }
+
+// TestWarnSysctlOutranked tells of a parameter of a link that one of all links outranks, which only the host knows.
+func TestWarnSysctlOutranked(t *testing.T) {
+	l := newLab(t)
+	l.foreign()
+	topo := l.load("name: x\nsysctls: {net.ipv4.conf.fv0.rp_filter: 0, net.ipv4.conf.fv2.arp_announce: 1," +
+		" net.ipv4.conf.fv0.arp_ignore: 1}\n")
+	l.sysctl("ipv4/conf/all/rp_filter", "1")
+	l.sysctl("ipv4/conf/all/arp_announce", "2")
+	l.diff(topo)
+	l.warned("net.ipv4.conf.fv0.rp_filter: 0 has no effect", "set net.ipv4.conf.all.rp_filter: 0")
+	l.warned("net.ipv4.conf.fv2.arp_announce: 1 has no effect", "set net.ipv4.conf.all.arp_announce: 1")
+	if len(l.warnings) != 2 {
+		t.Errorf("warnings: %q", l.warnings)
+	}
+	remedy := l.load("name: x\nsysctls: {net.ipv4.conf.fv0.rp_filter: 0, net.ipv4.conf.fv2.arp_announce: 1," +
+		" net.ipv4.conf.all.rp_filter: 0, net.ipv4.conf.all.arp_announce: 1}\n")
+	l.apply(remedy)
+	l.converged(remedy)
+	if len(l.warnings) > 0 {
+		t.Errorf("with the remedy it warns: %q", l.warnings)
+	}
+}
+
+// TestWarnForwardOff tells of a gateway on the host that does not forward although the host does.
+func TestWarnForwardOff(t *testing.T) {
+	l := newLab(t)
+	const yaml = `
+name: x
+bridges:
+  br0: {addresses: [10.7.0.1/24, "fd00:7::1/64"]}
+  br1: {addresses: [10.8.0.1/24]}
+namespaces:
+  ns1:
+    interfaces: {eth0: {bridge: br0, addresses: [10.7.0.2/24, "fd00:7::2/64"]}}
+    routes: [{to: default, via: 10.7.0.1}, {to: default, via: "fd00:7::1"}]
+  ns2: {interfaces: {eth0: {bridge: br1, addresses: [10.8.0.2/24]}}}
+`
+	topo := l.load(yaml)
+	l.diff(topo)
+	if len(l.warnings) > 0 {
+		t.Errorf("on a host that does not forward it warns: %q", l.warnings)
+	}
+	l.sysctl("ipv4/ip_forward", "1")
+	l.sysctl("ipv6/conf/all/forwarding", "1")
+	l.apply(topo)
+	l.wants("after apply", "ipv4/conf/br0/forwarding", "0")
+	l.warned("link br0: the host forwards IPv4", "ns1 has its gateway 10.7.0.1", "sysctls: {net.ipv4.ip_forward: 1}")
+	l.warned("link br0: the host forwards IPv6", "fd00:7::1", "sysctls: {net.ipv6.conf.all.forwarding: 1}")
+	if len(l.warnings) != 2 {
+		t.Errorf("warnings: %q", l.warnings)
+	}
+	remedy := l.load(yaml + "sysctls: {net.ipv4.ip_forward: 1, net.ipv6.conf.all.forwarding: 1}\n")
+	l.apply(remedy)
+	l.wants("with the remedy", "ipv4/conf/br0/forwarding", "1")
+	l.converged(remedy)
+	if len(l.warnings) > 0 {
+		t.Errorf("with the remedy it warns: %q", l.warnings)
+	}
+}
