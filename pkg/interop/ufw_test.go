@@ -1,0 +1,30 @@
+package interop
+
+import "testing"
+
+// TestBesideUfw has ufw's own defaults: it lets in what is allowed and forwards nothing.
+func TestBesideUfw(t *testing.T) { beside(t, ufw) }
+
+var ufw = neighbour{
+	packages: "ufw",
+	commands: []string{"ufw", "iptables"},
+	start: func(h *house) {
+		h.script(`
+			ufw allow 22/tcp
+			ufw --force enable`)
+	},
+	reload: func(h *house) { h.sh("ufw", "reload") },
+	shows:  func(h *house) string { return h.sh("ufw", "status", "numbered") + h.sh("ufw", "show", "added") },
+	works: func(*house) error {
+		if err := reached("world", "", uplink4, 22, world4); err != nil {
+			return err
+		}
+		if err := runAll("ufw allow 8080/tcp"); err != nil {
+			return err
+		}
+		if err := reached("world", "", uplink6, 8080, world6); err != nil {
+			return err
+		}
+		return runAll("ufw delete allow 8080/tcp")
+	},
+}
