@@ -28,14 +28,14 @@ var firewalld = neighbour{
 	shows: func(h *house) string {
 		return h.sh("firewall-cmd", "--list-all-zones") + h.sh("firewall-cmd", "--list-all-policies")
 	},
-	works: func(*house) error {
-		if err := reached("world", "", uplink4, 22, world4); err != nil {
+	works: func(_ *house, limit time.Duration) error {
+		if err := reached("world", "", uplink4, 22, world4, limit); err != nil {
 			return err
 		}
 		if err := runAll("firewall-cmd --add-port=8080/tcp"); err != nil {
 			return err
 		}
-		if err := reached("world", "", uplink6, 8080, world6); err != nil {
+		if err := reached("world", "", uplink6, 8080, world6, limit); err != nil {
 			return err
 		}
 		return runAll("firewall-cmd --remove-port=8080/tcp")

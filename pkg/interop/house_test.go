@@ -283,8 +283,8 @@ func dial(from, addr string, limit time.Duration) error {
 }
 
 // reached makes a connection, and says whether the far side sees the right caller.
-func reached(from, to, addr string, port int, as string) error {
-	seen, err := call(from, to, addr, port, patience)
+func reached(from, to, addr string, port int, as string, limit time.Duration) error {
+	seen, err := call(from, to, addr, port, limit)
 	if err == nil && seen != as {
 		err = fmt.Errorf("%s in %q is called by %s, want %s", addr, to, seen, as)
 	}

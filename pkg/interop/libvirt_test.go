@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // TestBesideLibvirt has a network of libvirt's, with a namespace on its bridge in a virtual machine's stead.
@@ -28,11 +29,11 @@ var libvirt = neighbour{
 			h.sh("virsh", "-c", "network:///system", "net-dumpxml", "lan") +
 			h.sh("ip", "-br", "address", "show", "dev", "virbr30")
 	},
-	works: func(h *house) error {
-		if err := reached("box", "world", world4, 0, uplink4); err != nil {
+	works: func(h *house, limit time.Duration) error {
+		if err := reached("box", "world", world4, 0, uplink4, limit); err != nil {
 			return err
 		}
-		if err := dial("box", "192.168.30.1:53", patience); err != nil { // dnsmasq
+		if err := dial("box", "192.168.30.1:53", limit); err != nil { // dnsmasq
 			return err
 		}
 		if _, err := run("virsh", "-c", "network:///system", "net-create", h.network("brief", 31)); err != nil {

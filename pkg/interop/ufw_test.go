@@ -1,9 +1,14 @@
 package interop
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // TestBesideUfw has ufw's own defaults: it lets in what is allowed and forwards nothing.
 func TestBesideUfw(t *testing.T) { beside(t, ufw) }
+
+func TestBesideUfwLegacy(t *testing.T) { beside(t, legacy(ufw)) }
 
 var ufw = neighbour{
 	packages: "ufw",
@@ -15,14 +20,14 @@ var ufw = neighbour{
 	},
 	reload: func(h *house) { h.sh("ufw", "reload") },
 	shows:  func(h *house) string { return h.sh("ufw", "status", "numbered") + h.sh("ufw", "show", "added") },
-	works: func(*house) error {
-		if err := reached("world", "", uplink4, 22, world4); err != nil {
+	works: func(_ *house, limit time.Duration) error {
+		if err := reached("world", "", uplink4, 22, world4, limit); err != nil {
 			return err
 		}
 		if err := runAll("ufw allow 8080/tcp"); err != nil {
 			return err
 		}
-		if err := reached("world", "", uplink6, 8080, world6); err != nil {
+		if err := reached("world", "", uplink6, 8080, world6, limit); err != nil {
 			return err
 		}
 		return runAll("ufw delete allow 8080/tcp")
