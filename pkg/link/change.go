@@ -34,7 +34,7 @@ func update(e *object.Env, old, l Link) error {
 			return err
 		}
 	}
-	if l.LinkLocal.Set && old.LinkLocal != l.LinkLocal {
+	if l.Derives(old) {
 		if err := replaceLinkLocal(e, s, index, l); err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func otherEnd(e *object.Env, l Link, own object.LiveLink) object.LiveLink {
 	if s, err := e.Section(l.NS); err != nil || !s.Plain {
 		return object.LiveLink{}
 	}
-	return object.LiveLink{Index: own.Lower, Group: l.Group}
+	return object.LiveLink{Index: own.Lower, Group: l.Group, IPv6: true}
 }
 
 // make sends the message that makes a link, and the other end of a cable. The link is returned as the kernel has made
@@ -195,10 +195,10 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 	}
 	if typeOf(l.Type).Late && l.Up {
 		late := object.In[unfinished](s)
-		*late = append(*late, made{l, first})
+		*late = append(*late, made{l, first, live})
 		return nil
 	}
-	return addLinkLocal(e, s, l)
+	return addLinkLocal(e, s, live, l)
 }
 
 func writeForwarding6(s *object.Section, l Link) error {

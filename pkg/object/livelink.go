@@ -53,6 +53,9 @@ func (l *LiveLink) Up() bool { return l.Flags&unix.IFF_UP != 0 }
 // operUp is IF_OPER_UP of linux/if.h: a carrier is there, and whoever waits for it has been told.
 const operUp = 6
 
+// Carries says whether the link has its carrier, and whoever waits for that has been told.
+func (l *LiveLink) Carries() bool { return l.Oper == operUp }
+
 // Derives says whether the kernel will derive an address from the link's MAC, but has had no reason to do so yet.
 func (l *LiveLink) Derives() bool {
 	ready := l.Up() && l.Oper == operUp && l.IPv6
