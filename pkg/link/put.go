@@ -180,6 +180,9 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 	if live.Group != l.Group { // which a link has from its creation on
 		return fmt.Errorf("link %s is gone, and another of that name has come", l.Key().Place())
 	}
+	if err := writeAcceptRA(s, plan.Some(live.AcceptRA), l); err != nil {
+		return err
+	}
 	err = s.NS.Write("set up link "+l.Key().Place(), l.finishMessage(first, live.Index, onMaster))
 	if err != nil {
 		return err
@@ -203,4 +206,11 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 
 func writeForwarding6(s *object.Section, l Link) error {
 	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/forwarding", fmt.Sprint(kernel.Bit(l.Forwarding6)))
+}
+
+func writeAcceptRA(s *object.Section, have plan.Opt[uint32], l Link) error {
+	if !l.AcceptRA.Set || have == l.AcceptRA {
+		return nil
+	}
+	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/accept_ra", fmt.Sprint(l.AcceptRA.V))
 }

@@ -55,6 +55,9 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 		Forwarding4: live.Forwarding4, Forwarding6: live.Forwarding6, Promote: live.Promote,
 		NoARP: live.Flags&unix.IFF_NOARP != 0,
 	}
+	if s.NS.Name == "" {
+		l.AcceptRA = plan.Some(live.AcceptRA)
+	}
 	want, wanted := e.Want(l.Key()).(Link)
 	none := wanted && !want.LinkLocal.V.IsValid()
 	switch {
