@@ -43,14 +43,15 @@ func (l *lab) learned() string {
 	return l.sh("ip", "-6", "route", "show", "default", "proto", "ra")
 }
 
-// learns says that the host takes what the router of the world advertises, whatever others have advertised before.
-func (l *lab) learns() {
+// learns says that the host takes what the router of the world advertises from one of its links, whatever others have
+// advertised before.
+func (l *lab) learns(from, dev string) {
 	l.Helper()
-	for start := time.Now(); !strings.Contains(l.learned(), "dev up0"); time.Sleep(time.Millisecond) {
+	for start := time.Now(); !strings.Contains(l.learned(), "dev "+dev+" "); time.Sleep(time.Millisecond) {
 		if time.Since(start) > patience {
-			l.Fatalf("the host has not taken the route that its uplink's router advertises: %s", l.learned())
+			l.Fatalf("the host has not taken the route that a router advertises on %s: %s", dev, l.learned())
 		}
-		l.advertise("world", "eth0")
+		l.advertise("world", from)
 	}
 }
 
@@ -77,7 +78,7 @@ var labLinks = []string{"br9", "vx9", "mv9", "ifb9", "to-r", "p9"}
 func TestLabRouterIsNotTheHosts(t *testing.T) {
 	l := newLab(t)
 	l.uplink()
-	l.learns()
+	l.learns("eth0", "up0")
 	l.mark()
 	topo := l.load(labRouters)
 	l.apply(topo)
@@ -89,7 +90,7 @@ func TestLabRouterIsNotTheHosts(t *testing.T) {
 		l.advertise("r", "eth0")
 		l.advertise("r", "eth1")
 		l.sh("ip", "-6", "route", "flush", "dev", "up0", "proto", "ra")
-		l.learns()
+		l.learns("eth0", "up0")
 		if got := l.learned(); strings.Count(got, "default") != 1 {
 			t.Errorf("%s the host has taken the lab's router: %s", when, got)
 		}
@@ -172,4 +173,50 @@ func TestLockoutInside(t *testing.T) {
 	_, err := l.tryDestroy("x", guarded)
 	refused(t, err, "would cut br9, the host's uplink")
 	l.sh("ip", "link", "del", "eth9")
+}
+
+// TestHostKeepsIPv6 switches IPv6 forwarding on before the host's first router advertisement has come: the host takes
+// that one too, over links that are there, and over one that comes later.
+func TestHostKeepsIPv6(t *testing.T) {
+	for name, yaml := range map[string]string{
+		"nat":    `{name: x, bridges: {lan: {addresses: ["fd00:27::1/64"]}}, nat: [{masquerade: "fd00:27::/64"}]}`,
+		"all":    `{name: x, sysctls: {net.ipv6.conf.all.forwarding: 1}}`,
+		"uplink": `{name: x, sysctls: {net.ipv6.conf.up0.forwarding: 1, net.ipv6.conf.default.forwarding: 1}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.uplink()
+			l.sh("ip", "-6", "route", "flush", "default")
+			l.mark()
+			topo := l.load(yaml)
+			l.apply(topo, guarded)
+			l.wants("while applied", "ipv6/conf/default/accept_ra", "2")
+			l.learns("eth0", "up0")
+			l.script(`
+				ip link add late0 address 02:f2:00:00:00:01 type veth peer name late1 address 02:f2:00:00:00:02 netns world
+				ip -n world link set late1 up
+				ip -n world address add fe80::9/64 dev late1 nodad
+				ip link set late0 up`)
+			l.learns("late1", "late0")
+			l.converged(topo)
+			l.sh("ip", "link", "del", "late0")
+			l.sh("ip", "-6", "route", "flush", "default")
+			l.destroy("x")
+			l.wants("after destroy", "ipv6/conf/default/accept_ra", "1")
+			l.wants("after destroy", "ipv6/conf/up0/accept_ra", "1")
+		})
+	}
+}
+
+// TestRouterStaysAsItIs leaves a host alone that forwarded before: what its links take of router advertisements is as
+// its owner has it.
+func TestRouterStaysAsItIs(t *testing.T) {
+	l := newLab(t)
+	l.uplink()
+	l.sysctl("ipv6/conf/all/forwarding", "1")
+	topo := l.load(router("x", "1"))
+	l.apply(topo)
+	l.wants("while applied", "ipv6/conf/up0/accept_ra", "1")
+	l.wants("while applied", "ipv6/conf/default/accept_ra", "1")
+	l.converged(topo)
 }
