@@ -19,7 +19,8 @@ const (
 	joinPause    = time.Millisecond
 )
 
-// addressesDone waits until the kernel answers for the addresses of the sections that steps have changed.
+// addressesDone waits until the kernel answers for the addresses of the sections that steps have changed, and announces
+// those that have moved.
 func addressesDone(e *object.Env, steps []plan.Step) {
 	sections := withNewIPv6(e, steps)
 	deadline := time.Now().Add(joinPatience)
@@ -30,6 +31,7 @@ func addressesDone(e *object.Env, steps []plan.Step) {
 	if err != nil {
 		e.Warn("IPv6 neighbours may not be found for a second: " + err.Error())
 	}
+	announce(e, steps)
 }
 
 // withNewIPv6 lists the sections in which steps have added IPv6 addresses.
