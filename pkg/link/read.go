@@ -67,7 +67,8 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	}
 	l.Dynamic = want.Dynamic
-	l.Tentative = e.UsesIPv6() && derived.Tentative()
+	// Where nothing is declared of IPv6, the kernel may take its time.
+	l.Tentative = e.WantsIPv6(l.Key()) && want.LinkLocal.V.IsValid() && derived.Tentative()
 	if l.Spec = readSpec(s, live, want.Spec); want.Type == l.Type && !want.hasOwnMAC() {
 		l.MAC = want.MAC // it has that of its parent, whatever it is told
 	}
