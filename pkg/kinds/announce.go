@@ -56,31 +56,50 @@ func movedAddresses(e *object.Env, steps []plan.Step) map[string][]Address {
 }
 
 // changed tells which links were made, which have another MAC or are on another bridge, they or the ends of cables that
-// lead there, and which addresses were added.
+// lead there, and which addresses were added to links that did not have them with another prefix length before.
 func changed(steps []plan.Step) (made, turned, added map[plan.Key]bool) {
 	made, turned, added = make(map[plan.Key]bool), make(map[plan.Key]bool), make(map[plan.Key]bool)
+	had := make(map[plan.Key]bool)
 	for _, step := range steps {
 		for _, c := range step.Changes {
-			anew := c.New != nil && (c.Old == nil || step.Action == plan.Replace)
-			switch now := c.New.(type) {
-			case Address:
-				added[now.Key()] = added[now.Key()] || anew
-			case link.Link:
-				made[now.Key()] = made[now.Key()] || anew
-				was, ok := c.Old.(link.Link)
-				if !ok || anew {
-					continue
-				}
-				if was.MAC != now.MAC || was.Master != now.Master {
-					turned[now.Key()] = true
-				}
-				if far, ok := now.Pair(); ok && was.Master != now.Master {
-					turned[far] = true
-				}
+			if was, ok := c.Old.(Address); ok {
+				had[was.bare()] = true
+			}
+			if was, ok := c.Old.(link.Link); ok && step.Action != plan.Replace {
+				turns(was, c.New, turned)
+			} else if now, ok := c.New.(link.Link); ok {
+				made[now.Key()] = true
+			}
+		}
+	}
+	for _, step := range steps {
+		for _, c := range step.Changes {
+			now, ok := c.New.(Address)
+			if on := object.LinkKey(now.NS, now.Dev); ok && (!had[now.bare()] || made[on]) {
+				added[now.Key()] = true
 			}
 		}
 	}
 	return made, turned, added
+}
+
+// bare is the address on its link, whatever its prefix length.
+func (a Address) bare() plan.Key {
+	return AddressKey(a.NS, a.Dev, netip.PrefixFrom(a.Prefix.Addr(), a.Prefix.Addr().BitLen()))
+}
+
+// turns notes whether a link has got another MAC or bridge.
+func turns(was link.Link, now plan.Object, turned map[plan.Key]bool) {
+	l, ok := now.(link.Link)
+	if !ok {
+		return
+	}
+	if was.MAC != l.MAC || was.Master != l.Master {
+		turned[l.Key()] = true
+	}
+	if far, ok := l.Pair(); ok && was.Master != l.Master {
+		turned[far] = true
+	}
 }
 
 // sendAnnouncements sends from the section that the thread is in.

@@ -17,18 +17,12 @@ const (
 	carrierPause    = 5 * time.Millisecond
 )
 
-// Done has the kernel be done with the links of the sections that steps have changed: packets flow from now on.
+// Done has the kernel be done with the links of the sections that steps have changed: packets flow from now on. Where all
+// is new and nothing is of IPv6 that is left to the kernel: who asks over IPv4 asks again in time.
 func Done(e *object.Env, steps []plan.Step) {
-	var sections []*object.Section
-	seen := make(map[string]bool)
-	for _, step := range steps {
-		for _, c := range step.Changes {
-			k := c.Key()
-			if s := e.Sections[k.NS]; k.Kind == object.KindLink && s != nil && !seen[k.NS] {
-				sections = append(sections, s)
-			}
-			seen[k.NS] = seen[k.NS] || k.Kind == object.KindLink
-		}
+	sections, made := changedSections(e, steps)
+	if !e.UsesIPv6() && !older(e, made) {
+		return
 	}
 	deadline := time.Now().Add(carrierPatience)
 	err := kernel.Each(e.Workers, len(sections), func(t kernel.Thread, i int) error {
@@ -39,6 +33,35 @@ func Done(e *object.Env, steps []plan.Step) {
 	if err != nil {
 		e.Warn("links may not carry packets yet: " + err.Error())
 	}
+}
+
+// changedSections lists the sections in which steps have changed links, and the links that they have made.
+func changedSections(e *object.Env, steps []plan.Step) (list []*object.Section, made map[plan.Key]bool) {
+	made = make(map[plan.Key]bool)
+	seen := make(map[string]bool)
+	for _, step := range steps {
+		for _, c := range step.Changes {
+			k := c.Key()
+			if k.Kind != object.KindLink {
+				continue
+			}
+			made[k] = made[k] || c.Old == nil || step.Action == plan.Replace
+			if s := e.Sections[k.NS]; s != nil && !seen[k.NS] {
+				list, seen[k.NS] = append(list, s), true
+			}
+		}
+	}
+	return list, made
+}
+
+// older says whether a wanted link was there before those that were made.
+func older(e *object.Env, made map[plan.Key]bool) bool {
+	for l := range wantedLinks(e) {
+		if !made[l.Key()] {
+			return true
+		}
+	}
+	return false
 }
 
 // awaitCarriers asks for the links that have got a carrier of which not everybody has been told.

@@ -126,6 +126,8 @@ func TestAnnouncesOnlyWhatMoved(t *testing.T) {
 		{"MTU, routes and NAT", []string{"port-name: p9,", "port-name: p9, mtu: 1400,", "name: x\n",
 			"name: x\nnat: [{masquerade: 10.8.0.0/24}]\nroutes: [{to: 10.7.0.0/16, via: 10.8.0.9}]\n"}, 0},
 		{"back", nil, 0},
+		{"prefix lengths", []string{"10.8.0.9/24", "10.8.0.9/25", "fd00:8::9/64", "fd00:8::9/120"}, 0},
+		{"back", nil, 0},
 		{"MAC", moves["another MAC"], 2},
 		{"host", append(moves["the host"], moves["another MAC"]...), 2},
 		{"back", nil, 2},
