@@ -31,6 +31,8 @@ type Address struct {
 	NoPrefixRoute bool   `plan:"noprefixroute,fixed"`
 	// DADFailed says that another station on the link has the address.
 	DADFailed bool `plan:"dadfailed,fixed"`
+	// Tentative says that the kernel does not use an IPv6 address yet, as it looks for another station that has it.
+	Tentative bool `plan:"tentative"`
 	// Finite says that the address expires, as a DHCP client's does.
 	Finite bool `plan:"expires"`
 	// Connected says that the kernel's route to the subnet is there, or that the kernel makes none.
@@ -163,7 +165,7 @@ func (a Address) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 		return a, true
 	}
 	was, changed := old.(link.Link)
-	derivesAnew := changed && l.LinkLocal.Set && l.LinkLocal != was.LinkLocal
+	derivesAnew := changed && l.Derives(was)
 	return a, l.CarriesIPv6() && !(derivesAnew && object.BesideDerived(a.Prefix.Addr(), a.Proto))
 }
 

@@ -106,6 +106,11 @@ func writeSysctl(e *object.Env, s *object.Section, v Sysctl, restore *object.Cla
 	if v.NS == "" {
 		forgetInherited(e)
 	}
+	if restore != nil && v.NS == "" && v.Name == object.ConfName(object.IPv6, "default", acceptRA) {
+		if err := lowerBorn(e, s, v.Value); err != nil {
+			return err
+		}
+	}
 	if part := strings.Split(path+"////", "/"); spreads(v.Key()) == nil || isDefault4(part) || v.NS != "" && isSwitch(v.Name) {
 		return s.NS.WriteSysctl(path, v.Value)
 	}

@@ -47,15 +47,15 @@ var sysctlRow = object.Kind{
 var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
 	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
-	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Cuts: link.Cuts, Settle: link.Settle,
-	Warn:     object.Warnings(warnBridge, warnForwardOff),
+	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
+	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
 
 var addressRow = object.Kind{
 	Name: KindAddress, Form: addressForm(),
 	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Swap: swapAddress,
-	Del: delAddresses, Held: alone, Undo: undoAddress, Cuts: cutsAddress,
+	Del: delAddresses, Held: alone, Undo: undoAddress, Cuts: cutsAddress, Done: addressesDone,
 }
 
 var routeRow = object.Kind{

@@ -9,6 +9,7 @@ import (
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // update changes a link in place.
@@ -34,24 +35,31 @@ func update(e *object.Env, old, l Link) error {
 			return err
 		}
 	}
-	if l.LinkLocal.Set && old.LinkLocal != l.LinkLocal {
+	if l.Derives(old) {
 		if err := replaceLinkLocal(e, s, index, l); err != nil {
 			return err
 		}
 	}
-	have := old.Forwarding6
-	if old.MTU < object.MinIPv6MTU && l.MTU >= object.MinIPv6MTU {
+	return changeIPv6(s, old, l)
+}
+
+// changeIPv6 writes the parameters of IPv6 that differ.
+func changeIPv6(s *object.Section, old, l Link) error {
+	if l.MTU < object.MinIPv6MTU {
+		return nil
+	}
+	if old.MTU < object.MinIPv6MTU {
 		// IPv6 begins anew on the link, with the section's defaults.
 		live, err := object.FindLink(s.NS, l.Ifname)
 		if err != nil {
 			return err
 		}
-		have = live.Forwarding6
+		old.Forwarding6, old.AcceptRA = live.Forwarding6, plan.Some(live.AcceptRA)
 	}
-	if have != l.Forwarding6 && l.MTU >= object.MinIPv6MTU {
-		return writeForwarding6(s, l)
+	if err := writeAcceptRA(s, old.AcceptRA, l); err != nil || old.Forwarding6 == l.Forwarding6 {
+		return err
 	}
-	return nil
+	return writeForwarding6(s, l)
 }
 
 // rename gives a link its name back. Kernels before 6.2 only rename a link that is down.

@@ -16,6 +16,7 @@ func enableIPv6(e *object.Env, s *object.Section, live *object.LiveLink, l Link)
 		if err := s.NS.WriteSysctl(conf+"addr_gen_mode", "0"); err != nil {
 			return err
 		}
+		live.NoLinkLocal, live.IPv6 = false, !live.Disabled6
 	}
 	if live.Disabled6 && e.WantsIPv6(l.Key()) {
 		if err := s.NS.WriteSysctl(conf+"disable_ipv6", "0"); err != nil {
@@ -26,20 +27,20 @@ func enableIPv6(e *object.Env, s *object.Section, live *object.LiveLink, l Link)
 	return nil
 }
 
-// addLinkLocal gives a new link that will have IPv6 addresses its link-local address before the kernel does. The
-// kernel's would be tentative for 2 s, and until then a router could not ask for its neighbours.
-func addLinkLocal(e *object.Env, s *object.Section, l Link) error {
-	if !l.LinkLocal.V.IsValid() || !e.WantsIPv6(l.Key()) {
+// addLinkLocal gives a new link of a topology that uses IPv6 its link-local address, before the kernel does or in place
+// of the kernel's. That one would be tentative for 2 s, and until then a router could not ask for its neighbours.
+func addLinkLocal(e *object.Env, s *object.Section, live object.LiveLink, l Link) error {
+	if !l.LinkLocal.V.IsValid() || !live.IPv6 || !e.UsesIPv6() {
 		return nil
 	}
-	return writeLinkLocal(s, s.Known(l.Name), l)
+	return writeLinkLocal(s, live.Index, l)
 }
 
-// writeLinkLocal adds the address that the kernel would derive, as the kernel's own.
+// writeLinkLocal adds the address that the kernel would derive, as the kernel's own. One that is there already is made
+// anew: the kernel does not end its search for duplicates when it is told to make none.
 func writeLinkLocal(s *object.Section, index int, l Link) error {
 	a := object.LiveAddress{Index: index, Prefix: netip.PrefixFrom(l.LinkLocal.V, 64), Proto: object.ProtoLinkLocal}
-	place := object.LinkKey(l.NS, l.Ifname).Place()
-	return a.Write(s.NS, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, place)
+	return a.Renew(s.NS, object.LinkKey(l.NS, l.Ifname).Place())
 }
 
 // replaceLinkLocal puts the derived link-local address right without taking the link down: that would take all its

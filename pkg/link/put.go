@@ -54,7 +54,7 @@ func otherEnd(e *object.Env, l Link, own object.LiveLink) object.LiveLink {
 	if s, err := e.Section(l.NS); err != nil || !s.Plain {
 		return object.LiveLink{}
 	}
-	return object.LiveLink{Index: own.Lower, Group: l.Group}
+	return object.LiveLink{Index: own.Lower, Group: l.Group, IPv6: true}
 }
 
 // make sends the message that makes a link, and the other end of a cable. The link is returned as the kernel has made
@@ -180,6 +180,9 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 	if live.Group != l.Group { // which a link has from its creation on
 		return fmt.Errorf("link %s is gone, and another of that name has come", l.Key().Place())
 	}
+	if err := writeAcceptRA(s, plan.Some(live.AcceptRA), l); err != nil {
+		return err
+	}
 	err = s.NS.Write("set up link "+l.Key().Place(), l.finishMessage(first, live.Index, onMaster))
 	if err != nil {
 		return err
@@ -195,12 +198,19 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 	}
 	if typeOf(l.Type).Late && l.Up {
 		late := object.In[unfinished](s)
-		*late = append(*late, made{l, first})
+		*late = append(*late, made{l, first, live})
 		return nil
 	}
-	return addLinkLocal(e, s, l)
+	return addLinkLocal(e, s, live, l)
 }
 
 func writeForwarding6(s *object.Section, l Link) error {
 	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/forwarding", fmt.Sprint(kernel.Bit(l.Forwarding6)))
+}
+
+func writeAcceptRA(s *object.Section, have plan.Opt[uint32], l Link) error {
+	if !l.AcceptRA.Set || have == l.AcceptRA {
+		return nil
+	}
+	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/accept_ra", fmt.Sprint(l.AcceptRA.V))
 }

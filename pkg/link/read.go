@@ -47,21 +47,28 @@ func altnameOf(s *object.Section, l *object.LiveLink, name string) string {
 }
 
 // read makes the comparable value of a live link.
-func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocal netip.Addr) Link {
+func read(e *object.Env, s *object.Section, live *object.LiveLink, derived object.LiveAddress) Link {
+	linkLocal := derived.Prefix.Addr()
 	l := Link{
 		NS: s.NS.Name, Name: live.Known, Type: live.Type, Ifname: live.Name, Up: live.Up(), MTU: live.MTU, MAC: live.MAC,
 		Group: live.Group, Alias: live.Alias, LinkLocal: plan.Some(linkLocal),
 		Forwarding4: live.Forwarding4, Forwarding6: live.Forwarding6, Promote: live.Promote,
 		NoARP: live.Flags&unix.IFF_NOARP != 0,
 	}
-	switch wantIPv6 := e.WantsIPv6(l.Key()); {
-	case wantIPv6 && live.Disabled6:
+	if s.NS.Name == "" {
+		l.AcceptRA = plan.Some(live.AcceptRA)
+	}
+	want, wanted := e.Want(l.Key()).(Link)
+	none := wanted && !want.LinkLocal.V.IsValid()
+	switch {
+	case e.WantsIPv6(l.Key()) && live.Disabled6:
 		l.LinkLocal = plan.Some(netip.Addr{})
-	case !wantIPv6 && !linkLocal.IsValid() && live.Derives():
+	case !linkLocal.IsValid() && live.Derives() && !none && (live.Disabled6 || !e.UsesIPv6()):
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	}
-	want, _ := e.Want(l.Key()).(Link)
 	l.Dynamic = want.Dynamic
+	// Where nothing is declared of IPv6, the kernel may take its time.
+	l.Tentative = e.WantsIPv6(l.Key()) && want.LinkLocal.V.IsValid() && derived.Tentative()
 	if l.Spec = readSpec(s, live, want.Spec); want.Type == l.Type && !want.hasOwnMAC() {
 		l.MAC = want.MAC // it has that of its parent, whatever it is told
 	}

@@ -58,6 +58,8 @@ type Kind struct {
 	Also func(*Env, plan.Object) []plan.Object
 	// Settle fills in what of a wanted object only the live host can tell; an error says that it can't be made there.
 	Settle func(*Env, plan.Object) (plan.Object, error)
+	// Done is called once all is as it is wanted, with the steps that led there.
+	Done func(*Env, []plan.Step)
 	// Warn tells what no plan can mend about a wanted object.
 	Warn func(*Env, plan.Object) ([]string, error)
 	// Takes tells what a change takes from others, who may need it.

@@ -107,5 +107,8 @@ func (w *wants) WantedHere(ns, kind string) []plan.Object { return w.wantIn[plac
 // Dynamic says whether what others add to a link is left alone.
 func (w *wants) Dynamic(link plan.Key) bool { return w.dynamic[link] }
 
+// UsesIPv6 says whether any link shall have IPv6 addresses: then each has its link-local one at once.
+func (w *wants) UsesIPv6() bool { return len(w.wantIPv6) > 0 }
+
 // WantsIPv6 says whether a link shall have IPv6 addresses.
 func (w *wants) WantsIPv6(link plan.Key) bool { return w.wantIPv6[link] }

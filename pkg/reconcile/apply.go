@@ -60,6 +60,7 @@ func refusal(p plan.Plan) error {
 
 // converge executes a plan, reads again, and goes on with what is left.
 func (r *run) converge(p plan.Plan, want []plan.Object) error {
+	var taken []plan.Step
 	for round := range rounds {
 		if err := r.prepare(p, want); err != nil {
 			return err
@@ -67,6 +68,7 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 		if err := r.execute(p.Steps, round > 0, false); err != nil {
 			return err
 		}
+		taken = append(taken, p.Steps...)
 		if round > 0 || len(p.Steps) > 0 {
 			var err error
 			if p, want, err = r.verify(touchedBy(p.Steps)); err != nil {
@@ -74,10 +76,20 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 			}
 		}
 		if len(p.Steps) == 0 {
+			r.done(taken)
 			return r.finish(want)
 		}
 	}
 	return fmt.Errorf("not settled after %d rounds: %s", rounds, left(p))
+}
+
+// done lets the kinds do what is to be done when all is as it is wanted.
+func (r *run) done(taken []plan.Step) {
+	for _, k := range r.env.Table {
+		if k.Done != nil && len(taken) > 0 {
+			k.Done(r.env, taken)
+		}
+	}
 }
 
 // verify reads what steps can have changed. If that is not as it is wanted it reads all, and plans anew.
