@@ -234,3 +234,15 @@ func TestWarnOfTheUplinksNetwork(t *testing.T) {
 		t.Errorf("a link on the uplink: the warnings are %q", l.warnings)
 	}
 }
+
+// TestExamplesWarnOfNothing on a host with an uplink, and things of others.
+func TestExamplesWarnOfNothing(t *testing.T) {
+	l := newLab(t)
+	l.foreign()
+	l.uplink()
+	for _, name := range examples(t) {
+		if l.diff(l.load(l.example(name))); len(l.warnings) > 0 {
+			t.Errorf("%s: %q", name, l.warnings)
+		}
+	}
+}
