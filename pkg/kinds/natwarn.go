@@ -55,8 +55,8 @@ func translatedNetworks(e *object.Env, s *object.Section, n NAT) (list []linkNet
 	return list
 }
 
-// warnOfNobody tells of a network of the host that nobody holds, and of an `out` that holds it. What the file knows as a
-// whole, the file is checked for.
+// warnOfNobody tells of a network of the host that nobody holds, and of an `out` that holds it. What the file knows as
+// a whole, the file is checked for.
 func (n NAT) warnOfNobody(e *object.Env, s *object.Section) []string {
 	if n.NS != "" {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// warnRoute tells of gateways and of a source that are not where a route of the host needs them. Of a namespace the file
-// tells that; the host has more links than the file knows.
+// warnRoute tells of gateways and of a source that are not where a route of the host needs them. Of a namespace the
+// file tells that; the host has more links than the file knows.
 func warnRoute(e *object.Env, o plan.Object) (texts []string, err error) {
 	r, ok := o.(Route)
 	s := e.Sections[o.Key().NS]
@@ -29,8 +29,8 @@ func warnRoute(e *object.Env, o plan.Object) (texts []string, err error) {
 		}
 	}
 	if r.Src.IsValid() && !holds(e, s, r.Src) {
-		texts = append(texts, fmt.Sprintf("route %s: src %s is no address on the host; leave it out, or give it to an interface",
-			o.Key().Place(), r.Src))
+		texts = append(texts, fmt.Sprintf("route %s: src %s is no address on the host; "+
+			"leave it out, or give it to an interface", o.Key().Place(), r.Src))
 	}
 	return texts, nil
 }

@@ -55,7 +55,7 @@ var linkRow = object.Kind{
 var addressRow = object.Kind{
 	Name: KindAddress, Form: addressForm(),
 	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Swap: swapAddress,
-	Del: delAddresses, Held: alone, Undo: undoAddress, Cuts: cutsAddress, Done: addressesDone,
+	Del: delAddresses, Held: alone, Undo: undoAddress, Cuts: cutsAddress, Warn: warnAddress, Done: addressesDone,
 }
 
 var routeRow = object.Kind{

@@ -175,7 +175,7 @@ func TestWarnOfGatewaysNowhere(t *testing.T) {
 		`to: "fd00:9::/32", dev: up0, via: "` + world6 + `"`:                      "",
 		"to: 10.9.0.0/16, src: " + uplink4 + ", via: " + world4:                   "",
 		"to: 10.9.0.0/16, nexthops: [{via: " + world4 + "}, {via: 198.18.0.9}]":   "",
-		"to: 10.9.0.0/16, via: 192.0.2.1":                                         "gateway 192.0.2.1 is on no connected subnet on the host",
+		"to: 10.9.0.0/16, via: 192.0.2.1":                                         "is on no connected subnet on the host",
 		"to: 10.9.0.0/16, dev: up0, via: 192.0.2.1":                               "set onlink: true if it is on that link",
 		"to: 10.9.0.0/16, dev: up0, via: 192.0.2.1, onlink: true":                 "",
 		`to: "fd00:9::/32", dev: up0, via: "2001:db8:7::1"`:                       "gateway 2001:db8:7::1 is on no",
@@ -257,5 +257,52 @@ namespaces:
 	l.converged(remedy)
 	if len(l.warnings) > 0 {
 		t.Errorf("with the remedy it warns: %q", l.warnings)
+	}
+}
+
+// TestWarnOfTheUplinksNetwork tells of addresses whose network the uplink is in, or its gateway.
+func TestWarnOfTheUplinksNetwork(t *testing.T) {
+	l := newLab(t)
+	l.uplink()
+	const bridge, cable = "bridges: {br0: {addresses: [%s]}}", "interfaces: {br0: {peer: ns1/eth0, addresses: [%s]}}\n" +
+		"namespaces: {ns1: {interfaces: {eth0: {}}}}"
+	for address, want := range map[string]string{
+		"198.18.0.129/25":               "its network overlaps 198.18.0.2/24 of up0",
+		"198.18.0.66/26":                "its network overlaps 198.18.0.2/24 of up0",
+		"198.18.0.5/24":                 "its network holds 198.18.0.1, the gateway",
+		"198.18.9.1/16":                 "its network holds 198.18.0.1, the gateway",
+		world4 + "/32":                  "its network holds 198.18.0.1, the gateway",
+		`"2001:db8:ffff::8001/113"`:     "its network overlaps 2001:db8:ffff::2/64 of up0",
+		`"2001:db8:ffff:0::5/64"`:       "its network holds 2001:db8:ffff::1, the gateway",
+		"198.18.0.7/32":                 "",
+		"198.18.1.1/24":                 "",
+		`"2001:db8:fffe::1/64"`:         "",
+		`"2001:db8:ffff::9/128"`:        "",
+		`192.168.10.1/24, "fd00::1/64"`: "",
+	} {
+		for _, form := range []string{bridge, cable} {
+			l.diff(l.load("name: over\n" + strings.Replace(form, "%s", address, 1)))
+			if want == "" && len(l.warnings) > 0 || want != "" && len(l.warnings) != 1 {
+				t.Errorf("%s: the warnings are %q", address, l.warnings)
+			} else if want != "" {
+				l.warned(want, "another network")
+			}
+		}
+	}
+	l.diff(l.load("name: over\ninterfaces: {mv0: {macvlan: {parent: up0}, addresses: [198.18.0.9/24]}}"))
+	if len(l.warnings) > 0 {
+		t.Errorf("a link on the uplink: the warnings are %q", l.warnings)
+	}
+}
+
+// TestExamplesWarnOfNothing on a host with an uplink, and things of others.
+func TestExamplesWarnOfNothing(t *testing.T) {
+	l := newLab(t)
+	l.foreign()
+	l.uplink()
+	for _, name := range examples(t) {
+		if l.diff(l.load(l.example(name))); len(l.warnings) > 0 {
+			t.Errorf("%s: %q", name, l.warnings)
+		}
 	}
 }

@@ -281,7 +281,8 @@ var iptablesRules = map[string]struct {
 	"state alone": {"-P FORWARD DROP\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", false},
 	"a chain": {"-P FORWARD DROP\n-N user\n-A FORWARD -j user\n" +
 		"-A user -i br0 -j ACCEPT\n-A user -o br0 -j ACCEPT", true},
-	"a chain that returns":    {"-P FORWARD DROP\n-N user\n-A FORWARD -j user\n-A user -j RETURN\n-A user -j ACCEPT", false},
+	"a chain that returns": {"-P FORWARD DROP\n-N user\n-A FORWARD -j user\n" +
+		"-A user -j RETURN\n-A user -j ACCEPT", false},
 	"all but another network": {"-A FORWARD ! -s NET -i br0 -j DROP\n-A FORWARD -p tcp --dport 25 -j DROP", true},
 	"another interface":       {"-P FORWARD DROP\n-A FORWARD -i br1 -j ACCEPT\n-A FORWARD ! -i br0 -j ACCEPT", false},
 }
