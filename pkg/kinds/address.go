@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -77,6 +78,15 @@ func (a Address) Needs() []plan.Key { return []plan.Key{object.LinkNeed(a.NS, a.
 
 // Describe implements [plan.Object].
 func (a Address) Describe() string { return "" }
+
+// Fixed implements [plan.Rigid]: before Linux 6.4 the kernel ignores another protocol number of an IPv4 address
+// (net/ipv4/devinet.c: inet_rtm_newaddr).
+func (a Address) Fixed(plan.Object) []string {
+	if a.Prefix.Addr().Is4() && !kernel.Since(6, 4) {
+		return []string{"proto"}
+	}
+	return nil
+}
 
 // Sequence implements [plan.Sequenced]: the kernel prefers the first address of a subnet as source. It sorts IPv6
 // addresses by scope first.

@@ -23,7 +23,7 @@ func update(e *object.Env, old, l Link) error {
 		return err
 	}
 	if old.Ifname != l.Ifname {
-		if err := rename(s, index, old, l); err != nil {
+		if err := rename(e, s, index, old, l); err != nil {
 			return err
 		}
 	}
@@ -62,31 +62,39 @@ func changeIPv6(s *object.Section, old, l Link) error {
 	return writeForwarding6(s, l)
 }
 
-// rename gives a link its name back. Kernels before 6.2 only rename a link that is down.
-func rename(s *object.Section, index int, old, l Link) error {
-	what := fmt.Sprintf("rename link %s to %s", old.Ifname, l.Key().Place())
-	message := func() *nl.NetlinkRequest {
-		m := indexRequest(index, 0, 0)
-		m.Text(unix.IFLA_IFNAME, l.Ifname)
-		return m.NetlinkRequest
-	}
+// rename gives a link its name back.
+func rename(e *object.Env, s *object.Section, index int, old, l Link) error {
 	if err := makeRoom(s, l); err != nil {
 		return err
 	}
-	err := s.NS.Write(what, message())
-	if errors.Is(err, unix.EBUSY) {
-		up := indexRequest(index, unix.IFF_UP, unix.IFF_UP).NetlinkRequest
-		err = errors.Join(
-			s.NS.Write("set link "+old.Ifname+" down", indexRequest(index, 0, unix.IFF_UP).NetlinkRequest),
-			s.NS.Write(what, message()),
-			s.NS.Write("set link "+l.Ifname+" up", up))
-	}
+	fell, err := setName(s, index, old.Ifname, l.Ifname, "rename link "+old.Ifname+" to "+l.Key().Place())
 	s.Knows(old.Ifname, 0)
 	s.Knows(l.Ifname, index)
 	if live := s.Link(l.Name); live != nil {
 		live.Name = l.Ifname
 	}
-	return err
+	if err != nil || !fell {
+		return err
+	}
+	return addLinkLocal(e, s, l)
+}
+
+// setName renames a link. Kernels before 6.2 only rename a link that is down: one that was up falls then, and comes up
+// again without its link-local address.
+func setName(s *object.Section, index int, old, name, what string) (fell bool, err error) {
+	message := func() *nl.NetlinkRequest {
+		m := indexRequest(index, 0, 0)
+		m.Text(unix.IFLA_IFNAME, name)
+		return m.NetlinkRequest
+	}
+	if err = s.NS.Write(what, message()); !errors.Is(err, unix.EBUSY) {
+		return false, err
+	}
+	up := indexRequest(index, unix.IFF_UP, unix.IFF_UP).NetlinkRequest
+	return true, errors.Join(
+		s.NS.Write("set link "+old+" down", indexRequest(index, 0, unix.IFF_UP).NetlinkRequest),
+		s.NS.Write(what, message()),
+		s.NS.Write("set link "+name+" up", up))
 }
 
 // indexOf finds a live link by its stamp, as its name may have been given to another meanwhile.
@@ -104,11 +112,9 @@ func makeRoom(s *object.Section, l Link) error {
 		if other.Name != l.Ifname || name == l.Name || other.Name == name {
 			continue
 		}
-		m := indexRequest(other.Index, 0, 0)
 		free := object.DerivedName("", l.NS, name)
-		m.Text(unix.IFLA_IFNAME, free)
 		what := fmt.Sprintf("rename link %s to %s for now", other.Name, free)
-		if err := s.NS.Write(what, m.NetlinkRequest); err != nil {
+		if _, err := setName(s, other.Index, other.Name, free, what); err != nil {
 			return err
 		}
 		other.Name = free
