@@ -76,7 +76,11 @@ func rename(e *object.Env, s *object.Section, index int, old, l Link) error {
 	if err != nil || !fell {
 		return err
 	}
-	return addLinkLocal(e, s, l)
+	live, err := object.FindLink(s.NS, l.Ifname)
+	if err != nil {
+		return err
+	}
+	return addLinkLocal(e, s, live, l)
 }
 
 // setName renames a link. Kernels before 6.2 only rename a link that is down: one that was up falls then, and comes up
