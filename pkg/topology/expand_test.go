@@ -25,10 +25,11 @@ func TestLinkDefaults(t *testing.T) {
 	}
 	br0 := link("", "br0")
 	br0.Type, br0.Spec = links.TypeBridge, links.Bridge{Snooping: true}
+	br0.AcceptRA = plan.Some[uint32](0)
 	eth0 := link("ns1", "eth0")
 	eth0.Peer = object.Ref(port)
 	end := link("", port)
-	end.Peer, end.Master, end.Port = "ns1/eth0", "br0", links.BridgePort{}
+	end.Peer, end.Master, end.Port, end.AcceptRA = "ns1/eth0", "br0", links.BridgePort{}, br0.AcceptRA
 	equal(t, topo.Objects(), []plan.Object{
 		br0, end,
 		kinds.Namespace{Name: "ns1", LoUp: true, Forwarding4: plan.Some(false), Forwarding6: plan.Some(false)},
