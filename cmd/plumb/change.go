@@ -156,7 +156,7 @@ func (e *env) notBegun(rest []target) {
 	for i, t := range rest {
 		names[i] = t.name
 	}
-	e.say("not begun: %s", strings.Join(names, ", "))
+	e.say("not begun: %s", plan.Listing(names))
 }
 
 // progress prints what a command does to one target.

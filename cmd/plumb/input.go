@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
@@ -42,7 +43,7 @@ func (e *env) load(cmd *cobra.Command, files []string, onlyProblems bool) ([]*to
 		return nil, err
 	}
 	if len(topologies) == 0 {
-		return nil, &exitError{exitUsage, fmt.Errorf("no topology in %s", strings.Join(files, ", "))}
+		return nil, &exitError{exitUsage, fmt.Errorf("no topology in %s", plan.Listing(files))}
 	}
 	return topologies, nil
 }

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/vishvananda/netlink/nl"
@@ -159,7 +158,7 @@ func goesWith(e *object.Env, s *object.Section) (string, error) {
 	if len(words) == 0 {
 		return "", nil
 	}
-	return "takes with it: " + strings.Join(words, ", "), nil
+	return "takes with it: " + plan.Listing(words), nil
 }
 
 // fallback says whether a link is one that tunnel modules put into every namespace: tunl0, gre0, sit0 and their like.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
@@ -110,7 +109,7 @@ func left(p plan.Plan) string {
 	for _, s := range p.Steps {
 		words = append(words, fmt.Sprintf("%s %s", s.Action, s.Key().Label()))
 	}
-	return strings.Join(words, ", ")
+	return plan.Listing(words)
 }
 
 // prepare writes into the host record what the plan's steps will need told, should the run not come to its end.
