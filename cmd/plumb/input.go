@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -151,6 +152,27 @@ func read(paths []string, stdin io.Reader) ([]topology.Input, error) {
 	return inputs, nil
 }
 
+// descriptor is a path by which a process names a file that it has open, as shells do in <(command).
+var descriptor = regexp.MustCompile(`^(/dev/stdin|/dev/fd/[0-9]+|/proc/[^/]+/fd/[0-9]+)$`)
+
+// readable says whether a file can be read to its end without waiting for somebody: a FIFO that nobody writes to has
+// none, nor has a device.
+func readable(path string, mode os.FileMode) error {
+	if mode.IsRegular() || descriptor.MatchString(filepath.Clean(path)) {
+		return nil
+	}
+	what := "no regular file"
+	switch {
+	case mode&os.ModeNamedPipe != 0:
+		what = "a FIFO"
+	case mode&os.ModeSocket != 0:
+		what = "a socket"
+	case mode&os.ModeDevice != 0:
+		what = "a device"
+	}
+	return fmt.Errorf("%s is %s, and a topology is read from a regular file, or with -f - from stdin", path, what)
+}
+
 // expand lists the topology files of a directory. What isn't one stands for itself.
 func expand(path string) ([]string, error) {
 	info, err := os.Stat(path)
@@ -158,7 +180,7 @@ func expand(path string) ([]string, error) {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return []string{path}, nil
+		return []string{path}, readable(path, info.Mode())
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
