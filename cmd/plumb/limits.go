@@ -16,8 +16,8 @@ const pollFiles = 3
 func enoughFiles() error {
 	err := roomFor(pollFiles)
 	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
-		return fmt.Errorf("too few files may be open here (%w): allow more with `ulimit -n 1024`, or LimitNOFILE= in the unit",
-			err)
+		return fmt.Errorf("too few files may be open here (%w): allow more with `ulimit -n 1024`, or "+
+			"LimitNOFILE= in the unit", err)
 	}
 	if f, err := os.Open("/"); err == nil { // else what comes will say what is wrong
 		_ = f.Close() // was only opened
