@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -10,6 +11,16 @@ import (
 	"syscall"
 	"testing"
 )
+
+// built is the program, without the race detector.
+func built(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "plumb")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return bin
+}
 
 // TestNoRegularFile refuses at once what a run could wait for, or read, for ever.
 func TestNoRegularFile(t *testing.T) {
@@ -40,12 +51,29 @@ func TestNoRegularFile(t *testing.T) {
 	}
 }
 
+// TestFewOpenFiles: whatever the limit is, the process ends by itself, and says what it lacks.
+func TestFewOpenFiles(t *testing.T) {
+	bin, file := built(t), filepath.Join(t.TempDir(), "lab.yaml")
+	if err := os.WriteFile(file, []byte("name: lab\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for limit := 4; limit < 12; limit++ {
+		for _, args := range []string{"validate -f " + file, "version", "confirm lab"} {
+			script := fmt.Sprintf(`ulimit -n %d; exec "$0" %s`, limit, args)
+			out, _ := exec.Command("sh", "-c", script, bin).CombinedOutput() // its exit code may be any
+			if strings.Contains(string(out), "goroutine") || strings.Contains(string(out), "fatal") {
+				t.Errorf("%d files: plumb %s: %.200s", limit, args, out)
+			}
+			if limit < 6 && !strings.Contains(string(out), "ulimit -n") {
+				t.Errorf("%d files: plumb %s does not say what it lacks: %s", limit, args, out)
+			}
+		}
+	}
+}
+
 // TestOpenDescriptors reads what a shell hands over: stdin by its name, and a command's output.
 func TestOpenDescriptors(t *testing.T) {
-	bin := filepath.Join(t.TempDir(), "plumb")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	bin := built(t)
 	for _, script := range []string{
 		`echo "name: lab" | "$0" validate -f -`, `echo "name: lab" | "$0" validate -f /dev/stdin`,
 		`"$0" validate -f <(echo "name: lab")`, `"$0" validate -f <(echo "name: a") -f <(echo "name: lab")`,

@@ -37,7 +37,7 @@ func takesForwarding(e *object.Env, c plan.Change) ([]string, error) {
 		return nil, err
 	}
 	return []string{fmt.Sprintf("sysctl %s goes to %s, and others on this host seem to need it: %s; "+
-		"if they do, set it again: sysctl -w %s=1", old.Name, value, strings.Join(needy, ", "), old.Name)}, err
+		"if they do, set it again: sysctl -w %s=1", old.Name, value, plan.Listing(needy), old.Name)}, err
 }
 
 // guestBridges lists the bridges of others that have ports and addresses, and were made after the first link of the
