@@ -2,6 +2,8 @@
 TOOLS    := gcc ip nft ping strace sysctl unshare
 PACKAGES := gcc libc6-dev iproute2 nftables iputils-ping procps strace util-linux
 MISSING   = $(strip $(foreach tool,$(TOOLS),$(if $(shell command -v $(tool)),,$(tool))))
+# What plumb is tested beside.
+NEIGHBOURS := dbus dnsmasq-base docker.io firewalld iptables libvirt-clients libvirt-daemon-system ufw
 APT       = $(and $(filter 0,$(shell id -u)),$(shell command -v apt-get))
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME := 60s
@@ -13,6 +15,16 @@ WALK     := 2000
 build: ; CGO_ENABLED=0 go build -trimpath -o bin/plumb ./cmd/plumb
 
 test: deps ; $(if $(filter-out 0,$(shell id -u)),@echo "not root: the tests on a kernel are left out" &&) go test -race -timeout 60m ./...
+
+# Tests plumb beside Docker, ufw, firewalld and libvirt, each in a host of its own. Installs them, and starts none on this machine:
+# but at the next boot they start, so a virtual machine is a better place.
+interop: deps
+	@$(if $(APT),$(INSTALL),:)
+	TEST_REQUIRE_INTEROP=1 go test -count=1 -timeout 30m ./pkg/interop
+# A package asks policy-rc.d whether to start what it brings.
+POLICY  := /usr/sbin/policy-rc.d
+INSTALL := set -e; [ -e $(POLICY) ] || { trap 'rm -f $(POLICY)' EXIT; printf '\#!/bin/sh\nexit 101\n' >$(POLICY); chmod 755 $(POLICY); }; \
+	apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(NEIGHBOURS)
 
 lint: ; go run $(GOLANGCI) run ./...
 

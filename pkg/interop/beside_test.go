@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,8 @@ type neighbour struct {
 	reload func(*house)
 	// shows is what it tells of its own objects.
 	shows func(*house) string
+	// forwards are the switches without which it does not work.
+	forwards []string
 	// works tells why what it serves has no traffic, or why it no longer takes orders. The limit is for each packet.
 	works func(h *house, limit time.Duration) error
 }
@@ -38,15 +41,17 @@ func beside(t *testing.T, n neighbour) {
 	if !inside {
 		plumb = build(t)
 	}
-	for name, story := range map[string]func(*house, neighbour){
-		"before plumb": comesFirst, "after plumb": comesLater, "remedy": isRemedied,
-	} {
-		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+	for _, story := range []struct {
+		name string
+		tell func(*house, neighbour)
+	}{{"before_plumb", comesFirst}, {"after_plumb", comesLater}, {"remedy", isRemedied}} {
+		t.Run(story.name, func(t *testing.T) {
 			if inside {
-				story(newHouse(t), n)
-			} else {
-				apart(t, plumb)
+				story.tell(newHouse(t), n)
+				return
 			}
+			t.Parallel() // most of the time it waits
+			apart(t, plumb)
 		})
 	}
 }
@@ -164,14 +169,18 @@ func comesLater(h *house, n neighbour) {
 	h.flow("after an edit", h.plumb(0, "apply", "-f", h.file(edited)))
 	h.stands(n, "after an edit", before)
 	warnings := h.plumb(0, "destroy", "beside")
-	if len(warnings) == 0 {
-		h.stands(n, "after destroy", before)
-	} else if err := n.works(h, shortly); err != nil {
-		h.Logf("after destroy the neighbour does not work, and a warning says so: %v", err)
+	for _, sysctl := range []string{forward4, forward6} {
+		told := strings.Contains(strings.Join(warnings, "\n"), sysctl)
+		if needed := slices.Contains(n.forwards, sysctl); told != needed {
+			h.Errorf("destroy warns about %s: %t, want %t: %q", sysctl, told, needed, warnings)
+		}
 	}
 	h.remedy(warnings)
 	h.stands(n, "after destroy and what its warnings say", before)
 }
+
+// Forwarding is on while the topology is there, and so the neighbour finds it on.
+const forward4, forward6 = "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"
 
 // legacy is the same neighbour with iptables as it was before nftables.
 func legacy(n neighbour) neighbour {

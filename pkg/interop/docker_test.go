@@ -1,30 +1,29 @@
 package interop
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
 
 // TestBesideDocker has a network of Docker's, with a namespace on its bridge in a container's stead.
-func TestBesideDocker(t *testing.T) { beside(t, docker()) }
+func TestBesideDocker(t *testing.T) { beside(t, docker(nil, nil)) }
 
-func TestBesideDockerLegacy(t *testing.T) { beside(t, legacy(docker())) }
+func TestBesideDockerLegacy(t *testing.T) { beside(t, legacy(docker(nil, nil))) }
 
 // TestBesideDockerIPv6 has Docker's network and firewall in both families.
 func TestBesideDockerIPv6(t *testing.T) {
-	n := docker("--experimental", "--ip6tables", "--ipv6", "--fixed-cidr-v6", "fd00:29::/64")
+	n := docker([]string{"--experimental", "--ip6tables"}, []string{"--ipv6", "--subnet", "fd00:30::/64"})
 	start, works := n.start, n.works
 	n.start = func(h *house) {
 		start(h)
-		h.sh("docker", "network", "create", "--ipv6", "--subnet", "fd00:30::/64", "--subnet", "172.29.0.0/24",
-			"-o", "com.docker.network.bridge.name=lan29", "dual")
-		h.guest("box6", "lan29", "172.29.0.2", "172.29.0.1")
 		h.script(`
-			ip -n box6 address add fd00:30::2/64 dev eth0 nodad
-			ip -n box6 route add default via fd00:30::1`)
+			ip -n box address add fd00:30::2/64 dev eth0 nodad
+			ip -n box route add default via fd00:30::1`)
 	}
+	n.forwards = append(n.forwards, forward6)
 	n.works = func(h *house, limit time.Duration) error {
-		if err := reached("box6", "world", world6, 0, uplink6, limit); err != nil {
+		if err := reached("box", "world", world6, 0, uplink6, limit); err != nil {
 			return err
 		}
 		return works(h, limit)
@@ -32,21 +31,24 @@ func TestBesideDockerIPv6(t *testing.T) {
 	beside(t, n)
 }
 
-// docker is Docker's daemon with some options more.
-func docker(options ...string) neighbour {
-	options = append(options, "--storage-driver", "vfs")
+// docker is Docker with options more for its daemon and for its network. A second network would do no good: after a
+// start the rules of networks have any order.
+func docker(daemon, network []string) neighbour {
+	daemon = append([]string{"--storage-driver", "vfs"}, daemon...)
+	network = slices.Concat([]string{"network", "create", "--subnet", "172.30.0.0/24",
+		"-o", "com.docker.network.bridge.name=lan30"}, network, []string{"lan"})
 	return neighbour{
 		packages: "docker.io",
 		commands: []string{"dockerd", "docker", "containerd", "iptables"},
+		forwards: []string{forward4},
 		start: func(h *house) {
-			h.start("dockerd", options...)
-			h.sh("docker", "network", "create", "--subnet", "172.30.0.0/24", "-o", "com.docker.network.bridge.name=lan30",
-				"lan")
+			h.start("dockerd", daemon...)
+			h.sh("docker", network...)
 			h.guest("box", "lan30", "172.30.0.2", "172.30.0.1")
 		},
 		reload: func(h *house) {
 			h.stop("dockerd")
-			h.start("dockerd", options...)
+			h.start("dockerd", daemon...)
 		},
 		shows: func(h *house) string {
 			const lasting = "{{.Name}} {{.Driver}} {{json .IPAM}} {{json .Options}}" // some get a new id at each start

@@ -14,6 +14,7 @@ func TestBesideLibvirt(t *testing.T) { beside(t, libvirt) }
 var libvirt = neighbour{
 	packages: "libvirt-daemon-system libvirt-clients dnsmasq-base iptables",
 	commands: []string{"libvirtd", "virsh", "dnsmasq", "iptables"},
+	forwards: []string{forward4},
 	start: func(h *house) {
 		h.start("libvirtd")
 		h.sh("virsh", "-c", "network:///system", "net-define", h.network("lan", 30))
@@ -48,8 +49,8 @@ func (h *house) network(name string, number int) string {
 	h.Helper()
 	path := filepath.Join(h.TempDir(), name+".xml")
 	text := fmt.Sprintf(`<network><name>%s</name><forward mode='nat'/><bridge name='virbr%d'/>
-<ip address='192.168.%[2]d.1' netmask='255.255.255.0'><dhcp><range start='192.168.%[2]d.9' end='192.168.%[2]d.99'/></dhcp>
-</ip></network>`, name, number)
+<ip address='192.168.%[2]d.1' netmask='255.255.255.0'>
+<dhcp><range start='192.168.%[2]d.9' end='192.168.%[2]d.99'/></dhcp></ip></network>`, name, number)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		h.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
@@ -104,15 +105,54 @@ func nftNATTables(s *object.Section, v4 bool) (names []string, err error) {
 				*ch.Hooknum != *nftables.ChainHookPostrouting || strings.HasPrefix(ch.Table.Name, NATTable("")) {
 				continue
 			}
-			rules, err := c.GetRules(ch.Table, ch)
-			if err != nil {
-				return fmt.Errorf("nftables: list rules: %w", err)
+			name := "table " + family + " " + ch.Table.Name
+			if slices.Contains(names, name) {
+				continue
 			}
-			if name := "table " + family + " " + ch.Table.Name; len(rules) > 0 && !slices.Contains(names, name) {
+			ofTable := func(other *nftables.Chain) bool {
+				return other.Table.Name == ch.Table.Name && other.Table.Family == ch.Table.Family
+			}
+			translates, err := translateSource(c, chains, ofTable)
+			if err != nil {
+				return err
+			}
+			if translates {
 				names = append(names, name)
 			}
 		}
 		return nil
 	})
 	return names, err
+}
+
+// translateSource says whether a rule of some chains translates the source of packets. firewalld and libvirt have
+// chains for that in both families, and often nothing in them.
+func translateSource(c *nftables.Conn, chains []*nftables.Chain, which func(*nftables.Chain) bool) (bool, error) {
+	for _, ch := range chains {
+		if !which(ch) {
+			continue
+		}
+		rules, err := c.GetRules(ch.Table, ch)
+		if err != nil {
+			return false, fmt.Errorf("nftables: list rules: %w", err)
+		}
+		for _, r := range rules {
+			if slices.ContainsFunc(r.Exprs, translatesSource) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+func translatesSource(e expr.Any) bool {
+	switch e := e.(type) {
+	case *expr.Masq:
+		return true
+	case *expr.NAT:
+		return e.Type == expr.NATTypeSourceNAT
+	case *expr.Target: // iptables-nft
+		return slices.Contains([]string{"MASQUERADE", "SNAT", "NETMAP"}, e.Name)
+	}
+	return false
 }
