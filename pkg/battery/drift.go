@@ -1,6 +1,7 @@
 package battery
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -48,9 +49,17 @@ func (r *trial) others() {
 	})
 	if len(r.c.Others) > 0 { // some of it goes with the topology, and some does not
 		r.destroy()
+		var names []string
+		for _, end := range widowed.FindAllStringSubmatch(r.settle(), -1) {
+			names = append(names, end[1])
+		}
+		r.gone(names)
 		r.empty = r.settle()
 	}
 }
+
+// widowed are ends of cables on the host that the kernel deletes a moment after the namespace of the other end.
+var widowed = regexp.MustCompile(`(?m)^host: link (\S+) peer in a namespace without a name$`)
 
 // each makes each change, and begins anew after one that fails.
 func (r *trial) each(list []Drift, test func(d Drift, before map[string]identity, drifted string)) {
