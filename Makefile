@@ -10,7 +10,7 @@ FUZZTIME := 60s
 FAULTS   := all
 WALK     := 2000
 
-.PHONY: build test lint bench faults walk fuzz demo deps
+.PHONY: build test lint bench faults walk fuzz interop demo deps
 
 build: ; CGO_ENABLED=0 go build -trimpath -o bin/plumb ./cmd/plumb
 
@@ -39,6 +39,14 @@ faults: deps ; mkdir -p bin && TEST_FAULTS=$(FAULTS) TEST_FAULTS_TABLE=$(CURDIR)
 walk: deps ; TEST_WALK=$(WALK) go test -count=1 -timeout 0 -v -run '^TestWalk$$' ./pkg/reconcile
 
 fuzz: ; go test -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(FUZZTIME) ./pkg/topology
+
+# Installs firewalls, which are kept from starting, and runs the tests beside them: each in a private network and /run.
+INTEROP := ufw firewalld dbus docker.io iptables
+POLICY  := /usr/sbin/policy-rc.d
+interop: deps
+	set -e; if ! test -e $(POLICY); then trap 'rm -f $(POLICY)' EXIT; printf '#!/bin/sh\nexit 101\n' > $(POLICY); chmod +x $(POLICY); fi; \
+	apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(INTEROP)
+	go test -count=1 -v -run '^(TestBeside(Ufw|Firewalld|Dockerd)|TestWarnOfIptables)$$' ./pkg/reconcile
 
 # In a network, mounts and a /run of its own: nothing of this machine changes.
 demo: build ; @unshare --net --mount --propagation private sh -c '$(DEMO)'

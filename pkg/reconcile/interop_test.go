@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/plumbnet/plumb/pkg/battery/host"
 )
 
@@ -74,9 +76,9 @@ func (l *lab) othersRules() string {
 	return strings.Join(kept, "")
 }
 
-// beside applies a topology beside a firewall, which is to be as it was before; allow lets both families pass. Either
-// packets get through, or a warning says why not.
-func (l *lab) beside(allow func()) {
+// beside applies a topology beside a firewall, which is to be as it was before. At first that keeps packets from some
+// parts of the world, and allow lets them pass. Either packets get through, or a warning says why not.
+func (l *lab) beside(allow func(), from ...string) {
 	l.Helper()
 	topo := l.load(routedOut)
 	before := l.othersRules()
@@ -84,11 +86,11 @@ func (l *lab) beside(allow func()) {
 		l.Helper()
 		l.apply(topo)
 		for _, world := range []string{world4, world6} {
-			if l.hears("ns1", "world", world) != pass {
-				l.Errorf("%s: packets to %s pass: %v", when, world, !pass)
+			if want := pass || !slices.Contains(from, world); l.hears("ns1", "world", world) != want {
+				l.Errorf("%s: packets to %s pass: %v", when, world, !want)
 			}
 		}
-		if want := map[bool]int{true: 0, false: 2}[pass]; len(l.warnings) != want {
+		if want := map[bool]int{true: 0, false: len(from)}[pass]; len(l.warnings) != want {
 			l.Errorf("%s: the warnings are %q, want %d", when, l.warnings, want)
 		}
 	}
@@ -153,7 +155,7 @@ func TestBesideUfw(t *testing.T) {
 	l.fixture(func() { l.script("ufw --force disable\nnft flush ruleset") })
 	l.beside(func() {
 		l.script("ufw route allow from 192.168.10.0/24\nufw route allow from fd00:10::/64")
-	})
+	}, world4, world6)
 	if status := l.sh("ufw", "status"); !strings.Contains(status, "Status: active") {
 		t.Errorf("ufw: %s", status)
 	}
@@ -183,9 +185,31 @@ func TestBesideFirewalld(t *testing.T) {
 	l.daemon("firewalld", "--nofork", "--nopid", "--log-target", "console")
 	l.until("firewalld", func() bool { return exec.Command("firewall-cmd", "--state").Run() == nil })
 	l.fixture(func() { l.script("nft flush ruleset") })
-	l.beside(func() { l.sh("firewall-cmd", "--zone=trusted", "--add-interface=br0") })
+	l.beside(func() { l.sh("firewall-cmd", "--zone=trusted", "--add-interface=br0") }, world4, world6)
 	if state := l.sh("firewall-cmd", "--state"); !strings.Contains(state, "running") {
 		t.Errorf("firewalld: %s", state)
+	}
+	l.mark()
+}
+
+// TestBesideDockerd runs beside dockerd, which drops what its own networks don't need.
+func TestBesideDockerd(t *testing.T) {
+	l := newLab(t)
+	l.needs("dockerd", "docker", "iptables")
+	l.uplink()
+	l.bridged("0")
+	l.sysctl("ipv4/ip_forward", "0") // dockerd switches it on, and only then drops
+	l.fixture(func() { l.script("nft flush ruleset\nip link delete docker0") })
+	const socket = "unix:///run/docker-test.sock"
+	l.daemon("dockerd", "--data-root", "/run/docker-test/data", "--exec-root", "/run/docker-test",
+		"--pidfile", "/run/docker-test.pid", "--storage-driver", "vfs", "-H", socket)
+	l.until("dockerd", func() bool { return exec.Command("docker", "-H", socket, "version").Run() == nil })
+	l.mark()
+	l.beside(func() {
+		l.script("iptables -I DOCKER-USER -s 192.168.10.0/24 -j ACCEPT\niptables -I DOCKER-USER -d 192.168.10.0/24 -j ACCEPT")
+	}, world4)
+	if l.sh("sysctl", "-n", "net.ipv4.ip_forward") != "1\n" {
+		t.Error("the host does not forward for docker0 any more")
 	}
 	l.mark()
 }
@@ -199,8 +223,8 @@ func (l *lab) daemon(name string, args ...string) {
 	if err := cmd.Start(); err != nil {
 		l.Fatal(err)
 	}
-	l.Cleanup(func() {
-		_, _ = cmd.Process.Kill(), cmd.Wait() // it is done with
+	l.fixtures = append(l.fixtures, func() {
+		_, _ = cmd.Process.Signal(unix.SIGTERM), cmd.Wait() // it is done with
 		if l.Failed() {
 			l.Logf("%s: %s", name, &out)
 		}
