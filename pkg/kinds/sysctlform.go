@@ -1,6 +1,8 @@
 package kinds
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -142,8 +144,8 @@ type perLink struct {
 	setting     *object.Setting
 }
 
-// defaults lists the parameters for new links, which hold for the links that are there as well, but those that are
-// part of [link.Link].
+// defaults lists the parameters for new links, which hold for the links that are there as well, and those of all links
+// that the kernel copies to each, which hold for new ones as well; but not those that are part of [link.Link].
 func defaults(s *object.Sense) []perLink {
 	var list []perLink
 	for i := range s.Sysctls {
@@ -155,9 +157,11 @@ func defaults(s *object.Sense) []perLink {
 			}
 		}
 	}
-	const disable = "disable_ipv6"
-	if v := s.Conf(object.IPv6, "all", disable); v != nil && s.Conf(object.IPv6, "default", disable) == nil {
-		list = append(list, perLink{object.IPv6, disable, v})
+	for _, key := range slices.Sorted(maps.Keys(spreadKeys)) {
+		v := s.Conf(object.IPv6, "all", key)
+		if v != nil && !ofLink(object.IPv6, key) && s.Conf(object.IPv6, "default", key) == nil {
+			list = append(list, perLink{object.IPv6, key, v})
+		}
 	}
 	return list
 }

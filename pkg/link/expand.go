@@ -65,6 +65,9 @@ func fromFile(l *object.Iface) Link {
 // linkLocal is the address that the kernel gives a link by itself; unset where it is told to give another, or none.
 func linkLocal(l *object.Iface, mac object.MAC) plan.Opt[netip.Addr] {
 	mode := l.Setting(object.IPv6, "addr_gen_mode")
+	if mode == nil {
+		mode = l.Section.Conf(object.IPv6, "all", "addr_gen_mode") // which the kernel copies to each link
+	}
 	switch {
 	case l.NoIPv6() != nil:
 		return plan.Opt[netip.Addr]{}
