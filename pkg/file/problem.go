@@ -149,6 +149,11 @@ func (r *Report) character(line, n int) (at, number int) {
 	return at, number
 }
 
+// HasErrors reports whether one of the problems so far is more than a warning.
+func (r *Report) HasErrors() bool {
+	return slices.ContainsFunc(r.problems, func(p *Problem) bool { return p.Severity == Error })
+}
+
 // Count is how many problems there are so far.
 func (r *Report) Count() int { return len(r.problems) }
 

@@ -13,6 +13,10 @@ import (
 func checkAddresses(at *object.At) any {
 	l := at.Link
 	at.Expect(len(l.Addresses))
+	if l.Master != nil && len(l.Addresses) > 0 {
+		at.Warnf(l.Addresses[0].At, "%s is a port of %s, which takes its frames: its addresses do not work", l, l.Master).
+			Hint = "move them to " + l.Master.String()
+	}
 	for _, a := range l.Addresses {
 		if a.V.Addr().Is4() || l.Type == "" {
 			continue

@@ -39,6 +39,8 @@ type Route struct {
 	Lifetime uint32
 	// Over names the routes that lead to its gateways: where there are any, they are made first.
 	Over RouteNames
+	// Doubt says that its gateway may not answer, or not forward.
+	Doubt Doubt
 
 	Type string     `plan:"type"`
 	Via  netip.Addr `plan:"via"`

@@ -17,7 +17,8 @@ const connected6 = 256
 // resolvedRoute is a route with everything filled in that the file leaves out.
 type resolvedRoute struct {
 	Route
-	at file.Span
+	at, table file.Span
+	gateways  []gatewayAt
 }
 
 // checkRoutes checks a section's routes, and returns them resolved.
@@ -50,14 +51,17 @@ func checkRoutes(at *object.At) any {
 	}
 	var resolved []resolvedRoute
 	for _, r := range sound {
-		resolved = append(resolved, resolvedRoute{r.resolve(), r.at.At()})
+		var gateways []gatewayAt
+		r.gateways = &gateways
+		route := r.resolve()
+		resolved = append(resolved, resolvedRoute{route, r.at.At(), r.at.At("table"), gateways})
 	}
 	at.Expect(len(resolved))
-	return resolved
+	return &sectionRoutes{resolved, by}
 }
 
 func expandRoutes(at *object.At, x *object.Expansion) {
-	for _, r := range at.Checked.([]resolvedRoute) {
+	for _, r := range at.Checked.(*sectionRoutes).list {
 		x.Add(r.Route, r.at)
 	}
 }
@@ -70,6 +74,8 @@ type routeAt struct {
 	dst netip.Prefix
 	// by are all routes of the section.
 	by *leads
+	// gateways collects those that it names.
+	gateways *[]gatewayAt
 }
 
 // lead is the route as the file has it, before its gateway is looked for.
@@ -254,6 +260,14 @@ func (r routeAt) several(out *Route, at []file.Spots) NextHops {
 // hop finds the link that a route takes, and the routes that lead to its gateway, and checks that this can be reached
 // over it. The link is unset where only the kernel knows.
 func (r routeAt) hop(out *Route, h HopEntry, at file.Spots) plan.Opt[string] {
+	dev := r.over(out, h, at)
+	if h.Via.IsValid() && dev.V != "" {
+		*r.gateways = append(*r.gateways, gatewayAt{h.Via.Addr, dev.V, at.At("via")})
+	}
+	return dev
+}
+
+func (r routeAt) over(out *Route, h HopEntry, at file.Spots) plan.Opt[string] {
 	named, dev := plan.Opt[string]{}, string(h.Dev)
 	if dev != "" {
 		if !r.Has(dev, at.At("dev")) {

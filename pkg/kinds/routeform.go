@@ -16,7 +16,7 @@ func routeForm() object.Form {
 			Key: "routes", Item: "a route", Doc: "static routes",
 			New: func() any { return new([]RouteEntry) },
 		},
-		Check: checkRoutes, Expand: expandRoutes,
+		Check: checkRoutes, Across: routesAcross, Expand: expandRoutes,
 	}
 }
 

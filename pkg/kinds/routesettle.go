@@ -103,10 +103,12 @@ func (n neighbourhood) removed(e *object.Env, s *object.Section) bool {
 	case n.link.Class != plan.Ours:
 		return n.Proto == object.Protocol && e.Record.Holds(k)
 	case n.Proto != unix.RTPROT_KERNEL:
-		return n.Proto == object.Protocol || n.HandMade()
+		dynamic := e.Dynamic(object.LinkKey(s.NS.Name, n.link.Known))
+		return n.Proto == object.Protocol || n.HandMade() && !dynamic
 	}
 	return !slices.ContainsFunc(s.Addresses(), func(a object.LiveAddress) bool {
-		stays := a.Proto != object.Protocol && !handMade(a, n.link)
+		byHand := handMade(a, n.link) && !e.Dynamic(object.LinkKey(s.NS.Name, n.link.Known))
+		stays := a.Proto != object.Protocol && !byHand
 		return a.Index == n.link.Index && a.Prefix.Masked() == n.Dst && stays
 	})
 }

@@ -130,7 +130,7 @@ func ruleForm() object.Form {
 			Key: "rules", Item: "a rule", Doc: "policy routing: which table is looked up for which packets",
 			New: func() any { return new([]RuleEntry) },
 		},
-		Check: checkRules, Expand: expandRules,
+		Check: checkRules, Across: tablesAcross, Expand: expandRules,
 	}
 }
 
@@ -139,6 +139,9 @@ type ruleAt struct {
 	Rule
 	at file.Span
 }
+
+// sectionRules are the rules of a section.
+type sectionRules struct{ list []ruleAt }
 
 // checkRules returns the rules of a section: two of an entry without addresses, one for each family.
 func checkRules(at *object.At) any {
@@ -160,7 +163,7 @@ func checkRules(at *object.At) any {
 		}
 	}
 	at.Expect(len(list))
-	return list
+	return &sectionRules{list}
 }
 
 // sound reports what does not go together.
@@ -213,7 +216,7 @@ func (e RuleEntry) rules(ns string) (list []Rule) {
 }
 
 func expandRules(at *object.At, x *object.Expansion) {
-	for _, r := range at.Checked.([]ruleAt) {
+	for _, r := range at.Checked.(*sectionRules).list {
 		x.Add(r.Rule, r.at)
 	}
 }

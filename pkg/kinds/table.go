@@ -61,7 +61,7 @@ var addressRow = object.Kind{
 var routeRow = object.Kind{
 	Name: KindRoute, Form: routeForm(),
 	Ask: askRoutes, Fetch: fetchRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
-	Held: alone, Cuts: cutsRoute, Warn: warnRoute, Settle: settleRoute,
+	Held: alone, Cuts: cutsRoute, Settle: settleRoute, Warn: warnOfRoute,
 }
 
 var ruleRow = object.Kind{

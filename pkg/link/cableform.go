@@ -105,6 +105,11 @@ func similar(s *object.Sense, to object.Place) string {
 			return file.DidYouMean(l.String())
 		}
 	}
+	for _, o := range s.Sections[1:] {
+		if names := o.LinkNames(TypeBridge); o.Name == to.Name && len(names) > 0 {
+			return file.DidYouMean(o.Name + "/" + names[0])
+		}
+	}
 	return ""
 }
 
@@ -115,6 +120,9 @@ func connect(l *object.Iface, to object.Place, at file.Span) {
 		return
 	}
 	far, listed := s.Link(to.Name)
+	if !listed && to.Bare {
+		likeNamespace(l, to.Name, at)
+	}
 	if !listed {
 		far, _ = s.Add(&object.Iface{Name: to.Name, At: l.At, Type: TypeVeth})
 	}
@@ -137,9 +145,36 @@ func connect(l *object.Iface, to object.Place, at file.Span) {
 	}
 }
 
+// likeNamespace warns of an interface that a cable makes on the host, and that is called as a namespace is.
+func likeNamespace(l *object.Iface, name string, at file.Span) {
+	for _, s := range l.Section.Sections[1:] {
+		if s.Name != name {
+			continue
+		}
+		end := l.Name
+		if free := looseEnds(s); len(free) == 1 {
+			end = free[0]
+		}
+		l.Section.Warnf(at, "this makes an interface %s on the host, and %s is a namespace of the file", name, name).
+			Hint = file.DidYouMean(name + "/" + end)
+	}
+}
+
+// looseEnds lists the interfaces of a section to which no cable is declared yet.
+func looseEnds(s *object.Sense) (names []string) {
+	for _, l := range s.Links {
+		if _, ok := l.Form.(*cable); ok && l.Name != object.Lo && l.Peer == nil &&
+			!l.Spots.Given("bridge") && !l.Spots.Given("peer") {
+			names = append(names, l.Name)
+		}
+	}
+	return names
+}
+
 // leadsTo reports whether the cable that an interface declares leads to a link.
 func leadsTo(l *object.Iface, o *object.Iface) bool {
-	return l.Form.(*cable).Peer == object.Place{NS: o.Section.Name, Name: o.Name}
+	to := l.Form.(*cable).Peer
+	return to.NS == o.Section.Name && to.Name == o.Name
 }
 
 // pair makes two links the ends of one cable, and gives both the MTU that either declares.

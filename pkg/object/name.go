@@ -131,6 +131,8 @@ func (*OwnIfname) Text() file.Text { return (*Ifname)(nil).Text() }
 // Place is an interface, in a namespace or, when NS is empty, on the host.
 type Place struct {
 	NS, Name string
+	// Bare says that the file names no section, and so may mean something else.
+	Bare bool
 }
 
 func (p Place) String() string {
@@ -156,7 +158,7 @@ func (p *Place) Parse(name, s string) error {
 	if err := ifname.Parse(name, dev); err != nil {
 		return err
 	}
-	*p = Place{string(in), string(ifname)}
+	*p = Place{string(in), string(ifname), !ok}
 	return nil
 }
 

@@ -1,0 +1,431 @@
+package kinds
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// gatewayAt is a gateway that a route names, with the link that it is reached over.
+type gatewayAt struct {
+	netip.Addr
+	dev string
+	at  file.Span
+}
+
+// sectionRoutes is what the check of a section's routes found.
+type sectionRoutes struct {
+	list []resolvedRoute
+	by   *leads
+}
+
+// routesOf finds the checked routes of a section.
+func routesOf(s *object.Sense) *sectionRoutes { return checkedOf[*sectionRoutes](s) }
+
+// checkedOf finds what the check of a form of a section returned, by its type.
+func checkedOf[T any](s *object.Sense) (found T) {
+	for _, f := range s.Forms {
+		if v, ok := f.Checked.(T); ok {
+			return v
+		}
+	}
+	return found
+}
+
+// routesAcross warns of gateways that do not answer or forward, and of cables between different networks. A file with
+// errors is not judged: what is missing may be what is wrong.
+func routesAcross(n *object.Network) {
+	if n.HasErrors() {
+		return
+	}
+	w := wires{n, make(map[*object.Segment][]*object.Iface), make(map[gatewayOn]holder), make(map[any]bool)}
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			w.links[l.Segment()] = append(w.links[l.Segment()], l)
+		}
+	}
+	for _, s := range n.Sections {
+		routes := routesOf(s)
+		for i := range routes.list {
+			r := &routes.list[i]
+			for _, g := range r.gateways {
+				w.gateway(s, &r.Route, g)
+			}
+		}
+	}
+	cableEnds(n)
+}
+
+// wires are the links of a network by their segments, with what was found out and said of gateways.
+type wires struct {
+	*object.Network
+	links   map[*object.Segment][]*object.Iface
+	holders map[gatewayOn]holder
+	said    map[any]bool
+}
+
+// gatewayOn is a gateway on a segment.
+type gatewayOn struct {
+	segment *object.Segment
+	gateway netip.Addr
+}
+
+// holder is the link that answers for a gateway, nil for none. Doubt says that more than the file tells may answer.
+type holder struct {
+	link  *object.Iface
+	doubt bool
+}
+
+// gateway warns of a gateway that nobody has on its segment, as far as the file knows all that is there, and of one
+// whose holder forwards nothing.
+func (w wires) gateway(s *object.Sense, r *Route, g gatewayAt) {
+	l, ok := s.Link(g.dev)
+	if !ok || l.Type == "" {
+		return
+	}
+	on := gatewayOn{l.Segment(), g.Addr}
+	h, known := w.holders[on]
+	if !known {
+		h = holderOf(w.links[on.segment], g.Addr)
+		w.holders[on] = h
+	}
+	switch {
+	case h.doubt:
+	case h.link == nil:
+		w.nobody(s, r, g, l)
+	case !forwards(h.link, g.Addr):
+		w.notForwarding(s, r, g, h.link)
+	}
+}
+
+// once says whether something was not said yet.
+func (w wires) once(what any) bool {
+	said := w.said[what]
+	w.said[what] = true
+	return !said
+}
+
+// holderOf finds the link that answers for an address on a segment, best one that forwards. Linux answers in IPv4 for
+// all addresses of a section on each of its links.
+func holderOf(links []*object.Iface, a netip.Addr) (h holder) {
+	for _, l := range links {
+		s := l.Section
+		switch {
+		case l.Master != nil:
+			continue
+		case l.Dynamic, s.Doubts(a), answersForOthers(l, a):
+			return holder{doubt: true}
+		}
+		has := slices.ContainsFunc(l.Addresses, func(has file.Value[netip.Prefix]) bool { return has.V.Addr() == a })
+		derived := a.Is6() && a.IsLinkLocalUnicast() && a == l.EffectiveMAC().LinkLocal()
+		if (has || derived || a.Is4() && s.Holds(a, "")) && (h.link == nil || forwards(l, a)) {
+			h.link = l
+		}
+	}
+	return h
+}
+
+// answersForOthers says whether a link does proxy ARP, or what IPv6 has for that.
+func answersForOthers(l *object.Iface, a netip.Addr) bool {
+	family, key := object.IPv4, "proxy_arp"
+	if a.Is6() {
+		family, key = object.IPv6, "proxy_ndp"
+	}
+	for _, v := range []*object.Setting{l.Setting(family, key), l.Section.Conf(family, "all", key)} {
+		if v != nil && v.Value.V != "0" {
+			return true
+		}
+	}
+	return false
+}
+
+// forwards says whether what comes in by a link is forwarded.
+func forwards(l *object.Iface, a netip.Addr) bool {
+	if a.Is4() {
+		return l.Forwards(object.IPv4, object.Forwarding4)
+	}
+	return l.Forwards(object.IPv6, object.Forwarding6)
+}
+
+// leadsOn says whether the section that has a gateway is on other segments too, so that packets can go further.
+func leadsOn(holder *object.Iface) bool {
+	return slices.ContainsFunc(holder.Section.Links, func(l *object.Iface) bool {
+		return l.Type != "" && l.Master == nil && l.Segment() != holder.Segment()
+	})
+}
+
+// notForwarding warns of a gateway that keeps what it gets: once for each section and family. Of the host that is said
+// when it is asked: it may be on more segments than the file tells, or on none.
+func (w wires) notForwarding(s *object.Sense, r *Route, g gatewayAt, holder *object.Iface) {
+	family, key := "IPv4", object.Forwarding4
+	if g.Is6() {
+		family, key = "IPv6", object.Forwarding6
+	}
+	on, leads := holder.Section, leadsOn(holder)
+	arrives := r.Dst.IsSingleIP() && on.Holds(r.Dst.Addr(), holder.Name)
+	if arrives || !leads && (on.Name != "" || r.Dst.Bits() > 0) || !w.once([2]any{on, family}) {
+		return
+	}
+	text := fmt.Sprintf("the gateway %s, on %s, does not forward %s: packets for %s get no further",
+		g.Addr, holder, family, r.goal())
+	hint := fmt.Sprintf("%s, set sysctls: {%s: 1}", on.Where(), key)
+	if on.Name != "" {
+		s.Warnf(g.at, "%s", text).Hint = hint
+		return
+	}
+	r.Doubt = Doubt{Uplink: !leads, Text: text + "; " + hint}
+}
+
+// goal is the destination as people say it.
+func (r Route) goal() string {
+	if r.Dst.Bits() == 0 {
+		return "other networks"
+	}
+	return r.Dst.String()
+}
+
+// nobody warns that there is no such gateway, once: now where the segment is closed, else when it is seen that no
+// others are on the bridges of the host that belong to it.
+func (w wires) nobody(s *object.Sense, r *Route, g gatewayAt, from *object.Iface) {
+	var bridges []string
+	hint := "add the address to the router"
+	for _, l := range w.links[from.Segment()] {
+		switch {
+		case link.Open(l):
+			return
+		case l.Type == link.TypeBridge && l.Section.Name == "":
+			bridges = append(bridges, l.Name)
+		}
+		for _, a := range l.Addresses {
+			if l.Section != s && l.Master == nil && sameNetwork(from, a.V, g.Addr) {
+				hint = fmt.Sprintf("%s has %s; or add the address to the router", l, a.V.Addr())
+			}
+		}
+	}
+	if !w.once(gatewayOn{from.Segment(), g.Addr}) {
+		return
+	}
+	text := fmt.Sprintf("nobody on the segment of %s has the gateway %s: packets for %s get no further",
+		from, g.Addr, r.goal())
+	if len(bridges) == 0 {
+		s.Warnf(g.at, "%s", text).Hint = hint
+		return
+	}
+	r.Doubt = Doubt{Bridges: strings.Join(bridges, " "), Text: text + "; " + hint}
+}
+
+// sameNetwork says whether an address is in a network of a link that a gateway is in too.
+func sameNetwork(l *object.Iface, a netip.Prefix, gateway netip.Addr) bool {
+	return slices.ContainsFunc(l.Addresses, func(own file.Value[netip.Prefix]) bool {
+		return own.V.Contains(a.Addr()) && own.V.Contains(gateway)
+	})
+}
+
+// cableEnds warns of cables whose ends are in different networks, or take one network for wider than the other.
+func cableEnds(n *object.Network) {
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			far := l.Peer
+			// Each cable once; an end that the file does not list has no addresses.
+			if far == nil || l.At.Compare(far.At) >= 0 || l.Master != nil || far.Master != nil {
+				continue
+			}
+			if !reaches(l, far) && !reaches(far, l) {
+				cableNetworks(l, far)
+			}
+		}
+	}
+}
+
+// reaches says whether a declared route leads from a link to an address of the cable's other end.
+func reaches(l, far *object.Iface) bool {
+	by := routesOf(l.Section).by
+	return slices.ContainsFunc(far.Addresses, func(a file.Value[netip.Prefix]) bool {
+		one, _, ok := by.toward(a.V.Addr(), l.Name, MainTable)
+		return ok && one.direct
+	})
+}
+
+// cableNetworks compares the networks at the ends of a cable, by family.
+func cableNetworks(l, far *object.Iface) {
+	for _, six := range []bool{false, true} {
+		here, there := networksOn(l, six), networksOn(far, six)
+		if len(here) == 0 || len(there) == 0 {
+			continue
+		}
+		var wider [2]file.Value[netip.Prefix]
+		same := slices.ContainsFunc(here, func(a file.Value[netip.Prefix]) bool {
+			return slices.ContainsFunc(there, func(b file.Value[netip.Prefix]) bool {
+				if a.V.Overlaps(b.V) {
+					wider = [2]file.Value[netip.Prefix]{a, b}
+				}
+				return a.V.Masked() == b.V.Masked()
+			})
+		})
+		a, b := here[0], there[0]
+		switch s := l.Section; {
+		case same:
+		case wider[0].V.IsValid():
+			a, b = wider[0], wider[1]
+			s.Clash(file.Warning, a.At, b.At, "%s on %s and %s on %s, the ends of one cable, have different prefix lengths",
+				a.V, l, b.V, far).Hint = "write the same length at both ends"
+		default:
+			s.Clash(file.Warning, a.At, b.At, "%s on %s and %s on %s, the ends of one cable, are in different networks",
+				a.V, l, b.V, far).
+				Hint = fmt.Sprintf("use one network, or routes with dev, as {to: %s, dev: %s} for %s", hostOf(b.V), l.Name, l)
+		}
+	}
+}
+
+// hostOf is an address as a destination.
+func hostOf(p netip.Prefix) string { return netip.PrefixFrom(p.Addr(), p.Addr().BitLen()).String() }
+
+// networksOn lists the addresses of a link that are in networks with others.
+func networksOn(l *object.Iface, six bool) (list []file.Value[netip.Prefix]) {
+	for _, a := range l.Addresses {
+		if a.V.Addr().Is6() == six && !a.V.IsSingleIP() && !a.V.Addr().IsLinkLocalUnicast() {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// Doubt is what diff and apply say of a route's gateway: where bridges of the host are named, unless links of others
+// are on them, and with Uplink if the host has a default route.
+type Doubt struct {
+	Text, Bridges string
+	Uplink        bool
+}
+
+// holds says whether it is to be said.
+func (d Doubt) holds(e *object.Env, six bool) bool {
+	switch s := e.Sections[""]; {
+	case d.Text == "":
+		return false
+	case d.Uplink:
+		return object.DefaultDev(s, !six) != ""
+	}
+	return !othersOn(e, strings.Fields(d.Bridges))
+}
+
+// warnUse tells of a gateway that nobody has, and of a table of the host that no rule looks up.
+func warnUse(e *object.Env, o plan.Object) (texts []string, err error) {
+	r, ok := o.(Route)
+	if !ok {
+		return nil, object.WrongType(KindRoute, o)
+	}
+	if r.Doubt.holds(e, r.Dst.Addr().Is6()) {
+		texts = append(texts, fmt.Sprintf("%s: %s", r.Key().Label(), r.Doubt.Text))
+	}
+	if r.NS != "" || lookedUpByKernel(r.Table) {
+		return texts, nil
+	}
+	looked, err := looksUp(e, r)
+	if err == nil && !looked {
+		texts = append(texts, fmt.Sprintf("%s: %s: %s", r.Key().Label(), neverLookedUp(r), ruleFor(r.Table)))
+	}
+	return texts, err
+}
+
+// warnOfRoute tells all that is to be said of a route.
+func warnOfRoute(e *object.Env, o plan.Object) ([]string, error) {
+	texts, err := warnRoute(e, o)
+	more, failed := warnUse(e, o)
+	return append(texts, more...), errors.Join(err, failed)
+}
+
+// othersOn says whether links that plumb did not make are ports of bridges of the host, or made on them.
+func othersOn(e *object.Env, bridges []string) bool {
+	s := e.Sections[""]
+	return slices.ContainsFunc(s.Links, func(l object.LiveLink) bool {
+		return l.Class != plan.Ours && slices.ContainsFunc(bridges, func(name string) bool {
+			index := s.Known(name)
+			return index != 0 && (l.Master == index || l.Lower == index && l.LowerNSID < 0)
+		})
+	})
+}
+
+// lookedUpByKernel says whether the kernel's own rules look a table up.
+func lookedUpByKernel(table uint32) bool {
+	return table == MainTable || table == unix.RT_TABLE_DEFAULT || table == unix.RT_TABLE_LOCAL
+}
+
+// liveRules are the rules of the host that the topology does not declare.
+type liveRules struct {
+	read bool
+	list []Rule
+}
+
+// looksUp says whether a rule of the host looks up a route's table, a declared one or another.
+func looksUp(e *object.Env, r Route) (bool, error) {
+	for _, o := range e.WantedHere(r.NS, KindRule) {
+		if rule, ok := o.(Rule); ok && rule.looksUp(r.Table, r.Dst.Addr().Is6()) {
+			return true, nil
+		}
+	}
+	kept := object.In[liveRules](e)
+	if !kept.read {
+		msgs, err := ruleDump.Read(e.Sections[r.NS].NS)
+		if err != nil {
+			return false, err
+		}
+		for _, m := range msgs {
+			rule := parseRule(r.NS, m)
+			if goes := rule.Proto == object.Protocol && e.Record.Holds(rule.Key()); !goes {
+				kept.list = append(kept.list, rule)
+			}
+		}
+		kept.read = true
+	}
+	return slices.ContainsFunc(kept.list, func(rule Rule) bool { return rule.looksUp(r.Table, r.Dst.Addr().Is6()) }), nil
+}
+
+// looksUp says whether the rule may send packets of a family to a table: that of a VRF can be any.
+func (r Rule) looksUp(table uint32, six bool) bool {
+	return r.Six == six && r.Action == "" && (r.L3mdev || r.Table == table)
+}
+
+func neverLookedUp(r Route) string {
+	family := "IPv4"
+	if r.Dst.Addr().Is6() {
+		family = "IPv6"
+	}
+	return fmt.Sprintf("no rule of %s looks up table %d, so the route is never used", family, r.Table)
+}
+
+func ruleFor(table uint32) string {
+	return fmt.Sprintf("add a rule, as rules: [{priority: 100, table: %d}]", table)
+}
+
+// tablesAcross warns of tables of namespaces that no rule looks up: each once for a family. On the host others may have
+// made rules.
+func tablesAcross(n *object.Network) {
+	type table struct {
+		number uint32
+		six    bool
+	}
+	if n.HasErrors() {
+		return
+	}
+	for _, s := range n.Sections[1:] {
+		rules := checkedOf[*sectionRules](s)
+		said := make(map[table]bool)
+		for _, r := range routesOf(s).list {
+			t := table{r.Table, r.Dst.Addr().Is6()}
+			looked := slices.ContainsFunc(rules.list, func(rule ruleAt) bool { return rule.looksUp(t.number, t.six) })
+			if !looked && !lookedUpByKernel(t.number) && !said[t] {
+				said[t] = true
+				s.Warnf(r.table, "%s", neverLookedUp(r.Route)).Hint = ruleFor(t.number)
+			}
+		}
+	}
+}
