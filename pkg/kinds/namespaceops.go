@@ -6,6 +6,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -44,10 +45,21 @@ func liveNamespace(e *object.Env, s *object.Section) Namespace {
 		if _, _, marked := object.ParseNamespaceAlias(lo.Alias); marked && lo.Group == object.Group(e.Topology) {
 			n.Stamp = lo.Alias
 		}
+		found := Loopback{lo.Group, lo.Alias, lo.Promote, !n.LoUp && !hasLoopback4(s, lo.Index)}
+		if n.Stamp == "" || !lo.Promote || found.Fresh {
+			n.Lo = plan.Some(found)
+		}
 	}
 	switches := object.In[switches](s)
 	n.Forwarding4, n.Forwarding6 = plan.Some(object.IsOn(switches.four)), plan.Some(object.IsOn(switches.six))
 	return n
+}
+
+// hasLoopback4 says whether lo has 127.0.0.1, which the kernel gives it when it first comes up.
+func hasLoopback4(s *object.Section, lo int) bool {
+	return slices.ContainsFunc(s.Addresses(), func(a object.LiveAddress) bool {
+		return a.Index == lo && a.Prefix == loopback4
+	})
 }
 
 // stampedNamespaces is the [object.Owner] of namespaces.
@@ -229,23 +241,29 @@ func prepare(e *object.Env) error {
 	return err
 }
 
-// stampNamespace stamps lo and brings it up, in one message. Without a stamp it takes one away. As every link of ours,
+// stampNamespace stamps lo and brings it up, in one message, or makes it what a rollback wants. As every link of ours,
 // lo promotes: a primary address of it must not take the others of its subnet with it.
 func stampNamespace(e *object.Env, ns *kernel.Namespace, n Namespace) error {
 	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	if n.LoUp {
-		info.Flags, info.Change = unix.IFF_UP, unix.IFF_UP
-	}
+	info.Flags, info.Change = kernel.Bit(n.LoUp), unix.IFF_UP
 	m := kernel.NewMessage(unix.RTM_NEWLINK, 0, info)
 	m.Text(unix.IFLA_IFNAME, object.Lo)
-	group := uint32(0)
-	if n.Stamp != "" {
-		group = object.Group(e.Topology)
+	lo := n.Lo.V
+	if !n.Lo.Set {
+		lo = Loopback{Group: object.Group(e.Topology), Alias: n.Stamp, Promote: true}
 	}
-	m.U32(unix.IFLA_GROUP, group)
-	m.Add(unix.IFLA_IFALIAS, []byte(n.Stamp))
-	object.Conf4(m).AddRtAttr(object.Devconf4Promote, nl.Uint32Attr(kernel.Bit(n.Stamp != "")))
-	return ns.Write("stamp namespace "+n.Name, m.NetlinkRequest)
+	m.U32(unix.IFLA_GROUP, lo.Group)
+	m.Add(unix.IFLA_IFALIAS, []byte(lo.Alias))
+	object.Conf4(m).AddRtAttr(object.Devconf4Promote, nl.Uint32Attr(kernel.Bit(lo.Promote)))
+	if err := ns.Write("stamp namespace "+n.Name, m.NetlinkRequest); err != nil || !lo.Fresh {
+		return err
+	}
+	index, err := object.FindLink(ns, object.Lo)
+	if err != nil {
+		return err
+	}
+	a := object.LiveAddress{Index: index.Index, Prefix: loopback4, Scope: scopeHost}
+	return object.IgnoreGone(a.Write(ns, "delete", unix.RTM_DELADDR, 0, n.Name+"/lo"))
 }
 
 func updateNamespace(e *object.Env, old plan.Object, n Namespace) error {
@@ -257,7 +275,7 @@ func updateNamespace(e *object.Env, old plan.Object, n Namespace) error {
 	if !ok {
 		return object.WrongType(object.KindNamespace, old)
 	}
-	if was.Stamp != n.Stamp || was.LoUp != n.LoUp {
+	if was.Stamp != n.Stamp || was.LoUp != n.LoUp || n.Lo.Set && was.Lo != n.Lo {
 		if err := stampNamespace(e, s.NS, n); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ func update(e *object.Env, old, l Link) error {
 		return err
 	}
 	if old.Ifname != l.Ifname {
-		if err := rename(s, index, old, l); err != nil {
+		if err := rename(e, s, index, old, l); err != nil {
 			return err
 		}
 	}
@@ -34,11 +34,22 @@ func update(e *object.Env, old, l Link) error {
 			return err
 		}
 	}
+	if err := restoreMode(s, old, l); err != nil {
+		return err
+	}
 	if l.LinkLocal.Set && old.LinkLocal != l.LinkLocal {
 		if err := replaceLinkLocal(e, s, index, l); err != nil {
 			return err
 		}
 	}
+	if err := restoreDisabled6(s, old, l); err != nil {
+		return err
+	}
+	return changeForwarding6(s, old, l)
+}
+
+// changeForwarding6 puts a link's own forwarding of IPv6 right, which no message can.
+func changeForwarding6(s *object.Section, old, l Link) error {
 	have := old.Forwarding6
 	if old.MTU < object.MinIPv6MTU && l.MTU >= object.MinIPv6MTU {
 		// IPv6 begins anew on the link, with the section's defaults.
@@ -55,14 +66,14 @@ func update(e *object.Env, old, l Link) error {
 }
 
 // rename gives a link its name back. Kernels before 6.2 only rename a link that is down.
-func rename(s *object.Section, index int, old, l Link) error {
+func rename(e *object.Env, s *object.Section, index int, old, l Link) error {
 	what := fmt.Sprintf("rename link %s to %s", old.Ifname, l.Key().Place())
 	message := func() *nl.NetlinkRequest {
 		m := indexRequest(index, 0, 0)
 		m.Text(unix.IFLA_IFNAME, l.Ifname)
 		return m.NetlinkRequest
 	}
-	if err := makeRoom(s, l); err != nil {
+	if err := makeRoom(e, s, l); err != nil {
 		return err
 	}
 	err := s.NS.Write(what, message())
@@ -91,9 +102,14 @@ func indexOf(s *object.Section, l Link) (int, error) {
 
 // makeRoom takes the name of a link from another of ours, which gets its own back by a step to come: names may have
 // been swapped.
-func makeRoom(s *object.Section, l Link) error {
+func makeRoom(e *object.Env, s *object.Section, l Link) error {
 	for name, other := range s.ByKey() {
-		if other.Name != l.Ifname || name == l.Name || other.Name == name {
+		want, wanted := e.Want(object.LinkKey(l.NS, name)).(Link)
+		stays := other.Name == name
+		if wanted {
+			stays = other.Name == want.Ifname
+		}
+		if other.Name != l.Ifname || name == l.Name || stays {
 			continue
 		}
 		m := indexRequest(other.Index, 0, 0)

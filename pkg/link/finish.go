@@ -11,8 +11,11 @@ import (
 // packets, and a bridge that is up floods them to all ports that are there.
 type unfinished []made
 
-// made is a link as it shall be, and as it was made first.
-type made struct{ link, first Link }
+// made is a link as it shall be, and as it was made first; hasIPv6 says that the kernel has IPv6 on it.
+type made struct {
+	link, first Link
+	hasIPv6     bool
+}
 
 // Finish brings those links of a section up that wait for their ports. With an error comes the key of the link.
 func Finish(e *object.Env, ns string) (plan.Key, error) {
@@ -50,5 +53,5 @@ func (m made) bringUp(e *object.Env, s *object.Section) error {
 			return err
 		}
 	}
-	return addLinkLocal(e, s, l)
+	return finishIPv6(e, s, l, m.hasIPv6)
 }

@@ -38,6 +38,10 @@ type Link struct {
 	Promote     bool `plan:"promote_secondaries"`
 	// NoARP says that the link does not ask for its neighbours (`ip link set arp off`).
 	NoARP bool `plan:"arp off"`
+	// Disabled6 and GenMode are the link's own net.ipv6.conf.*.disable_ipv6 and addr_gen_mode, where they are not 0, the
+	// kernel's default. No file wants them, but a rollback does.
+	Disabled6 plan.Opt[bool]  `plan:"disable_ipv6,quiet"`
+	GenMode   plan.Opt[uint8] `plan:"addr_gen_mode,quiet"`
 	// Port is what the master keeps of the link, and Spec what is peculiar to its type; nil for nothing.
 	Port Spec `plan:"options of the port,same"`
 	Spec Spec `plan:"options,same"`

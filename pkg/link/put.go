@@ -184,7 +184,7 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 	if err != nil {
 		return err
 	}
-	s.Knows(l.Name, live.Index)
+	s.Made(l.Name, live.Index)
 	if live.Forwarding6 != l.Forwarding6 {
 		if err := writeForwarding6(s, l); err != nil {
 			return err
@@ -195,10 +195,21 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 	}
 	if typeOf(l.Type).Late && l.Up {
 		late := object.In[unfinished](s)
-		*late = append(*late, made{l, first})
+		*late = append(*late, made{l, first, live.IPv6})
 		return nil
 	}
-	return addLinkLocal(e, s, l)
+	return finishIPv6(e, s, l, live.IPv6)
+}
+
+// finishIPv6 gives a new link its link-local address, and what a rollback wants of IPv6 on it.
+func finishIPv6(e *object.Env, s *object.Section, l Link, hasIPv6 bool) error {
+	if err := restoreMode(s, Link{}, l); err != nil {
+		return err
+	}
+	if err := addLinkLocal(e, s, l, hasIPv6); err != nil {
+		return err
+	}
+	return restoreDisabled6(s, Link{}, l)
 }
 
 func writeForwarding6(s *object.Section, l Link) error {

@@ -57,8 +57,14 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocal net
 	switch wantIPv6 := e.WantsIPv6(l.Key()); {
 	case wantIPv6 && live.Disabled6:
 		l.LinkLocal = plan.Some(netip.Addr{})
-	case !wantIPv6 && !linkLocal.IsValid() && live.Derives():
+	case !wantIPv6 && !linkLocal.IsValid() && live.Derives() && !(typeOf(l.Type).Late && live.IPv6):
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
+	}
+	if live.Disabled6 {
+		l.Disabled6 = plan.Some(true)
+	}
+	if live.NoLinkLocal {
+		l.GenMode = plan.Some(live.GenMode)
 	}
 	want, _ := e.Want(l.Key()).(Link)
 	l.Dynamic = want.Dynamic

@@ -35,6 +35,7 @@ type LiveLink struct {
 	IPv6                              bool // the link has IPv6, and derives a link-local address from its MAC
 	NoLinkLocal                       bool // the link is told to make none by itself, or another
 	Disabled6                         bool // IPv6 is switched off
+	GenMode                           uint8
 
 	// Data is what is peculiar to the type, and PortData what is peculiar to a port of a master of type PortType
 	// (IFLA_INFO_DATA, IFLA_INFO_SLAVE_DATA).
@@ -208,7 +209,8 @@ func (l *LiveLink) parseConf(families kernel.Attrs) {
 	l.Forwarding6 = kernel.U32At(conf, devconf6Forwarding) != 0
 	l.AcceptRA = kernel.U32At(conf, devconf6AcceptRA)
 	l.Disabled6 = kernel.U32At(conf, devconf6Disable) != 0
-	derives := six.U8(iflaInet6AddrGenMode) == addrGenModeEUI64
+	l.GenMode = six.U8(iflaInet6AddrGenMode)
+	derives := l.GenMode == addrGenModeEUI64
 	l.IPv6 = len(six) > 0 && !l.Disabled6 && derives
 	l.NoLinkLocal = len(six) > 0 && !derives
 }

@@ -24,6 +24,8 @@ type Live struct {
 	OfLink bool
 	// Why says why it is not as declared, where that is not for all to see: "empty".
 	Why string
+	// Loose says that it is left alone, unless a rollback wants it.
+	Loose bool
 }
 
 // Owner tells whose live objects are, and leaves out what no topology has to do with. These are the ways to know it:
@@ -51,6 +53,9 @@ func ByTable(_ *Env, _ *Section, live iter.Seq[Live]) (have []plan.Have, err err
 		h := plan.Have{Object: l.Object, Why: l.Why}
 		if l.ByHand {
 			h.Why = byHand
+		}
+		if l.Loose {
+			h.Class = plan.Loose
 		}
 		have = append(have, h)
 	}

@@ -67,6 +67,9 @@ func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, er
 		Copies: r.copies,
 	}
 	r.env.SetWant(want, last)
+	if r.undoing && last != nil {
+		r.env.ReadAs(last)
+	}
 	if err := r.openSections(before, touched); err != nil {
 		return nil, err
 	}

@@ -61,8 +61,8 @@ func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err 
 	want := r.before(start.all(), before)
 	r.record.Recall(before, r.topology)
 	for range rounds {
-		if _, err := r.observe(want, nil); err != nil {
-			return rest, err
+		if _, failed := r.observe(want, nil); failed != nil {
+			return rest, failed
 		}
 		if rest = r.diff(want); len(rest.Steps) == 0 {
 			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
@@ -76,10 +76,13 @@ func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err 
 			return rest, err
 		}
 	}
-	if _, err := r.observe(want, nil); err != nil {
-		return rest, err
+	if _, failed := r.observe(want, nil); failed != nil {
+		return rest, failed
 	}
-	return r.diff(want), nil
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errNotBack, err)
+	}
+	return r.diff(want), err
 }
 
 // inverse names what is to be undone of what a run did or tried, the last first.
