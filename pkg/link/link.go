@@ -45,6 +45,9 @@ type Link struct {
 	// Port is what the master keeps of the link, and Spec what is peculiar to its type; nil for nothing.
 	Port Spec `plan:"options of the port,same"`
 	Spec Spec `plan:"options,same"`
+
+	// found is the MAC that the link was found with, where MAC is another.
+	found object.MAC
 }
 
 // Key implements [plan.Object].

@@ -69,7 +69,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocal net
 	want, _ := e.Want(l.Key()).(Link)
 	l.Dynamic = want.Dynamic
 	if l.Spec = readSpec(s, live, want.Spec); want.Type == l.Type && !want.hasOwnMAC() {
-		l.MAC = want.MAC // it has that of its parent, whatever it is told
+		l.MAC, l.found = want.MAC, live.MAC // it has that of its parent, whatever it is told
 	}
 	if master := s.At(live.Master); master != nil && live.Master != 0 {
 		l.Master = master.Known

@@ -1,12 +1,18 @@
 package link
 
-import "github.com/plumbnet/plumb/pkg/plan"
+import (
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
 
 // Undo is what a rollback wants back of a link: what was found, but for what the kernel would have changed by itself.
 func Undo(h plan.Have) (plan.Object, bool) {
 	l, ok := h.Object.(Link)
 	if !ok {
 		return h.Object, true
+	}
+	if l.found != (object.MAC{}) {
+		l.MAC = l.found
 	}
 	if p, ok := l.Port.(interface{ Lasts() Spec }); ok {
 		l.Port = p.Lasts()
