@@ -35,6 +35,7 @@ type Loopback struct {
 	Alias   string
 	Promote bool // net.ipv4.conf.lo.promote_secondaries
 	Fresh   bool // lo was never up, and so has no 127.0.0.1
+	Idle    bool // see [object.MakeIdle]
 }
 
 // Key implements [plan.Object].

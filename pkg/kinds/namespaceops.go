@@ -45,8 +45,8 @@ func liveNamespace(e *object.Env, s *object.Section) Namespace {
 		if _, _, marked := object.ParseNamespaceAlias(lo.Alias); marked && lo.Group == object.Group(e.Topology) {
 			n.Stamp = lo.Alias
 		}
-		found := Loopback{lo.Group, lo.Alias, lo.Promote, !n.LoUp && !hasLoopback4(s, lo.Index)}
-		if n.Stamp == "" || !lo.Promote || found.Fresh {
+		found := Loopback{lo.Group, lo.Alias, lo.Promote, !n.LoUp && !hasLoopback4(s, lo.Index), lo.Idle}
+		if n.Stamp == "" || !lo.Promote || found.Fresh || found.Idle {
 			n.Lo = plan.Some(found)
 		}
 	}
@@ -258,12 +258,20 @@ func stampNamespace(e *object.Env, ns *kernel.Namespace, n Namespace) error {
 	if err := ns.Write("stamp namespace "+n.Name, m.NetlinkRequest); err != nil || !lo.Fresh {
 		return err
 	}
-	index, err := object.FindLink(ns, object.Lo)
+	return makeFresh(ns, lo)
+}
+
+// makeFresh makes a lo that is down what it was before it was first up.
+func makeFresh(ns *kernel.Namespace, lo Loopback) error {
+	live, err := object.FindLink(ns, object.Lo)
 	if err != nil {
 		return err
 	}
-	a := object.LiveAddress{Index: index.Index, Prefix: loopback4, Scope: scopeHost}
-	return object.IgnoreGone(a.Write(ns, "delete", unix.RTM_DELADDR, 0, n.Name+"/lo"))
+	a := object.LiveAddress{Index: live.Index, Prefix: loopback4, Scope: scopeHost}
+	if err := object.IgnoreGone(a.Write(ns, "delete", unix.RTM_DELADDR, 0, ns.Name+"/lo")); err != nil || !lo.Idle {
+		return err
+	}
+	return object.MakeIdle(ns, live.Index, ns.Name+"/lo")
 }
 
 func updateNamespace(e *object.Env, old plan.Object, n Namespace) error {
@@ -281,16 +289,18 @@ func updateNamespace(e *object.Env, old plan.Object, n Namespace) error {
 		}
 	}
 	if n.Forwarding4.Set && n.Forwarding4 != was.Forwarding4 {
-		err = errors.Join(err, writeSwitch(s, object.Forwarding4, n.Forwarding4.V))
+		err = errors.Join(err, writeSwitch(e, s, object.Forwarding4, n.Forwarding4.V))
 	}
 	if n.Forwarding6.Set && n.Forwarding6 != was.Forwarding6 {
-		err = errors.Join(err, writeSwitch(s, object.Forwarding6, n.Forwarding6.V))
+		err = errors.Join(err, writeSwitch(e, s, object.Forwarding6, n.Forwarding6.V))
 	}
 	return err
 }
 
-func writeSwitch(s *object.Section, name string, on bool) error {
-	return s.NS.WriteSysctl(object.SysctlPath(name), fmt.Sprint(kernel.Bit(on)))
+func writeSwitch(e *object.Env, s *object.Section, name string, on bool) error {
+	return writeBeside(e, s, name, func() error {
+		return s.NS.WriteSysctl(object.SysctlPath(name), fmt.Sprint(kernel.Bit(on)))
+	})
 }
 
 // delNamespaces takes the names away from the namespaces that were found to have them, and from no others.

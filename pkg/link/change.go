@@ -42,6 +42,11 @@ func update(e *object.Env, old, l Link) error {
 			return err
 		}
 	}
+	if l.Idle.Set && !old.Idle.Set && !l.Up {
+		if err := object.MakeIdle(s.NS, index, l.Key().Place()); err != nil {
+			return err
+		}
+	}
 	if err := restoreDisabled6(s, old, l); err != nil {
 		return err
 	}

@@ -42,6 +42,8 @@ type Link struct {
 	// kernel's default. No file wants them, but a rollback does.
 	Disabled6 plan.Opt[bool]  `plan:"disable_ipv6,quiet"`
 	GenMode   plan.Opt[uint8] `plan:"addr_gen_mode,quiet"`
+	// Idle says that the link was never up: see [object.MakeIdle]. No file wants that either.
+	Idle plan.Opt[bool] `plan:"never up,quiet"`
 	// Port is what the master keeps of the link, and Spec what is peculiar to its type; nil for nothing.
 	Port Spec `plan:"options of the port,same"`
 	Spec Spec `plan:"options,same"`

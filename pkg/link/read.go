@@ -63,6 +63,9 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocal net
 	if live.Disabled6 {
 		l.Disabled6 = plan.Some(true)
 	}
+	if live.Idle {
+		l.Idle = plan.Some(true)
+	}
 	if live.NoLinkLocal {
 		l.GenMode = plan.Some(live.GenMode)
 	}

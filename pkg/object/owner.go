@@ -112,6 +112,7 @@ func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
 				h.Why, h.Final = BelongsTo(topology), true
 			}
 		}
+	case h.Class == plan.Loose && e.fallsWithAdopted(k, l):
 	case h.Class == plan.Loose && !(l.OfLink && e.owns(l.Links[0])):
 		return h, false // of a link of ours all are told: they keep its routes, and their subnets have a primary
 	case !e.Wanted(k) && l.Proto != Protocol:
@@ -144,6 +145,13 @@ func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
 		s.Warnf("%s has plumb's mark, but no record tells whose it is: left alone", k.Label())
 	}
 	return plan.Loose
+}
+
+// fallsWithAdopted says whether an object of another topology stands on a link that this one is about to take over: it
+// may fall when that changes, and a rollback puts it back.
+func (e *Env) fallsWithAdopted(k plan.Key, l Live) bool {
+	_, others := e.Record.HeldByOther(k)
+	return others && e.Adopt && slices.ContainsFunc(l.Links, e.owns)
 }
 
 // owns says whether what stands on a link is ours: also when we are about to take the link over.

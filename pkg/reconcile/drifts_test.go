@@ -184,6 +184,11 @@ var otherDrifts = []drift{
 			"nft add rule inet plumb-drift f ip saddr { 10.1.1.1, 10.2.0.0/16 } limit rate 5/second log prefix '\"x\"' reject"},
 	{name: "forwarding of the host", do: "sysctl -q -w net.ipv4.ip_forward=0",
 		plan: []string{"update sysctl net.ipv4.ip_forward:  value 0 -> 1"}},
+	{name: "forwarding of the host, but not of a link", do: "sysctl -q -w net.ipv4.ip_forward=0 net.ipv4.conf.lo.forwarding=1 " +
+		"net.ipv4.conf.default.forwarding=1 net.ipv4.conf.all.accept_redirects=1"},
+	{name: "forwarding of a namespace, but not of a link",
+		do: "ip netns exec ns1 sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.eth0.forwarding=0 " +
+			"net.ipv6.conf.lo.forwarding=0 net.ipv4.conf.lo.forwarding=0"},
 	{name: "forwarding of a link", do: "sysctl -q -w net.ipv4.conf.br0.forwarding=0",
 		plan: []string{"update link br0:  ipv4 forwarding no -> yes"}},
 	{name: "forwarding of a namespace that asks for it", do: "ip netns exec ns2 sysctl -q -w net.ipv4.ip_forward=0",

@@ -106,6 +106,7 @@ func inverse(outcomes []plan.Outcome) plan.Plan {
 
 // before makes of what was found what is wanted back.
 func (r *run) before(start []plan.Have, before *object.Record) []plan.Object {
+	r.others = make(map[plan.Key]bool)
 	adopted := make(map[plan.Key]bool)
 	for _, s := range r.report.Plan.Steps {
 		adopted[s.Key()] = s.Action == plan.Adopt
@@ -127,6 +128,7 @@ func (r *run) before(start []plan.Have, before *object.Record) []plan.Object {
 			}
 			h.Object = back
 		}
+		r.others[k] = h.Class != plan.Ours
 		want = append(want, h.Object)
 	}
 	return want
