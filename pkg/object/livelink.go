@@ -218,8 +218,8 @@ func (l *LiveLink) parseConf(families kernel.Attrs) {
 	l.NoLinkLocal = len(six) > 0 && !derives
 }
 
-// MakeIdle makes a link that is down what it was before it was first up, when the kernel gives it a queueing discipline.
-// The only way is to delete that, and only one with a number can be deleted.
+// MakeIdle makes a link that is down what it was before it was first up, when the kernel gives it a queueing
+// discipline. The only way is to delete that, and only one with a number can be deleted.
 func MakeIdle(n *kernel.Namespace, index int, place string) error {
 	head := &nl.TcMsg{Ifindex: int32(index), Handle: 1 << 16, Parent: 1<<32 - 1} // TC_H_ROOT
 	m := kernel.NewMessage(unix.RTM_NEWQDISC, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, head)

@@ -106,7 +106,8 @@ var addressDrifts = []drift{
 		plan: []string{"update address br0 192.168.10.2/24:  expires yes -> no"}},
 	{name: "finite lifetime of IPv6", do: "ip address change fd00:10::2/64 dev br0 valid_lft 1000 preferred_lft 500"},
 	{name: "flags of an address",
-		do: "ip -n ns1 address add fd00:66::1/64 dev eth0 home nodad\nip -n ns1 address add 10.66.0.1/24 dev eth0 noprefixroute"},
+		do: "ip -n ns1 address add fd00:66::1/64 dev eth0 home nodad\n" +
+			"ip -n ns1 address add 10.66.0.1/24 dev eth0 noprefixroute"},
 	{name: "connected route of IPv6 deleted", do: "ip -n ns1 route del fd00:12::/64 dev eth1"},
 	{name: "address of lo removed", do: "ip -n ns1 address del 10.255.0.1/32 dev lo",
 		plan: []string{"create address ns1/lo 10.255.0.1/32"}},
@@ -143,7 +144,8 @@ var routeDrifts = []drift{
 		do: "ip -n ns1 route replace 10.9.0.0/16 via 192.168.10.2 metric 7 initcwnd 20 mtu lock 1300 realm 5"},
 	{name: "IPv6 attributes that no file has words for",
 		do: "ip -n ns1 -6 route replace default via fd00:10::2 pref high hoplimit 9"},
-	{name: "route of a form that no file has words for", do: "ip -n ns1 route add 10.77.0.0/16 tos 0x10 dev eth0 scope link"},
+	{name: "route of a form that no file has words for",
+		do: "ip -n ns1 route add 10.77.0.0/16 tos 0x10 dev eth0 scope link"},
 	{name: "a pair of routes of one destination",
 		do: "ip -n ns1 route add 10.78.0.0/16 via 192.168.10.1\nip -n ns1 route append 10.78.0.0/16 via 10.0.0.2 initcwnd 9"},
 	{name: "next hops in another order",
@@ -176,7 +178,8 @@ var otherDrifts = []drift{
 	{name: "set added", do: "nft add set inet plumb-drift other '{ type ipv4_addr ; }'"},
 	{name: "a whole ruleset in the table",
 		do: "nft add counter inet plumb-drift c\n" +
-			"nft add set inet plumb-drift s '{ type ipv4_addr . inet_service ; flags interval, timeout ; elements = { 10.0.0.0/8 . 80, 192.0.2.1 . 1-9 timeout 1d } ; }'\n" +
+			"nft add set inet plumb-drift s '{ type ipv4_addr . inet_service ; flags interval, timeout ; " +
+			"elements = { 10.0.0.0/8 . 80, 192.0.2.1 . 1-9 timeout 1d } ; }'\n" +
 			"nft add chain inet plumb-drift f '{ type filter hook forward priority 5 ; policy drop ; comment \"mine\" ; }'\n" +
 			"nft add chain inet plumb-drift sub\n" +
 			"nft add rule inet plumb-drift sub tcp dport vmap '{ 22 : accept, 80 : drop }' comment '\"deep\"'\n" +
@@ -184,11 +187,12 @@ var otherDrifts = []drift{
 			"nft add rule inet plumb-drift f ip saddr { 10.1.1.1, 10.2.0.0/16 } limit rate 5/second log prefix '\"x\"' reject"},
 	{name: "forwarding of the host", do: "sysctl -q -w net.ipv4.ip_forward=0",
 		plan: []string{"update sysctl net.ipv4.ip_forward:  value 0 -> 1"}},
-	{name: "forwarding of the host, but not of a link", do: "sysctl -q -w net.ipv4.ip_forward=0 net.ipv4.conf.lo.forwarding=1 " +
-		"net.ipv4.conf.default.forwarding=1 net.ipv4.conf.all.accept_redirects=1"},
+	{name: "forwarding of the host, but not of a link",
+		do: "sysctl -q -w net.ipv4.ip_forward=0 net.ipv4.conf.lo.forwarding=1 " +
+			"net.ipv4.conf.default.forwarding=1 net.ipv4.conf.all.accept_redirects=1"},
 	{name: "forwarding of a namespace, but not of a link",
-		do: "ip netns exec ns1 sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.eth0.forwarding=0 " +
-			"net.ipv6.conf.lo.forwarding=0 net.ipv4.conf.lo.forwarding=0"},
+		do: "ip netns exec ns1 sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 " +
+			"net.ipv4.conf.eth0.forwarding=0 net.ipv6.conf.lo.forwarding=0 net.ipv4.conf.lo.forwarding=0"},
 	{name: "forwarding of a link", do: "sysctl -q -w net.ipv4.conf.br0.forwarding=0",
 		plan: []string{"update link br0:  ipv4 forwarding no -> yes"}},
 	{name: "forwarding of a namespace that asks for it", do: "ip netns exec ns2 sysctl -q -w net.ipv4.ip_forward=0",

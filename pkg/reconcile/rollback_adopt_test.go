@@ -65,7 +65,8 @@ var adoptions = []adoption{
 	},
 	{
 		name: "a macvlan", do: "ip link add lan up type bridge\nip link add mv link lan type macvlan mode vepa",
-		undo: "ip link del lan", file: "interfaces: {mv: {macvlan: {parent: lan, mode: private}}}", takes: []string{"link mv"},
+		undo: "ip link del lan", file: "interfaces: {mv: {macvlan: {parent: lan, mode: private}}}",
+		takes: []string{"link mv"},
 	},
 	{
 		name: "an ifb", do: "ip link add ib txqueuelen 7 address 02:00:00:00:00:07 type ifb", undo: "ip link del ib",
