@@ -225,7 +225,11 @@ func swapAddress(e *object.Env, c plan.Change) error {
 	if err != nil {
 		return err
 	}
-	return was.live(index).Swap(s.NS, a.live(index), object.LinkKey(a.NS, a.Dev).Place())
+	err = was.live(index).Swap(s.NS, a.live(index), object.LinkKey(a.NS, a.Dev).Place())
+	if err == nil && a.found != "" {
+		err = putBackAddress(s, unix.NLM_F_REPLACE, a)
+	}
+	return err
 }
 
 // putBackAddress makes an address as it was found.
