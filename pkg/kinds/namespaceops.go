@@ -73,10 +73,14 @@ func stampedNamespaces(e *object.Env, s *object.Section, live iter.Seq[object.Li
 		if !ok {
 			continue
 		}
-		if h.Class == plan.Ours && !n.Leftover && !e.Wanted(n.Key()) {
-			if h.Note, err = goesWith(e, s); err != nil {
-				return nil, err
-			}
+		switch {
+		case h.Class == plan.Ours && !n.Leftover && !e.Wanted(n.Key()):
+			h.Note, err = goesWith(e, s)
+		case h.Class == plan.Foreign && !h.Final && e.Adopt && !e.Undoing && s.NS.Name != "":
+			h.Why, h.Final, err = livedIn(e, s, h.Why)
+		}
+		if err != nil {
+			return nil, err
 		}
 		have = append(have, h)
 	}
@@ -148,6 +152,20 @@ func findProcesses(e *object.Env) (p processes, err error) {
 	return p, err
 }
 
+// livedIn refuses that a namespace is adopted in which processes live: it is their network, and they would lose it.
+func livedIn(e *object.Env, s *object.Section, why string) (string, bool, error) {
+	const few = 5
+	all, err := processesOf(e)
+	in := all.in[s.NS.ID()]
+	switch {
+	case err != nil || len(in) == 0:
+		return why, false, err
+	case len(in) > few:
+		in = append(in[:few:few], fmt.Sprintf("%d more", len(in)-few))
+	}
+	return "cannot be adopted while processes are in it: end them first (" + strings.Join(in, ", ") + ")", true, nil
+}
+
 // goesWith tells what goes with a namespace and is not plumb's: links, and what processes have for a network. They
 // live on.
 func goesWith(e *object.Env, s *object.Section) (string, error) {
@@ -168,10 +186,14 @@ func goesWith(e *object.Env, s *object.Section) (string, error) {
 	for _, p := range processes.in[s.NS.ID()] {
 		words = append(words, "the network of process "+p)
 	}
-	if len(words) == 0 {
-		return "", nil
+	note := ""
+	if len(words) > 0 {
+		note = "takes with it: " + strings.Join(words, ", ")
 	}
-	return "takes with it: " + strings.Join(words, ", "), nil
+	if len(s.AlsoNamed) > 0 {
+		note = strings.TrimPrefix(note+"; it lives on as "+strings.Join(s.AlsoNamed, ", "), "; ")
+	}
+	return note, nil
 }
 
 // fallback says whether a link is one that tunnel modules put into every namespace: tunl0, gre0, sit0 and their like.
@@ -315,10 +337,58 @@ func delNamespaces(e *object.Env, objects []plan.Object) error {
 				return err
 			}
 		} else if s, err := e.Section(n.Name); err == nil { // else it is gone already
+			if err := leave(e, s); err != nil {
+				return err
+			}
 			if err := s.NS.Delete(); err != nil {
 				return err
 			}
 			letEnd(e, s.NS)
+		}
+	}
+	return nil
+}
+
+// leave takes what is plumb's out of a namespace that lives on by another name: the stamp, and what does not go with
+// plumb's links.
+func leave(e *object.Env, s *object.Section) error {
+	if len(s.AlsoNamed) == 0 {
+		return nil
+	}
+	lo, err := object.FindLink(s.NS, object.Lo)
+	if err != nil {
+		return err
+	}
+	n := Namespace{Name: s.NS.Name, LoUp: lo.Up(), Lo: plan.Some(Loopback{})}
+	return errors.Join(dropMarked(s), s.NS.WriteNFTImage(NATTable(e.Topology), ""), stampNamespace(e, s.NS, n))
+}
+
+// dropMarked deletes the routes and the addresses of a namespace that bear plumb's number.
+func dropMarked(s *object.Section) error {
+	routes, err := object.RouteDump.Read(s.NS)
+	if err != nil {
+		return err
+	}
+	for _, b := range routes {
+		m := nl.DeserializeRtMsg(b)
+		if m.Protocol != object.Protocol {
+			continue
+		}
+		req := object.Resend(unix.RTM_DELROUTE, 0, m, b[m.Len():], unix.RTA_CACHEINFO)
+		if err := object.IgnoreGone(s.NS.Write("delete a route", req.NetlinkRequest)); err != nil {
+			return err
+		}
+	}
+	addresses, err := object.ListAddresses(s.NS)
+	if err != nil {
+		return err
+	}
+	for _, a := range addresses {
+		if a.Proto != object.Protocol {
+			continue
+		}
+		if err := object.IgnoreGone(a.Write(s.NS, "delete", unix.RTM_DELADDR, 0, s.NS.Name)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -153,6 +153,7 @@ func (r *run) openSections(before map[string]*object.Section, touched sections) 
 		}
 		return err
 	})
+	r.oneNameEach(found, stamps)
 	r.env.Sections = make(map[string]*object.Section, len(found))
 	for i, s := range found {
 		switch {
