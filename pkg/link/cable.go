@@ -83,7 +83,8 @@ func renamed(e *object.Env, s *object.Section, l *object.LiveLink) {
 	}
 	want, _ := e.Want(object.LinkKey(there.NS.Name, far.Known)).(Link)
 	k, ok := want.Pair()
-	if ok && k.NS == s.NS.Name && want.Type == l.Type && s.Link(k.Name) == nil && s.Known(k.Name) == 0 {
+	taken := s.Known(k.Name) != 0 && s.Known(k.Name) != l.Index // it has the name, where a crash came before the stamp
+	if ok && k.NS == s.NS.Name && want.Type == l.Type && s.Link(k.Name) == nil && !taken {
 		s.Rekey(l, k.Name)
 	}
 }
