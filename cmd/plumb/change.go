@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -80,12 +81,12 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 		defer e.live.end()
 	}
 	// What nobody has confirmed must not stay.
-	ctx, stop, end := e.watch(ctx, ends.signals, interruption{finish: c.finish, firm: c.options.ConfirmWithin > 0})
+	now, begun := new(progress), new(atomic.Bool)
+	ctx, stop, end := e.watch(ctx, ends.signals, interruption{c.finish, c.options.ConfirmWithin > 0, begun})
 	defer end()
 
-	now := new(progress)
 	c.options.Stop = stop
-	e.tells(&c.options, now, ends.heard.Wait)
+	e.tells(&c.options, now, ends.heard.Wait, begun)
 	h, err := e.open(c.options)
 	if err != nil {
 		return hostError(err)
@@ -96,6 +97,7 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	var broken error // output that could not be written does not end a run
 	for i, t := range targets {
 		start := time.Now()
+		begun.Store(false)
 		*now = progress{env: e, text: e.text(t)}
 		var report reconcile.Report
 		report, err = c.act(ctx, h, t)
@@ -121,12 +123,19 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 }
 
 // tells sets the options by which a run tells what it does, now of the topology at hand. Heard waits until signals are
-// heard.
-func (e *env) tells(o *reconcile.Options, now *progress, heard func()) {
+// heard, and begun becomes true before a run changes anything.
+func (e *env) tells(o *reconcile.Options, now *progress, heard func(), begun *atomic.Bool) {
 	o.Warn, o.LockTimeout, o.AllowDisconnect = e.warn, e.lockTimeout, e.allowDisconnect
 	o.Planned = func(p plan.Plan) {
 		heard()
+		begun.Store(true)
 		now.begin(p)
+	}
+	o.Queued = func(holder string, timeout time.Duration) {
+		heard()
+		if !e.quiet {
+			e.say("waiting up to %v for another run: %s", timeout, holder)
+		}
 	}
 	o.Waiting = func(within time.Duration) {
 		e.live.clear()
@@ -156,7 +165,7 @@ func (e *env) notBegun(rest []target) {
 	for i, t := range rest {
 		names[i] = t.name
 	}
-	e.say("not begun: %s", strings.Join(names, ", "))
+	e.say("not begun: %s", plan.Listing(names))
 }
 
 // progress prints what a command does to one target.

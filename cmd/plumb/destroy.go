@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -57,7 +56,6 @@ past a failure, and names what is left. Nothing there is success.`,
 
 // others names the topologies that are there in place of one that was named by hand.
 func (e *env) others(h host, t target) string {
-	const most = 10
 	if t.file != "" {
 		return ""
 	}
@@ -68,10 +66,7 @@ func (e *env) others(h host, t target) string {
 	if len(names) == 0 {
 		return ""
 	}
-	list := strings.Join(names[:min(len(names), most)], ", ")
-	if len(names) > most {
-		list += fmt.Sprintf(" and %d more", len(names)-most)
-	}
+	list := plan.Listing(names)
 	if near := file.Suggest(t.name, names); near != "" {
 		return "; " + near + " There are: " + list
 	}

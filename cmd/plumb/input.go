@@ -7,12 +7,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
@@ -42,7 +44,7 @@ func (e *env) load(cmd *cobra.Command, files []string, onlyProblems bool) ([]*to
 		return nil, err
 	}
 	if len(topologies) == 0 {
-		return nil, &exitError{exitUsage, fmt.Errorf("no topology in %s", strings.Join(files, ", "))}
+		return nil, &exitError{exitUsage, fmt.Errorf("no topology in %s", plan.Listing(files))}
 	}
 	return topologies, nil
 }
@@ -85,9 +87,13 @@ func (e *env) inputs(cmd *cobra.Command, files []string) ([]topology.Input, erro
 	return inputs, nil
 }
 
-// tell prints problems. Errors among them end the command.
+// tell prints problems. Errors among them end the command. A command that looks at the host finds out itself what only
+// that can tell.
 func (e *env) tell(problems file.Problems, onlyProblems bool) (err error) {
 	bad := problems.HasErrors()
+	if !onlyProblems {
+		problems = problems.WithoutLive()
+	}
 	switch {
 	case e.json() && (onlyProblems || bad):
 		err = problems.WriteJSON(e.stdout)
@@ -146,6 +152,27 @@ func read(paths []string, stdin io.Reader) ([]topology.Input, error) {
 	return inputs, nil
 }
 
+// descriptor is a path by which a process names a file that it has open, as shells do in <(command).
+var descriptor = regexp.MustCompile(`^(/dev/stdin|/dev/fd/[0-9]+|/proc/[^/]+/fd/[0-9]+)$`)
+
+// readable says whether a file can be read to its end without waiting for somebody: a FIFO that nobody writes to has
+// none, nor has a device.
+func readable(path string, mode os.FileMode) error {
+	if mode.IsRegular() || descriptor.MatchString(filepath.Clean(path)) {
+		return nil
+	}
+	what := "no regular file"
+	switch {
+	case mode&os.ModeNamedPipe != 0:
+		what = "a FIFO"
+	case mode&os.ModeSocket != 0:
+		what = "a socket"
+	case mode&os.ModeDevice != 0:
+		what = "a device"
+	}
+	return fmt.Errorf("%s is %s, and a topology is read from a regular file, or with -f - from stdin", path, what)
+}
+
 // expand lists the topology files of a directory. What isn't one stands for itself.
 func expand(path string) ([]string, error) {
 	info, err := os.Stat(path)
@@ -153,7 +180,7 @@ func expand(path string) ([]string, error) {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return []string{path}, nil
+		return []string{path}, readable(path, info.Mode())
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {

@@ -44,10 +44,17 @@ func (e *env) printDocuments(docs []plan.Document, n int) error {
 	return plan.WriteJSON(e.stdout, docs, n > 1)
 }
 
+// maxLine bounds what is said at once, in bytes: an argument may be of any length.
+const maxLine = 4000
+
 // say writes a line for people to stderr.
 func (e *env) say(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if len(text) > maxLine {
+		text = strings.ToValidUTF8(text[:maxLine], "") + "..."
+	}
 	e.live.over(func() {
-		_, _ = io.WriteString(e.stderr, "plumb: "+plan.Printable(fmt.Sprintf(format, args...))+"\n") // nowhere else to say it
+		_, _ = io.WriteString(e.stderr, "plumb: "+plan.Printable(text)+"\n") // nowhere else to say it
 	})
 }
 

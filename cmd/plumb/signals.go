@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -14,6 +15,8 @@ type interruption struct {
 	finish string
 	// firm says that the run does not stop at once, whoever asks.
 	firm bool
+	// begun says that the run may have changed something, so that there is something to finish.
+	begun *atomic.Bool
 }
 
 // finishStep is what an interrupted run does that has nothing to roll back.
@@ -64,9 +67,11 @@ func (e *env) watch(
 		if !awaitSignal(signals, ended) {
 			return
 		}
-		if i.firm {
+		switch {
+		case !i.begun.Load(): // the error will say what it waited for
+		case i.firm:
 			e.say("interrupted: %s", i.finish)
-		} else {
+		default:
 			e.say("interrupted: %s; Ctrl-C again to stop at once", i.finish)
 		}
 		cancel()

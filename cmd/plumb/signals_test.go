@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -39,7 +40,7 @@ func TestWatch(t *testing.T) {
 				var b bytes.Buffer
 				e := &env{stderr: &b}
 				signals := make(chan os.Signal, 8)
-				ctx, stop, release := e.watch(t.Context(), signals, interruption{"finishing", test.firm})
+				ctx, stop, release := e.watch(t.Context(), signals, interruption{"finishing", test.firm, begun(true)})
 				if ctx.Err() != nil {
 					t.Fatal("cancelled without a signal")
 				}
@@ -74,7 +75,7 @@ func TestWatchSays(t *testing.T) {
 			var b bytes.Buffer
 			e := &env{stderr: &b}
 			signals := make(chan os.Signal, 8)
-			_, _, release := e.watch(t.Context(), signals, interruption{"finishing", firm})
+			_, _, release := e.watch(t.Context(), signals, interruption{"finishing", firm, begun(true)})
 			for range 2 {
 				signals <- os.Interrupt
 				time.Sleep(time.Second)
@@ -86,10 +87,31 @@ func TestWatchSays(t *testing.T) {
 	}
 }
 
+func begun(is bool) *atomic.Bool {
+	b := new(atomic.Bool)
+	b.Store(is)
+	return b
+}
+
+// Before a run has begun there is nothing to finish, nor to roll back.
+func TestInterruptedBeforeItBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		e := &env{stderr: &b}
+		signals := make(chan os.Signal, 8)
+		ctx, _, release := e.watch(t.Context(), signals, interruption{"rolling back", false, begun(false)})
+		signals <- os.Interrupt
+		<-ctx.Done()
+		if release(); b.String() != "" {
+			t.Errorf("said %q", &b)
+		}
+	})
+}
+
 func TestWatchEndsWithoutSignals(t *testing.T) {
 	var b bytes.Buffer
 	e := &env{stderr: &b}
-	ctx, stop, release := e.watch(t.Context(), make(chan os.Signal), interruption{})
+	ctx, stop, release := e.watch(t.Context(), make(chan os.Signal), interruption{begun: begun(false)})
 	release()
 	if ctx.Err() == nil {
 		t.Error("the context outlives the run")
@@ -108,7 +130,7 @@ func TestWatchEndsWithoutSignals(t *testing.T) {
 func TestEndings(t *testing.T) {
 	e, ends := &env{stderr: &bytes.Buffer{}}, hearEndings()
 	defer ends.release()
-	ctx, _, end := e.watch(t.Context(), ends.signals, interruption{})
+	ctx, _, end := e.watch(t.Context(), ends.signals, interruption{begun: begun(false)})
 	defer end()
 	ends.heard.Wait()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {

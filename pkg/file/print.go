@@ -86,7 +86,8 @@ func (p Problem) render(color bool) string {
 // snippet is the line of the file as it is shown, and where in it the caret goes, from 0. Every character takes one
 // column, whatever it is, so that the caret stands right.
 func (p Problem) snippet() (line string, column, width int) {
-	text := []rune(p.text)
+	text := []rune(p.text[:min(len(p.text), farther)])
+	text = text[:min(len(text), maxSnippet+1)]
 	for i, r := range text {
 		if r == '\t' {
 			text[i] = ' '
@@ -94,9 +95,9 @@ func (p Problem) snippet() (line string, column, width int) {
 			text[i] = '?'
 		}
 	}
-	column = min(p.Column-1, len(text))
-	if from := column - maxSnippet/2; len(text) > maxSnippet && from > 0 {
-		text, column = append([]rune("..."), text[from:]...), column-from+3
+	column = min(p.Column-1-p.skipped, len(text))
+	if p.skipped > 0 {
+		text, column = append([]rune("..."), text...), column+3
 	}
 	if len(text) > maxSnippet {
 		text = append(text[:maxSnippet:maxSnippet], []rune("...")...)

@@ -28,9 +28,12 @@ type Problem struct {
 	Message  string   `json:"message"`
 	// Hint is what to do about it, where that is known.
 	Hint string `json:"hint"`
+	// Live says of a warning that only the live host can tell whether it is one: who looks at that leaves it out.
+	Live bool `json:"-"`
 
-	text  string // the line of the file
-	width int    // how many characters of it are meant
+	text    string // the line of the file, from where it is shown on
+	skipped int    // how many characters stand before that
+	width   int    // how many characters are meant
 }
 
 // Problems are listed in the order of their files, and of their places in a file.
@@ -41,10 +44,16 @@ func (p Problems) HasErrors() bool {
 	return slices.ContainsFunc(p, func(p Problem) bool { return p.Severity == Error })
 }
 
+// WithoutLive leaves out the warnings of which the live host tells whether they are some.
+func (p Problems) WithoutLive() Problems {
+	return slices.DeleteFunc(slices.Clone(p), func(p Problem) bool { return p.Live && p.Severity == Warning })
+}
+
 // Report collects the problems of one file.
 type Report struct {
 	file     string
 	lines    func() []string // split when the first problem needs one
+	marks    map[int][]int   // by line: where every thousandth character is, once that is asked for
 	problems []*Problem
 }
 
@@ -78,13 +87,66 @@ func (r *Report) Clash(s Severity, a, b Span, format string, args ...any) *Probl
 func (r *Report) add(s Severity, at Span, message string) *Problem {
 	at.Line, at.Column, at.Width = max(at.Line, 1), max(at.Column, 1), max(at.Width, 1)
 	p := &Problem{
-		Severity: s, File: r.file, Line: int(at.Line), Column: int(at.Column), Message: escape(message), width: int(at.Width),
+		Severity: s, File: r.file, Line: int(at.Line), Column: int(at.Column), Message: escape(short(message, maxMessage)),
+		width: int(at.Width),
 	}
 	if lines := r.lines(); p.Line <= len(lines) {
 		p.text = lines[p.Line-1]
+		if len(p.text) > maxSnippet && utf8.RuneCountInString(p.text[:min(len(p.text), farther)]) > maxSnippet {
+			_, column := r.character(p.Line, p.Column-1)
+			start, skipped := r.character(p.Line, max(0, column-maxSnippet/2))
+			p.text, p.skipped = p.text[start:], skipped
+		}
 	}
 	r.problems = append(r.problems, p)
 	return p
+}
+
+// maxMessage bounds a message and a hint, in characters: what a file says may be of any length.
+const maxMessage = 400
+
+// farther is more bytes than the characters take that are shown of a line.
+const farther = (maxSnippet + 1) * utf8.UTFMax
+
+// short cuts a text to so many characters.
+func short(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for i := range s {
+		if most--; most < 0 {
+			return s[:i] + "..."
+		}
+	}
+	return s
+}
+
+// character finds the n-th character of a line, from 0: its place in the line's bytes, and its number, which is less
+// than n at the end of the line. A file with many mistakes on one line must not be walked through for each.
+func (r *Report) character(line, n int) (at, number int) {
+	const every = 1000
+	text := r.lines()[line-1]
+	marks := r.marks[line]
+	if marks == nil {
+		count := 0
+		for i := range text {
+			if count%every == 0 {
+				marks = append(marks, i)
+			}
+			count++
+		}
+		if r.marks == nil {
+			r.marks = make(map[int][]int)
+		}
+		r.marks[line] = marks
+	}
+	mark := min(n/every, len(marks)-1)
+	at, number = marks[mark], mark*every
+	for ; number < n && at < len(text); number++ {
+		_, size := utf8.DecodeRuneInString(text[at:])
+		at += size
+	}
+	return at, number
 }
 
 // Count is how many problems there are so far.
@@ -105,7 +167,7 @@ func (r *Report) Problems() Problems {
 		at := place{p.Line, p.Column, p.Message}
 		if !seen[at] {
 			list = append(list, *p)
-			list[len(list)-1].Hint = escape(p.Hint)
+			list[len(list)-1].Hint = escape(short(p.Hint, maxMessage))
 		}
 		seen[at] = true
 	}

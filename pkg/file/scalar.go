@@ -20,7 +20,10 @@ func (f Flaw) Error() string { return f.Message }
 func Flawf(format string, args ...any) Flaw { return Flaw{Message: fmt.Sprintf(format, args...)} }
 
 // Quote puts a text in quotes as it is: a [Report] escapes what needs it.
-func Quote(s string) string { return `"` + s + `"` }
+func Quote(s string) string { return `"` + short(s, maxQuoted) + `"` }
+
+// maxQuoted bounds what is quoted, in characters: longer than anything that is right.
+const maxQuoted = 120
 
 // DidYouMean is the hint that gives the right form of a value.
 func DidYouMean(s string) string { return "did you mean " + Quote(s) + "?" }

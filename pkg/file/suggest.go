@@ -2,8 +2,9 @@ package file
 
 import "fmt"
 
-// maxCandidates bounds the search for a near word, which is done for every mistake of a file.
-const maxCandidates = 1000
+// MaxCandidates bounds the search for a near word, which is done for every mistake of a file: among more words none is
+// looked for.
+const MaxCandidates = 1000
 
 // Suggest is the hint that names the word nearest to a mistaken one, if one is near.
 func Suggest(word string, known []string) string {
@@ -15,7 +16,7 @@ func Suggest(word string, known []string) string {
 
 // Nearest finds the known word with the fewest typing mistakes between, empty for none; of equals the first.
 func Nearest(word string, known []string) string {
-	if len(known) > maxCandidates || len(word) > 64 {
+	if len(known) > MaxCandidates || len(word) > 64 {
 		return ""
 	}
 	best, least := "", 4

@@ -113,12 +113,21 @@ func (r *Report) syntax(err error, given int) {
 		text = fmt.Sprintf("no anchor &%s stands before this alias", m[1])
 	}
 	p := r.Errorf(at, "not valid YAML: %s", text)
-	switch indent := p.text[:len(p.text)-len(strings.TrimLeft(p.text, " \t"))]; {
-	case strings.ContainsRune(indent, '\t'):
+	switch {
+	case strings.ContainsRune(r.indent(p.Line), '\t'):
 		p.Hint = "indent with spaces: YAML knows no tabs there"
 	case strings.Contains(text, "unexpected end of stream"):
 		p.Hint = "is a quote missing?"
 	}
+}
+
+// indent is the white space that a line begins with.
+func (r *Report) indent(line int) string {
+	if line > len(r.lines()) {
+		return ""
+	}
+	text := r.lines()[line-1]
+	return text[:len(text)-len(strings.TrimLeft(text, " \t"))]
 }
 
 // opened is the line of the bracket that is not closed. The parser counts it from 0, but where that would be the

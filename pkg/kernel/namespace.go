@@ -149,9 +149,8 @@ func (n *Namespace) Swap(what string, del, add *nl.NetlinkRequest) error {
 	}
 	del.Flags |= unix.NLM_F_ACK
 	add.Flags |= unix.NLM_F_ACK
-	return n.Do(what, func() error {
-		return n.route.read([]Query{NewQuery(del, 0), NewQuery(add, 0)}, func(replies []Reply) error { return replies[1].Err })
-	})
+	both, added := []Query{NewQuery(del, 0), NewQuery(add, 0)}, func(replies []Reply) error { return replies[1].Err }
+	return n.Do(what, func() error { return n.route.read(both, added) })
 }
 
 // Do makes any other write to the namespace.

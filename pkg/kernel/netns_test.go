@@ -80,3 +80,27 @@ func TestProcessesOfOthers(t *testing.T) {
 		t.Error("there are no processes at all")
 	}
 }
+
+// TestInEmpty looks into a namespace that is there only for that, and has nothing but lo.
+func TestInEmpty(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	var links []string
+	if err := InEmpty(func() error {
+		links = SysctlNamesHere("net/ipv4/conf")
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(links, " "); got != "all default lo" {
+		t.Errorf("in a new namespace there are %q", got)
+	}
+	mode, err := SysctlModeHere("net/ipv4/ip_forward")
+	if err != nil || mode.Perm() != 0o644 {
+		t.Errorf("ip_forward has mode %v, %v", mode, err)
+	}
+	if _, err := SysctlModeHere("net/ipv4/../../kernel/hostname"); err == nil {
+		t.Error("a path leads out of /proc/sys/net")
+	}
+}

@@ -1,9 +1,11 @@
 package kernel
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/nftables"
@@ -77,17 +79,8 @@ var generation = func() Query {
 // NFTUntouched says whether nobody has ever written a rule in the namespace: its ruleset is of the first generation.
 // This asks far less of the kernel than [Namespace.NFT].
 func (n *Namespace) NFTUntouched() (bool, error) {
-	if n.nft == nil {
-		err := n.Inside(func() (err error) {
-			n.nft, err = openSocket(unix.NETLINK_NETFILTER)
-			return err
-		})
-		if err != nil {
-			return false, err
-		}
-	}
 	untouched := false
-	err := n.nft.ask(generation, func(msgs [][]byte) {
+	err := n.readNFT(generation, func(msgs [][]byte) {
 		for _, m := range msgs {
 			for t, value := range Attributes(m[min(nl.SizeofNfgenmsg, len(m)):]) {
 				untouched = untouched || t == nftaGenID && len(value) == 4 && binary.BigEndian.Uint32(value) == firstGen
@@ -98,4 +91,109 @@ func (n *Namespace) NFTUntouched() (bool, error) {
 		return false, fmt.Errorf("nftables: read the generation: %w", err)
 	}
 	return untouched, nil
+}
+
+// readNFT is [Namespace.Read] for nf_tables.
+func (n *Namespace) readNFT(q Query, use func(msgs [][]byte)) error {
+	if n.nft == nil {
+		err := n.Inside(func() (err error) {
+			n.nft, err = openSocket(unix.NETLINK_NETFILTER)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return n.nft.read([]Query{q}, func(replies []Reply) error { return replies[0].hand(use) })
+}
+
+// NFTElement is an element of a set of nf_tables: the range of its keys, and in a verdict map what becomes of packets.
+type NFTElement struct {
+	Low, High []byte
+	Verdict   int32
+	Chain     string
+}
+
+// Attributes of linux/netfilter/nf_tables.h.
+const (
+	nftaSetElemListTable    = 1
+	nftaSetElemListSet      = 2
+	nftaSetElemListElements = 3
+	nftaSetElemKey          = 1
+	nftaSetElemData         = 2
+	nftaSetElemFlags        = 3
+	nftaSetElemKeyEnd       = 10
+	nftaDataValue           = 1
+	nftaDataVerdict         = 2
+	nftaVerdictCode         = 1
+	nftaVerdictChain        = 2
+	nftIntervalEnd          = 1
+)
+
+// NFTElements lists the elements of a set; the library loses the verdicts of a map. Of a set of intervals the kernel
+// keeps where each begins, and where it has ended.
+func (n *Namespace) NFTElements(family byte, table, set string) (list []NFTElement, err error) {
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETSETELEM, unix.NLM_F_DUMP)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: family})
+	req.AddData(nl.NewRtAttr(nftaSetElemListTable, nl.ZeroTerminated(table)))
+	req.AddData(nl.NewRtAttr(nftaSetElemListSet, nl.ZeroTerminated(set)))
+	var ends [][]byte
+	intervals := false
+	err = n.readNFT(NewQuery(req, 0), func(msgs [][]byte) {
+		for _, m := range msgs {
+			for _, b := range Attributes(Attrs(m[min(nl.SizeofNfgenmsg, len(m)):]).Get(nftaSetElemListElements)) {
+				el, end := parseElement(b)
+				if intervals = intervals || end; end {
+					ends = append(ends, el.Low)
+				} else {
+					list = append(list, el)
+				}
+			}
+		}
+	})
+	if intervals {
+		closeIntervals(list, ends)
+	}
+	return list, err
+}
+
+func parseElement(b Attrs) (el NFTElement, end bool) {
+	el.Low = bytes.Clone(b.Nested(nftaSetElemKey).Get(nftaDataValue))
+	el.High = el.Low
+	if high := b.Nested(nftaSetElemKeyEnd).Get(nftaDataValue); high != nil {
+		el.High = bytes.Clone(high)
+	}
+	if v := b.Nested(nftaSetElemData).Nested(nftaDataVerdict); v != nil {
+		if code := v.Get(nftaVerdictCode); len(code) == 4 {
+			el.Verdict = int32(binary.BigEndian.Uint32(code))
+		}
+		el.Chain = v.Text(nftaVerdictChain)
+	}
+	flags := b.Get(nftaSetElemFlags)
+	return el, len(flags) == 4 && binary.BigEndian.Uint32(flags)&nftIntervalEnd != 0
+}
+
+// closeIntervals gives each interval its last key: the one before the next end, or the greatest there is.
+func closeIntervals(list []NFTElement, ends [][]byte) {
+	slices.SortFunc(ends, bytes.Compare)
+	for i, el := range list {
+		high := bytes.Repeat([]byte{0xff}, len(el.Low))
+		at := slices.IndexFunc(ends, func(end []byte) bool { return bytes.Compare(end, el.Low) > 0 })
+		if at >= 0 {
+			high = before(ends[at])
+		}
+		list[i].High = high
+	}
+}
+
+// before is the number before another one, of as many bytes.
+func before(b []byte) []byte {
+	b = bytes.Clone(b)
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i]--
+		if b[i] != 0xff {
+			break
+		}
+	}
+	return b
 }

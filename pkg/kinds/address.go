@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -31,6 +32,8 @@ type Address struct {
 	NoPrefixRoute bool   `plan:"noprefixroute,fixed"`
 	// DADFailed says that another station on the link has the address.
 	DADFailed bool `plan:"dadfailed,fixed"`
+	// Tentative says that the kernel does not use an IPv6 address yet, as it looks for another station that has it.
+	Tentative bool `plan:"tentative"`
 	// Finite says that the address expires, as a DHCP client's does.
 	Finite bool `plan:"expires"`
 	// Connected says that the kernel's route to the subnet is there, or that the kernel makes none.
@@ -78,6 +81,15 @@ func (a Address) Needs() []plan.Key { return []plan.Key{object.LinkNeed(a.NS, a.
 
 // Describe implements [plan.Object].
 func (a Address) Describe() string { return "" }
+
+// Fixed implements [plan.Rigid]: before Linux 6.4 the kernel ignores another protocol number of an IPv4 address
+// (net/ipv4/devinet.c: inet_rtm_newaddr).
+func (a Address) Fixed(plan.Object) []string {
+	if a.Prefix.Addr().Is4() && !kernel.Since(6, 4) {
+		return []string{"proto"}
+	}
+	return nil
+}
 
 // Sequence implements [plan.Sequenced]: the kernel prefers the first address of a subnet as source. It sorts IPv6
 // addresses by scope first.
@@ -166,7 +178,7 @@ func (a Address) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 		return a, true
 	}
 	was, changed := old.(link.Link)
-	derivesAnew := changed && l.LinkLocal.Set && l.LinkLocal != was.LinkLocal
+	derivesAnew := changed && l.Derives(was)
 	return a, l.CarriesIPv6() && !(derivesAnew && object.BesideDerived(a.Prefix.Addr(), a.Proto))
 }
 

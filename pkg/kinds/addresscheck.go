@@ -48,41 +48,61 @@ func addressesAcross(n *object.Network) {
 	foreignAddresses(n)
 }
 
+// alone says whether the address is one of no network: it can be on many links, each with routes of its own.
+func (c claim) alone() bool { return c.address.V.IsSingleIP() }
+
 // ownAddresses enters the addresses of a section, and reports those that it has twice, or in networks that overlap.
 func ownAddresses(s *object.Sense) {
 	var claims []claim
+	first := make(map[netip.Addr]claim)
 	for _, l := range s.Links {
+		here := make(map[netip.Addr]claim, len(l.Addresses))
 		for _, a := range l.Addresses {
-			if !repeated(l, a) && l.Type != "" && !a.V.Addr().IsLinkLocalUnicast() {
-				claims = append(claims, claim{a, l})
+			c := claim{a, l}
+			if !repeated(c, here, first) && l.Type != "" && !a.V.Addr().IsLinkLocalUnicast() && !c.alone() {
+				claims = append(claims, c)
 			}
 		}
 	}
 	s.Subnets = object.NewSubnets(s.Links)
 	sweep(claims, func(a, b claim) bool { return a.link != b.link }, func(a, b claim) {
-		s.Clash(file.Error, a.address.At, b.address.At, "%s on %s and %s on %s overlap",
-			a.address.V, a.link, b.address.V, b.link)
+		s.Clash(file.Warning, a.address.At, b.address.At, "%s on %s and %s on %s overlap",
+			a.address.V, a.link, b.address.V, b.link).Hint = leavesByOne
 	})
 }
 
-// repeated enters an address of a section, and reports one that the section has already. Link-local addresses may be
-// on several links, since they mean something on their own link only.
-func repeated(l *object.Iface, a file.Value[netip.Prefix]) bool {
-	s, ip := l.Section, a.V.Addr()
-	key := ip
+const leavesByOne = "what is in both is reached by one link only: use different networks, or /32 or /128 and routes"
+
+// repeated enters an address of a section, and reports one that the link or another one of the section has already:
+// here has those of the link, and first those of all. Link-local addresses may be on several links, since they mean
+// something on their own link only, and so may those of no network.
+func repeated(c claim, here, first map[netip.Addr]claim) bool {
+	l, a := c.link, c.address
+	s, ip, key := l.Section, a.V.Addr(), a.V.Addr()
 	if ip.Is6() && ip.IsLinkLocalUnicast() {
-		key = ip.WithZone(l.Name)
 		if l.Type != "" && ip == l.EffectiveMAC().LinkLocal() {
 			s.Errorf(a.At, "%s is the link-local address that the kernel gives %s by itself", ip, l).Hint = "leave it out"
 			return true
 		}
+		key = ip.WithZone(l.Name)
 	}
-	first, ok := s.Own[key]
-	if !ok {
+	if o, twice := here[ip]; twice {
+		s.Clash(file.Error, a.At, o.address.At, "address %s is given twice %s", ip, s.Where())
+		return true
+	}
+	here[ip] = c
+	o, again := first[key]
+	if !again || o.alone() {
+		first[key] = c
+	}
+	if !again {
 		s.Own[key] = a
+	}
+	if !again || o.alone() || c.alone() {
 		return false
 	}
-	s.Clash(file.Error, a.At, first.At, "address %s is given twice %s", ip, s.Where())
+	s.Clash(file.Warning, a.At, o.address.At, "address %s is on two links %s, %s and %s", ip, s.Where(), o.link, l).
+		Hint = leavesByOne
 	return true
 }
 
@@ -101,17 +121,21 @@ func foreignAddresses(n *object.Network) {
 		if ip.IsLinkLocalUnicast() || ip.IsLoopback() {
 			return
 		}
+		c := claim{a, l}
+		if c.alone() {
+			return // people give one to several on purpose: anycast, unnumbered links
+		}
 		o, again := first[ip]
 		if again && o.link.Section != l.Section {
 			n.Clash(file.Warning, a.At, o.address.At, "address %s is in two namespaces, on %s and on %s", ip, l, o.link)
 		} else if !again {
-			first[ip] = claim{a, l}
+			first[ip] = c
 		}
 		// One address speaks for its segment: that a network is on two of them need not be said for each.
 		if p := (part{l.Segment(), a.V.Masked()}); l.Type != "" && !parts[p] {
 			parts[p] = true
 			if !again {
-				claims = append(claims, claim{a, l})
+				claims = append(claims, c)
 			}
 		}
 	}

@@ -142,7 +142,7 @@ func addressOf(a object.LiveAddress, ns, dev, ifname string) Address {
 		NS: ns, Dev: dev, Prefix: a.Prefix, Length: Length(a.Prefix.Bits()),
 		Peer: a.Peer, Broadcast: a.Broadcast, Label: a.Label, Scope: a.Scope,
 		NoPrefixRoute: a.Flags&unix.IFA_F_NOPREFIXROUTE != 0, DADFailed: a.Flags&unix.IFA_F_DADFAILED != 0,
-		Finite: !a.Forever, Metric: a.Metric, Proto: a.Proto,
+		Tentative: a.Tentative(), Finite: !a.Forever, Metric: a.Metric, Proto: a.Proto,
 	}
 	if a.Label == ifname {
 		v.Label = ""
@@ -184,7 +184,11 @@ func changeAddress(s *object.Section, index int, old, a Address) error {
 		}
 	}
 	old.Connected, old.found = a.Connected, a.found
-	if old != a {
+	if old.Tentative && !a.Tentative {
+		if err := a.live(index).Renew(s.NS, object.LinkKey(a.NS, a.Dev).Place()); err != nil {
+			return err
+		}
+	} else if old != a {
 		if err := writeAddress(s, "change", unix.RTM_NEWADDR, unix.NLM_F_REPLACE, index, a); err != nil {
 			return err
 		}
@@ -281,8 +285,15 @@ func delAddresses(e *object.Env, objects []plan.Object) error {
 	return nil
 }
 
-// undoAddress wants back what was ours: the lifetime of another's address is its owner's business.
-func undoAddress(h plan.Have) (plan.Object, bool) { return h.Object, h.Class != plan.Loose }
+// undoAddress wants back what was ours: the lifetime of another's address is its owner's business, and how long one is
+// tentative is the kernel's.
+func undoAddress(h plan.Have) (plan.Object, bool) {
+	if a, ok := h.Object.(Address); ok {
+		a.Tentative = false
+		h.Object = a
+	}
+	return h.Object, h.Class != plan.Loose
+}
 
 func askAddresses(*object.Env, *object.Section) []*object.Dump {
 	return []*object.Dump{object.AddressDump, object.RouteDump} // the routes tell whether an address has its connected one

@@ -110,8 +110,11 @@ func inherit(ns *kernel.Namespace) (inheritance, error) {
 	if err != nil {
 		return got, fmt.Errorf("read lo of a new namespace: %w", err)
 	}
-	// IPv6 forwarding is copied too with net.core.devconf_inherit_init_net set.
-	asked := []setting{{object.SysctlPath(object.Forwarding6), "0"}}
+	// IPv6 is copied too with net.core.devconf_inherit_init_net set, and what plumb may have raised on the host.
+	asked := []setting{
+		{object.SysctlPath(object.Forwarding6), "0"},
+		{object.SysctlPath(object.ConfName(object.IPv6, "default", acceptRA)), "1"},
+	}
 	for i, p := range conf4 {
 		if p.name == "" {
 			continue

@@ -51,7 +51,7 @@ func (n Namespace) Describe() string { return "" }
 func (n Namespace) Shared() (plan.Key, bool) { return object.LinkKey(n.Name, object.Lo), n.Dynamic }
 
 // Switches implements [object.Switcher].
-func (n Namespace) Switches(name string) (value string, ok bool) {
+func (n Namespace) Switches(ns, name string) (value string, ok bool) {
 	on := plan.Opt[bool]{}
 	switch name {
 	case object.Forwarding4:
@@ -59,5 +59,5 @@ func (n Namespace) Switches(name string) (value string, ok bool) {
 	case object.Forwarding6:
 		on = n.Forwarding6
 	}
-	return fmt.Sprint(kernel.Bit(on.V)), on.Set
+	return fmt.Sprint(kernel.Bit(on.V)), on.Set && n.Name == ns
 }

@@ -188,7 +188,7 @@ func goesWith(e *object.Env, s *object.Section) (string, error) {
 	}
 	note := ""
 	if len(words) > 0 {
-		note = "takes with it: " + strings.Join(words, ", ")
+		note = "takes with it: " + plan.Listing(words)
 	}
 	if len(s.AlsoNamed) > 0 {
 		note = strings.TrimPrefix(note+"; it lives on as "+strings.Join(s.AlsoNamed, ", "), "; ")

@@ -2,6 +2,7 @@ package kinds
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
@@ -61,6 +62,9 @@ func checkNAT(at *object.At) any {
 		if spot.Given("out") {
 			at.Has(string(e.Out), spot.At("out"))
 		}
+		if at.Whole() {
+			e.holders(at, spot)
+		}
 	}
 	return nil
 }
@@ -85,4 +89,63 @@ func (e NATEntry) within(at *object.At) (list []netip.Prefix) {
 		}
 	}
 	return list
+}
+
+// holders warns of a network that nobody holds, and of an out that holds it. What a host holds beside the file only the
+// live host tells.
+func (e NATEntry) holders(at *object.At, spot file.Spots) {
+	holders := at.Subnets.Touching(e.Subnet)
+	switch {
+	case at.Name != "" && len(holders) == 0 && !held(at.Network, e.Subnet) && !at.Doubts(e.Subnet.Addr()) &&
+		!routeInto(at.Sense, e.Subnet):
+		at.Warnf(spot.At("masquerade"), "nobody has an address in %s, so nothing is translated", e.Subnet).
+			Hint = e.meant(at)
+	case at.Name == "" && len(at.Subnets.Over(e.Subnet)) == 0: // others may hold the rest
+	case len(holders) == 1 && holders[0] == string(e.Out) && !routeInto(at.Sense, e.Subnet, string(e.Out)):
+		at.Warnf(spot.At("out"), "%s holds %s itself, so what comes from there does not leave by it", e.Out, e.Subnet).
+			Hint = "out is the interface on the far side"
+	}
+}
+
+// meant is the network that was likely meant: the only one of its family in the section, but for those of out.
+func (e NATEntry) meant(at *object.At) string {
+	var networks []linkNetwork
+	for _, l := range at.Links {
+		for _, a := range l.Addresses {
+			if l.Type != "" && !a.V.IsSingleIP() && !a.V.Addr().IsLinkLocalUnicast() {
+				networks = append(networks, linkNetwork{a.V.Masked(), l.Name})
+			}
+		}
+	}
+	if p, ok := only(networks, e.Subnet, string(e.Out)); ok {
+		return file.DidYouMean(p.String())
+	}
+	return ""
+}
+
+// routeInto says whether a route of the section leads to a part of p, by a link that is not one of but.
+func routeInto(s *object.Sense, p netip.Prefix, but ...string) bool {
+	for _, f := range s.Forms {
+		list, _ := f.Checked.([]resolvedRoute)
+		for _, r := range list {
+			if r.Dst.Bits() > 0 && r.Dst.Overlaps(p) && !slices.Contains(but, r.Dev.V) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// held says whether a link of the file has an address in a network.
+func held(n *object.Network, p netip.Prefix) bool {
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			for _, a := range l.Addresses {
+				if a.V.Masked().Overlaps(p) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

@@ -35,6 +35,8 @@ type Route struct {
 	Dst    netip.Prefix
 	Table  uint32
 	Metric uint32
+	// Lifetime is what a route that expires has left, in seconds.
+	Lifetime uint32
 	// Over names the routes that lead to its gateways: where there are any, they are made first.
 	Over RouteNames
 
@@ -46,8 +48,10 @@ type Route struct {
 	Src      netip.Addr       `plan:"src"`
 	Onlink   bool             `plan:"onlink"`
 	// MTU is in bytes; 0 is that of the link.
-	MTU   uint32 `plan:"mtu"`
-	Proto uint8  `plan:"proto,quiet"`
+	MTU uint32 `plan:"mtu"`
+	// Finite says that the route expires.
+	Finite bool  `plan:"expires"`
+	Proto  uint8 `plan:"proto,quiet"`
 	// Copies counts the routes of this key that are beside it, as `ip route append` makes them.
 	Copies int `plan:"further routes of this destination"`
 
@@ -300,6 +304,12 @@ func (r Route) Beside(other plan.Object) (both plan.Object, second bool) {
 	two, ok := other.(Route)
 	if !ok {
 		return r, false
+	}
+	if two.passing() { // it comes and goes by itself
+		return r, false
+	}
+	if r.passing() {
+		return two, true
 	}
 	copies := r.Copies + 1
 	if second = r.Proto != object.Protocol && two.Proto == object.Protocol; second {

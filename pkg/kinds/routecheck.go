@@ -211,7 +211,7 @@ func (r routeAt) connected(dst netip.Prefix) {
 // source checks that a route's source address is one of the section's.
 func (r routeAt) source() {
 	if src := r.Src.Addr; src.IsValid() && !r.Doubts(src) && !r.Holds(src, string(r.Dev)) {
-		r.Lenient()(r.at.At("src"), "src %s is no address %s", src, r.Where())
+		r.Lenient()(r.at.At("src"), "src %s is no address %s", src, r.Where()).Live = true
 	}
 }
 
@@ -306,9 +306,9 @@ func (r routeAt) unreachable(ip netip.Addr, dev string, at file.Span) {
 	switch {
 	case r.Doubts(ip), r.by.doubtful:
 	case dev != "":
-		r.Lenient()(at, "the gateway %s is on no connected subnet of %s", ip, dev).
-			Hint = "set onlink: true if it is on that link nevertheless"
+		p := r.Lenient()(at, "the gateway %s is on no connected subnet of %s", ip, dev)
+		p.Hint, p.Live = "set onlink: true if it is on that link nevertheless", true
 	default:
-		r.Lenient()(at, "the gateway %s is on no connected subnet %s", ip, r.Where())
+		r.Lenient()(at, "the gateway %s is on no connected subnet %s", ip, r.Where()).Live = true
 	}
 }

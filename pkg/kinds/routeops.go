@@ -32,10 +32,12 @@ func readRoutes(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 			if !ok {
 				continue
 			}
-			if r, ok := live.Object.(Route); ok {
-				live.Object = r.led(by).keep(e, s, m)
+			r, _ := live.Object.(Route) // as parseRoute made it
+			if r.Dst.Addr().Is6() {
+				r, ok = r.lasting(e, s, m)
 			}
-			if !yield(live) {
+			live.Object, live.Proto, live.ByHand = r.led(by).keep(e, s, m), r.Proto, r.HandMade() && !r.Finite
+			if ok && !yield(live) {
 				return
 			}
 		}
@@ -64,8 +66,10 @@ func parseRoute(s *object.Section, b []byte) (live object.Live, ok bool) {
 	if hops := a.Get(unix.RTA_MULTIPATH); len(hops) > 0 {
 		r.Dev, r.NextHops = plan.Some(""), JoinNextHops(parseHops(s, hops, &live))
 	}
-	expires := int32(kernel.U32At(a.Get(unix.RTA_CACHEINFO), 2)) // rta_cacheinfo.rta_expires
-	live.Object, live.Proto, live.ByHand = r, r.Proto, r.HandMade() && expires == 0
+	const second = 100                                                // USER_HZ
+	left := max(int32(kernel.U32At(a.Get(unix.RTA_CACHEINFO), 2)), 0) // rta_cacheinfo.rta_expires
+	r.Finite, r.Lifetime = left != 0, uint32(left+second-1)/second
+	live.Object, live.Proto, live.ByHand = r, r.Proto, r.HandMade() && !r.Finite
 	return live, true
 }
 
@@ -113,6 +117,15 @@ func putRoute(e *object.Env, changes []plan.Change) error {
 		s, err := e.Section(r.NS)
 		if err != nil {
 			return err
+		}
+		if own, ok := r.hasSiblings(s); ok {
+			if old, ok := c.Old.(Route); ok {
+				own = append(own, old)
+			}
+			if err := putBeside(s, own, r); err != nil {
+				return err
+			}
+			continue
 		}
 		verb, flags := "add", unix.NLM_F_CREATE|unix.NLM_F_EXCL
 		old, existed := c.Old.(Route)
@@ -223,6 +236,9 @@ func routeMessage(s *object.Section, proto, flags int, r Route) (*nl.NetlinkRequ
 	if r.Src.IsValid() {
 		msg.Addr(unix.RTA_PREFSRC, r.Src)
 	}
+	if r.Finite {
+		msg.U32(unix.RTA_EXPIRES, r.Lifetime)
+	}
 	if r.MTU != 0 {
 		msg.Nest(unix.RTA_METRICS).AddRtAttr(unix.RTAX_MTU, nl.Uint32Attr(r.MTU))
 	}
@@ -277,7 +293,14 @@ func delRoutes(e *object.Env, objects []plan.Object) error {
 		if err != nil {
 			continue // the namespace is gone, and all in it
 		}
-		if err := delRoute(s, r); err != nil {
+		if own, ok := r.hasSiblings(s); ok {
+			for _, o := range append(own, r) {
+				err = errors.Join(err, delWays(s, o))
+			}
+		} else {
+			err = delRoute(s, r)
+		}
+		if err != nil {
 			return err
 		}
 	}

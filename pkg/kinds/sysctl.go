@@ -97,7 +97,7 @@ func (s Sysctl) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	}
 	switch above, ok := now.(Sysctl); {
 	case !ok:
-		if value, ok := object.Switched(s.global(), old, now); ok {
+		if value, ok := object.Switched(s.NS, s.global(), old, now); ok {
 			s.Value = s.follows(value)
 		}
 	case old == now:
@@ -110,7 +110,9 @@ func (s Sysctl) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 }
 
 // Switches implements [object.Switcher].
-func (s Sysctl) Switches(name string) (value string, ok bool) { return s.Value, s.Name == name }
+func (s Sysctl) Switches(ns, name string) (value string, ok bool) {
+	return s.Value, s.NS == ns && s.Name == name
+}
 
 // cutsSysctl says whether a parameter of the host keeps an interface from what it is there for.
 func cutsSysctl(l *object.Lifelines, _ plan.Step, c plan.Change) string {

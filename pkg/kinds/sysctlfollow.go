@@ -10,29 +10,27 @@ import (
 // followLinks gives the claims of the record on parameters of interfaces the names that these have now: what was
 // recorded belongs to the interface, and somebody may have renamed it.
 func followLinks(e *object.Env) error {
-	for ns, s := range e.Sections {
-		if s.Ending {
-			continue
+	gone, renamed := e.Record.Follow(func(ns string, index int) (name string, known bool) {
+		s := e.Sections[ns]
+		if s == nil || s.Ending {
+			return "", false
 		}
-		name := func(index int) string {
-			l := s.At(index)
-			switch {
-			case l == nil:
-				return ""
-			case l.Class == plan.Ours:
-				return l.Known
-			}
-			return l.Name
+		switch l := s.At(index); {
+		case l == nil:
+			return "", true
+		case l.Class == plan.Ours:
+			return l.Known, true
+		default:
+			return l.Name, true
 		}
-		gone, renamed := e.Record.Follow(ns, name)
-		for was, now := range renamed {
-			object.In[renames](s).note(linkOf(was.Name), linkOf(now.Name))
-		}
-		for _, c := range gone {
-			if !automatic(c) {
-				e.Warn(fmt.Sprintf("sysctl %s: the interface (ifindex %d) is gone, and with it what the value was before: %s",
-					c.Place(), c.Index, c.Original))
-			}
+	})
+	for was, now := range renamed {
+		object.In[renames](e.Sections[now.NS]).note(linkOf(was.Name), linkOf(now.Name))
+	}
+	for _, c := range gone {
+		if !automatic(c) {
+			e.Warn(fmt.Sprintf("sysctl %s: the interface (ifindex %d) is gone, and with it what the value was before: %s",
+				c.Place(), c.Index, c.Original))
 		}
 	}
 	return nil

@@ -106,6 +106,7 @@ func enterSysctls(at *object.At) {
 // checkSysctls checks values that plumb understands, and that the links exist whose parameters are set.
 func checkSysctls(at *object.At) any {
 	at.Expect(len(at.Sysctls) + len(at.Links)*len(defaults(at.Sense)))
+	checkOutranked(at)
 	for _, v := range at.Sysctls {
 		if isForwarding(v.Name) && v.Value.Good() && v.Value.V != "0" && v.Value.V != "1" {
 			at.Errorf(v.Value.At, "%s must be 0 or 1, not %q", v.Name, v.Value.V)
@@ -149,7 +150,7 @@ func defaults(s *object.Sense) []perLink {
 		v := &s.Sysctls[i]
 		for _, family := range []string{object.IPv4, object.IPv6} {
 			key, ok := strings.CutPrefix(v.Name, object.ConfName(family, "default", ""))
-			if ok && !ofLink(family, key) {
+			if ok && !ofLink(s, family, key) {
 				list = append(list, perLink{family, key, v})
 			}
 		}
@@ -161,9 +162,13 @@ func defaults(s *object.Sense) []perLink {
 	return list
 }
 
-// ofLink reports whether a parameter is an attribute of [link.Link].
-func ofLink(family, key string) bool {
-	return key == "forwarding" || family == object.IPv4 && key == "promote_secondaries"
+// acceptRA is the parameter by which a link takes routes from router advertisements.
+const acceptRA = "accept_ra"
+
+// ofLink reports whether a parameter is an attribute of [link.Link] in a section.
+func ofLink(s *object.Sense, family, key string) bool {
+	return key == "forwarding" || family == object.IPv4 && key == "promote_secondaries" ||
+		family == object.IPv6 && key == acceptRA && s.Name == ""
 }
 
 // isOfLink reports whether a sysctl is an attribute of one of the section's links.
@@ -172,6 +177,10 @@ func isOfLink(s *object.Sense, name string) bool {
 	l, found := s.Link(of)
 	if !ok || !found || l.Type == "" {
 		return false
+	}
+	if name == object.ConfName(object.IPv6, of, acceptRA) {
+		_, ok := l.AcceptRA()
+		return ok
 	}
 	return name == object.ConfName(object.IPv4, of, "forwarding") ||
 		name == object.ConfName(object.IPv6, of, "forwarding") ||

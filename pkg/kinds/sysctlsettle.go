@@ -45,17 +45,13 @@ func settleSysctl(e *object.Env, o plan.Object) (plan.Object, error) {
 // settable says why no parameter of that name can be set in a section; nil is a namespace that is not there yet.
 func settable(e *object.Env, s *object.Section, v Sysctl) error {
 	path := anyLinkPath(v.Name)
-	host, known, at := e.Sections[""], object.In[map[string]error](e), path
-	enter := host.NS.Inside
-	switch {
-	case s != nil:
-		enter, at = s.NS.Inside, v.NS+" "+path
-	case !everywhere(v.Name) && initial(host):
-		enter = kernel.InEmpty
+	known, at := object.In[map[string]error](e), path
+	if s != nil {
+		at = v.NS + " " + path
 	}
 	err, asked := (*known)[at]
 	if !asked {
-		err = enter(func() error { return usable(v.NS, path) })
+		err = insideLike(e, s, v)(func() error { return usable(v.NS, path) })
 		if *known == nil {
 			*known = make(map[string]error)
 		}
@@ -64,10 +60,22 @@ func settable(e *object.Env, s *object.Section, v Sysctl) error {
 	switch {
 	case !errors.Is(err, errNoParameter):
 		return err
-	case v.NS != "" && host.NS.Inside(func() error { return usable("", path) }) == nil:
+	case v.NS != "" && e.Sections[""].NS.Inside(func() error { return usable("", path) }) == nil:
 		return errHostOnly
 	}
-	return enter(func() error { return hinted(err, nearParameter(v.Name), moduleOf(path)) })
+	return insideLike(e, s, v)(func() error { return hinted(err, nearParameter(v.Name), moduleOf(path)) })
+}
+
+// insideLike runs a function in a section, or where the same parameters are as in one that is not there yet.
+func insideLike(e *object.Env, s *object.Section, v Sysctl) func(func() error) error {
+	host := e.Sections[""]
+	switch {
+	case s != nil:
+		return s.NS.Inside
+	case !everywhere(v.Name) && initial(host):
+		return kernel.InEmpty
+	}
+	return host.NS.Inside
 }
 
 var (

@@ -31,15 +31,16 @@ func spreads(k plan.Key) []string {
 		return nil
 	}
 	_, all6 := spreadKeys[part[4]]
-	if part[1] == "ipv6" && part[3] == "all" && all6 || k.NS == "" && isDefault4(part) {
+	if part[1] == "ipv6" && part[3] == "all" && all6 || k.NS == "" && isDefault4(k.Name) {
 		return []string{"net/" + part[1] + "/conf/*/" + part[4]}
 	}
 	return nil
 }
 
-// isDefault4 says whether it is a default that IPv4 copies.
-func isDefault4(part []string) bool {
-	return part[1] == "ipv4" && part[3] == "default" && part[4] != "forwarding"
+// isDefault4 says whether a parameter is a default that IPv4 copies.
+func isDefault4(name string) bool {
+	key, ok := strings.CutPrefix(name, object.ConfName(object.IPv4, "default", ""))
+	return ok && key != "forwarding"
 }
 
 // onDefault is a path of [spreads] for new links.
@@ -86,7 +87,7 @@ func beforeSpread(e *object.Env, k plan.Key, value string) string {
 // restorable is what a parameter has written beside itself and must be given back with it: not what has a claim of its
 // own, nor what the kernel gives back with the default of IPv4.
 func restorable(e *object.Env, k plan.Key, claim object.Claim) map[string]string {
-	if isDefault4(strings.Split(object.SysctlPath(k.Name)+"////", "/")) {
+	if isDefault4(k.Name) {
 		return nil
 	}
 	rest := maps.Clone(claim.Beside)
@@ -106,7 +107,12 @@ func writeSysctl(e *object.Env, s *object.Section, v Sysctl, restore *object.Cla
 	if v.NS == "" {
 		forgetInherited(e)
 	}
-	if part := strings.Split(path+"////", "/"); spreads(v.Key()) == nil || isDefault4(part) || v.NS != "" && isSwitch(v.Name) {
+	if restore != nil && v.NS == "" && v.Name == object.ConfName(object.IPv6, "default", acceptRA) {
+		if err := lowerBorn(e, s, v.Value); err != nil {
+			return err
+		}
+	}
+	if spreads(v.Key()) == nil || isDefault4(v.Name) || v.NS != "" && isSwitch(v.Name) {
 		return s.NS.WriteSysctl(path, v.Value)
 	}
 	links, err := object.ListLinks(s.NS)

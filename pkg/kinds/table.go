@@ -40,27 +40,28 @@ var sysctlRow = object.Kind{
 	Put: putSysctl, Del: delSysctls,
 	Pending: always, // its value may be the one that was wanted before
 	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl,
+	Warn: object.Warnings(warnForwarding, warnOutranked), Takes: takesForwarding,
 	Schedule: object.Schedule{Inherited: true},
 }
 
 var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
 	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
-	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Undo: link.Undo, Cuts: link.Cuts,
-	Settle:   link.Settle,
+	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
+	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
 
 var addressRow = object.Kind{
 	Name: KindAddress, Form: addressForm(),
-	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Swap: swapAddress, Del: delAddresses,
-	Held: alone, Undo: undoAddress, Cuts: cutsAddress,
+	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Swap: swapAddress,
+	Del: delAddresses, Held: alone, Undo: undoAddress, Cuts: cutsAddress, Warn: warnAddress, Done: addressesDone,
 }
 
 var routeRow = object.Kind{
 	Name: KindRoute, Form: routeForm(),
-	Ask: askRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
-	Held: alone, Cuts: cutsRoute, Settle: settleRoute,
+	Ask: askRoutes, Fetch: fetchRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
+	Held: alone, Cuts: cutsRoute, Warn: warnRoute, Settle: settleRoute,
 }
 
 var ruleRow = object.Kind{

@@ -268,8 +268,7 @@ func like(l object.LiveLink, list []sectionLink) (alike []sectionLink) {
 
 // findPeer reads the other end of a cable from where this one is.
 func findPeer(n *kernel.Namespace, l *object.LiveLink) (object.LiveLink, error) {
-	m := indexRequest(l.Lower, 0, 0)
-	m.Type = unix.RTM_GETLINK
+	m := linkAt(l.Lower)
 	m.U32(unix.IFLA_TARGET_NETNSID, uint32(l.LowerNSID))
 	return object.ReadLink(n, object.LinkQuery(m))
 }

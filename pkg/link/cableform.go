@@ -96,7 +96,8 @@ func bridgeOf(l *object.Iface, to object.Place, at file.Span) *object.Iface {
 
 // similar suggests a bridge that the file may mean: one of a near name, or one of the same name in one namespace.
 func similar(s *object.Sense, to object.Place) string {
-	if near := file.Suggest(to.Name, s.LinkNames(TypeBridge)); near != "" || to.NS != "" {
+	near := file.Suggest(to.Name, s.LinkNames(TypeBridge))
+	if near != "" || to.NS != "" || len(s.Sections) > file.MaxCandidates {
 		return near
 	}
 	for _, o := range s.Sections {
@@ -182,8 +183,9 @@ func cableSegments(n *object.Network) {
 	}
 }
 
-// joinedBridges leads from a bridge to another that it is joined with, by cables and bridges without STP. One bridge with
-// STP keeps a loop from going round: the others pass on its messages, and it closes the port by which they come back.
+// joinedBridges leads from a bridge to another that it is joined with, by cables and bridges without STP. One bridge
+// with STP keeps frames from going round: the others pass on its messages, and it blocks the port by which these come
+// back.
 type joinedBridges map[*object.Iface]*object.Iface
 
 // join joins two bridges. It returns false when they were joined already, and a loop is closed.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // update changes a link in place.
@@ -37,7 +38,7 @@ func update(e *object.Env, old, l Link) error {
 	if err := restoreMode(s, old, l); err != nil {
 		return err
 	}
-	if l.LinkLocal.Set && old.LinkLocal != l.LinkLocal {
+	if l.Derives(old) {
 		if err := replaceLinkLocal(e, s, index, l); err != nil {
 			return err
 		}
@@ -50,51 +51,65 @@ func update(e *object.Env, old, l Link) error {
 	if err := restoreDisabled6(s, old, l); err != nil {
 		return err
 	}
-	return changeForwarding6(s, old, l)
+	return changeIPv6(s, old, l)
 }
 
-// changeForwarding6 puts a link's own forwarding of IPv6 right, which no message can.
-func changeForwarding6(s *object.Section, old, l Link) error {
-	have := old.Forwarding6
-	if old.MTU < object.MinIPv6MTU && l.MTU >= object.MinIPv6MTU {
+// changeIPv6 writes the parameters of IPv6 that differ.
+func changeIPv6(s *object.Section, old, l Link) error {
+	if l.MTU < object.MinIPv6MTU {
+		return nil
+	}
+	if old.MTU < object.MinIPv6MTU {
 		// IPv6 begins anew on the link, with the section's defaults.
 		live, err := object.FindLink(s.NS, l.Ifname)
 		if err != nil {
 			return err
 		}
-		have = live.Forwarding6
+		old.Forwarding6, old.AcceptRA = live.Forwarding6, plan.Some(live.AcceptRA)
 	}
-	if have != l.Forwarding6 && l.MTU >= object.MinIPv6MTU {
-		return writeForwarding6(s, l)
+	if err := writeAcceptRA(s, old.AcceptRA, l); err != nil || old.Forwarding6 == l.Forwarding6 {
+		return err
 	}
-	return nil
+	return writeForwarding6(s, l)
 }
 
-// rename gives a link its name back. Kernels before 6.2 only rename a link that is down.
+// rename gives a link its name back.
 func rename(e *object.Env, s *object.Section, index int, old, l Link) error {
-	what := fmt.Sprintf("rename link %s to %s", old.Ifname, l.Key().Place())
-	message := func() *nl.NetlinkRequest {
-		m := indexRequest(index, 0, 0)
-		m.Text(unix.IFLA_IFNAME, l.Ifname)
-		return m.NetlinkRequest
-	}
 	if err := makeRoom(e, s, l); err != nil {
 		return err
 	}
-	err := s.NS.Write(what, message())
-	if errors.Is(err, unix.EBUSY) {
-		up := indexRequest(index, unix.IFF_UP, unix.IFF_UP).NetlinkRequest
-		err = errors.Join(
-			s.NS.Write("set link "+old.Ifname+" down", indexRequest(index, 0, unix.IFF_UP).NetlinkRequest),
-			s.NS.Write(what, message()),
-			s.NS.Write("set link "+l.Ifname+" up", up))
-	}
+	fell, err := setName(s, index, old.Ifname, l.Ifname, "rename link "+old.Ifname+" to "+l.Key().Place())
 	s.Knows(old.Ifname, 0)
 	s.Knows(l.Ifname, index)
 	if live := s.Link(l.Name); live != nil {
 		live.Name = l.Ifname
 	}
-	return err
+	if err != nil || !fell {
+		return err
+	}
+	live, err := object.FindLink(s.NS, l.Ifname)
+	if err != nil {
+		return err
+	}
+	return addLinkLocal(e, s, live, l)
+}
+
+// setName renames a link. Kernels before 6.2 only rename a link that is down: one that was up falls then, and comes up
+// again without its link-local address.
+func setName(s *object.Section, index int, old, name, what string) (fell bool, err error) {
+	message := func() *nl.NetlinkRequest {
+		m := indexRequest(index, 0, 0)
+		m.Text(unix.IFLA_IFNAME, name)
+		return m.NetlinkRequest
+	}
+	if err = s.NS.Write(what, message()); !errors.Is(err, unix.EBUSY) {
+		return false, err
+	}
+	up := indexRequest(index, unix.IFF_UP, unix.IFF_UP).NetlinkRequest
+	return true, errors.Join(
+		s.NS.Write("set link "+old+" down", indexRequest(index, 0, unix.IFF_UP).NetlinkRequest),
+		s.NS.Write(what, message()),
+		s.NS.Write("set link "+name+" up", up))
 }
 
 // indexOf finds a live link by its stamp, as its name may have been given to another meanwhile.
@@ -117,11 +132,9 @@ func makeRoom(e *object.Env, s *object.Section, l Link) error {
 		if other.Name != l.Ifname || name == l.Name || stays {
 			continue
 		}
-		m := indexRequest(other.Index, 0, 0)
 		free := object.DerivedName("", l.NS, name)
-		m.Text(unix.IFLA_IFNAME, free)
 		what := fmt.Sprintf("rename link %s to %s for now", other.Name, free)
-		if err := s.NS.Write(what, m.NetlinkRequest); err != nil {
+		if _, err := setName(s, other.Index, other.Name, free, what); err != nil {
 			return err
 		}
 		other.Name = free

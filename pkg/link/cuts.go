@@ -6,7 +6,7 @@ import (
 )
 
 // Cuts says whether a change stops the traffic of a link that the host is reached by: the link goes, or gets another
-// name, bridge or MAC, or another link takes all that it receives.
+// name, bridge or MAC, its default route expires, or another link takes all that it receives.
 func Cuts(l *object.Lifelines, s plan.Step, c plan.Change) string {
 	old, existed := c.Old.(Link)
 	now, stays := c.New.(Link)
@@ -19,6 +19,9 @@ func Cuts(l *object.Lifelines, s plan.Step, c plan.Change) string {
 		return ""
 	}
 	replaced := s.Action == plan.Delete || s.Action == plan.Replace || !stays
+	if l.Links[old.Ifname].Advertised && now.AcceptRA == plan.Some(uint32(0)) && old.AcceptRA != now.AcceptRA {
+		return "would let the default route over " + l.Named(old.Ifname) + ", expire"
+	}
 	if replaced || old.Ifname != now.Ifname || old.Master != now.Master || old.MAC != now.MAC || old.Up && !now.Up {
 		return "would cut " + l.Named(old.Ifname)
 	}

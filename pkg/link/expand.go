@@ -37,6 +37,9 @@ func fromFile(l *object.Iface) Link {
 	// Below the least MTU of IPv6 the kernel has nothing of IPv6 on a link, no parameters either.
 	if o.MTU >= object.MinIPv6MTU {
 		o.Forwarding6 = l.Forwards(object.IPv6, object.Forwarding6)
+		if v, ok := l.AcceptRA(); ok {
+			o.AcceptRA = plan.Some(v)
+		}
 		if o.hasOwnMAC() {
 			o.LinkLocal = linkLocal(l, o.MAC)
 		}

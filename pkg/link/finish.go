@@ -11,10 +11,10 @@ import (
 // packets, and a bridge that is up floods them to all ports that are there.
 type unfinished []made
 
-// made is a link as it shall be, and as it was made first; hasIPv6 says that the kernel has IPv6 on it.
+// made is a link as it shall be, as it was made first, and as it is.
 type made struct {
 	link, first Link
-	hasIPv6     bool
+	live        object.LiveLink
 }
 
 // Finish brings those links of a section up that wait for their ports. With an error comes the key of the link.
@@ -53,5 +53,5 @@ func (m made) bringUp(e *object.Env, s *object.Section) error {
 			return err
 		}
 	}
-	return finishIPv6(e, s, l, m.hasIPv6)
+	return finishIPv6(e, s, m.live, l)
 }

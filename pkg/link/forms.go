@@ -129,7 +129,7 @@ func interfaces(onLinks []object.Form) object.Form {
 		On: object.OnSection, Part: part, Links: true,
 		Enter:  func(at *object.At) { enterInterfaces(at, onLinks) },
 		Join:   func(n *object.Network) { joinCables(n); resolveAll(n); enslave(n); checkAll(n) },
-		Across: func(n *object.Network) { cableSegments(n); joinSegments(n) },
+		Across: func(n *object.Network) { cableSegments(n); joinSegments(n); checkBridges(n) },
 	}
 }
 

@@ -30,12 +30,16 @@ type Link struct {
 	Alias string `plan:"alias,quiet"`
 	// LinkLocal is the IPv6 address that the kernel derives from the MAC; unset where it is told not to.
 	LinkLocal plan.Opt[netip.Addr] `plan:"link-local address"`
+	// Tentative says that the kernel does not use it yet, as it looks for another station that has it.
+	Tentative bool `plan:"tentative link-local address"`
 	// Forwarding4, Forwarding6 and Promote are the link's own net.ipv4.conf.*.forwarding, net.ipv6.conf.*.forwarding
 	// and net.ipv4.conf.*.promote_secondaries. Without the last, changing the first address of a subnet would take the
 	// others, and the routes, with it.
 	Forwarding4 bool `plan:"ipv4 forwarding"`
 	Forwarding6 bool `plan:"ipv6 forwarding"`
 	Promote     bool `plan:"promote_secondaries"`
+	// AcceptRA is net.ipv6.conf.*.accept_ra of a link of the host; in a namespace it is unset, and a sysctl as any other.
+	AcceptRA plan.Opt[uint32] `plan:"accept_ra"`
 	// NoARP says that the link does not ask for its neighbours (`ip link set arp off`).
 	NoARP bool `plan:"arp off"`
 	// Disabled6 and GenMode are the link's own net.ipv6.conf.*.disable_ipv6 and addr_gen_mode, where they are not 0, the
@@ -110,10 +114,10 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	if is, ok := now.(Link); ok && is.MTU < l.MTU && typeOf(l.Type).Follows && slices.Contains(l.below(), is.Key()) {
 		l.MTU = is.MTU
 	}
-	if value, ok := object.Switched(object.Forwarding4, old, now); ok {
+	if value, ok := object.Switched(l.NS, object.Forwarding4, old, now); ok {
 		l.Forwarding4 = object.IsOn(value)
 	}
-	if value, ok := object.Switched(object.Forwarding6, old, now); ok {
+	if value, ok := object.Switched(l.NS, object.Forwarding6, old, now); ok {
 		l.Forwarding6 = object.IsOn(value)
 	}
 	return l, true
@@ -166,6 +170,12 @@ func (l Link) Fixed(have plan.Object) (fields []string) {
 
 // Shared implements [object.Shared].
 func (l Link) Shared() (plan.Key, bool) { return l.Key(), l.Dynamic }
+
+// Derives says whether the link-local address that the kernel derives is made anew when the link becomes another one in
+// place.
+func (l Link) Derives(from Link) bool {
+	return l.LinkLocal.Set && (l.LinkLocal != from.LinkLocal || from.Tentative || l.CarriesIPv6() && !from.CarriesIPv6())
+}
 
 // HardwareAddress is the MAC that the link has or shall have.
 func (l Link) HardwareAddress() object.MAC { return l.MAC }

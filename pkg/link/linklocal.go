@@ -18,6 +18,7 @@ func enableIPv6(e *object.Env, s *object.Section, live *object.LiveLink, l Link)
 		if err := s.NS.WriteSysctl(conf+"addr_gen_mode", "0"); err != nil {
 			return err
 		}
+		live.NoLinkLocal, live.IPv6 = false, !live.Disabled6
 	}
 	if live.Disabled6 && e.WantsIPv6(l.Key()) && !l.Disabled6.Set {
 		if err := s.NS.WriteSysctl(conf+"disable_ipv6", "0"); err != nil {
@@ -44,22 +45,22 @@ func restoreDisabled6(s *object.Section, old, l Link) error {
 	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/disable_ipv6", fmt.Sprint(kernel.Bit(l.Disabled6.V)))
 }
 
-// addLinkLocal gives a new link its link-local address before the kernel does, if it will have IPv6 addresses: the
-// kernel's would be tentative for 2 s, and until then a router could not ask for its neighbours. A bridge gets it in
-// any case: the kernel makes it with the first port, and leaves it there when that goes.
-func addLinkLocal(e *object.Env, s *object.Section, l Link, hasIPv6 bool) error {
-	early := e.WantsIPv6(l.Key()) || typeOf(l.Type).Late && hasIPv6 && l.Up
-	if !l.LinkLocal.V.IsValid() || !early {
+// addLinkLocal gives a new link of a topology that uses IPv6 its link-local address, before the kernel does or in place
+// of the kernel's. That one would be tentative for 2 s, and until then a router could not ask for its neighbours. A
+// bridge gets it in any case: the kernel makes it with the first port, and leaves it there when that goes.
+func addLinkLocal(e *object.Env, s *object.Section, live object.LiveLink, l Link) error {
+	early := e.UsesIPv6() || typeOf(l.Type).Late && l.Up
+	if !l.LinkLocal.V.IsValid() || !live.IPv6 || !early {
 		return nil
 	}
-	return writeLinkLocal(s, s.Known(l.Name), l)
+	return writeLinkLocal(s, live.Index, l)
 }
 
-// writeLinkLocal adds the address that the kernel would derive, as the kernel's own.
+// writeLinkLocal adds the address that the kernel would derive, as the kernel's own. One that is there already is made
+// anew: the kernel does not end its search for duplicates when it is told to make none.
 func writeLinkLocal(s *object.Section, index int, l Link) error {
 	a := object.LiveAddress{Index: index, Prefix: netip.PrefixFrom(l.LinkLocal.V, 64), Proto: object.ProtoLinkLocal}
-	place := object.LinkKey(l.NS, l.Ifname).Place()
-	return a.Write(s.NS, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, place)
+	return a.Renew(s.NS, object.LinkKey(l.NS, l.Ifname).Place())
 }
 
 // replaceLinkLocal puts the derived link-local address right without taking the link down: that would take all its

@@ -22,6 +22,13 @@ func indexRequest(index int, flags, mask uint32) kernel.Message {
 	return kernel.NewMessage(unix.RTM_NEWLINK, 0, info)
 }
 
+// linkAt asks for a link.
+func linkAt(index int) kernel.Message {
+	m := indexRequest(index, 0, 0)
+	m.Type = unix.RTM_GETLINK
+	return m
+}
+
 // confAttrs asks for the link's own IPv4 parameters. The kernel takes them when a link changes, not when it is made.
 func (l Link) confAttrs(m kernel.Message) {
 	conf := object.Conf4(m)

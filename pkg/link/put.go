@@ -54,7 +54,7 @@ func otherEnd(e *object.Env, l Link, own object.LiveLink) object.LiveLink {
 	if s, err := e.Section(l.NS); err != nil || !s.Plain {
 		return object.LiveLink{}
 	}
-	return object.LiveLink{Index: own.Lower, Group: l.Group}
+	return object.LiveLink{Index: own.Lower, Group: l.Group, IPv6: true}
 }
 
 // make sends the message that makes a link, and the other end of a cable. The link is returned as the kernel has made
@@ -180,6 +180,9 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 	if live.Group != l.Group { // which a link has from its creation on
 		return fmt.Errorf("link %s is gone, and another of that name has come", l.Key().Place())
 	}
+	if err := writeAcceptRA(s, plan.Some(live.AcceptRA), l); err != nil {
+		return err
+	}
 	err = s.NS.Write("set up link "+l.Key().Place(), l.finishMessage(first, live.Index, onMaster))
 	if err != nil {
 		return err
@@ -195,18 +198,18 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 	}
 	if typeOf(l.Type).Late && l.Up {
 		late := object.In[unfinished](s)
-		*late = append(*late, made{l, first, live.IPv6})
+		*late = append(*late, made{l, first, live})
 		return nil
 	}
-	return finishIPv6(e, s, l, live.IPv6)
+	return finishIPv6(e, s, live, l)
 }
 
 // finishIPv6 gives a new link its link-local address, and what a rollback wants of IPv6 on it.
-func finishIPv6(e *object.Env, s *object.Section, l Link, hasIPv6 bool) error {
+func finishIPv6(e *object.Env, s *object.Section, live object.LiveLink, l Link) error {
 	if err := restoreMode(s, Link{}, l); err != nil {
 		return err
 	}
-	if err := addLinkLocal(e, s, l, hasIPv6); err != nil {
+	if err := addLinkLocal(e, s, live, l); err != nil {
 		return err
 	}
 	return restoreDisabled6(s, Link{}, l)
@@ -214,4 +217,11 @@ func finishIPv6(e *object.Env, s *object.Section, l Link, hasIPv6 bool) error {
 
 func writeForwarding6(s *object.Section, l Link) error {
 	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/forwarding", fmt.Sprint(kernel.Bit(l.Forwarding6)))
+}
+
+func writeAcceptRA(s *object.Section, have plan.Opt[uint32], l Link) error {
+	if !l.AcceptRA.Set || have == l.AcceptRA {
+		return nil
+	}
+	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/accept_ra", fmt.Sprint(l.AcceptRA.V))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -47,17 +48,24 @@ func altnameOf(s *object.Section, l *object.LiveLink, name string) string {
 }
 
 // read makes the comparable value of a live link.
-func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocal netip.Addr) Link {
+func read(e *object.Env, s *object.Section, live *object.LiveLink, derived object.LiveAddress) Link {
+	linkLocal := derived.Prefix.Addr()
 	l := Link{
 		NS: s.NS.Name, Name: live.Known, Type: live.Type, Ifname: live.Name, Up: live.Up(), MTU: live.MTU, MAC: live.MAC,
 		Group: live.Group, Alias: live.Alias, LinkLocal: plan.Some(linkLocal),
 		Forwarding4: live.Forwarding4, Forwarding6: live.Forwarding6, Promote: live.Promote,
 		NoARP: live.Flags&unix.IFF_NOARP != 0,
 	}
-	switch wantIPv6 := e.WantsIPv6(l.Key()); {
-	case wantIPv6 && live.Disabled6:
+	if s.NS.Name == "" {
+		l.AcceptRA = plan.Some(live.AcceptRA)
+	}
+	want, wanted := e.Want(l.Key()).(Link)
+	none := wanted && !want.LinkLocal.V.IsValid()
+	switch {
+	case live.Disabled6 && (e.WantsIPv6(l.Key()) || typeOf(l.Type).Late && !none && switchedOn(e, l)):
 		l.LinkLocal = plan.Some(netip.Addr{})
-	case !wantIPv6 && !linkLocal.IsValid() && live.Derives() && !(typeOf(l.Type).Late && live.IPv6):
+	case !linkLocal.IsValid() && live.Derives() && !none &&
+		(live.Disabled6 || !e.UsesIPv6() && !(typeOf(l.Type).Late && live.IPv6)):
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	}
 	if live.Disabled6 {
@@ -69,8 +77,9 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocal net
 	if live.NoLinkLocal {
 		l.GenMode = plan.Some(live.GenMode)
 	}
-	want, _ := e.Want(l.Key()).(Link)
 	l.Dynamic = want.Dynamic
+	// Where nothing is declared of IPv6, the kernel may take its time.
+	l.Tentative = e.WantsIPv6(l.Key()) && want.LinkLocal.V.IsValid() && derived.Tentative()
 	if l.Spec = readSpec(s, live, want.Spec); want.Type == l.Type && !want.hasOwnMAC() {
 		l.MAC, l.found = want.MAC, live.MAC // it has that of its parent, whatever it is told
 	}
@@ -84,6 +93,14 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocal net
 		l.Peer = lowerRef(s, live, live.Lower)
 	}
 	return l
+}
+
+// switchedOn says that IPv6 is about to be switched on again on a link: a sysctl of the topology's goes.
+func switchedOn(e *object.Env, l Link) bool {
+	return slices.ContainsFunc(e.Record.Claimed(l.NS), func(k plan.Key) bool {
+		all, own := object.ConfName(object.IPv6, "all", "disable_ipv6"), object.ConfName(object.IPv6, l.Name, "disable_ipv6")
+		return (k.Name == all || k.Name == own) && !e.Wanted(k)
+	})
 }
 
 // readSpec reads what is peculiar to the link's type.

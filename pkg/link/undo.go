@@ -11,6 +11,7 @@ func Undo(h plan.Have) (plan.Object, bool) {
 	if !ok {
 		return h.Object, true
 	}
+	l.Tentative = false // for how long, the kernel alone decides
 	if l.found != (object.MAC{}) {
 		l.MAC = l.found
 	}

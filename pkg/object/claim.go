@@ -1,7 +1,6 @@
 package object
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -64,59 +63,65 @@ func (r *Record) Learn(k plan.Key, written, read string) {
 	c.Read = more
 }
 
-// Follow gives claims on interfaces of a section the names that these have now, by ifindex. Claims on interfaces that
-// are gone are forgotten. It returns those, and the new keys of the others by the old.
-func (r *Record) Follow(ns string, name func(index int) string) (gone []ClaimEntry, renamed map[plan.Key]plan.Key) {
+// Follow gives claims on interfaces the names that these have now, by section and ifindex; name gives none for one that
+// is gone, and known is false for a section that was not read. Claims on interfaces that are gone are forgotten. It
+// returns those, and the new keys of the others by the old.
+func (r *Record) Follow(name func(ns string, index int) (name string, known bool)) (
+	gone []ClaimEntry, renamed map[plan.Key]plan.Key,
+) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	renamed = make(map[plan.Key]plan.Key)
 	r.Claims = slices.DeleteFunc(r.Claims, func(c ClaimEntry) bool {
-		left := c.NS == ns && c.Index != 0 && name(c.Index) == ""
-		if left {
+		if c.Index == 0 {
+			return false
+		}
+		now, known := name(c.NS, c.Index)
+		if known && now == "" {
 			gone = append(gone, c)
 		}
-		return left
+		return known && now == ""
 	})
 	for i := range r.Claims {
 		c := &r.Claims[i]
-		if c.NS != ns {
-			continue
-		}
-		c.follow(name)
-		if c.Index != 0 {
-			now := SysctlKey(ns, SysctlOn(c.Name, name(c.Index)))
-			if now != c.Key {
-				renamed[c.Key], c.Key = now, now
+		c.follow(func(index int) (string, bool) { return name(c.NS, index) })
+		if now, known := name(c.NS, c.Index); known && c.Index != 0 {
+			if k := SysctlKey(c.NS, SysctlOn(c.Name, now)); k != c.Key {
+				renamed[c.Key], c.Key = k, k
 			}
 		}
 	}
-	for topology, keys := range r.Pending {
+	for _, keys := range r.Pending {
 		for i, k := range keys {
 			if now, ok := renamed[k]; ok {
-				r.Pending[topology][i] = now
+				keys[i] = now
 			}
 		}
 	}
 	return gone, renamed
 }
 
-// follow gives what was written beside a switch the paths that it has now.
-func (c *Claim) follow(name func(index int) string) {
+// follow gives what was written beside a switch the paths that it has now, and leaves out what is gone.
+func (c *Claim) follow(name func(index int) (name string, known bool)) {
+	if len(c.Indexes) == 0 {
+		return
+	}
 	beside, indexes := make(map[string]string), make(map[string]int)
 	for path, value := range c.Beside {
 		index := c.Indexes[path]
-		if index != 0 {
-			if name(index) == "" {
-				continue
-			}
-			path = SysctlPath(SysctlOn(SysctlPath(path), name(index)))
+		now, known := name(index)
+		switch {
+		case !known:
+			return
+		case index != 0 && now == "":
+			continue
+		case index != 0:
+			path = SysctlPath(SysctlOn(SysctlPath(path), now))
 			indexes[path] = index
 		}
 		beside[path] = value
 	}
-	if len(c.Indexes) > 0 && !maps.Equal(beside, c.Beside) {
-		c.Beside, c.Indexes = beside, indexes
-	}
+	c.Beside, c.Indexes = beside, indexes
 }
 
 // SysctlOn is the parameter of another interface, or of all or default.

@@ -1,6 +1,7 @@
 package object
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 
@@ -57,8 +58,12 @@ type Kind struct {
 	Also func(*Env, plan.Object) []plan.Object
 	// Settle fills in what of a wanted object only the live host can tell; an error says that it can't be made there.
 	Settle func(*Env, plan.Object) (plan.Object, error)
+	// Done is called once all is as it is wanted, with the steps that led there.
+	Done func(*Env, []plan.Step)
 	// Warn tells what no plan can mend about a wanted object.
 	Warn func(*Env, plan.Object) ([]string, error)
+	// Takes tells what a change takes from others, who may need it.
+	Takes func(*Env, plan.Change) ([]string, error)
 
 	Schedule
 }
@@ -78,6 +83,17 @@ type Schedule struct {
 	// Finish, if set, completes what Put has made in a section, before anything of a later kind is made there. With an
 	// error comes the key of the object.
 	Finish func(e *Env, ns string) (plan.Key, error)
+}
+
+// Warnings is a Warn that tells what several do.
+func Warnings(list ...func(*Env, plan.Object) ([]string, error)) func(*Env, plan.Object) ([]string, error) {
+	return func(e *Env, o plan.Object) (all []string, err error) {
+		for _, warn := range list {
+			some, failed := warn(e, o)
+			all, err = append(all, some...), errors.Join(err, failed)
+		}
+		return all, err
+	}
 }
 
 // WrongType is the error of an operation that was handed an object of another kind: a defect of plumb.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // Lifelines are what connects the host: the default routes that plumb has not made, their interfaces, and that of the
-// current SSH session.
+// current SSH session. A default route that a router in a lab has advertised is none of them.
 type Lifelines struct {
 	Defaults []DefaultRoute
 	Links    map[string]*Lifeline // by interface
@@ -31,7 +32,7 @@ type Lifeline struct {
 func FindLifelines(host *Section) *Lifelines {
 	lines := &Lifelines{Links: make(map[string]*Lifeline), SSH: sshAddress(os.Getenv, os.ReadFile, os.Getpid())}
 	for _, d := range DefaultRoutes(host) {
-		if d.Proto == Protocol {
+		if ofPlumb(host, d) {
 			continue
 		}
 		lines.Defaults = append(lines.Defaults, d)
@@ -54,6 +55,21 @@ func FindLifelines(host *Section) *Lifelines {
 		}
 	}
 	return lines
+}
+
+// ofPlumb says whether a default route is plumb's, or came unasked from a router that plumb's own links lead to. A DHCP
+// client's was asked for.
+func ofPlumb(host *Section, d DefaultRoute) bool {
+	outside := func(dev string) bool { return !leadsInside(host, dev) }
+	return d.Proto == Protocol || d.Proto == unix.RTPROT_RA && !slices.ContainsFunc(d.Devs, outside)
+}
+
+// leadsInside says whether a link is plumb's, and none of its ports is another's, as the host's own interface.
+func leadsInside(host *Section, dev string) bool {
+	l := host.At(host.Known(dev))
+	return l != nil && l.Plumbs() && !slices.ContainsFunc(host.Links, func(port LiveLink) bool {
+		return port.Master == l.Index && !port.Plumbs()
+	})
 }
 
 func (l *Lifelines) link(dev string) *Lifeline {

@@ -98,16 +98,16 @@ func parseAddress(b []byte) LiveAddress {
 }
 
 // LinkLocals finds the address that the kernel has derived from each link's MAC, by index.
-func (s *Section) LinkLocals() map[int]netip.Addr {
-	made := make(map[int]netip.Addr, len(s.Links))
+func (s *Section) LinkLocals() map[int]LiveAddress {
+	made := make(map[int]LiveAddress, len(s.Links))
 	for _, a := range s.Addresses() {
 		l := s.byIndex[a.Index]
 		if l == nil || a.Proto != ProtoLinkLocal {
 			continue
 		}
 		// With two of them, one is of another MAC; that one is drift.
-		if old := made[a.Index]; !old.IsValid() || old == l.MAC.LinkLocal() {
-			made[a.Index] = a.Prefix.Addr()
+		if old := made[a.Index].Prefix.Addr(); !old.IsValid() || old == l.MAC.LinkLocal() {
+			made[a.Index] = a
 		}
 	}
 	return made
@@ -157,6 +157,27 @@ func (a LiveAddress) message(proto, flags int) *nl.NetlinkRequest {
 
 // AddressIndexes are the places in a message about an address at which the index of a link stands.
 func AddressIndexes(b []byte) [][]byte { return [][]byte{b[4:8]} }
+
+// Renew adds an IPv6 address that has to be usable at once, in the place of one that is there and may be tentative. The
+// kernel may add a link-local one at any time.
+func (a LiveAddress) Renew(n *kernel.Namespace, place string) (err error) {
+	const tries = 5
+	for range tries {
+		err = a.Write(n, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, place)
+		if !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+		if gone := IgnoreGone(a.Write(n, "delete", unix.RTM_DELADDR, 0, place)); gone != nil {
+			return gone
+		}
+	}
+	return err
+}
+
+// Tentative says that the kernel does not use the address yet: it looks for another station that has it.
+func (a LiveAddress) Tentative() bool {
+	return a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == unix.IFA_F_TENTATIVE
+}
 
 // BesideDerived says whether an address is one of ours that the kernel sorts by age with the one that it derives from
 // the MAC.

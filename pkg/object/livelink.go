@@ -52,8 +52,17 @@ type LiveLink struct {
 // Up says whether the link is administratively up.
 func (l *LiveLink) Up() bool { return l.Flags&unix.IFF_UP != 0 }
 
+// Plumbs says whether the link bears the stamp of a topology, whichever that is.
+func (l *LiveLink) Plumbs() bool {
+	topology, _, _, ok := ParseAlias(l.Alias)
+	return ok && l.Group == Group(topology)
+}
+
 // operUp is IF_OPER_UP of linux/if.h: a carrier is there, and whoever waits for it has been told.
 const operUp = 6
+
+// Carries says whether the link has its carrier, and whoever waits for that has been told.
+func (l *LiveLink) Carries() bool { return l.Oper == operUp }
 
 // Derives says whether the kernel will derive an address from the link's MAC, but has had no reason to do so yet.
 func (l *LiveLink) Derives() bool {

@@ -125,41 +125,51 @@ func (r *DefaultRoute) leavesBy(s *Section, index uint32) {
 // Way asks the kernel for the index of the link by which packets from src to dst leave a section: 0 for those that end
 // in it. Src may be an address of the section, or of somebody whom it forwards for.
 func Way(n *kernel.Namespace, src, dst netip.Addr) (index int, err error) {
-	own, from, err := lookUp(n, src, netip.Addr{}, 0)
+	from, err := lookUp(n, src, func(kernel.Message, *nl.RtMsg) {})
 	if err != nil {
 		return 0, err
 	}
-	if own {
-		from = 0
-	}
-	own, index, err = lookUp(n, dst, src, from)
-	if own {
-		index = 0
-	}
-	return index, err
+	to, err := lookUp(n, dst, func(m kernel.Message, head *nl.RtMsg) {
+		head.Src_len = uint8(src.BitLen())
+		m.Addr(unix.RTA_SRC, src)
+		if from.index != 0 {
+			m.U32(unix.RTA_IIF, uint32(from.index))
+		}
+	})
+	return to.index, err
 }
 
-// lookUp asks for the route to dst of packets from src that came by the link with index from; 0 is none, as of the
-// section's own packets. Own says that dst is an address of the section.
-func lookUp(n *kernel.Namespace, dst, src netip.Addr, from int) (own bool, index int, err error) {
+// IsNeighbour asks the kernel whether an address is reached without a gateway, over the link with an index unless that
+// is 0.
+func IsNeighbour(n *kernel.Namespace, a netip.Addr, index int) bool {
+	r, err := lookUp(n, a, func(m kernel.Message, _ *nl.RtMsg) {
+		if index != 0 {
+			m.U32(unix.RTA_OIF, uint32(index))
+		}
+	})
+	return err == nil && r.index != 0 && !r.gateway
+}
+
+// way is a route that was looked up: the index of its link, 0 when it ends in the section.
+type way struct {
+	index   int
+	gateway bool
+}
+
+// lookUp asks for the route to an address; more adds to the question.
+func lookUp(n *kernel.Namespace, dst netip.Addr, more func(kernel.Message, *nl.RtMsg)) (found way, err error) {
 	head := &nl.RtMsg{RtMsg: unix.RtMsg{Family: kernel.Family(dst), Dst_len: uint8(dst.BitLen())}}
-	if src.IsValid() {
-		head.Src_len = uint8(src.BitLen())
-	}
 	m := kernel.NewMessage(unix.RTM_GETROUTE, 0, head)
 	m.Addr(unix.RTA_DST, dst)
-	if src.IsValid() {
-		m.Addr(unix.RTA_SRC, src)
-	}
-	if from != 0 {
-		m.U32(unix.RTA_IIF, uint32(from))
-	}
+	more(m, head)
 	err = n.Read(kernel.NewQuery(m.NetlinkRequest, unix.RTM_NEWROUTE), func(msgs [][]byte) {
 		for _, b := range msgs {
 			m := nl.DeserializeRtMsg(b)
-			index = int(kernel.Attrs(b[m.Len():]).U32(unix.RTA_OIF))
-			own = m.Type != unix.RTN_UNICAST
+			a := kernel.Attrs(b[m.Len():])
+			if m.Type == unix.RTN_UNICAST {
+				found = way{int(a.U32(unix.RTA_OIF)), a.Has(unix.RTA_GATEWAY) || a.Has(unix.RTA_VIA)}
+			}
 		}
 	})
-	return own, index, err
+	return found, err
 }

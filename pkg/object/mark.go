@@ -138,10 +138,10 @@ func stackedOn(base *LiveLink, uppers []*LiveLink) string {
 	}
 	var words []string
 	if len(names) > 0 {
-		words = append(words, "takes with it: "+strings.Join(names, ", "))
+		words = append(words, "takes with it: "+plan.Listing(names))
 	}
 	if len(ports) > 0 {
-		words = append(words, "frees: "+strings.Join(ports, ", "))
+		words = append(words, "frees: "+plan.Listing(ports))
 	}
 	return strings.Join(words, "; ")
 }

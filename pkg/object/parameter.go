@@ -46,19 +46,19 @@ func SysctlOfLink(name string) (link string, ok bool) {
 // Switcher is an object that sets a global forwarding switch, which the kernel copies to each link.
 type Switcher interface {
 	plan.Object
-	// Switches says what the object sets the switch to; ok is false when it leaves it alone.
-	Switches(name string) (value string, ok bool)
+	// Switches says what the object sets the switch of a section to; ok is false when it leaves it alone.
+	Switches(ns, name string) (value string, ok bool)
 }
 
-// Switched says what a switch becomes when an object changes from old to now; ok is false when it stays.
-func Switched(name string, old, now plan.Object) (value string, ok bool) {
+// Switched says what a switch of a section becomes when an object changes from old to now; ok is false when it stays.
+func Switched(ns, name string, old, now plan.Object) (value string, ok bool) {
 	was, isSwitcher := old.(Switcher)
 	is, still := now.(Switcher)
 	if !isSwitcher || !still {
 		return "", false
 	}
-	value, ok = is.Switches(name)
-	before, known := was.Switches(name)
+	value, ok = is.Switches(ns, name)
+	before, known := was.Switches(ns, name)
 	return value, ok && (!known || before != value)
 }
 

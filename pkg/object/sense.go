@@ -21,6 +21,7 @@ type Network struct {
 	Objects int
 
 	byName map[string]*Sense
+	names  []string // of namespaces, sorted
 }
 
 // Host is the section of the host.
@@ -28,12 +29,15 @@ func (n *Network) Host() *Sense { return n.Sections[0] }
 
 // Namespaces lists the names of namespaces, sorted.
 func (n *Network) Namespaces() []string {
-	var names []string
-	for _, s := range n.Sections[1:] {
-		names = append(names, s.Name)
+	if len(n.names) == len(n.Sections)-1 {
+		return n.names
 	}
-	slices.Sort(names)
-	return names
+	n.names = nil
+	for _, s := range n.Sections[1:] {
+		n.names = append(n.names, s.Name)
+	}
+	slices.Sort(n.names)
+	return n.names
 }
 
 // Expect counts objects that a form will expand to.
@@ -104,10 +108,13 @@ func (s *Sense) Add(l *Iface) (*Iface, bool) {
 	return l, true
 }
 
-// LinkNames lists the names of links for suggestions: of those of a type, or of all.
+// LinkNames lists the names of links for suggestions: of those of a type, or of all; no more than are of use.
 func (s *Sense) LinkNames(of string) []string {
 	var names []string
 	for _, l := range s.Links {
+		if len(names) > file.MaxCandidates {
+			break
+		}
 		if of == "" || l.Type == of {
 			names = append(names, l.Name)
 		}

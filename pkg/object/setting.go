@@ -84,6 +84,20 @@ func (l *Iface) NoIPv6() *Setting {
 	return v
 }
 
+// AcceptRA is the accept_ra of a link that plumb makes on the host: 0 unless the file says otherwise, so that no router
+// of a lab becomes the host's. Ok is false where it is a sysctl as any other.
+func (l *Iface) AcceptRA() (value uint32, ok bool) {
+	if l.Section.Name != "" || l.Type == "" {
+		return 0, false
+	}
+	v := l.Setting(IPv6, "accept_ra")
+	if v == nil {
+		return 0, true
+	}
+	n, err := strconv.ParseUint(v.Value.V, 10, 31)
+	return uint32(n), err == nil
+}
+
 // asked is a forwarding switch that something else than a sysctl needs on.
 type asked struct {
 	name string

@@ -102,11 +102,17 @@ func (w *wants) Wanted(k plan.Key) bool { return w.want[k] != nil }
 // Want is what the topology declares at a key, nil for nothing.
 func (w *wants) Want(k plan.Key) plan.Object { return w.want[k] }
 
+// AllWanted lists what the topology wants.
+func (w *wants) AllWanted() []plan.Object { return w.objects }
+
 // WantedHere lists what the topology wants of a kind in a section, in the topology's order.
 func (w *wants) WantedHere(ns, kind string) []plan.Object { return w.wantIn[place{ns, kind}] }
 
 // Dynamic says whether what others add to a link is left alone.
 func (w *wants) Dynamic(link plan.Key) bool { return w.dynamic[link] }
+
+// UsesIPv6 says whether any link shall have IPv6 addresses: then each has its link-local one at once.
+func (w *wants) UsesIPv6() bool { return len(w.wantIPv6) > 0 }
 
 // WantsIPv6 says whether a link shall have IPv6 addresses.
 func (w *wants) WantsIPv6(link plan.Key) bool { return w.wantIPv6[link] }

@@ -107,7 +107,9 @@ func (c *comparison) values(a *attribute, want, have any) {
 }
 
 func (c *comparison) add(a *attribute, before, after string) {
-	c.fields = append(c.fields, Field{Name: a.name, Before: before, After: after, Quiet: a.quiet, Fixed: a.fixed, Swap: a.swap})
+	c.fields = append(c.fields, Field{
+		Name: a.name, Before: before, After: after, Quiet: a.quiet, Fixed: a.fixed, Swap: a.swap,
+	})
 }
 
 // fix marks the fields of the given names as fixed.

@@ -291,6 +291,16 @@ func pad(b *strings.Builder, n int) {
 	}
 }
 
+// Listing joins words, as many as a person reads: "br0, br1, br2 and 12 more".
+func Listing(words []string) string {
+	const most = 10
+	list := strings.Join(words[:min(len(words), most)], ", ")
+	if len(words) > most {
+		list += fmt.Sprintf(" and %d more", len(words)-most)
+	}
+	return list
+}
+
 // Printable escapes what a terminal could take for an order, and what isn't text, as Go writes it: \x1b.
 func Printable(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) < 0 {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
@@ -28,7 +27,7 @@ func (r *run) apply() error {
 	}
 	start, p := r.lists, r.guard(r.diff(want))
 	r.report.Plan = p
-	r.warn()
+	r.warn(p)
 	if p.Refused() {
 		return refusal(p)
 	}
@@ -60,6 +59,7 @@ func refusal(p plan.Plan) error {
 
 // converge executes a plan, reads again, and goes on with what is left.
 func (r *run) converge(p plan.Plan, want []plan.Object) error {
+	var taken []plan.Step
 	for round := range rounds {
 		if err := r.prepare(p, want); err != nil {
 			return err
@@ -67,6 +67,7 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 		if err := r.execute(p.Steps, round > 0, false); err != nil {
 			return err
 		}
+		taken = append(taken, p.Steps...)
 		if round > 0 || len(p.Steps) > 0 {
 			var err error
 			if p, want, err = r.verify(touchedBy(p.Steps)); err != nil {
@@ -74,10 +75,20 @@ func (r *run) converge(p plan.Plan, want []plan.Object) error {
 			}
 		}
 		if len(p.Steps) == 0 {
+			r.done(taken)
 			return r.finish(want)
 		}
 	}
 	return fmt.Errorf("not settled after %d rounds: %s", rounds, left(p))
+}
+
+// done lets the kinds do what is to be done when all is as it is wanted.
+func (r *run) done(taken []plan.Step) {
+	for _, k := range r.env.Table {
+		if k.Done != nil && len(taken) > 0 {
+			k.Done(r.env, taken)
+		}
+	}
 }
 
 // verify reads what steps can have changed. If that is not as it is wanted it reads all, and plans anew.
@@ -98,7 +109,7 @@ func left(p plan.Plan) string {
 	for _, s := range p.Steps {
 		words = append(words, fmt.Sprintf("%s %s", s.Action, s.Key().Label()))
 	}
-	return strings.Join(words, ", ")
+	return plan.Listing(words)
 }
 
 // prepare writes into the host record what the plan's steps will need told, should the run not come to its end.
@@ -191,6 +202,7 @@ func (r *run) destroy() error {
 			return refusal(p)
 		case round == 0:
 			r.report.Plan = p
+			r.warnOfChanges(p)
 			r.Planned(p)
 		}
 		switch {

@@ -97,7 +97,7 @@ func TestAcceptRA(t *testing.T) {
 		t.Error("the plan does not show accept_ra of the uplink")
 	}
 	l.wants("while applied", "ipv6/conf/up0/accept_ra", "2")
-	l.wants("while applied", "ipv6/conf/fv0/accept_ra", "1")
+	l.wants("while applied", "ipv6/conf/fv0/accept_ra", "2")
 	l.converged(topo)
 	l.destroy(topo.Name)
 	l.wants("after destroy", "ipv6/conf/up0/accept_ra", "1")
@@ -157,7 +157,11 @@ func TestInterfaceBornBetween(t *testing.T) {
 				ip link add born0 address 02:f2:00:00:00:01 type veth peer name born1 address 02:f2:00:00:00:02
 				ip link set born0 up`)
 			l.wants("when born", "ipv4/conf/born0/forwarding", "1")
+			l.wants("when born", "ipv6/conf/born0/accept_ra", "2")
+			l.converged(l.load(router("a", "1")))
 			l.destroy("a")
+			l.wants("after destroy", "ipv6/conf/born0/accept_ra", "1")
+			l.wants("after destroy", "ipv6/conf/default/accept_ra", "1")
 			for _, family := range []string{"ipv4", "ipv6"} {
 				l.wants("after destroy", family+"/conf/born0/forwarding", original)
 				l.wants("after destroy", family+"/conf/default/forwarding", original)

@@ -28,7 +28,8 @@ routes:
 var goingEdits = []struct{ name, routes, rest, problem string }{
 	{"no such link", "{to: 10.9.0.0/16, dev: nosuch}", "",
 		"route 10.9.0.0/16: dev nosuch is not on the host, and the file does not declare it: make it first, or declare it"},
-	{"no such link, IPv6", `{to: "fd09::/16", via: "fe80::1", dev: nosuch}`, "", "route fd09::/16: dev nosuch is not on the host"},
+	{"no such link, IPv6", `{to: "fd09::/16", via: "fe80::1", dev: nosuch}`, "",
+		"route fd09::/16: dev nosuch is not on the host"},
 	{"no such link of a next hop", "{to: 10.9.0.0/16, nexthops: [{via: 192.168.10.2}, {dev: nosuch}]}", "",
 		"route 10.9.0.0/16: dev nosuch is not on the host"},
 	{"the link goes", "{to: 10.9.0.0/16, dev: bx}", "", "dev bx is removed by this very run"},

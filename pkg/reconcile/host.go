@@ -24,6 +24,8 @@ import (
 type Options struct {
 	// LockTimeout bounds the wait for another run of plumb on this host.
 	LockTimeout time.Duration
+	// Queued is called when another run, whose process it is told, has the lock, and is waited for.
+	Queued func(holder string, timeout time.Duration)
 	// Adopt takes over objects of a wanted name that are not ours.
 	Adopt bool
 	// Keep leaves what was done when a step fails, instead of rolling it back.
@@ -82,6 +84,9 @@ func Open(o Options) (*Host, error) {
 		h.Workers = runtime.GOMAXPROCS(0)
 	}
 	h.Workers = max(h.Workers, 1)
+	if h.Queued == nil {
+		h.Queued = func(string, time.Duration) {}
+	}
 	if h.Waiting == nil {
 		h.Waiting = func(time.Duration) {}
 	}
@@ -203,7 +208,7 @@ func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error
 	if err != nil {
 		return p, ended(ErrNotRun, err)
 	}
-	r.warn()
+	r.warn(p)
 	return p, nil
 }
 
@@ -230,7 +235,7 @@ func (h *Host) locked(ctx context.Context, verb, name string, f func(*run) error
 			err = fmt.Errorf("%s %s: %w", verb, name, err)
 		}
 	}()
-	lock, err := takeLock(ctx, h.dir, h.LockTimeout, h.Seam)
+	lock, err := h.takeLock(ctx)
 	if err != nil {
 		return Report{}, ended(ErrNotRun, err)
 	}

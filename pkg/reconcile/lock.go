@@ -23,19 +23,19 @@ const lockFile = "lock"
 
 const lockFlags = os.O_RDWR | unix.O_NOFOLLOW
 
-// takeLock waits for the lock in dir, which the one run has that may change the host. Closing its file releases it.
-func takeLock(ctx context.Context, dir string, timeout time.Duration, seam *kernel.Seam) (*os.File, error) {
-	if err := privateDir(runDir, seam); err != nil {
+// takeLock waits for the lock of the host, which the one run has that may change it. Closing its file releases it.
+func (h *Host) takeLock(ctx context.Context) (*os.File, error) {
+	if err := privateDir(runDir, h.Seam); err != nil {
 		return nil, err
 	}
-	if err := privateDir(dir, seam); err != nil {
+	if err := privateDir(h.dir, h.Seam); err != nil {
 		return nil, err
 	}
-	f, err := openLock(filepath.Join(dir, lockFile), seam)
+	f, err := openLock(filepath.Join(h.dir, lockFile), h.Seam)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	if err := waitLock(ctx, f, timeout); err != nil {
+	if err := h.waitLock(ctx, f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	sign(f)
@@ -66,8 +66,8 @@ func sign(f *os.File) {
 // lockPoll is how often a lock that is taken is tried again.
 const lockPoll = 20 * time.Millisecond
 
-func waitLock(ctx context.Context, f *os.File, timeout time.Duration) error {
-	deadline := time.Now().Add(timeout)
+func (h *Host) waitLock(ctx context.Context, f *os.File) error {
+	deadline, told := time.Now().Add(h.LockTimeout), false
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
@@ -76,9 +76,13 @@ func waitLock(ctx context.Context, f *os.File, timeout time.Duration) error {
 		case !errors.Is(err, unix.EWOULDBLOCK):
 			return fmt.Errorf("lock %s: %w", f.Name(), err)
 		case ctx.Err() != nil:
-			return fmt.Errorf("lock: %w", context.Cause(ctx))
+			return fmt.Errorf("%w while waiting for the lock, which is held by %s", errInterrupted, holder(f))
 		case time.Now().After(deadline):
-			return fmt.Errorf("lock: held by %s for longer than %s (see --lock-timeout)", holder(f), timeout)
+			return fmt.Errorf("lock: held by %s for longer than %s (see --lock-timeout)", holder(f), h.LockTimeout)
+		}
+		if !told && h.LockTimeout > 0 {
+			h.Queued(holder(f), h.LockTimeout)
+			told = true
 		}
 		time.Sleep(lockPoll)
 	}

@@ -9,9 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
 // What a look costs is what it asks the kernel: messages, stays in namespaces, and parameters.
@@ -40,7 +39,7 @@ func TestQuestions(t *testing.T) {
 	} {
 		t.Run(c.shape, func(t *testing.T) {
 			l.names = append(l.names, "x")
-			if !tellsOfLinks(t) {
+			if !kernel.Since(6, 2) { // rtnl_newlink does not yet tell what it has made of a new link, so it is asked
 				delete(c.each, "first")
 			}
 			fewer, many := questions(t, bin, c.file(few)), questions(t, bin, c.file(more))
@@ -53,22 +52,6 @@ func TestQuestions(t *testing.T) {
 			}
 		})
 	}
-}
-
-// tellsOfLinks says whether the kernel tells what it has made of a new link, so that it need not be asked:
-// rtnl_newlink honours NLM_F_ECHO since Linux 6.2.
-func tellsOfLinks(t *testing.T) bool {
-	t.Helper()
-	var name unix.Utsname
-	var major, minor int
-	err := unix.Uname(&name)
-	if err == nil {
-		_, err = fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return major > 6 || major == 6 && minor >= 2
 }
 
 // questions counts those of each of the runs that a topology goes through, on one processor: always the same.

@@ -88,7 +88,7 @@ func TestMasqueradeBesideTheUplinksOwnSubnet(t *testing.T) {
 // TestMasqueradeOutOfABridge leaves alone the frames between the ports of the bridge that packets leave by.
 func TestMasqueradeOutOfABridge(t *testing.T) {
 	l := newLab(t)
-	l.sysctl("bridge/bridge-nf-call-iptables", "1")
+	l.bridged("1")
 	topo := l.load(`
 name: out
 bridges: {wan: {addresses: [10.5.0.1/24]}, lan: {addresses: [10.1.0.1/24]}}

@@ -1,8 +1,11 @@
 package reconcile_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 // ethernets makes two interfaces of the host with values of their own.
@@ -132,4 +135,36 @@ func TestSysctlOfInterfaceThatIsGone(t *testing.T) {
 	l.warned("net.ipv4.conf.go0.rp_filter", "is gone")
 	l.wants("after destroy", "ipv4/conf/go0/rp_filter", "1")
 	l.sh("ip", "link", "del", "go0")
+}
+
+// An apply that fails after names were swapped leads back to what it found, and destroy to what was before plumb.
+func TestSwappedInterfacesRollback(t *testing.T) {
+	l := newLab(t)
+	l.ethernets()
+	l.apply(l.load(oneFilter))
+	l.swap("ea0", "eb0")
+	before := l.settle()
+	_, err := l.tryApply(l.load(oneFilter + "namespaces: {ns1: {sysctls: {net.core.somaxconn: nonsense}}}\n"))
+	if !errors.Is(err, reconcile.ErrRolledBack) {
+		t.Errorf("the error is %v, want ErrRolledBack", err)
+	}
+	l.same("after the rollback", before, l.settle())
+	l.destroy("x")
+	l.wants("after destroy", "ipv4/conf/ea0/rp_filter", "0")
+	l.wants("after destroy", "ipv4/conf/eb0/rp_filter", "2")
+	l.swap("ea0", "eb0")
+}
+
+// Two topologies want a parameter of an interface that is renamed: it is given back when the last one leaves.
+func TestRenamedInterfaceOfTwoTopologies(t *testing.T) {
+	l := newLab(t)
+	l.ethernets()
+	l.apply(l.load(oneFilter))
+	l.apply(l.load(strings.Replace(oneFilter, "x", "y", 1)))
+	l.rename("ea0", "wan0")
+	l.destroy("y")
+	l.wants("with one left", "ipv4/conf/wan0/rp_filter", "1")
+	l.destroy("x")
+	l.wants("after destroy", "ipv4/conf/wan0/rp_filter", "2")
+	l.rename("wan0", "ea0")
 }

@@ -60,11 +60,13 @@ func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err 
 	rest = inverse(outcomes) // until the kernel has told
 	want := r.before(start.all(), before)
 	r.record.Recall(before, r.topology)
+	var taken []plan.Step
 	for range rounds {
 		if _, failed := r.observe(want, nil); failed != nil {
 			return rest, failed
 		}
 		if rest = r.diff(want); len(rest.Steps) == 0 {
+			r.done(taken)
 			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
 			return rest, r.record.Save(r.Seam)
 		}
@@ -72,6 +74,7 @@ func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err 
 		// trying without.
 		err = r.prepare(rest, nil)
 		failed := r.execute(rest.Steps, true, true)
+		taken = append(taken, rest.Steps...)
 		if err = errors.Join(err, failed); errors.Is(err, errStopped) {
 			return rest, err
 		}

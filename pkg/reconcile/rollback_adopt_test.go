@@ -145,8 +145,8 @@ func TestRollbackGivesBackWhatWasAdopted(t *testing.T) {
 				}
 			}
 			for k := int64(2); k <= writes; k++ {
-				l.undone("a write failed", topo, before, adopt, through(at(k, faults["not made"])))
-				l.undone("a write that was made failed", topo, before, adopt,
+				l.undone("a write failed", topo, before, adopt, unconfirmed, through(at(k, faults["not made"])))
+				l.undone("a write that was made failed", topo, before, adopt, unconfirmed,
 					through(at(k, faults["made and reported as failed"])))
 			}
 			if now := planText(l.diff(topo, adopt)); now != shown {

@@ -51,3 +51,17 @@ func TestTerminal(t *testing.T) {
 		t.Errorf("%d problems: %q", len(problems), b.String())
 	}
 }
+
+// TestOnlyTheHostKnows leaves to the live host whether gateways and sources of its routes are where they need be.
+func TestOnlyTheHostKnows(t *testing.T) {
+	_, problems := Load(Input{"t.yaml", []byte(`
+name: lab
+routes:
+  - {to: 10.9.0.0/16, via: 192.0.2.1}
+  - {to: 10.10.0.0/16, via: 192.0.2.1, dev: eth0}
+  - {to: 10.12.0.0/16, dev: eth0, src: 192.0.2.7}
+`)})
+	if len(problems) != 3 || len(problems.WithoutLive()) != 0 {
+		t.Error(problems)
+	}
+}

@@ -112,10 +112,17 @@ var (
 		id group:group type blackhole dev:dev via:ip encap_type encap:hex groups master:dev fdb resilient bucket
 		op_flags group_stats hw_stats_enable hw_stats_used`, map[string]attrs{"resilient": known("resilient",
 		"buckets idle_timer unbalanced_timer unbalanced_time", nil)})
-	qdiscAttrs = known("qdisc", `
-		kind:word options:hex stats xstats rate fcnt stats2 stab:hex pad dump_invisible chain hw_offload ingress_block
-		egress_block`, nil)
+	qdiscAttrs   = known("qdisc", qdiscNames, nil)
+	fqCodelAttrs = known("fq_codel", `
+		target limit interval ecn flows quantum ce_threshold drop_batch_size memory_limit ce_threshold_selector
+		ce_threshold_mask`, nil)
+	// qdiscOptions are the attributes of queueing disciplines whose options are known.
+	qdiscOptions = map[string]attrs{"fq_codel": known("qdisc", qdiscNames, map[string]attrs{"options": fqCodelAttrs})}
 )
+
+const qdiscNames = `
+		kind:word options:hex stats xstats rate fcnt stats2 stab:hex pad dump_invisible chain hw_offload ingress_block
+		egress_block`
 
 // The attributes of nf_tables: NFTA_* of linux/netfilter/nf_tables.h. Its numbers are in the network's order.
 var (

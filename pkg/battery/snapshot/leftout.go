@@ -92,6 +92,7 @@ var leftOut = map[string]string{
 	"qdisc rate":                counts,
 	"qdisc fcnt":                counts,
 	"qdisc pad":                 padding,
+	"fq_codel quantum":          "a default one has it from the MTU that the link came up with",
 
 	"nft table name":         heads,
 	"nft table use":          counts,

@@ -331,7 +331,7 @@ func tables() []attrs {
 	all := []attrs{
 		linkAttrs, familyAttrs[familyIPv4].kids, familyAttrs[familyIPv6].kids, slaveData["bridge"], addressAttrs,
 		routeAttrs, ruleAttrs, neighbourAttrs, vlanAttrs[1].kids, nexthopAttrs, nexthopAttrs[12].kids, qdiscAttrs,
-		nftTable, nftChain, nftRule, nftSet, nftElement, nftObject, nftFlowtable,
+		fqCodelAttrs, nftTable, nftChain, nftRule, nftSet, nftElement, nftObject, nftFlowtable,
 	}
 	for _, kind := range slices.Sorted(maps.Keys(linkData)) {
 		if kind != "macvtap" { // has that of macvlan

@@ -390,7 +390,11 @@ func (p *printer) otherLines() {
 		if len(m.body) >= 20 {
 			p.begin(fmt.Sprintf("qdisc dev %s handle %s parent %s", p.link(int(native.Uint32(m.body[4:]))),
 				handle(native.Uint32(m.body[8:])), handle(native.Uint32(m.body[12:]))))
-			p.tree(qdiscAttrs, m.body[20:])
+			known, ok := qdiscOptions[text(find(m.body[20:], unix.TCA_KIND))]
+			if !ok {
+				known = qdiscAttrs
+			}
+			p.tree(known, m.body[20:])
 			p.end()
 		}
 	}
