@@ -58,6 +58,8 @@ type Drift struct {
 	Anew []string
 	// Gone are links that the kernel deletes some time after the change.
 	Gone []string
+	// Passes says that the kernel would undo the change by itself before long.
+	Passes bool
 }
 
 // Wrong is a topology that is refused. Each line of Problem is in what is said of it.
@@ -71,7 +73,7 @@ type Wrong struct{ File, Problem string }
 //	from, to                 topologies
 //	anew                     names of links
 //	hand, others             paragraphs: "# NAME", commands, and lines "> BEGINNING" of the plan, "anew LINK...",
-//	                         "gone LINK..."
+//	                         "gone LINK...", "passes"
 //	wrong, problem           a topology and what is said of it, in turn, as often as need be
 //
 // A line that begins with # is a comment, but for the first of a paragraph.
@@ -234,6 +236,8 @@ func drift(paragraph string) (d Drift, err error) {
 			d.Plan = append(d.Plan, rest)
 		case first == "anew":
 			d.Anew = append(d.Anew, strings.Fields(rest)...)
+		case line == "passes":
+			d.Passes = true
 		case first == "gone":
 			d.Gone = append(d.Gone, strings.Fields(rest)...)
 		default:

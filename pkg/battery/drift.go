@@ -1,6 +1,8 @@
 package battery
 
 import (
+	"context"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 // hand makes each change by hand. Diff sees it, and apply undoes it by just the steps that diff showed, without
@@ -19,6 +22,9 @@ func (r *trial) hand() {
 			r.Error("the snapshot does not see the change")
 		}
 		p := r.seen(r.from, drifted)
+		if !d.Passes {
+			r.undone(drifted)
+		}
 		for _, want := range d.Plan {
 			if !strings.Contains("\n"+PlanText(p), "\n"+want) {
 				r.Errorf("the plan lacks %q", want)
@@ -37,6 +43,30 @@ func (r *trial) hand() {
 			r.Logf("the plan was\n%s", PlanText(p))
 		}
 	})
+}
+
+// undone says that an apply which nobody confirms leads back to what it found.
+func (r *trial) undone(before string) {
+	r.Helper()
+	h, err := reconcile.Open(reconcile.Options{
+		LockTimeout: lockTime, Seam: r.seam, AllowDisconnect: true, ConfirmWithin: time.Microsecond,
+	})
+	r.must(err)
+	report, err := h.Apply(context.Background(), r.from)
+	if err = errors.Join(err, h.Close()); !errors.Is(err, reconcile.ErrRolledBack) {
+		r.Errorf("from what the hand has made: %v\n%s", err, Outcomes(report))
+	}
+	const limit = 5 * time.Second
+	for deadline := time.Now().Add(limit); ; {
+		s, err := snapshot.Rest()
+		r.must(err)
+		if s.Text == before || time.Now().After(deadline) { // a carrier may lag
+			if d := snapshot.Difference(before, s.Text); d != "" {
+				r.Errorf("after a rollback the host differs (- before, + now):\n%s\n%s", d, Outcomes(report))
+			}
+			return
+		}
+	}
 }
 
 // others makes each thing of another program. Diff sees nothing, and apply changes nothing.

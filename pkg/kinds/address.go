@@ -41,6 +41,9 @@ type Address struct {
 	// Metric is that of the connected route; 0 is the kernel's default.
 	Metric uint32 `plan:"metric"`
 	Proto  uint8  `plan:"proto,quiet"`
+
+	// found is the address where it is not as it is wanted.
+	found object.Found
 }
 
 // Length is a prefix length.

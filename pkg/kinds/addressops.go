@@ -25,6 +25,9 @@ func readAddresses(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 			}
 			a := addressOf(live, s.NS.Name, l.Known, l.Name)
 			a.Connected = !connects(live, l) || connected[subnetOn{live.Prefix.Masked(), live.Index}]
+			if e.Want(a.Key()) != plan.Object(a) {
+				a.found = object.Keep(s, [][]byte{live.Message}, object.AddressIndexes)
+			}
 			o := object.Live{
 				Object: a, Links: []*object.LiveLink{l}, Proto: live.Proto, ByHand: handMade(live, l),
 				OfLink: live.Proto != object.ProtoLinkLocal,
@@ -91,6 +94,19 @@ func connects(a object.LiveAddress, l *object.LiveLink) bool {
 
 // connect puts the kernel's route to the address's subnet back.
 func connect(s *object.Section, a Address) error {
+	r := connected(a)
+	req, err := routeMessage(s, unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, r)
+	if err != nil {
+		return err
+	}
+	return s.NS.Write("put back route "+r.Key().Name, req)
+}
+
+// disconnect takes that route away again, for a rollback.
+func disconnect(s *object.Section, a Address) error { return delRoute(s, connected(a)) }
+
+// connected is the kernel's route to the address's subnet.
+func connected(a Address) Route {
 	r := Route{
 		NS: a.NS, Dst: a.actual().Masked(), Table: MainTable, Metric: a.Metric, Type: Unicast, Dev: plan.Some(a.Dev),
 		Proto: unix.RTPROT_KERNEL,
@@ -100,11 +116,7 @@ func connect(s *object.Section, a Address) error {
 	} else if r.Metric == 0 {
 		r.Metric = connectedMetric6
 	}
-	req, err := routeMessage(s, unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, r)
-	if err != nil {
-		return err
-	}
-	return s.NS.Write("put back route "+r.Key().Name, req)
+	return r
 }
 
 // connectedMetric6 is IP6_RT_PRIO_ADDRCONF of linux/ipv6_route.h.
@@ -154,8 +166,9 @@ func putAddress(e *object.Env, changes []plan.Change) error {
 		}
 		if old, changes := c.Old.(Address); changes {
 			err = changeAddress(s, index, old, a)
-		} else {
-			err = writeAddress(s, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, a)
+		} else if err = writeAddress(s, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, a); err == nil &&
+			!a.Connected {
+			err = disconnect(s, a)
 		}
 		if err != nil {
 			return err
@@ -165,21 +178,31 @@ func putAddress(e *object.Env, changes []plan.Change) error {
 }
 
 func changeAddress(s *object.Section, index int, old, a Address) error {
-	if old.Connected != a.Connected {
+	if a.Connected && !old.Connected {
 		if err := connect(s, a); err != nil {
 			return err
 		}
-		if old.Connected = a.Connected; old == a {
-			return nil
+	}
+	old.Connected, old.found = a.Connected, a.found
+	if old.Tentative && !a.Tentative {
+		if err := a.live(index).Renew(s.NS, object.LinkKey(a.NS, a.Dev).Place()); err != nil {
+			return err
+		}
+	} else if old != a {
+		if err := writeAddress(s, "change", unix.RTM_NEWADDR, unix.NLM_F_REPLACE, index, a); err != nil {
+			return err
 		}
 	}
-	if old.Tentative {
-		return a.live(index).Renew(s.NS, object.LinkKey(a.NS, a.Dev).Place())
+	if !a.Connected {
+		return disconnect(s, a)
 	}
-	return writeAddress(s, "change", unix.RTM_NEWADDR, unix.NLM_F_REPLACE, index, a)
+	return nil
 }
 
 func writeAddress(s *object.Section, verb string, proto, flags, index int, a Address) error {
+	if a.found != "" && proto == unix.RTM_NEWADDR {
+		return putBackAddress(s, flags, a)
+	}
 	return a.live(index).Write(s.NS, verb, proto, flags, object.LinkKey(a.NS, a.Dev).Place())
 }
 
@@ -206,7 +229,40 @@ func swapAddress(e *object.Env, c plan.Change) error {
 	if err != nil {
 		return err
 	}
-	return was.live(index).Swap(s.NS, a.live(index), object.LinkKey(a.NS, a.Dev).Place())
+	err = was.live(index).Swap(s.NS, a.live(index), object.LinkKey(a.NS, a.Dev).Place())
+	if err == nil && a.found != "" {
+		err = putBackAddress(s, unix.NLM_F_REPLACE, a)
+	}
+	return err
+}
+
+// putBackAddress makes an address as it was found.
+func putBackAddress(s *object.Section, flags int, a Address) error {
+	msgs, err := a.found.Messages(s, object.AddressIndexes)
+	if err != nil {
+		return err
+	}
+	for _, b := range msgs {
+		m := nl.DeserializeIfAddrmsg(b)
+		attrs := kernel.Attrs(b[m.Len():])
+		set := attrs.U32(unix.IFA_FLAGS) &^ unix.IFA_F_TENTATIVE
+		write := func(flags int, set uint32) error {
+			req := object.Resend(unix.RTM_NEWADDR, flags, m, attrs, unix.IFA_FLAGS)
+			req.U32(unix.IFA_FLAGS, set)
+			what := "put back address " + a.Prefix.String() + " " + object.LinkKey(a.NS, a.Dev).Place()
+			return s.NS.Write(what, req.NetlinkRequest)
+		}
+		if flags&unix.NLM_F_CREATE != 0 && a.Prefix.Addr().Is6() {
+			if err := write(flags, set|unix.IFA_F_NODAD); err != nil { // it would be tentative for 2 s
+				return err
+			}
+			flags = unix.NLM_F_REPLACE
+		}
+		if err := write(flags, set); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func delAddresses(e *object.Env, objects []plan.Object) error {

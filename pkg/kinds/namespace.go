@@ -24,6 +24,18 @@ type Namespace struct {
 	// or nat of the namespace asks for a value: a new namespace takes IPv4's from the initial namespace.
 	Forwarding4 plan.Opt[bool] `plan:"ipv4 forwarding"`
 	Forwarding6 plan.Opt[bool] `plan:"ipv6 forwarding"`
+	// Lo is what lo was before plumb stamped it, where it is not as a stamp leaves it. No file wants it, but a rollback
+	// does.
+	Lo plan.Opt[Loopback] `plan:"lo,quiet"`
+}
+
+// Loopback is the lo of a namespace that plumb has not stamped.
+type Loopback struct {
+	Group   uint32
+	Alias   string
+	Promote bool // net.ipv4.conf.lo.promote_secondaries
+	Fresh   bool // lo was never up, and so has no 127.0.0.1
+	Idle    bool // see [object.MakeIdle]
 }
 
 // Key implements [plan.Object].

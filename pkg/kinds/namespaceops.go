@@ -6,6 +6,8 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/vishvananda/netlink/nl"
@@ -43,10 +45,21 @@ func liveNamespace(e *object.Env, s *object.Section) Namespace {
 		if _, _, marked := object.ParseNamespaceAlias(lo.Alias); marked && lo.Group == object.Group(e.Topology) {
 			n.Stamp = lo.Alias
 		}
+		found := Loopback{lo.Group, lo.Alias, lo.Promote, !n.LoUp && !hasLoopback4(s, lo.Index), lo.Idle}
+		if n.Stamp == "" || !lo.Promote || found.Fresh || found.Idle {
+			n.Lo = plan.Some(found)
+		}
 	}
 	switches := object.In[switches](s)
 	n.Forwarding4, n.Forwarding6 = plan.Some(object.IsOn(switches.four)), plan.Some(object.IsOn(switches.six))
 	return n
+}
+
+// hasLoopback4 says whether lo has 127.0.0.1, which the kernel gives it when it first comes up.
+func hasLoopback4(s *object.Section, lo int) bool {
+	return slices.ContainsFunc(s.Addresses(), func(a object.LiveAddress) bool {
+		return a.Index == lo && a.Prefix == loopback4
+	})
 }
 
 // stampedNamespaces is the [object.Owner] of namespaces.
@@ -60,10 +73,14 @@ func stampedNamespaces(e *object.Env, s *object.Section, live iter.Seq[object.Li
 		if !ok {
 			continue
 		}
-		if h.Class == plan.Ours && !n.Leftover && !e.Wanted(n.Key()) {
-			if h.Note, err = goesWith(e, s); err != nil {
-				return nil, err
-			}
+		switch {
+		case h.Class == plan.Ours && !n.Leftover && !e.Wanted(n.Key()):
+			h.Note, err = goesWith(e, s)
+		case h.Class == plan.Foreign && !h.Final && e.Adopt && !e.Undoing && s.NS.Name != "":
+			h.Why, h.Final, err = livedIn(e, s, h.Why)
+		}
+		if err != nil {
+			return nil, err
 		}
 		have = append(have, h)
 	}
@@ -135,6 +152,20 @@ func findProcesses(e *object.Env) (p processes, err error) {
 	return p, err
 }
 
+// livedIn refuses that a namespace is adopted in which processes live: it is their network, and they would lose it.
+func livedIn(e *object.Env, s *object.Section, why string) (string, bool, error) {
+	const few = 5
+	all, err := processesOf(e)
+	in := all.in[s.NS.ID()]
+	switch {
+	case err != nil || len(in) == 0:
+		return why, false, err
+	case len(in) > few:
+		in = append(in[:few:few], fmt.Sprintf("%d more", len(in)-few))
+	}
+	return "cannot be adopted while processes are in it: end them first (" + strings.Join(in, ", ") + ")", true, nil
+}
+
 // goesWith tells what goes with a namespace and is not plumb's: links, and what processes have for a network. They
 // live on.
 func goesWith(e *object.Env, s *object.Section) (string, error) {
@@ -155,10 +186,14 @@ func goesWith(e *object.Env, s *object.Section) (string, error) {
 	for _, p := range processes.in[s.NS.ID()] {
 		words = append(words, "the network of process "+p)
 	}
-	if len(words) == 0 {
-		return "", nil
+	note := ""
+	if len(words) > 0 {
+		note = "takes with it: " + plan.Listing(words)
 	}
-	return "takes with it: " + plan.Listing(words), nil
+	if len(s.AlsoNamed) > 0 {
+		note = strings.TrimPrefix(note+"; it lives on as "+strings.Join(s.AlsoNamed, ", "), "; ")
+	}
+	return note, nil
 }
 
 // fallback says whether a link is one that tunnel modules put into every namespace: tunl0, gre0, sit0 and their like.
@@ -228,23 +263,37 @@ func prepare(e *object.Env) error {
 	return err
 }
 
-// stampNamespace stamps lo and brings it up, in one message. Without a stamp it takes one away. As every link of ours,
+// stampNamespace stamps lo and brings it up, in one message, or makes it what a rollback wants. As every link of ours,
 // lo promotes: a primary address of it must not take the others of its subnet with it.
 func stampNamespace(e *object.Env, ns *kernel.Namespace, n Namespace) error {
 	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	if n.LoUp {
-		info.Flags, info.Change = unix.IFF_UP, unix.IFF_UP
-	}
+	info.Flags, info.Change = kernel.Bit(n.LoUp), unix.IFF_UP
 	m := kernel.NewMessage(unix.RTM_NEWLINK, 0, info)
 	m.Text(unix.IFLA_IFNAME, object.Lo)
-	group := uint32(0)
-	if n.Stamp != "" {
-		group = object.Group(e.Topology)
+	lo := n.Lo.V
+	if !n.Lo.Set {
+		lo = Loopback{Group: object.Group(e.Topology), Alias: n.Stamp, Promote: true}
 	}
-	m.U32(unix.IFLA_GROUP, group)
-	m.Add(unix.IFLA_IFALIAS, []byte(n.Stamp))
-	object.Conf4(m).AddRtAttr(object.Devconf4Promote, nl.Uint32Attr(kernel.Bit(n.Stamp != "")))
-	return ns.Write("stamp namespace "+n.Name, m.NetlinkRequest)
+	m.U32(unix.IFLA_GROUP, lo.Group)
+	m.Add(unix.IFLA_IFALIAS, []byte(lo.Alias))
+	object.Conf4(m).AddRtAttr(object.Devconf4Promote, nl.Uint32Attr(kernel.Bit(lo.Promote)))
+	if err := ns.Write("stamp namespace "+n.Name, m.NetlinkRequest); err != nil || !lo.Fresh {
+		return err
+	}
+	return makeFresh(ns, lo)
+}
+
+// makeFresh makes a lo that is down what it was before it was first up.
+func makeFresh(ns *kernel.Namespace, lo Loopback) error {
+	live, err := object.FindLink(ns, object.Lo)
+	if err != nil {
+		return err
+	}
+	a := object.LiveAddress{Index: live.Index, Prefix: loopback4, Scope: scopeHost}
+	if err := object.IgnoreGone(a.Write(ns, "delete", unix.RTM_DELADDR, 0, ns.Name+"/lo")); err != nil || !lo.Idle {
+		return err
+	}
+	return object.MakeIdle(ns, live.Index, ns.Name+"/lo")
 }
 
 func updateNamespace(e *object.Env, old plan.Object, n Namespace) error {
@@ -256,22 +305,24 @@ func updateNamespace(e *object.Env, old plan.Object, n Namespace) error {
 	if !ok {
 		return object.WrongType(object.KindNamespace, old)
 	}
-	if was.Stamp != n.Stamp || was.LoUp != n.LoUp {
+	if was.Stamp != n.Stamp || was.LoUp != n.LoUp || n.Lo.Set && was.Lo != n.Lo {
 		if err := stampNamespace(e, s.NS, n); err != nil {
 			return err
 		}
 	}
 	if n.Forwarding4.Set && n.Forwarding4 != was.Forwarding4 {
-		err = errors.Join(err, writeSwitch(s, object.Forwarding4, n.Forwarding4.V))
+		err = errors.Join(err, writeSwitch(e, s, object.Forwarding4, n.Forwarding4.V))
 	}
 	if n.Forwarding6.Set && n.Forwarding6 != was.Forwarding6 {
-		err = errors.Join(err, writeSwitch(s, object.Forwarding6, n.Forwarding6.V))
+		err = errors.Join(err, writeSwitch(e, s, object.Forwarding6, n.Forwarding6.V))
 	}
 	return err
 }
 
-func writeSwitch(s *object.Section, name string, on bool) error {
-	return s.NS.WriteSysctl(object.SysctlPath(name), fmt.Sprint(kernel.Bit(on)))
+func writeSwitch(e *object.Env, s *object.Section, name string, on bool) error {
+	return writeBeside(e, s, name, func() error {
+		return s.NS.WriteSysctl(object.SysctlPath(name), fmt.Sprint(kernel.Bit(on)))
+	})
 }
 
 // delNamespaces takes the names away from the namespaces that were found to have them, and from no others.
@@ -286,10 +337,58 @@ func delNamespaces(e *object.Env, objects []plan.Object) error {
 				return err
 			}
 		} else if s, err := e.Section(n.Name); err == nil { // else it is gone already
+			if err := leave(e, s); err != nil {
+				return err
+			}
 			if err := s.NS.Delete(); err != nil {
 				return err
 			}
 			letEnd(e, s.NS)
+		}
+	}
+	return nil
+}
+
+// leave takes what is plumb's out of a namespace that lives on by another name: the stamp, and what does not go with
+// plumb's links.
+func leave(e *object.Env, s *object.Section) error {
+	if len(s.AlsoNamed) == 0 {
+		return nil
+	}
+	lo, err := object.FindLink(s.NS, object.Lo)
+	if err != nil {
+		return err
+	}
+	n := Namespace{Name: s.NS.Name, LoUp: lo.Up(), Lo: plan.Some(Loopback{})}
+	return errors.Join(dropMarked(s), s.NS.WriteNFTImage(NATTable(e.Topology), ""), stampNamespace(e, s.NS, n))
+}
+
+// dropMarked deletes the routes and the addresses of a namespace that bear plumb's number.
+func dropMarked(s *object.Section) error {
+	routes, err := object.RouteDump.Read(s.NS)
+	if err != nil {
+		return err
+	}
+	for _, b := range routes {
+		m := nl.DeserializeRtMsg(b)
+		if m.Protocol != object.Protocol {
+			continue
+		}
+		req := object.Resend(unix.RTM_DELROUTE, 0, m, b[m.Len():], unix.RTA_CACHEINFO)
+		if err := object.IgnoreGone(s.NS.Write("delete a route", req.NetlinkRequest)); err != nil {
+			return err
+		}
+	}
+	addresses, err := object.ListAddresses(s.NS)
+	if err != nil {
+		return err
+	}
+	for _, a := range addresses {
+		if a.Proto != object.Protocol {
+			continue
+		}
+		if err := object.IgnoreGone(a.Write(s.NS, "delete", unix.RTM_DELADDR, 0, s.NS.Name)); err != nil {
+			return err
 		}
 	}
 	return nil

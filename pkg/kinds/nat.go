@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -27,6 +28,9 @@ type NAT struct {
 	Within string
 	// Rule has the entry's rules in the words of nft(8), with "; " between.
 	Rule string `plan:"rule"`
+
+	// found is the table that the entry was found in, where that was not as it is wanted.
+	found kernel.NFTImage
 }
 
 // Masquerade is the entry that gives packets from subnet, on their way out, the address of the interface that they
@@ -93,17 +97,6 @@ func (n NAT) After(_, now plan.Object, _ plan.World) (plan.Object, bool) { retur
 
 // Describe implements [plan.Object].
 func (n NAT) Describe() string { return "" }
-
-// undoNAT wants back the entry as the file would declare it, whatever its rule was; not a rule made by hand, whose
-// words alone are known.
-func undoNAT(h plan.Have) (plan.Object, bool) {
-	n, ok := h.Object.(NAT)
-	if !ok || !n.Subnet.IsValid() {
-		return nil, false
-	}
-	n.Rule = n.text()
-	return n, true
-}
 
 // settleNAT adds the networks of links that the file does not declare, as of the host's uplink and of other programs'
 // bridges: br_netfilter may run the frames between their ports through the chain.

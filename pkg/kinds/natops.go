@@ -28,14 +28,19 @@ func NATTable(topology string) string { return "plumb-" + topology }
 // liveTable is the topology's table in a section, once it is known.
 type liveTable struct {
 	known   bool
+	kept    bool // see keepNAT
 	entries []object.Live
 }
 
 // fetchNAT reads the table, where somebody has ever written an nftables rule.
 func fetchNAT(e *object.Env, s *object.Section, _ func(func() error) error) error {
 	table := object.In[liveTable](s)
-	if table.known {
-		return nil
+	if table.known { // and so is what is wanted, by now
+		if table.kept {
+			return nil
+		}
+		table.kept = true
+		return keepNAT(e, s, table.entries)
 	}
 	untouched, err := s.NS.NFTUntouched()
 	switch {
@@ -107,8 +112,9 @@ func readTable(e *object.Env, c *nftables.Conn, s *object.Section) (live []objec
 	for _, o := range others {
 		live = append(live, object.Live{Object: NAT{NS: s.NS.Name, Entry: o}, ByHand: true})
 	}
-	if len(live) == 0 && len(e.WantedHere(s.NS.Name, KindNAT)) == 0 {
-		live = append(live, object.Live{Object: table, Why: "empty"})
+	if len(live) == 0 {
+		loose := len(e.WantedHere(s.NS.Name, KindNAT)) > 0 && !e.Wanted(table.Key())
+		live = append(live, object.Live{Object: table, Why: "empty", Loose: loose})
 	}
 	return live, nil
 }
@@ -229,6 +235,9 @@ const writeTries = 5
 
 func writeTable(e *object.Env, s *object.Section) error {
 	entries := wantedNAT(e, s)
+	if n, ok := foundNAT(entries); ok {
+		return s.NS.WriteNFTImage(NATTable(e.Topology), n.found)
+	}
 	slices.SortFunc(entries, func(a, b NAT) int { return cmp.Compare(a.Entry, b.Entry) })
 	c, err := s.NS.NFT()
 	if err != nil {

@@ -56,6 +56,10 @@ type Route struct {
 	Proto  uint8 `plan:"proto,quiet"`
 	// Copies counts the routes of this key that are beside it, as `ip route append` makes them.
 	Copies int `plan:"further routes of this destination"`
+
+	// found is the route where it is not as it is wanted, and ahead and behind are those beside it.
+	found, ahead, behind object.Found
+	tos                  uint8 // of packets that it is for; no file has it
 }
 
 // NextHop is one of several ways that a route has. Weight is 1 to 256.
@@ -311,7 +315,10 @@ func (r Route) Beside(other plan.Object) (both plan.Object, second bool) {
 	}
 	copies := r.Copies + 1
 	if second = r.Proto != object.Protocol && two.Proto == object.Protocol; second {
+		two.ahead = r.ahead + r.found + r.behind
 		r = two
+	} else {
+		r.behind += two.found
 	}
 	r.Copies = copies
 	return r, second

@@ -36,7 +36,7 @@ func readRoutes(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 			if r.Dst.Addr().Is6() {
 				r, ok = r.lasting(e, s, m)
 			}
-			live.Object, live.Proto, live.ByHand = r.led(by), r.Proto, r.HandMade() && !r.Finite
+			live.Object, live.Proto, live.ByHand = r.led(by).keep(e, s, m), r.Proto, r.HandMade() && !r.Finite
 			if ok && !yield(live) {
 				return
 			}
@@ -55,6 +55,7 @@ func parseRoute(s *object.Section, b []byte) (live object.Live, ok bool) {
 		NS: s.NS.Name, Dst: object.RouteDestination(m, a), Table: uint32(m.Table), Metric: a.U32(unix.RTA_PRIORITY),
 		Type: routeTypes[m.Type], Via: a.Addr(unix.RTA_GATEWAY), Dev: plan.Some(""), Src: a.Addr(unix.RTA_PREFSRC),
 		Onlink: m.Flags&unix.RTNH_F_ONLINK != 0, MTU: a.Nested(unix.RTA_METRICS).U32(unix.RTAX_MTU), Proto: m.Protocol,
+		tos: m.Tos,
 	}
 	if a.Has(unix.RTA_TABLE) {
 		r.Table = a.U32(unix.RTA_TABLE)
@@ -70,6 +71,15 @@ func parseRoute(s *object.Section, b []byte) (live object.Live, ok bool) {
 	r.Finite, r.Lifetime = left != 0, uint32(left+second-1)/second
 	live.Object, live.Proto, live.ByHand = r, r.Proto, r.HandMade() && !r.Finite
 	return live, true
+}
+
+// keep notes how the kernel told of a route that is not as it is wanted, and that a rollback may have to bring back.
+func (r Route) keep(e *object.Env, s *object.Section, b []byte) Route {
+	managed := r.Proto == object.Protocol || r.HandMade() || e.Wanted(r.Key())
+	if managed && e.Want(r.Key()) != plan.Object(r) {
+		r.found = object.Keep(s, [][]byte{b}, object.RouteIndexes)
+	}
+	return r
 }
 
 // HandMade says whether the route's protocol is one that ip-route(8) and people use.
@@ -124,10 +134,16 @@ func putRoute(e *object.Env, changes []plan.Change) error {
 			// with a secondary address the kernel leaves such a route.
 			verb, flags = "replace", unix.NLM_F_CREATE|unix.NLM_F_REPLACE
 		}
-		if existed && old.Copies > 0 {
+		if existed && (old.Copies > 0 || r.Copies > 0) {
 			if err := delRoute(s, old); err != nil {
 				return err
 			}
+		}
+		if r.found+r.ahead+r.behind != "" {
+			if err := putBackRoute(s, r); err != nil {
+				return err
+			}
+			continue
 		}
 		req, err := routeMessage(s, unix.RTM_NEWROUTE, flags, r)
 		if err != nil {
@@ -138,6 +154,60 @@ func putRoute(e *object.Env, changes []plan.Change) error {
 		}
 	}
 	return nil
+}
+
+// putBackRoute makes a route, and those beside it, as they were found.
+func putBackRoute(s *object.Section, r Route) error {
+	flags := unix.NLM_F_CREATE | unix.NLM_F_REPLACE
+	if r.Copies > 0 {
+		flags = unix.NLM_F_CREATE | unix.NLM_F_APPEND
+	}
+	first, err := resentRoutes(s, r.ahead+r.found, flags)
+	if err != nil {
+		return err
+	}
+	if r.found == "" {
+		req, err := routeMessage(s, unix.RTM_NEWROUTE, flags, r)
+		if err != nil {
+			return err
+		}
+		first = append(first, req)
+	}
+	rest, err := resentRoutes(s, r.behind, flags)
+	if err != nil {
+		return err
+	}
+	for _, req := range append(first, rest...) {
+		if err := s.NS.Write("put back route "+r.Key().Name, req); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func resentRoutes(s *object.Section, f object.Found, flags int) (requests []*nl.NetlinkRequest, err error) {
+	msgs, err := f.Messages(s, object.RouteIndexes)
+	for _, b := range msgs {
+		requests = append(requests, resentRoute(b, flags))
+	}
+	return requests, err
+}
+
+// resentRoute makes a request of a message about a route. The kernel takes neither the state of a next hop nor what is
+// left of a lifetime; that is told in hundredths of a second, and set in seconds.
+func resentRoute(b []byte, flags int) *nl.NetlinkRequest {
+	const settable = unix.RTNH_F_ONLINK | unix.RTNH_F_PERVASIVE
+	m := nl.DeserializeRtMsg(b)
+	attrs := b[m.Len():]
+	m.Flags &= settable
+	for h := range object.Hops(kernel.Attrs(attrs).Get(unix.RTA_MULTIPATH)) {
+		h[2] &= settable // rtnexthop.rtnh_flags
+	}
+	req := object.Resend(unix.RTM_NEWROUTE, flags, m, attrs, unix.RTA_CACHEINFO)
+	if left := int32(kernel.U32At(kernel.Attrs(attrs).Get(unix.RTA_CACHEINFO), 2)); left > 0 {
+		req.U32(unix.RTA_EXPIRES, uint32(left)/100+1)
+	}
+	return req.NetlinkRequest
 }
 
 func routeMessage(s *object.Section, proto, flags int, r Route) (*nl.NetlinkRequest, error) {
@@ -239,8 +309,9 @@ func delRoutes(e *object.Env, objects []plan.Object) error {
 
 // delRoute deletes a route, and what stands at its key beside it.
 func delRoute(s *object.Section, r Route) error {
-	for range r.Copies + 1 {
+	for _, tos := range r.allTOS() {
 		m := &nl.RtMsg{}
+		m.Tos = tos
 		m.Family, m.Dst_len, m.Scope = kernel.Family(r.Dst.Addr()), uint8(r.Dst.Bits()), unix.RT_SCOPE_NOWHERE
 		if r.Copies == 0 {
 			// Metric 0 stands for any: without more to tell it by, a route of another metric could go in its place.
@@ -261,6 +332,19 @@ func delRoute(s *object.Section, r Route) error {
 		}
 	}
 	return nil
+}
+
+// allTOS lists the type of service of the route and of each beside it: the kernel deletes those of the same alone.
+func (r Route) allTOS() []uint8 {
+	list := []uint8{r.tos}
+	msgs, _ := (r.ahead + r.behind).Messages(nil, object.RouteIndexes)
+	for _, b := range msgs {
+		list = append(list, nl.DeserializeRtMsg(b).Tos)
+	}
+	for len(list) <= r.Copies { // one that is as it is wanted
+		list = append(list, 0)
+	}
+	return list
 }
 
 func askRoutes(*object.Env, *object.Section) []*object.Dump { return []*object.Dump{object.RouteDump} }

@@ -42,6 +42,9 @@ type Rule struct {
 	Table  uint32
 	L3mdev bool
 	Proto  uint8 `plan:"proto,quiet"`
+
+	// found is the rule where no file wants it.
+	found object.Found
 }
 
 // Range is from First to Last; Set says that there is one.
@@ -133,6 +136,9 @@ func readRules(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 	return func(yield func(object.Live) bool) {
 		for _, m := range s.Messages(ruleDump) {
 			r := parseRule(s.NS.Name, m)
+			if !e.Wanted(r.Key()) {
+				r.found = object.Keep(s, [][]byte{m}, noIndexes)
+			}
 			byHand := (r.Proto == unix.RTPROT_UNSPEC || r.Proto == unix.RTPROT_BOOT) &&
 				!e.OfOthers(s, r.IIF) && !e.OfOthers(s, r.OIF)
 			if r.Proto != unix.RTPROT_KERNEL && !yield(object.Live{Object: r, Proto: r.Proto, ByHand: byHand}) {
@@ -141,6 +147,9 @@ func readRules(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 		}
 	}
 }
+
+// noIndexes says that no index of a link stands in a message about a rule.
+func noIndexes([]byte) [][]byte { return nil }
 
 func parseRule(ns string, b []byte) Rule {
 	m := nl.DeserializeRtMsg(b)
@@ -310,6 +319,9 @@ func putRules(e *object.Env, changes []plan.Change) error {
 		}
 		// Without NLM_F_EXCL: the kernel takes a rule that differs by "not" alone for the same.
 		m := r.message(unix.RTM_NEWRULE, unix.NLM_F_CREATE)
+		if msgs, _ := r.found.Messages(s, noIndexes); len(msgs) == 1 { // without indexes it can't fail
+			m = object.Resend(unix.RTM_NEWRULE, unix.NLM_F_CREATE, nl.DeserializeRtMsg(msgs[0]), msgs[0][unix.SizeofRtMsg:])
+		}
 		if err := s.NS.Write("add rule "+r.Key().Name, m.NetlinkRequest); err != nil {
 			return err
 		}

@@ -350,7 +350,7 @@ func putSysctl(e *object.Env, changes []plan.Change) error {
 		if err != nil {
 			return err
 		}
-		if err := writeSysctl(e, s, v, nil); err != nil {
+		if err := writeBeside(e, s, v.Name, func() error { return writeSysctl(e, s, v, nil) }); err != nil {
 			return err
 		}
 		if err := learn(e, s, v); err != nil {

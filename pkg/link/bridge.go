@@ -7,7 +7,9 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // TypeBridge is an Ethernet switch in the kernel.
@@ -29,6 +31,14 @@ type Bridge struct {
 type BridgePort struct {
 	// Blocked says that a bridge without STP holds this port back, as it does for 30 s after STP was on.
 	Blocked bool `plan:"blocked by stp"`
+	// State is that of a port which is held back for good, as a hand can do it. No file wants it, but a rollback does.
+	State plan.Opt[uint8] `plan:"state,quiet"`
+}
+
+// Lasts is what becomes of the port by itself: one that STP has held back forwards soon.
+func (p BridgePort) Lasts() Spec {
+	p.Blocked = p.State.Set
+	return p
 }
 
 var bridge = Type{
@@ -43,10 +53,14 @@ var bridge = Type{
 		New:  func() Spec { return BridgePort{} },
 		Read: readBridgePort,
 		Put: func(s *object.Section, index int, l Link) error {
-			if p, ok := l.Port.(BridgePort); ok && !p.Blocked {
-				return forward(s, index, l.Ifname)
+			p, ok := l.Port.(BridgePort)
+			switch {
+			case !ok || p.Blocked && !p.State.Set:
+				return nil
+			case p.Blocked:
+				return setState(s, index, l.Ifname, p.State.V, "held back")
 			}
-			return nil
+			return forward(s, index, l.Ifname)
 		},
 	},
 }
@@ -135,16 +149,25 @@ func blocked(port *object.LiveLink) bool {
 
 func readBridgePort(port, master *object.LiveLink) Spec {
 	stp := master.Data.U32(unix.IFLA_BR_STP_STATE) != 0
-	return BridgePort{Blocked: !stp && blocked(port)}
+	p := BridgePort{Blocked: !stp && blocked(port)}
+	if p.Blocked && kernel.U32At(port.PortData.Get(unix.IFLA_BRPORT_FORWARD_DELAY_TIMER), 0) == 0 {
+		p.State = plan.Some(port.PortData.U8(unix.IFLA_BRPORT_STATE))
+	}
+	return p
 }
 
 func forward(s *object.Section, index int, name string) error {
+	return setState(s, index, name, portForwarding, "forwarding")
+}
+
+// setState gives a port a state, in words.
+func setState(s *object.Section, index int, name string, state uint8, words string) error {
 	m := indexRequest(index, 0, 0)
 	info := m.Nest(unix.IFLA_LINKINFO)
 	info.AddRtAttr(unix.IFLA_INFO_SLAVE_KIND, nl.NonZeroTerminated(TypeBridge))
 	info.AddRtAttr(unix.IFLA_INFO_SLAVE_DATA|unix.NLA_F_NESTED, nil).
-		AddRtAttr(unix.IFLA_BRPORT_STATE, nl.Uint8Attr(portForwarding))
-	err := s.NS.Write("set port "+name+" forwarding", m.NetlinkRequest)
+		AddRtAttr(unix.IFLA_BRPORT_STATE, nl.Uint8Attr(state))
+	err := s.NS.Write("set port "+name+" "+words, m.NetlinkRequest)
 	if errors.Is(err, unix.EBUSY) {
 		return nil // the bridge has begun to run STP, which alone decides then
 	}

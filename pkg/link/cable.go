@@ -11,6 +11,7 @@ import (
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // Attributes of RTM_GETNSID, linux/net_namespace.h.
@@ -52,7 +53,40 @@ func Join(e *object.Env) error {
 	if err := ask(e, declared(e)); err != nil {
 		return err
 	}
-	return ask(e, candidates(e))
+	if err := ask(e, candidates(e)); err != nil {
+		return err
+	}
+	for _, s := range e.Sections {
+		for i := range s.Links {
+			renamed(e, s, &s.Links[i])
+		}
+	}
+	return nil
+}
+
+// renamed has an end of a cable of ours known by the name that the file gives it now: it is renamed in place, as one
+// that a hand has renamed. That the file means this end follows from the other one.
+func renamed(e *object.Env, s *object.Section, l *object.LiveLink) {
+	if l.Class != plan.Ours || l.Collides || !IsPair(l.Type) || e.Wanted(object.LinkKey(s.NS.Name, l.Known)) {
+		return
+	}
+	there := s
+	if l.LowerNSID >= 0 {
+		there = l.Far
+	}
+	if there == nil {
+		return
+	}
+	far := there.At(l.Lower)
+	if far == nil || far.Class != plan.Ours || far.Type != l.Type {
+		return
+	}
+	want, _ := e.Want(object.LinkKey(there.NS.Name, far.Known)).(Link)
+	k, ok := want.Pair()
+	taken := s.Known(k.Name) != 0 && s.Known(k.Name) != l.Index // it has the name, where a crash came before the stamp
+	if ok && k.NS == s.NS.Name && want.Type == l.Type && s.Link(k.Name) == nil && !taken {
+		s.Rekey(l, k.Name)
+	}
 }
 
 // opposite finds the link of a section that shows the two indexes of a cable's end the other way round.

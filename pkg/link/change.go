@@ -35,10 +35,21 @@ func update(e *object.Env, old, l Link) error {
 			return err
 		}
 	}
+	if err := restoreMode(s, old, l); err != nil {
+		return err
+	}
 	if l.Derives(old) {
 		if err := replaceLinkLocal(e, s, index, l); err != nil {
 			return err
 		}
+	}
+	if l.Idle.Set && !old.Idle.Set && !l.Up {
+		if err := object.MakeIdle(s.NS, index, l.Key().Place()); err != nil {
+			return err
+		}
+	}
+	if err := restoreDisabled6(s, old, l); err != nil {
+		return err
 	}
 	return changeIPv6(s, old, l)
 }
@@ -64,7 +75,7 @@ func changeIPv6(s *object.Section, old, l Link) error {
 
 // rename gives a link its name back.
 func rename(e *object.Env, s *object.Section, index int, old, l Link) error {
-	if err := makeRoom(s, l); err != nil {
+	if err := makeRoom(e, s, l); err != nil {
 		return err
 	}
 	fell, err := setName(s, index, old.Ifname, l.Ifname, "rename link "+old.Ifname+" to "+l.Key().Place())
@@ -111,9 +122,14 @@ func indexOf(s *object.Section, l Link) (int, error) {
 
 // makeRoom takes the name of a link from another of ours, which gets its own back by a step to come: names may have
 // been swapped.
-func makeRoom(s *object.Section, l Link) error {
+func makeRoom(e *object.Env, s *object.Section, l Link) error {
 	for name, other := range s.ByKey() {
-		if other.Name != l.Ifname || name == l.Name || other.Name == name {
+		want, wanted := e.Want(object.LinkKey(l.NS, name)).(Link)
+		stays := other.Name == name
+		if wanted {
+			stays = other.Name == want.Ifname
+		}
+		if other.Name != l.Ifname || name == l.Name || stays {
 			continue
 		}
 		free := object.DerivedName("", l.NS, name)

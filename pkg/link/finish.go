@@ -53,5 +53,5 @@ func (m made) bringUp(e *object.Env, s *object.Section) error {
 			return err
 		}
 	}
-	return addLinkLocal(e, s, m.live, l)
+	return finishIPv6(e, s, m.live, l)
 }

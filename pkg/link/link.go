@@ -42,9 +42,18 @@ type Link struct {
 	AcceptRA plan.Opt[uint32] `plan:"accept_ra"`
 	// NoARP says that the link does not ask for its neighbours (`ip link set arp off`).
 	NoARP bool `plan:"arp off"`
+	// Disabled6 and GenMode are the link's own net.ipv6.conf.*.disable_ipv6 and addr_gen_mode, where they are not 0, the
+	// kernel's default. No file wants them, but a rollback does.
+	Disabled6 plan.Opt[bool]  `plan:"disable_ipv6,quiet"`
+	GenMode   plan.Opt[uint8] `plan:"addr_gen_mode,quiet"`
+	// Idle says that the link was never up: see [object.MakeIdle]. No file wants that either.
+	Idle plan.Opt[bool] `plan:"never up,quiet"`
 	// Port is what the master keeps of the link, and Spec what is peculiar to its type; nil for nothing.
 	Port Spec `plan:"options of the port,same"`
 	Spec Spec `plan:"options,same"`
+
+	// found is the MAC that the link was found with, where MAC is another.
+	found object.MAC
 }
 
 // Key implements [plan.Object].
@@ -166,15 +175,6 @@ func (l Link) Shared() (plan.Key, bool) { return l.Key(), l.Dynamic }
 // place.
 func (l Link) Derives(from Link) bool {
 	return l.LinkLocal.Set && (l.LinkLocal != from.LinkLocal || from.Tentative || l.CarriesIPv6() && !from.CarriesIPv6())
-}
-
-// Undo is what a rollback wants back of a link: the kernel alone decides how long an address is tentative.
-func Undo(h plan.Have) (plan.Object, bool) {
-	if l, ok := h.Object.(Link); ok {
-		l.Tentative = false
-		return l, true
-	}
-	return h.Object, true
 }
 
 // HardwareAddress is the MAC that the link has or shall have.

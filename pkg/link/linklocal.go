@@ -1,10 +1,12 @@
 package link
 
 import (
+	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
@@ -12,13 +14,13 @@ import (
 // others, and a hand may have changed the link's own.
 func enableIPv6(e *object.Env, s *object.Section, live *object.LiveLink, l Link) error {
 	conf := "net/ipv6/conf/" + l.Ifname + "/"
-	if live.NoLinkLocal && l.LinkLocal.V.IsValid() {
+	if live.NoLinkLocal && l.LinkLocal.V.IsValid() && !l.GenMode.Set {
 		if err := s.NS.WriteSysctl(conf+"addr_gen_mode", "0"); err != nil {
 			return err
 		}
 		live.NoLinkLocal, live.IPv6 = false, !live.Disabled6
 	}
-	if live.Disabled6 && e.WantsIPv6(l.Key()) {
+	if live.Disabled6 && e.WantsIPv6(l.Key()) && !l.Disabled6.Set {
 		if err := s.NS.WriteSysctl(conf+"disable_ipv6", "0"); err != nil {
 			return err
 		}
@@ -27,10 +29,28 @@ func enableIPv6(e *object.Env, s *object.Section, live *object.LiveLink, l Link)
 	return nil
 }
 
+// restoreMode gives a link back the addr_gen_mode that a rollback wants, before its link-local address is put right.
+func restoreMode(s *object.Section, old, l Link) error {
+	if !l.GenMode.Set || l.GenMode == old.GenMode {
+		return nil
+	}
+	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/addr_gen_mode", fmt.Sprint(l.GenMode.V))
+}
+
+// restoreDisabled6 switches IPv6 off again on a link on which a rollback wants it so, which takes all addresses.
+func restoreDisabled6(s *object.Section, old, l Link) error {
+	if !l.Disabled6.Set || l.Disabled6 == old.Disabled6 {
+		return nil
+	}
+	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/disable_ipv6", fmt.Sprint(kernel.Bit(l.Disabled6.V)))
+}
+
 // addLinkLocal gives a new link of a topology that uses IPv6 its link-local address, before the kernel does or in place
-// of the kernel's. That one would be tentative for 2 s, and until then a router could not ask for its neighbours.
+// of the kernel's. That one would be tentative for 2 s, and until then a router could not ask for its neighbours. A
+// bridge gets it in any case: the kernel makes it with the first port, and leaves it there when that goes.
 func addLinkLocal(e *object.Env, s *object.Section, live object.LiveLink, l Link) error {
-	if !l.LinkLocal.V.IsValid() || !live.IPv6 || !e.UsesIPv6() {
+	early := e.UsesIPv6() || typeOf(l.Type).Late && l.Up
+	if !l.LinkLocal.V.IsValid() || !live.IPv6 || !early {
 		return nil
 	}
 	return writeLinkLocal(s, live.Index, l)

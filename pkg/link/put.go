@@ -187,7 +187,7 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 	if err != nil {
 		return err
 	}
-	s.Knows(l.Name, live.Index)
+	s.Made(l.Name, live.Index)
 	if live.Forwarding6 != l.Forwarding6 {
 		if err := writeForwarding6(s, l); err != nil {
 			return err
@@ -201,7 +201,18 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 		*late = append(*late, made{l, first, live})
 		return nil
 	}
-	return addLinkLocal(e, s, live, l)
+	return finishIPv6(e, s, live, l)
+}
+
+// finishIPv6 gives a new link its link-local address, and what a rollback wants of IPv6 on it.
+func finishIPv6(e *object.Env, s *object.Section, live object.LiveLink, l Link) error {
+	if err := restoreMode(s, Link{}, l); err != nil {
+		return err
+	}
+	if err := addLinkLocal(e, s, live, l); err != nil {
+		return err
+	}
+	return restoreDisabled6(s, Link{}, l)
 }
 
 func writeForwarding6(s *object.Section, l Link) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -61,16 +62,26 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 	want, wanted := e.Want(l.Key()).(Link)
 	none := wanted && !want.LinkLocal.V.IsValid()
 	switch {
-	case e.WantsIPv6(l.Key()) && live.Disabled6:
+	case live.Disabled6 && (e.WantsIPv6(l.Key()) || typeOf(l.Type).Late && !none && switchedOn(e, l)):
 		l.LinkLocal = plan.Some(netip.Addr{})
-	case !linkLocal.IsValid() && live.Derives() && !none && (live.Disabled6 || !e.UsesIPv6()):
+	case !linkLocal.IsValid() && live.Derives() && !none &&
+		(live.Disabled6 || !e.UsesIPv6() && !(typeOf(l.Type).Late && live.IPv6)):
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
+	}
+	if live.Disabled6 {
+		l.Disabled6 = plan.Some(true)
+	}
+	if live.Idle {
+		l.Idle = plan.Some(true)
+	}
+	if live.NoLinkLocal {
+		l.GenMode = plan.Some(live.GenMode)
 	}
 	l.Dynamic = want.Dynamic
 	// Where nothing is declared of IPv6, the kernel may take its time.
 	l.Tentative = e.WantsIPv6(l.Key()) && want.LinkLocal.V.IsValid() && derived.Tentative()
 	if l.Spec = readSpec(s, live, want.Spec); want.Type == l.Type && !want.hasOwnMAC() {
-		l.MAC = want.MAC // it has that of its parent, whatever it is told
+		l.MAC, l.found = want.MAC, live.MAC // it has that of its parent, whatever it is told
 	}
 	if master := s.At(live.Master); master != nil && live.Master != 0 {
 		l.Master = master.Known
@@ -82,6 +93,14 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 		l.Peer = lowerRef(s, live, live.Lower)
 	}
 	return l
+}
+
+// switchedOn says that IPv6 is about to be switched on again on a link: a sysctl of the topology's goes.
+func switchedOn(e *object.Env, l Link) bool {
+	return slices.ContainsFunc(e.Record.Claimed(l.NS), func(k plan.Key) bool {
+		all, own := object.ConfName(object.IPv6, "all", "disable_ipv6"), object.ConfName(object.IPv6, l.Name, "disable_ipv6")
+		return (k.Name == all || k.Name == own) && !e.Wanted(k)
+	})
 }
 
 // readSpec reads what is peculiar to the link's type.

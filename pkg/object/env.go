@@ -32,6 +32,9 @@ type Env struct {
 	// Copies tells why links with a copied stamp are left alone. A run keeps it: when ours is gone, a copy is still none
 	// of ours.
 	Copies map[LinkAt]string
+	// Undoing says that the run goes back to what it found, and Beside is what it has written meanwhile.
+	Undoing bool
+	Beside  *Beside
 	// Warn is called with what a person should know and no plan can mend.
 	Warn func(string)
 

@@ -24,6 +24,7 @@ type LiveAddress struct {
 	Proto     uint8
 	Metric    uint32
 	Forever   bool
+	Message   []byte // as it was told
 }
 
 // Values of linux/if_addr.h that package unix lacks.
@@ -75,6 +76,7 @@ func parseAddress(b []byte) LiveAddress {
 	a := LiveAddress{
 		Index: int(m.Index), Scope: m.Scope, Flags: uint32(m.IfAddrmsg.Flags), Label: t.Text(unix.IFA_LABEL),
 		Proto: t.U8(IfaProto), Metric: t.U32(IfaRtPriority), Broadcast: t.Addr(unix.IFA_BROADCAST), Forever: true,
+		Message: b,
 	}
 	if t.Has(unix.IFA_FLAGS) {
 		a.Flags = t.U32(unix.IFA_FLAGS)
@@ -152,6 +154,9 @@ func (a LiveAddress) message(proto, flags int) *nl.NetlinkRequest {
 	m.U32(unix.IFA_FLAGS, f)
 	return m.NetlinkRequest
 }
+
+// AddressIndexes are the places in a message about an address at which the index of a link stands.
+func AddressIndexes(b []byte) [][]byte { return [][]byte{b[4:8]} }
 
 // Renew adds an IPv6 address that has to be usable at once, in the place of one that is there and may be tentative. The
 // kernel may add a link-local one at any time.

@@ -35,6 +35,8 @@ type LiveLink struct {
 	IPv6                              bool // the link has IPv6, and derives a link-local address from its MAC
 	NoLinkLocal                       bool // the link is told to make none by itself, or another
 	Disabled6                         bool // IPv6 is switched off
+	GenMode                           uint8
+	Idle                              bool // it was never up, and so has no queueing discipline
 
 	// Data is what is peculiar to the type, and PortData what is peculiar to a port of a master of type PortType
 	// (IFLA_INFO_DATA, IFLA_INFO_SLAVE_DATA).
@@ -181,6 +183,8 @@ func ParseLink(b []byte) LiveLink {
 			l.Lower = int(kernel.U32At(value, 0))
 		case unix.IFLA_LINK_NETNSID:
 			l.LowerNSID = int(int32(kernel.U32At(value, 0)))
+		case unix.IFLA_QDISC:
+			l.Idle = unix.ByteSliceToString(value) == "noop"
 		case unix.IFLA_ADDRESS:
 			copy(l.MAC[:], value)
 		case unix.IFLA_LINKINFO:
@@ -217,10 +221,27 @@ func (l *LiveLink) parseConf(families kernel.Attrs) {
 	l.Forwarding6 = kernel.U32At(conf, devconf6Forwarding) != 0
 	l.AcceptRA = kernel.U32At(conf, devconf6AcceptRA)
 	l.Disabled6 = kernel.U32At(conf, devconf6Disable) != 0
-	derives := six.U8(iflaInet6AddrGenMode) == addrGenModeEUI64
+	l.GenMode = six.U8(iflaInet6AddrGenMode)
+	derives := l.GenMode == addrGenModeEUI64
 	l.IPv6 = len(six) > 0 && !l.Disabled6 && derives
 	l.NoLinkLocal = len(six) > 0 && !derives
 }
+
+// MakeIdle makes a link that is down what it was before it was first up, when the kernel gives it a queueing
+// discipline. The only way is to delete that, and only one with a number can be deleted.
+func MakeIdle(n *kernel.Namespace, index int, place string) error {
+	head := &nl.TcMsg{Ifindex: int32(index), Handle: 1 << 16, Parent: 1<<32 - 1} // TC_H_ROOT
+	m := kernel.NewMessage(unix.RTM_NEWQDISC, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, head)
+	m.Text(tcaKind, "pfifo")
+	what := "take the queueing discipline of link " + place
+	if err := n.Write(what, m.NetlinkRequest); err != nil {
+		return err
+	}
+	return n.Write(what, kernel.NewMessage(unix.RTM_DELQDISC, 0, head).NetlinkRequest)
+}
+
+// tcaKind is TCA_KIND of linux/rtnetlink.h.
+const tcaKind = 1
 
 // Conf4 begins the IPv4 parameters of a link in a message that changes it.
 func Conf4(m kernel.Message) *nl.RtAttr {

@@ -38,17 +38,43 @@ type LiveHop struct {
 // NextHops reads the value of RTA_MULTIPATH.
 func NextHops(b []byte) iter.Seq[LiveHop] {
 	return func(yield func(LiveHop) bool) {
+		for h := range Hops(b) {
+			if !yield(LiveHop{binary.NativeEndian.Uint32(h[4:]), h[2], h[3], kernel.Attrs(h[unix.SizeofRtNexthop:])}) {
+				return
+			}
+		}
+	}
+}
+
+// Hops yields each struct rtnexthop with its attributes.
+func Hops(b []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
 		for len(b) >= unix.SizeofRtNexthop {
 			length := int(binary.NativeEndian.Uint16(b))
 			if length < unix.SizeofRtNexthop || length > len(b) {
 				return
 			}
-			if !yield(LiveHop{binary.NativeEndian.Uint32(b[4:]), b[2], b[3], kernel.Attrs(b[unix.SizeofRtNexthop:length])}) {
+			if !yield(b[:length]) {
 				return
 			}
 			b = b[min((length+3)&^3, len(b)):]
 		}
 	}
+}
+
+// RouteIndexes are the places in a message about a route at which the index of a link stands.
+func RouteIndexes(b []byte) (at [][]byte) {
+	for t, v := range kernel.Attributes(b[unix.SizeofRtMsg:]) {
+		switch {
+		case t == unix.RTA_OIF && len(v) == 4:
+			at = append(at, v)
+		case t == unix.RTA_MULTIPATH:
+			for h := range Hops(v) {
+				at = append(at, h[4:8])
+			}
+		}
+	}
+	return at
 }
 
 // DefaultDev is the interface that the default route of a section leaves by, empty without one.

@@ -24,6 +24,8 @@ type Live struct {
 	OfLink bool
 	// Why says why it is not as declared, where that is not for all to see: "empty".
 	Why string
+	// Loose says that it is left alone, unless a rollback wants it.
+	Loose bool
 }
 
 // Owner tells whose live objects are, and leaves out what no topology has to do with. These are the ways to know it:
@@ -51,6 +53,9 @@ func ByTable(_ *Env, _ *Section, live iter.Seq[Live]) (have []plan.Have, err err
 		h := plan.Have{Object: l.Object, Why: l.Why}
 		if l.ByHand {
 			h.Why = byHand
+		}
+		if l.Loose {
+			h.Class = plan.Loose
 		}
 		have = append(have, h)
 	}
@@ -107,6 +112,7 @@ func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
 				h.Why, h.Final = BelongsTo(topology), true
 			}
 		}
+	case h.Class == plan.Loose && e.fallsWithAdopted(k, l):
 	case h.Class == plan.Loose && !(l.OfLink && e.owns(l.Links[0])):
 		return h, false // of a link of ours all are told: they keep its routes, and their subnets have a primary
 	case !e.Wanted(k) && l.Proto != Protocol:
@@ -139,6 +145,13 @@ func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
 		s.Warnf("%s has plumb's mark, but no record tells whose it is: left alone", k.Label())
 	}
 	return plan.Loose
+}
+
+// fallsWithAdopted says whether an object of another topology stands on a link that this one is about to take over: it
+// may fall when that changes, and a rollback puts it back.
+func (e *Env) fallsWithAdopted(k plan.Key, l Live) bool {
+	_, others := e.Record.HeldByOther(k)
+	return others && e.Adopt && slices.ContainsFunc(l.Links, e.owns)
 }
 
 // owns says whether what stands on a link is ours: also when we are about to take the link over.

@@ -105,7 +105,7 @@ func (r *Record) Save(seam *kernel.Seam) error {
 	}
 	err = seam.Do(kernel.Write{What: "write host record"}, func() error {
 		if data != nil {
-			return replaceFile(path, data)
+			return writeFile(path, data)
 		}
 		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -113,14 +113,26 @@ func (r *Record) Save(seam *kernel.Seam) error {
 		return nil
 	})
 	r.disk = data
-	if err != nil {
-		r.disk = []byte("unknown") // a write that failed may have been made: the next one must be
+	if err != nil { // a write that failed may have been made
+		var unread error
+		if r.disk, unread = os.ReadFile(path); unread != nil && !errors.Is(unread, fs.ErrNotExist) {
+			r.disk = []byte("unknown") // so that the next one is made
+		}
 	}
 	return err
 }
 
 // Empty says whether there is nothing to tell.
 func (r *Record) Empty() bool { return len(r.Pending) == 0 && len(r.Held) == 0 && len(r.Claims) == 0 }
+
+// writeFile writes the record, in place where there is no room: a rollback must tell what it has reached.
+func writeFile(path string, data []byte) error {
+	err := replaceFile(path, data)
+	if (errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)) && overwrite(path, data) == nil {
+		return nil
+	}
+	return err
+}
 
 // replaceFile writes a file beside path and renames it: a reader sees the old or the new, whole.
 func replaceFile(path string, data []byte) error {
@@ -140,9 +152,32 @@ func replaceFile(path string, data []byte) error {
 		err = os.Rename(beside, path)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(beside))
+		err = errors.Join(err, os.Remove(beside))
 	}
-	return nil
+	return err
+}
+
+// overwrite writes a file in place, if what it takes up already has room for that: no other is to be had. One who dies
+// in the midst leaves a file that is whole, with spaces at its end.
+func overwrite(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	err = unix.Fstat(int(f.Fd()), &st)
+	const block = 512 // of st_blocks, stat(2)
+	if err == nil && int64(len(data)) > st.Blocks*block {
+		err = unix.ENOSPC
+	}
+	if err == nil {
+		spaces := max(0, int(st.Size)-len(data))
+		_, err = f.WriteAt(append(slices.Clone(data), bytes.Repeat([]byte(" "), spaces)...), 0)
+	}
+	if err == nil {
+		err = f.Truncate(int64(len(data)))
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Topologies lists those that the record tells of, some more than once.

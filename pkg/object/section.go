@@ -16,7 +16,9 @@ type Section struct {
 	Owned bool
 	// Ending says that the namespace is about to be removed, and was not read for what ends with it.
 	Ending bool
-	Links  []LiveLink
+	// AlsoNamed are further names of the namespace, which are nobody's to remove.
+	AlsoNamed []string
+	Links     []LiveLink
 	// Warnings are what listing the section has to tell beside its objects.
 	Warnings []string
 	// Plain says of a new namespace that a link which is made in it has of IPv6 what the kernel gives by default.
@@ -133,8 +135,12 @@ func (s *Section) Warnf(format string, values ...any) {
 	s.Warnings = append(s.Warnings, fmt.Sprintf(format, values...))
 }
 
-// Index finds the index of a link by its name, asking the kernel when the link is new.
+// Index finds the index of a link by the name in its key, asking the kernel when the link is new. One that has another
+// name now is found by its stamp.
 func (s *Section) Index(name string) (int, error) {
+	if l := s.byKey[name]; l != nil && l.Name != name {
+		return l.Index, nil
+	}
 	if i, ok := s.index[name]; ok {
 		return i, nil
 	}
@@ -154,6 +160,18 @@ func (s *Section) Knows(name string, index int) {
 	if delete(s.index, name); index != 0 {
 		s.index[name] = index
 	}
+}
+
+// Made notes that a link was made.
+func (s *Section) Made(name string, index int) {
+	delete(s.byKey, name) // which had another index
+	s.Knows(name, index)
+}
+
+// Rekey has a link known by another name.
+func (s *Section) Rekey(l *LiveLink, name string) {
+	delete(s.byKey, l.Known)
+	l.Known, s.byKey[name] = name, l
 }
 
 // Link finds a live link by the name in its key, which is that of its stamp, nil for none.

@@ -73,6 +73,10 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 	e.wantHere(last, want[first:])
 }
 
+// ReadAs has links read as another environment reads them, whatever is wanted in this one: a rollback compares what it
+// reads with what was read before.
+func (e *Env) ReadAs(other *Env) { e.wantIPv6 = other.wantIPv6 }
+
 func claimsOf(o plan.Object) []plan.Key {
 	if x, ok := o.(plan.Exclusive); ok {
 		return x.Claims()

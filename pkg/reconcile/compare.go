@@ -22,12 +22,17 @@ func (l lists) all() []plan.Have {
 // diff plans the way from what was last observed to what is wanted.
 func (r *run) diff(want []plan.Object) plan.Plan {
 	have := r.lists.all()
-	o := plan.Options{Adopt: r.Adopt, Gone: "no longer in the file"}
+	o := plan.Options{Adopt: r.Adopt && !r.undoing, Gone: "no longer in the file"}
 	if len(r.want) == 0 || r.undoing {
 		o.Gone = ""
 	}
 	if r.leaving || r.undoing {
 		have = r.passBy(have)
+	}
+	for i, h := range have { // which is a copy by now
+		if r.undoing && r.others[h.Object.Key()] && h.Class == plan.Foreign {
+			have[i].Class = plan.Ours // until it is as it was
+		}
 	}
 	for _, k := range r.env.Table {
 		o.Kinds = append(o.Kinds, k.Name)

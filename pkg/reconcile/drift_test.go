@@ -56,6 +56,8 @@ type drift struct {
 	gone []string
 	// until is a command that succeeds when the kernel is done with the change.
 	until string
+	// passes says that the kernel would undo the change by itself before long, and so a rollback need not bring it back.
+	passes bool
 }
 
 // TestDrift holds that any one change by hand is seen by diff, which writes nothing, and undone by apply, by just the

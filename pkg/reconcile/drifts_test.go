@@ -32,11 +32,11 @@ var linkDrifts = []drift{
 	{name: "STP on", do: "ip link set br0 type bridge stp_state 1", plan: []string{"update link br0:  stp yes -> no"}},
 	{name: "STP on and off, and a port between",
 		do: "ip link set br0 type bridge stp_state 1\nip link set port1 down\n" +
-			"ip link set port1 up\nrest\nip link set br0 type bridge stp_state 0",
+			"ip link set port1 up\nrest\nip link set br0 type bridge stp_state 0", passes: true,
 		plan: []string{"update link port1:  blocked by stp yes -> no"}},
 	{name: "multicast snooping off", do: "ip link set br0 type bridge mcast_snooping 0",
 		plan: []string{"update link br0:  mcast-snooping no -> yes"}},
-	{name: "port blocked", do: "ip link set port1 type bridge_slave state 2",
+	{name: "port blocked", do: "ip link set port1 type bridge_slave state 2", passes: true,
 		plan: []string{"update link port1:  blocked by stp yes -> no"}},
 	{name: "bridge deleted", do: "ip link del br0",
 		plan: []string{"create link br0", "update link port1:  master none -> br0"}, gone: []string{"/br0"}},
@@ -54,6 +54,14 @@ var linkDrifts = []drift{
 		plan: []string{"update link ns1/eth0"}},
 	{name: "group changed in a namespace", do: "ip -n ns1 link set eth0 group 0", plan: []string{"update link ns1/eth0"}},
 	{name: "alias removed on the host", do: "ip link set port1 alias ''", plan: []string{"update link port1"}},
+	{name: "no link-local address", do: "ip netns exec ns1 sysctl -q -w net.ipv6.conf.eth0.addr_gen_mode=1\n" +
+		"ip -n ns1 -6 address flush dev eth0 scope link"},
+	{name: "no link-local address of a bridge", do: "sysctl -q -w net.ipv6.conf.br1.addr_gen_mode=1\n" +
+		"ip -6 address flush dev br1 scope link"},
+	{name: "IPv6 switched off", do: "ip netns exec ns1 sysctl -q -w net.ipv6.conf.eth0.disable_ipv6=1"},
+	{name: "ARP off", do: "ip -n ns1 link set eth0 arp off", plan: []string{"update link ns1/eth0:  arp off yes -> no"}},
+	{name: "two links swap names", do: "ip -n ns1 link set eth0 down\nip -n ns1 link set eth1 down\n" +
+		"ip -n ns1 link set eth0 name x\nip -n ns1 link set eth1 name eth0\nip -n ns1 link set x name eth1"},
 	{name: "link-local address deleted",
 		do: "ip -n ns1 address del $(ip -n ns1 -o -6 address show dev eth0 scope link | " +
 			"sed 's/.*inet6 //;s/ .*//') dev eth0",
@@ -96,6 +104,11 @@ var addressDrifts = []drift{
 			"ip address del fd00:10::2/64 dev br0\nip address add fd00:10::2/64 dev br0 nodad"},
 	{name: "finite lifetime", do: "ip address change 192.168.10.2/24 dev br0 valid_lft 1000 preferred_lft 1000",
 		plan: []string{"update address br0 192.168.10.2/24:  expires yes -> no"}},
+	{name: "finite lifetime of IPv6", do: "ip address change fd00:10::2/64 dev br0 valid_lft 1000 preferred_lft 500"},
+	{name: "flags of an address",
+		do: "ip -n ns1 address add fd00:66::1/64 dev eth0 home nodad\n" +
+			"ip -n ns1 address add 10.66.0.1/24 dev eth0 noprefixroute"},
+	{name: "connected route of IPv6 deleted", do: "ip -n ns1 route del fd00:12::/64 dev eth1"},
 	{name: "address of lo removed", do: "ip -n ns1 address del 10.255.0.1/32 dev lo",
 		plan: []string{"create address ns1/lo 10.255.0.1/32"}},
 	{name: "address of the host's lo removed", do: "ip address del 10.255.255.1/32 dev lo",
@@ -127,6 +140,16 @@ var routeDrifts = []drift{
 		plan: []string{"update route ns1 10.6.0.0/16"}},
 	{name: "route of the host deleted", do: "ip route del 10.0.0.0/30", plan: []string{"create route 10.0.0.0/30"}},
 	{name: "all routes flushed", do: "ip -n ns1 route flush proto 112", plan: []string{"create route ns1 default"}},
+	{name: "attributes that no file has words for",
+		do: "ip -n ns1 route replace 10.9.0.0/16 via 192.168.10.2 metric 7 initcwnd 20 mtu lock 1300 realm 5"},
+	{name: "IPv6 attributes that no file has words for",
+		do: "ip -n ns1 -6 route replace default via fd00:10::2 pref high hoplimit 9"},
+	{name: "route of a form that no file has words for",
+		do: "ip -n ns1 route add 10.77.0.0/16 tos 0x10 dev eth0 scope link"},
+	{name: "a pair of routes of one destination",
+		do: "ip -n ns1 route add 10.78.0.0/16 via 192.168.10.1\nip -n ns1 route append 10.78.0.0/16 via 10.0.0.2 initcwnd 9"},
+	{name: "next hops in another order",
+		do: "ip -n ns1 route replace 10.6.0.0/16 nexthop via 192.168.10.1 weight 9 nexthop via 10.0.0.2 dev eth1 onlink"},
 	{name: "connected route deleted", do: "ip -n ns1 route del 10.0.0.0/30 dev eth1"},
 }
 
@@ -134,6 +157,9 @@ var otherDrifts = []drift{
 	{name: "namespace deleted", do: "ip netns del ns1", until: "! ip link show port1 && ! ip -n ns2 link show eth1",
 		plan: []string{"create namespace ns1"}, gone: []string{"ns1/lo", "ns1/eth0", "ns1/eth1", "/port1", "ns2/eth1"}},
 	{name: "lo down", do: "ip -n ns1 link set lo down", plan: []string{"update namespace ns1:  lo up no -> yes"}},
+	{name: "lo down for good", do: "ip -n ns1 link set lo down\nip -n ns1 address del 127.0.0.1/8 dev lo"},
+	{name: "lo promotes nothing",
+		do: "ip netns exec ns1 sysctl -q -w net.ipv4.conf.lo.promote_secondaries=0\nip -n ns1 link set lo down"},
 	{name: "table flushed", do: "nft flush table inet plumb-drift"},
 	{name: "table deleted", do: "nft delete table inet plumb-drift",
 		plan: []string{"create nat masquerade 192.168.10.0/24"}},
@@ -150,8 +176,23 @@ var otherDrifts = []drift{
 		plan: []string{"update nat masquerade 192.168.10.0/24"}},
 	{name: "chain added", do: "nft add chain inet plumb-drift other"},
 	{name: "set added", do: "nft add set inet plumb-drift other '{ type ipv4_addr ; }'"},
+	{name: "a whole ruleset in the table",
+		do: "nft add counter inet plumb-drift c\n" +
+			"nft add set inet plumb-drift s '{ type ipv4_addr . inet_service ; flags interval, timeout ; " +
+			"elements = { 10.0.0.0/8 . 80, 192.0.2.1 . 1-9 timeout 1d } ; }'\n" +
+			"nft add chain inet plumb-drift f '{ type filter hook forward priority 5 ; policy drop ; comment \"mine\" ; }'\n" +
+			"nft add chain inet plumb-drift sub\n" +
+			"nft add rule inet plumb-drift sub tcp dport vmap '{ 22 : accept, 80 : drop }' comment '\"deep\"'\n" +
+			"nft add rule inet plumb-drift f ip saddr . tcp dport @s counter name c jump sub\n" +
+			"nft add rule inet plumb-drift f ip saddr { 10.1.1.1, 10.2.0.0/16 } limit rate 5/second log prefix '\"x\"' reject"},
 	{name: "forwarding of the host", do: "sysctl -q -w net.ipv4.ip_forward=0",
 		plan: []string{"update sysctl net.ipv4.ip_forward:  value 0 -> 1"}},
+	{name: "forwarding of the host, but not of a link",
+		do: "sysctl -q -w net.ipv4.ip_forward=0 net.ipv4.conf.lo.forwarding=1 " +
+			"net.ipv4.conf.default.forwarding=1 net.ipv4.conf.all.accept_redirects=1"},
+	{name: "forwarding of a namespace, but not of a link",
+		do: "ip netns exec ns1 sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 " +
+			"net.ipv4.conf.eth0.forwarding=0 net.ipv6.conf.lo.forwarding=0 net.ipv4.conf.lo.forwarding=0"},
 	{name: "forwarding of a link", do: "sysctl -q -w net.ipv4.conf.br0.forwarding=0",
 		plan: []string{"update link br0:  ipv4 forwarding no -> yes"}},
 	{name: "forwarding of a namespace that asks for it", do: "ip netns exec ns2 sysctl -q -w net.ipv4.ip_forward=0",

@@ -15,7 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/reconcile"
+	"github.com/plumbnet/plumb/pkg/topology"
 )
 
 const runDir = "/run/plumb"
@@ -105,6 +107,43 @@ func TestRunDirFull(t *testing.T) {
 	l.sh("umount", runDir)
 	l.apply(topo)
 	l.converged(topo)
+}
+
+// A file system that becomes full in the midst of a run keeps no rollback from its end: what the record was fits where
+// it was, and is known to be there where a write of it failed.
+func TestRunDirFullInARun(t *testing.T) {
+	const edited = "name: docker0\nsysctls: {net.ipv4.conf.all.log_martians: 1, net.ipv4.conf.lo.rp_filter: 1}\n" +
+		"bridges: {br0: {mtu: 1400, addresses: [192.168.10.1/24, 10.6.0.1/24]}}\n" +
+		"routes: [{to: 10.99.0.0/16, type: blackhole}, {to: 10.98.0.0/16, type: blackhole}]\n" +
+		"namespaces: {ns1: {}, ns9: {sysctls: {net.ipv4.ip_forward: 1, net.ipv4.conf.all.log_martians: 1}}}\n"
+	l := newLab(t)
+	l.sh("mkdir", "-p", "-m", "700", runDir)
+	l.sh("mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", runDir)
+	topo, to := l.load(l.example("docker0.yaml")), l.load(edited)
+	for _, from := range []*topology.Topology{nil, topo} {
+		if from != nil {
+			l.apply(from)
+		}
+		before, writes := l.settle(), 0
+		for full := 0; full <= writes; full++ { // 0 is never
+			n := 0
+			l.undone(fmt.Sprintf("full after write %d of %d", full, writes), to, before, unconfirmed,
+				through(&kernel.Seam{Around: func(w kernel.Write, write func() error) error {
+					if strings.HasSuffix(w.What, ".confirm") { // the last
+						writes = max(writes, n)
+						return errInjected
+					}
+					err := write()
+					if n++; n == full {
+						l.sh("sh", "-c", "dd if=/dev/zero of="+runDir+"/ballast bs=4096 status=none || true")
+					}
+					return err
+				}}))
+			l.sh("rm", "-f", runDir+"/ballast")
+		}
+	}
+	l.destroy(topo.Name)
+	l.sh("umount", runDir)
 }
 
 // What a run left that died in the midst of a write of its own is taken up by the next: the new record before it got

@@ -32,12 +32,15 @@ type run struct {
 	warned  map[string]bool
 	warning sync.Mutex
 	copies  map[object.LinkAt]string
+	beside  object.Beside
 	// refused are the keys at which somebody else's was found since the run began, of the steps that are being taken.
 	refused map[plan.Key]bool
 	// leaving says that the run takes all that is the topology's away.
 	leaving bool
 	// undoing says that the run goes back to what it found: nothing is added to what is wanted then.
 	undoing bool
+	// others are the keys of what is not ours and that a rollback gives back, as it was before the run took it over.
+	others map[plan.Key]bool
 }
 
 // looks bounds how often a host is looked at anew on which a namespace went during a look.
@@ -64,9 +67,12 @@ func (r *run) look(want []plan.Object, touched sections) (full []plan.Object, er
 	r.env = &object.Env{
 		Topology: r.topology, Cookie: r.cookie, Seam: r.Seam, Record: r.record.View(r.topology), Adopt: r.Adopt,
 		Table: kinds.Table(), Foreign: make(map[string]object.NamespaceStamp), Workers: r.Workers, Warn: r.warnOnce,
-		Copies: r.copies,
+		Copies: r.copies, Undoing: r.undoing, Beside: &r.beside,
 	}
 	r.env.SetWant(want, last)
+	if r.undoing && last != nil {
+		r.env.ReadAs(last)
+	}
 	if err := r.openSections(before, touched); err != nil {
 		return nil, err
 	}
@@ -147,6 +153,7 @@ func (r *run) openSections(before map[string]*object.Section, touched sections) 
 		}
 		return err
 	})
+	r.oneNameEach(found, stamps)
 	r.env.Sections = make(map[string]*object.Section, len(found))
 	for i, s := range found {
 		switch {

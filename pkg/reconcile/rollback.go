@@ -62,8 +62,8 @@ func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err 
 	r.record.Recall(before, r.topology)
 	var taken []plan.Step
 	for range rounds {
-		if _, err := r.observe(want, nil); err != nil {
-			return rest, err
+		if _, failed := r.observe(want, nil); failed != nil {
+			return rest, failed
 		}
 		if rest = r.diff(want); len(rest.Steps) == 0 {
 			r.done(taken)
@@ -79,10 +79,13 @@ func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err 
 			return rest, err
 		}
 	}
-	if _, err := r.observe(want, nil); err != nil {
-		return rest, err
+	if _, failed := r.observe(want, nil); failed != nil {
+		return rest, failed
 	}
-	return r.diff(want), nil
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errNotBack, err)
+	}
+	return r.diff(want), err
 }
 
 // inverse names what is to be undone of what a run did or tried, the last first.
@@ -106,6 +109,7 @@ func inverse(outcomes []plan.Outcome) plan.Plan {
 
 // before makes of what was found what is wanted back.
 func (r *run) before(start []plan.Have, before *object.Record) []plan.Object {
+	r.others = make(map[plan.Key]bool)
 	adopted := make(map[plan.Key]bool)
 	for _, s := range r.report.Plan.Steps {
 		adopted[s.Key()] = s.Action == plan.Adopt
@@ -127,6 +131,7 @@ func (r *run) before(start []plan.Have, before *object.Record) []plan.Object {
 			}
 			h.Object = back
 		}
+		r.others[k] = h.Class != plan.Ours
 		want = append(want, h.Object)
 	}
 	return want

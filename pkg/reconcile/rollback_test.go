@@ -120,6 +120,9 @@ func (p passage) rollsBack(t *testing.T, l *lab, fault func(kernel.Write, func()
 			what = w.String()
 			return fault(w, write)
 		})))
+		if what == "" && err == nil && k == writes { // a port that STP held back at first need not be freed any more
+			break
+		}
 		if !errors.Is(err, reconcile.ErrRolledBack) || !errors.Is(err, errInjected) {
 			t.Errorf("write %d (%s) fails: the error is %v, want ErrRolledBack\n%s", k, what, err, outcomes(report))
 		}

@@ -25,7 +25,7 @@ func TestSysctlOfAllLinksIsGivenBackLinkByLink(t *testing.T) {
 			l.foreign()
 			l.sysctl("ipv6/conf/fv0/"+s.key, s.other)
 			l.sysctl("ipv6/conf/fv2/"+s.key, "0")
-			l.apply(l.load("name: y\nbridges: {by: {}}\n"))
+			l.apply(l.load("name: y\nbridges: {by: {}}\nnamespaces: {ny: {interfaces: {eth0: {bridge: by}}}}\n"))
 			before := l.settle()
 			topo := l.load("name: x\nbridges: {bx: {}}\nsysctls: {net.ipv6.conf.all." + s.key + ": " + s.value + "}\n")
 			l.apply(topo)
