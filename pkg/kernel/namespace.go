@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -163,12 +164,24 @@ func (n *Namespace) Inside(f func() error) error {
 	if err := n.wake(); err != nil {
 		return err
 	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if n.isHere() { // as the host's own mostly is
+		return f()
+	}
 	return OnThread(func(t Thread) error {
 		if err := n.Enter(t); err != nil {
 			return err
 		}
 		return f()
 	})
+}
+
+// isHere says whether the calling thread is in the namespace.
+func (n *Namespace) isHere() bool {
+	var st unix.Stat_t
+	err := unix.Stat("/proc/thread-self/ns/net", &st)
+	return err == nil && (ID{st.Dev, st.Ino}) == n.id
 }
 
 // Enter takes the thread into the namespace, which must not rest.

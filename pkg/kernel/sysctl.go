@@ -151,6 +151,21 @@ func (n *Namespace) WriteSysctlHere(path, value string) error {
 	})
 }
 
+// WriteLinkSysctl writes an IPv6 parameter of a link, whose name is known to be one: it leads nowhere else.
+func (n *Namespace) WriteLinkSysctl(link, key, value string) error {
+	path := "net/ipv6/conf/" + link + "/" + key
+	return n.Inside(func() error {
+		return n.Do(fmt.Sprintf("write %s = %s", path, value), func() error {
+			f, err := os.OpenFile("/proc/sys/"+path, os.O_WRONLY|os.O_TRUNC, 0)
+			if err != nil {
+				return fmt.Errorf("open sysctl %s: %w", path, err)
+			}
+			_, err = f.WriteString(value)
+			return errors.Join(err, f.Close())
+		})
+	})
+}
+
 // openSysctlRoot opens the directory that the parameters are below.
 func openSysctlRoot() (fd int, err error) {
 	if fd, err = unix.Open(sysctlRoot, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {

@@ -212,5 +212,5 @@ func writeAcceptRA(s *object.Section, have plan.Opt[uint32], l Link) error {
 	if !l.AcceptRA.Set || have == l.AcceptRA {
 		return nil
 	}
-	return s.NS.WriteSysctl("net/ipv6/conf/"+l.Ifname+"/accept_ra", fmt.Sprint(l.AcceptRA.V))
+	return s.NS.WriteLinkSysctl(l.Ifname, "accept_ra", fmt.Sprint(l.AcceptRA.V))
 }
