@@ -1,16 +1,22 @@
 # What the tests need, and the Debian packages that have it; gcc is the race detector's.
 TOOLS    := gcc ip nft ping strace sysctl unshare
 PACKAGES := gcc libc6-dev iproute2 nftables iputils-ping procps strace util-linux
-MISSING   = $(strip $(foreach tool,$(TOOLS),$(if $(shell command -v $(tool)),,$(tool))))
 # What plumb is tested beside.
 NEIGHBOURS := dbus dnsmasq-base docker.io firewalld iptables libvirt-clients libvirt-daemon-system ufw
+# What emulated machines need beside that.
+VM_TOOLS    := $(TOOLS) busybox cpio depmod objcopy qemu-system-x86_64 xz
+VM_PACKAGES := $(PACKAGES) binutils busybox-static cpio kmod qemu-system-common qemu-system-x86 xz-utils
+MISSING   = $(strip $(foreach tool,$(1),$(if $(shell command -v $(tool)),,$(tool))))
 APT       = $(and $(filter 0,$(shell id -u)),$(shell command -v apt-get))
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME := 60s
 FAULTS   := all
+KERNELS  := 6.1 6.12
+TESTS    := .
+PKGS     := ./pkg/battery/... ./pkg/kernel ./pkg/kinds ./pkg/link ./pkg/reconcile
 WALK     := 2000
 
-.PHONY: build test lint bench faults walk fuzz interop demo deps
+.PHONY: build test test-kernels kernels lint bench faults walk fuzz interop demo deps
 
 build: ; CGO_ENABLED=0 go build -trimpath -o bin/plumb ./cmd/plumb
 
@@ -25,6 +31,13 @@ interop: deps
 POLICY  := /usr/sbin/policy-rc.d
 INSTALL := set -e; [ -e $(POLICY) ] || { trap 'rm -f $(POLICY)' EXIT; printf '\#!/bin/sh\nexit 101\n' >$(POLICY); chmod 755 $(POLICY); }; \
 	apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(NEIGHBOURS)
+
+# Runs the tests that need a kernel on Debian's, emulated, with a sample of the faults: up to an hour for each kernel. A part of that:
+# make test-kernels KERNELS=6.1 PKGS=./pkg/battery TESTS=TestCases/vxlan
+test-kernels: kernels ; .ci/vm/test '$(PKGS)' '$(TESTS)' $(KERNELS)
+
+kernels: ; $(call NEED,$(VM_TOOLS),$(VM_PACKAGES) $$(apt-cache pkgnames virtiofsd))
+	for version in $(KERNELS); do .ci/vm/fetch $$version .cache/kernels/$$version || exit; done
 
 lint: ; go run $(GOLANGCI) run ./...
 
@@ -52,4 +65,6 @@ interop: deps
 demo: build ; @unshare --net --mount --propagation private sh -c '$(DEMO)'
 DEMO := mount -t tmpfs tmpfs /run; plumb() { echo "$$ plumb $$*"; bin/plumb "$$@"; }; for c in diff apply diff; do plumb $$c -f examples/docker0.yaml; done; ip -all netns exec ip -brief address; plumb destroy docker0
 
-deps: ; $(if $(MISSING),$(if $(APT),apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES),@echo "missing: $(MISSING); install $(PACKAGES)"; exit 1),@:)
+deps: ; $(call NEED,$(TOOLS),$(PACKAGES))
+# Sees to it that the tools of the first list are there; the second are the packages that have them.
+NEED = $(if $(MISSING),$(if $(APT),apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(2),@echo "missing: $(MISSING); install $(2)"; exit 1),@:)

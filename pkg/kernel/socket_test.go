@@ -254,7 +254,7 @@ func TestExtendedErrorNFT(t *testing.T) {
 	switch err := c.Flush(); {
 	case !errors.Is(err, unix.ERANGE):
 		t.Errorf("the error is %v, want %v", err, unix.ERANGE)
-	case !Since(6, 10): // nf_tables did not yet say what is wrong with an attribute
+	case !Since(6, 18): // 6.12 does not say what is wrong with an attribute
 	case !strings.Contains(err.Error(), "failed policy validation"):
 		t.Errorf("the error is %v, want the kernel's words about the name", err)
 	}
