@@ -159,7 +159,7 @@ func defaults(s *object.Sense) []perLink {
 	}
 	for _, key := range slices.Sorted(maps.Keys(spreadKeys)) {
 		v := s.Conf(object.IPv6, "all", key)
-		if v != nil && !ofLink(object.IPv6, key) && s.Conf(object.IPv6, "default", key) == nil {
+		if v != nil && !ofLink(s, object.IPv6, key) && s.Conf(object.IPv6, "default", key) == nil {
 			list = append(list, perLink{object.IPv6, key, v})
 		}
 	}
