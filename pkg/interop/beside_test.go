@@ -20,6 +20,8 @@ type neighbour struct {
 	reload func(*house)
 	// shows is what it tells of its own objects.
 	shows func(*house) string
+	// allow lets the topology's traffic pass by the neighbour's own means; nil where it hinders none.
+	allow func(*house)
 	// forwards are the switches without which it does not work.
 	forwards []string
 	// works tells why what it serves has no traffic, or why it no longer takes orders. The limit is for each packet.
@@ -44,7 +46,7 @@ func beside(t *testing.T, n neighbour) {
 	for _, story := range []struct {
 		name string
 		tell func(*house, neighbour)
-	}{{"before_plumb", comesFirst}, {"after_plumb", comesLater}, {"remedy", isRemedied}} {
+	}{{"before_plumb", comesFirst}, {"after_plumb", comesLater}, {"remedy", isRemedied}, {"allowed", allows}} {
 		t.Run(story.name, func(t *testing.T) {
 			if inside {
 				story.tell(newHouse(t), n)
@@ -207,6 +209,25 @@ func isRemedied(h *house, n neighbour) {
 		h.Errorf("after its remedy a warning stays:\n%s", strings.Join(warnings, "\n"))
 	}
 	h.flow("after the remedy", nil)
+	h.plumb(0, "destroy", "beside")
+	h.alone(n)
+}
+
+// allows lets the topology's traffic pass by the neighbour's own means, for good: then nothing is told any more.
+func allows(h *house, n neighbour) {
+	n.start(h)
+	if n.allow == nil {
+		return
+	}
+	if warnings := h.plumb(0, "apply", "-f", h.file(topology)); len(warnings) == 0 {
+		h.Error("no warning before it was allowed")
+	}
+	n.allow(h)
+	n.reload(h)
+	if warnings := h.plumb(0, "diff", "-f", h.file(topology)); len(warnings) > 0 {
+		h.Errorf("a warning, though the neighbour lets it pass:\n%s", strings.Join(warnings, "\n"))
+	}
+	h.flow("once it was allowed", nil)
 	h.plumb(0, "destroy", "beside")
 	h.alone(n)
 }

@@ -21,6 +21,13 @@ func TestBesideDockerIPv6(t *testing.T) {
 			ip -n box address add fd00:30::2/64 dev eth0 nodad
 			ip -n box route add default via fd00:30::1`)
 	}
+	allow := n.allow
+	n.allow = func(h *house) {
+		allow(h)
+		h.script(`
+			ip6tables -I DOCKER-USER -s fd00:77::/64 -j ACCEPT
+			ip6tables -I DOCKER-USER -d fd00:77::/64 -j ACCEPT`)
+	}
 	n.forwards = append(n.forwards, forward6)
 	n.works = func(h *house, limit time.Duration) error {
 		if err := reached("box", "world", world6, 0, uplink6, limit); err != nil {
@@ -55,6 +62,11 @@ func docker(daemon, network []string) neighbour {
 			return h.sh("docker", "network", "inspect", "lan") +
 				h.sh("docker", "network", "inspect", "--format", lasting, "bridge", "host", "none") +
 				h.sh("ip", "-br", "address", "show", "dev", "docker0") + h.sh("ip", "-br", "address", "show", "dev", "lan30")
+		},
+		allow: func(h *house) {
+			h.script(`
+				iptables -I DOCKER-USER -s 10.77.0.0/24 -j ACCEPT
+				iptables -I DOCKER-USER -d 10.77.0.0/24 -j ACCEPT`)
 		},
 		works: func(_ *house, limit time.Duration) error {
 			if err := reached("box", "world", world4, 0, uplink4, limit); err != nil {

@@ -20,6 +20,11 @@ var ufw = neighbour{
 	},
 	reload: func(h *house) { h.sh("ufw", "reload") },
 	shows:  func(h *house) string { return h.sh("ufw", "status", "numbered") + h.sh("ufw", "show", "added") },
+	allow: func(h *house) {
+		h.script(`
+			ufw route allow from 10.77.0.0/24
+			ufw route allow from fd00:77::/64`)
+	},
 	works: func(_ *house, limit time.Duration) error {
 		if err := reached("world", "", uplink4, 22, world4, limit); err != nil {
 			return err

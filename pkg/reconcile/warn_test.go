@@ -126,6 +126,17 @@ func TestWarnForwardingIsTakenFromGuests(t *testing.T) {
 		{"an empty nat table", `
 			nft add table ip nat
 			nft add chain ip nat POSTROUTING { type nat hook postrouting priority 100 ; }`, "nft delete table ip nat", ""},
+		{"a nat table that translates nothing, as firewalld's", `
+			nft add table ip nat
+			nft add chain ip nat zone
+			nft add chain ip nat POSTROUTING { type nat hook postrouting priority 100 ; }
+			nft add rule ip nat POSTROUTING jump zone`, "nft delete table ip nat", ""},
+		{"a nat table that translates in a chain of its own", `
+			nft add table ip nat
+			nft add chain ip nat zone
+			nft add rule ip nat zone ip saddr 10.77.0.0/24 masquerade
+			nft add chain ip nat POSTROUTING { type nat hook postrouting priority 100 ; }
+			nft add rule ip nat POSTROUTING jump zone`, "nft delete table ip nat", "table ip nat"},
 		{"nat of the other family", `
 			nft add table ip6 nat
 			nft add chain ip6 nat POSTROUTING { type nat hook postrouting priority 100 ; }
