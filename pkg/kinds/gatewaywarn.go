@@ -214,6 +214,9 @@ func (w wires) nobody(s *object.Sense, r *Route, g gatewayAt, from *object.Iface
 		s.Warnf(g.at, "%s", text).Hint = hint
 		return
 	}
+	if s.Name == "" {
+		return // the host's own bridge, on which a guest may come to be
+	}
 	r.Doubt = Doubt{Bridges: strings.Join(bridges, " "), Text: text + "; " + hint}
 }
 
