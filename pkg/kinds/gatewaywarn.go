@@ -163,26 +163,20 @@ func leadsOn(holder *object.Iface) bool {
 	})
 }
 
-// notForwarding warns of a gateway that keeps what it gets: once for each section and family. Of the host that is said
-// when it is asked: it may be on more segments than the file tells, or on none.
+// notForwarding warns of a gateway that keeps what it gets: once for each section and family. Of the host only the live
+// host tells that.
 func (w wires) notForwarding(s *object.Sense, r *Route, g gatewayAt, holder *object.Iface) {
 	family, key := "IPv4", object.Forwarding4
 	if g.Is6() {
 		family, key = "IPv6", object.Forwarding6
 	}
-	on, leads := holder.Section, leadsOn(holder)
+	on := holder.Section
 	arrives := r.Dst.IsSingleIP() && on.Holds(r.Dst.Addr(), holder.Name)
-	if arrives || !leads && (on.Name != "" || r.Dst.Bits() > 0) || !w.once([2]any{on, family}) {
-		return
+	if on.Name != "" && !arrives && leadsOn(holder) && w.once([2]any{on, family}) {
+		s.Warnf(g.at, "the gateway %s, on %s, does not forward %s: packets for %s get no further",
+			g.Addr, holder, family, r.goal()).
+			Hint = fmt.Sprintf("%s, set sysctls: {%s: 1}", on.Where(), key)
 	}
-	text := fmt.Sprintf("the gateway %s, on %s, does not forward %s: packets for %s get no further",
-		g.Addr, holder, family, r.goal())
-	hint := fmt.Sprintf("%s, set sysctls: {%s: 1}", on.Where(), key)
-	if on.Name != "" {
-		s.Warnf(g.at, "%s", text).Hint = hint
-		return
-	}
-	r.Doubt = Doubt{Uplink: !leads, Text: text + "; " + hint}
 }
 
 // goal is the destination as people say it.
@@ -219,6 +213,9 @@ func (w wires) nobody(s *object.Sense, r *Route, g gatewayAt, from *object.Iface
 	if len(bridges) == 0 {
 		s.Warnf(g.at, "%s", text).Hint = hint
 		return
+	}
+	if s.Name == "" {
+		return // the host's own bridge, on which a guest may come to be
 	}
 	r.Doubt = Doubt{Bridges: strings.Join(bridges, " "), Text: text + "; " + hint}
 }
@@ -299,23 +296,8 @@ func networksOn(l *object.Iface, six bool) (list []file.Value[netip.Prefix]) {
 	return list
 }
 
-// Doubt is what diff and apply say of a route's gateway: where bridges of the host are named, unless links of others
-// are on them, and with Uplink if the host has a default route.
-type Doubt struct {
-	Text, Bridges string
-	Uplink        bool
-}
-
-// holds says whether it is to be said.
-func (d Doubt) holds(e *object.Env, six bool) bool {
-	switch s := e.Sections[""]; {
-	case d.Text == "":
-		return false
-	case d.Uplink:
-		return object.DefaultDev(s, !six) != ""
-	}
-	return !othersOn(e, strings.Fields(d.Bridges))
-}
+// Doubt is what diff and apply say of a route's gateway, unless links of others are on some bridges of the host.
+type Doubt struct{ Text, Bridges string }
 
 // warnUse tells of a gateway that nobody has, and of a table of the host that no rule looks up.
 func warnUse(e *object.Env, o plan.Object) (texts []string, err error) {
@@ -323,7 +305,7 @@ func warnUse(e *object.Env, o plan.Object) (texts []string, err error) {
 	if !ok {
 		return nil, object.WrongType(KindRoute, o)
 	}
-	if r.Doubt.holds(e, r.Dst.Addr().Is6()) {
+	if r.Doubt.Text != "" && !othersOn(e, strings.Fields(r.Doubt.Bridges)) {
 		texts = append(texts, fmt.Sprintf("%s: %s", r.Key().Label(), r.Doubt.Text))
 	}
 	if r.NS != "" || lookedUpByKernel(r.Table) {

@@ -42,34 +42,6 @@ namespaces:
 	l.silent("with the bridge's own addresses")
 }
 
-// A host that does not forward is told of where packets can leave it: by a default route, or to another bridge.
-func TestWarnHostThatDoesNotForward(t *testing.T) {
-	l := newLab(t)
-	const yaml = `
-name: stays
-bridges: {br0: {addresses: [10.0.0.1/24, "fd00::1/64"]}%s}
-namespaces:
-  ns1:
-    interfaces: {eth0: {bridge: br0, addresses: [10.0.0.2/24, "fd00::2/64"]}}
-    routes: [{to: default, via: 10.0.0.1}, {to: default, via: "fd00::1"}]
-%s
-`
-	load := func(bridge, rest string) {
-		l.Helper()
-		l.diff(l.load(strings.Replace(strings.Replace(yaml, "%s", bridge, 1), "%s", rest, 1)))
-	}
-	load("", "")
-	l.silent("on a host without other networks")
-	load(", br1: {addresses: [10.1.0.1/24]}", "")
-	l.warned("the gateway 10.0.0.1, on br0, does not forward IPv4", "on the host, set sysctls: {net.ipv4.ip_forward: 1}")
-	l.uplink()
-	load("", "")
-	l.warned("route ns1 default: the gateway 10.0.0.1, on br0, does not forward IPv4: packets for other networks")
-	l.warned("route ns1 ::/0: the gateway fd00::1, on br0, does not forward IPv6")
-	load("", "sysctls: {net.ipv4.ip_forward: 1, net.ipv6.conf.all.forwarding: 1}")
-	l.silent("with forwarding")
-}
-
 // A table of the host that no rule looks up is told of, whoever made the rules.
 func TestWarnTableThatNoRuleLooksUp(t *testing.T) {
 	l := newLab(t)
