@@ -53,14 +53,6 @@ walk: deps ; TEST_WALK=$(WALK) go test -count=1 -timeout 0 -v -run '^TestWalk$$'
 
 fuzz: ; go test -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(FUZZTIME) ./pkg/topology
 
-# Installs firewalls, which are kept from starting, and runs the tests beside them: each in a private network and /run.
-INTEROP := ufw firewalld dbus docker.io iptables
-POLICY  := /usr/sbin/policy-rc.d
-interop: deps
-	set -e; if ! test -e $(POLICY); then trap 'rm -f $(POLICY)' EXIT; printf '#!/bin/sh\nexit 101\n' > $(POLICY); chmod +x $(POLICY); fi; \
-	apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(INTEROP)
-	go test -count=1 -v -run '^(TestBeside(Ufw|Firewalld|Dockerd)|TestWarnOfIptables)$$' ./pkg/reconcile
-
 # In a network, mounts and a /run of its own: nothing of this machine changes.
 demo: build ; @unshare --net --mount --propagation private sh -c '$(DEMO)'
 DEMO := mount -t tmpfs tmpfs /run; plumb() { echo "$$ plumb $$*"; bin/plumb "$$@"; }; for c in diff apply diff; do plumb $$c -f examples/docker0.yaml; done; ip -all netns exec ip -brief address; plumb destroy docker0

@@ -17,8 +17,8 @@ const (
 	carrierPause    = 5 * time.Millisecond
 )
 
-// Done has the kernel be done with the links of the sections that steps have changed: packets flow from now on. Where all
-// is new and nothing is of IPv6 that is left to the kernel: who asks over IPv4 asks again in time.
+// Done has the kernel be done with the links of the sections that steps have changed: packets flow from now on. Where
+// all is new and nothing is of IPv6 that is left to the kernel: who asks over IPv4 asks again in time.
 func Done(e *object.Env, steps []plan.Step) {
 	sections, made := changedSections(e, steps)
 	if !e.UsesIPv6() && !older(e, made) {

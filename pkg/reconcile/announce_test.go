@@ -28,11 +28,14 @@ namespaces:
 
 // moves are edits after which somebody else has an address, or the same one with another MAC.
 var moves = map[string][]string{
-	"another namespace":     {"holder:", "heir:"},
-	"another MAC":           {"port-name: p9,", `port-name: p9, mac: "02:00:00:00:00:09",`},
-	"another link":          {"port-name: p9,", "port-name: p8,", "eth0: {bridge: br0, port-name", "eth9: {bridge: br0, port-name"},
-	"another that is there": {", addresses: [10.8.0.9/24, \"fd00:8::9/64\"]", "", `[10.8.0.3/24]`, `[10.8.0.3/24, 10.8.0.9/24, "fd00:8::9/64"]`},
-	"the host":              {", addresses: [10.8.0.9/24, \"fd00:8::9/64\"]", "", `[10.8.0.1/24,`, `[10.8.0.1/24, 10.8.0.9/24, "fd00:8::9/64",`},
+	"another namespace": {"holder:", "heir:"},
+	"another MAC":       {"port-name: p9,", `port-name: p9, mac: "02:00:00:00:00:09",`},
+	"another link": {"port-name: p9,", "port-name: p8,",
+		"eth0: {bridge: br0, port-name", "eth9: {bridge: br0, port-name"},
+	"another that is there": {", addresses: [10.8.0.9/24, \"fd00:8::9/64\"]", "",
+		`[10.8.0.3/24]`, `[10.8.0.3/24, 10.8.0.9/24, "fd00:8::9/64"]`},
+	"the host": {", addresses: [10.8.0.9/24, \"fd00:8::9/64\"]", "",
+		`[10.8.0.1/24,`, `[10.8.0.1/24, 10.8.0.9/24, "fd00:8::9/64",`},
 	"from another segment": {
 		`10.8.0.9/24, "fd00:8::9/64"`, "10.8.0.99/24", "bridge: br1, addresses: [10.9.0.19/24]",
 		`bridge: br0, addresses: [10.8.0.9/24, "fd00:8::9/64"]`},
@@ -46,8 +49,8 @@ func (l *lab) asks() {
 	l.answered("asker", "fd00:8::9")
 }
 
-// TestMovedAddress asks for an address whose MAC is known, and asks again when somebody else has it: the first packet is
-// answered. So it is when that goes back, by another edit or by a rollback.
+// TestMovedAddress asks for an address whose MAC is known, and asks again when somebody else has it: the first packet
+// is answered. So it is when that goes back, by another edit or by a rollback.
 func TestMovedAddress(t *testing.T) {
 	for name, edit := range moves {
 		t.Run(name, func(t *testing.T) {
