@@ -125,15 +125,10 @@ func (e NATEntry) meant(at *object.At) string {
 
 // routeInto says whether a route of the section leads to a part of p, by a link that is not one of but.
 func routeInto(s *object.Sense, p netip.Prefix, but ...string) bool {
-	for _, f := range s.Forms {
-		list, _ := f.Checked.([]resolvedRoute)
-		for _, r := range list {
-			if r.Dst.Bits() > 0 && r.Dst.Overlaps(p) && !slices.Contains(but, r.Dev.V) {
-				return true
-			}
-		}
-	}
-	return false
+	routes := routesOf(s)
+	return routes != nil && slices.ContainsFunc(routes.list, func(r resolvedRoute) bool {
+		return r.Dst.Bits() > 0 && r.Dst.Overlaps(p) && !slices.Contains(but, r.Dev.V)
+	})
 }
 
 // held says whether a link of the file has an address in a network.
