@@ -208,13 +208,12 @@ func (n *Section) hasLocalRoute(a local) bool {
 	})
 }
 
-// probing says whether the kernel looks for duplicates of an IPv6 address that is not link-local; until that is done
-// it has no local route.
+// probing says whether the kernel looks for duplicates of an IPv6 address; until that is done it has no local route.
 func (s *State) probing() bool {
 	return slices.ContainsFunc(s.Sections, func(n *Section) bool {
 		return slices.ContainsFunc(n.locals, func(a local) bool {
 			return a.flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == unix.IFA_F_TENTATIVE &&
-				!a.addr.IsLinkLocalUnicast() && a.link.has(unix.IFF_UP) && a.link.has(unix.IFF_LOWER_UP)
+				a.link.has(unix.IFF_UP) && a.link.has(unix.IFF_LOWER_UP)
 		})
 	})
 }

@@ -271,9 +271,9 @@ func (s *Section) passing(h, b []byte) bool {
 	case 128:
 		return dst.IsLinkLocalUnicast()
 	case 64:
-		return l.waiting() && dst == netip.AddrFrom16([16]byte{0xfe, 0x80})
+		return !l.has(unix.IFF_LOWER_UP) && dst == netip.AddrFrom16([16]byte{0xfe, 0x80})
 	case 8:
-		return l.waiting() && dst == netip.AddrFrom16([16]byte{0xff})
+		return !l.has(unix.IFF_LOWER_UP) && dst == netip.AddrFrom16([16]byte{0xff})
 	}
 	return false
 }
