@@ -147,7 +147,7 @@ func (l *Link) leavesOut(line string) bool {
 func (p *printer) addressLines() {
 	count := make(map[string]int)
 	for _, a := range p.s.locals {
-		if a.link.waiting() && a.addr == a.link.linkLocal() {
+		if a.link.waiting() && !a.link.isBridge() && a.addr == a.link.linkLocal() {
 			continue
 		}
 		family := "inet6"
@@ -271,9 +271,9 @@ func (s *Section) passing(h, b []byte) bool {
 	case 128:
 		return dst.IsLinkLocalUnicast()
 	case 64:
-		return !l.has(unix.IFF_LOWER_UP) && dst == netip.AddrFrom16([16]byte{0xfe, 0x80})
+		return l.waiting() && dst == netip.AddrFrom16([16]byte{0xfe, 0x80})
 	case 8:
-		return !l.has(unix.IFF_LOWER_UP) && dst == netip.AddrFrom16([16]byte{0xff})
+		return l.waiting() && dst == netip.AddrFrom16([16]byte{0xff})
 	}
 	return false
 }
