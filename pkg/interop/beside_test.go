@@ -74,7 +74,7 @@ nat: [{masquerade: 10.77.0.0/24}, {masquerade: "fd00:77::/64"}]
 `
 	edited = `
 name: beside
-bridges: {br7: {addresses: [10.77.0.1/24, "fd00:77::1/64"]}, br8: {addresses: [10.78.0.1/24]}}
+bridges: {br7: {mtu: 1400, addresses: [10.77.0.1/24, "fd00:77::1/64"]}, br8: {addresses: [10.78.0.1/24]}}
 namespaces:
   in1: &in
     interfaces: {eth0: {bridge: br7, mtu: 1400, addresses: [10.77.0.11/24, "fd00:77::11/64"]}}
