@@ -74,7 +74,7 @@ nat: [{masquerade: 10.77.0.0/24}, {masquerade: "fd00:77::/64"}]
 `
 	edited = `
 name: beside
-bridges: {br7: {addresses: [10.77.0.1/24, "fd00:77::1/64"]}, br8: {addresses: [10.78.0.1/24]}}
+bridges: {br7: {mtu: 1400, addresses: [10.77.0.1/24, "fd00:77::1/64"]}, br8: {addresses: [10.78.0.1/24]}}
 namespaces:
   in1: &in
     interfaces: {eth0: {bridge: br7, mtu: 1400, addresses: [10.77.0.11/24, "fd00:77::11/64"]}}
@@ -145,32 +145,32 @@ func comesFirst(h *house, n neighbour) {
 	n.reload(h)
 	h.alone(n)
 	before, state := h.objects(n), h.snapshot()
-	warnings := h.plumb(0, "apply", "-f", h.file(topology))
+	warnings := h.plumb("apply", "-f", h.file(topology))
 	h.flow("after apply", warnings)
 	h.stands(n, "after apply", before)
 	n.reload(h)
-	h.flow("after a reload", h.plumb(0, "diff", "-f", h.file(topology)))
+	h.flow("after a reload", h.plumb("diff", "-f", h.file(topology)))
 	h.stands(n, "after a reload", before)
-	h.flow("after an edit", h.plumb(0, "apply", "-f", h.file(edited)))
+	h.flow("after an edit", h.plumb("apply", "-f", h.file(edited)))
 	h.stands(n, "after an edit", before)
-	h.plumb(0, "destroy", "beside")
+	h.plumb("destroy", "beside")
 	h.stands(n, "after destroy", before)
 	h.same("after destroy", "the host", state, h.snapshot())
 }
 
 // comesLater starts the neighbour on a host where plumb has applied a topology, and then edits and destroys that.
 func comesLater(h *house, n neighbour) {
-	h.flow("without the neighbour", h.plumb(0, "apply", "-f", h.file(topology)))
+	h.flow("without the neighbour", h.plumb("apply", "-f", h.file(topology)))
 	n.start(h)
 	h.alone(n)
-	h.flow("once the neighbour is there", h.plumb(0, "diff", "-f", h.file(topology)))
+	h.flow("once the neighbour is there", h.plumb("diff", "-f", h.file(topology)))
 	n.reload(h)
 	before := h.objects(n)
-	h.flow("after a reload", h.plumb(0, "diff", "-f", h.file(topology)))
+	h.flow("after a reload", h.plumb("diff", "-f", h.file(topology)))
 	h.stands(n, "after a reload", before)
-	h.flow("after an edit", h.plumb(0, "apply", "-f", h.file(edited)))
+	h.flow("after an edit", h.plumb("apply", "-f", h.file(edited)))
 	h.stands(n, "after an edit", before)
-	warnings := h.plumb(0, "destroy", "beside")
+	warnings := h.plumb("destroy", "beside")
 	for _, sysctl := range []string{forward4, forward6} {
 		told := strings.Contains(strings.Join(warnings, "\n"), sysctl)
 		if needed := slices.Contains(n.forwards, sysctl); told != needed {
@@ -203,13 +203,13 @@ func legacy(n neighbour) neighbour {
 // isRemedied does what the warnings say. Then all works, and nothing is told any more.
 func isRemedied(h *house, n neighbour) {
 	n.start(h)
-	h.remedy(h.plumb(0, "apply", "-f", h.file(topology)))
-	warnings := h.plumb(0, "diff", "-f", h.file(topology))
+	h.remedy(h.plumb("apply", "-f", h.file(topology)))
+	warnings := h.plumb("diff", "-f", h.file(topology))
 	if len(warnings) > 0 {
 		h.Errorf("after its remedy a warning stays:\n%s", strings.Join(warnings, "\n"))
 	}
 	h.flow("after the remedy", nil)
-	h.plumb(0, "destroy", "beside")
+	h.plumb("destroy", "beside")
 	h.alone(n)
 }
 
@@ -219,16 +219,16 @@ func allows(h *house, n neighbour) {
 	if n.allow == nil {
 		return
 	}
-	if warnings := h.plumb(0, "apply", "-f", h.file(topology)); len(warnings) == 0 {
+	if warnings := h.plumb("apply", "-f", h.file(topology)); len(warnings) == 0 {
 		h.Error("no warning before it was allowed")
 	}
 	n.allow(h)
 	n.reload(h)
-	if warnings := h.plumb(0, "diff", "-f", h.file(topology)); len(warnings) > 0 {
+	if warnings := h.plumb("diff", "-f", h.file(topology)); len(warnings) > 0 {
 		h.Errorf("a warning, though the neighbour lets it pass:\n%s", strings.Join(warnings, "\n"))
 	}
 	h.flow("once it was allowed", nil)
-	h.plumb(0, "destroy", "beside")
+	h.plumb("destroy", "beside")
 	h.alone(n)
 }
 

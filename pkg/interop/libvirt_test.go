@@ -16,14 +16,14 @@ var libvirt = neighbour{
 	commands: []string{"libvirtd", "virsh", "dnsmasq", "iptables"},
 	forwards: []string{forward4},
 	start: func(h *house) {
-		h.start("libvirtd")
+		h.startLibvirtd()
 		h.sh("virsh", "-c", "network:///system", "net-define", h.network("lan", 30))
 		h.sh("virsh", "-c", "network:///system", "net-start", "lan")
 		h.guest("box", "virbr30", "192.168.30.2", "192.168.30.1")
 	},
 	reload: func(h *house) {
 		h.stop("libvirtd")
-		h.start("libvirtd")
+		h.startLibvirtd()
 	},
 	shows: func(h *house) string {
 		return h.sh("virsh", "-c", "network:///system", "net-list", "--all") +
@@ -42,6 +42,13 @@ var libvirt = neighbour{
 		}
 		return runAll("virsh -c network:///system net-destroy brief")
 	},
+}
+
+// startLibvirtd starts the daemon, which says that it is ready before its networks are, but answers nobody until then.
+func (h *house) startLibvirtd() {
+	h.Helper()
+	h.start("libvirtd")
+	h.sh("virsh", "-c", "network:///system", "net-list")
 }
 
 // network writes the description of a network behind libvirt's NAT to a file.
