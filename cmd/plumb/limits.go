@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // pollFiles is how many descriptors the runtime takes with the first file that is opened: the file, an epoll instance
@@ -15,7 +14,7 @@ const pollFiles = 3
 // enoughFiles says whether the process may open as many files as the runtime needs, and has it take them.
 func enoughFiles() error {
 	err := roomFor(pollFiles)
-	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		return fmt.Errorf("too few files may be open here (%w): allow more with `ulimit -n 1024`, or "+
 			"LimitNOFILE= in the unit", err)
 	}
@@ -30,10 +29,10 @@ func roomFor(files int) error {
 	if files == 0 {
 		return nil
 	}
-	fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	fd, err := syscall.Open("/", syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written to it
+	defer syscall.Close(fd) //nolint:errcheck // nothing was written to it
 	return roomFor(files - 1)
 }

@@ -11,7 +11,7 @@ import (
 
 // warnRoute tells of gateways and of a source that are not where a route of the host needs them. Of a namespace the
 // file tells that; the host has more links than the file knows.
-func warnRoute(e *object.Env, o plan.Object) (texts []string, err error) {
+func warnRoute(e *object.Env, o plan.Object) (texts []string, err error) { //nolint:unparam // a row's Warn
 	r, ok := o.(Route)
 	s := e.Sections[o.Key().NS]
 	if !ok || s == nil || r.NS != "" {

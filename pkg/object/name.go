@@ -136,7 +136,10 @@ type Place struct {
 }
 
 func (p Place) String() string {
-	if p.NS == "" {
+	switch {
+	case p.Bare:
+		return p.Name
+	case p.NS == "":
 		return HostName + "/" + p.Name
 	}
 	return p.NS + "/" + p.Name

@@ -22,12 +22,12 @@ func (l *lab) ethernets() {
 	l.fixture(func() { l.script("ip link del pa0\nip link del pb0") })
 }
 
-// swap gives two links each other's name, as udev does at boot.
-func (l *lab) swap(a, b string) {
+// swap gives the two links each other's name, as udev does at boot.
+func (l *lab) swap() {
 	l.Helper()
-	l.rename(a, "swap0")
-	l.rename(b, a)
-	l.rename("swap0", b)
+	l.rename("ea0", "swap0")
+	l.rename("eb0", "ea0")
+	l.rename("swap0", "eb0")
 }
 
 func (l *lab) rename(from, to string) {
@@ -78,7 +78,7 @@ func TestSwappedInterfaces(t *testing.T) {
 			l.ethernets()
 			topo := l.load(oneFilter)
 			l.apply(topo)
-			l.swap("ea0", "eb0")
+			l.swap()
 			if strings.HasPrefix(verbs, "apply") {
 				l.apply(topo)
 				l.wants("after apply", "ipv4/conf/ea0/rp_filter", "1")
@@ -88,7 +88,7 @@ func TestSwappedInterfaces(t *testing.T) {
 			l.destroy("x")
 			l.wants("after destroy", "ipv4/conf/ea0/rp_filter", "0")
 			l.wants("after destroy", "ipv4/conf/eb0/rp_filter", "2")
-			l.swap("ea0", "eb0")
+			l.swap()
 		})
 	}
 }
@@ -104,7 +104,7 @@ func TestSwappedInterfacesUnderForwarding(t *testing.T) {
 	})
 	l.apply(l.load("name: x\nsysctls: {net.ipv4.ip_forward: 1, net.ipv6.conf.all.forwarding: 1}\n"))
 	l.wants("while applied", "ipv6/conf/ea0/accept_ra", "2")
-	l.swap("ea0", "eb0")
+	l.swap()
 	l.destroy("x")
 	for path, value := range map[string]string{
 		"ipv4/conf/eb0/forwarding": "1", "ipv4/conf/ea0/forwarding": "0",
@@ -113,7 +113,7 @@ func TestSwappedInterfacesUnderForwarding(t *testing.T) {
 	} {
 		l.wants("after destroy", path, value)
 	}
-	l.swap("ea0", "eb0")
+	l.swap()
 	l.sh("sh", "-c", "ip -6 route replace default via fe80::1 dev ea0 proto ra metric 2048")
 }
 
@@ -142,7 +142,7 @@ func TestSwappedInterfacesRollback(t *testing.T) {
 	l := newLab(t)
 	l.ethernets()
 	l.apply(l.load(oneFilter))
-	l.swap("ea0", "eb0")
+	l.swap()
 	before := l.settle()
 	_, err := l.tryApply(l.load(oneFilter + "namespaces: {ns1: {sysctls: {net.core.somaxconn: nonsense}}}\n"))
 	if !errors.Is(err, reconcile.ErrRolledBack) {
@@ -152,7 +152,7 @@ func TestSwappedInterfacesRollback(t *testing.T) {
 	l.destroy("x")
 	l.wants("after destroy", "ipv4/conf/ea0/rp_filter", "0")
 	l.wants("after destroy", "ipv4/conf/eb0/rp_filter", "2")
-	l.swap("ea0", "eb0")
+	l.swap()
 }
 
 // Two topologies want a parameter of an interface that is renamed: it is given back when the last one leaves.

@@ -45,10 +45,10 @@ func (l *lab) bridged(value string) {
 	l.sysctl("bridge/bridge-nf-call-ip6tables", value)
 }
 
-// passes says whether an echo request, sent once, is answered.
-func (l *lab) passes(from, to string) bool {
+// passes says whether an echo request from ns1, sent once, is answered.
+func (l *lab) passes(to string) bool {
 	l.Helper()
-	return host.Inside(from, func() error { return exec.Command("ping", "-n", "-c", "1", "-W", "0.3", to).Run() }) == nil
+	return host.Inside("ns1", func() error { return exec.Command("ping", "-n", "-c", "1", "-W", "0.3", to).Run() }) == nil
 }
 
 // remedies are the commands that the warnings of the last run give as a remedy.
@@ -178,7 +178,7 @@ func TestWarnOfWhatFirewallsDrop(t *testing.T) {
 	for name, r := range forwardRules {
 		l.forwardRules(name)
 		for _, world := range []string{world4, world6} {
-			if passes := l.passes("ns1", world); passes != r.passes {
+			if passes := l.passes(world); passes != r.passes {
 				t.Errorf("%s: packets to %s pass: %v", name, world, passes)
 			}
 		}
@@ -192,7 +192,7 @@ func TestWarnOfWhatFirewallsDrop(t *testing.T) {
 		if l.diff(topo); len(l.warnings) > 0 {
 			t.Errorf("%s: warnings after the remedies: %q", name, l.warnings)
 		}
-		if !l.passes("ns1", world4) || !l.passes("ns1", world6) {
+		if !l.passes(world4) || !l.passes(world6) {
 			t.Errorf("%s: packets don't pass after the remedies", name)
 		}
 	}
@@ -245,7 +245,7 @@ func TestWarnOfBridgedFrames(t *testing.T) {
 	l.apply(topo)
 	l.ping("ns1", "192.168.10.12")
 	l.forwardRules("drop")
-	if l.passes("ns1", "192.168.10.12") {
+	if l.passes("192.168.10.12") {
 		t.Error("frames pass")
 	}
 	l.diff(topo)
@@ -254,12 +254,12 @@ func TestWarnOfBridgedFrames(t *testing.T) {
 	for _, command := range l.remedies() {
 		l.sh("sh", "-c", command)
 	}
-	if l.diff(topo); len(l.warnings) > 0 || !l.passes("ns1", "192.168.10.12") || !l.passes("ns1", "fd00:10::12") {
+	if l.diff(topo); len(l.warnings) > 0 || !l.passes("192.168.10.12") || !l.passes("fd00:10::12") {
 		t.Errorf("after the remedies: %q", l.warnings)
 	}
 	l.forwardRules("drop")
 	l.sh("sysctl", "-q", "-w", "net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0")
-	if l.diff(topo); len(l.warnings) > 0 || !l.passes("ns1", "192.168.10.12") {
+	if l.diff(topo); len(l.warnings) > 0 || !l.passes("192.168.10.12") {
 		t.Errorf("without br_netfilter: %q", l.warnings)
 	}
 	l.sh("sysctl", "-q", "-w", "net.bridge.bridge-nf-call-iptables=1", "net.bridge.bridge-nf-call-ip6tables=1")
@@ -307,7 +307,7 @@ func TestWarnOfIptables(t *testing.T) {
 			for command, world := range families {
 				for name := range iptablesRules {
 					l.iptables(command, name)
-					if passes := l.passes("ns1", world); passes != iptablesRules[name].passes {
+					if passes := l.passes(world); passes != iptablesRules[name].passes {
 						t.Errorf("%s %s: packets to %s pass: %v", command, name, world, passes)
 					}
 					l.diff(topo)
@@ -318,7 +318,7 @@ func TestWarnOfIptables(t *testing.T) {
 					for _, remedy := range l.remedies() {
 						l.sh("sh", "-c", remedy)
 					}
-					if l.diff(topo); len(l.warnings) > 0 || !l.passes("ns1", world) {
+					if l.diff(topo); len(l.warnings) > 0 || !l.passes(world) {
 						t.Errorf("%s: warnings after the remedies: %q", name, l.warnings)
 					}
 				}
