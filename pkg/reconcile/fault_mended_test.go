@@ -47,7 +47,7 @@ func TestSwapped(t *testing.T) {
 		{"between its creation and its stamp", "docker0-dual made", "set up link br0", bridge},
 		{"a refusal in the second round", "docker0-dual made", "write table", bridge},
 		{"no port of ours on it", "docker0-dual changed", "change link br0", bridge},
-		{"no port of ours on it, back", "docker0-dual changed back", "create link br0.1", bridge},
+		{"no port of ours on it, back", "docker0-dual changed back", "change link br0.1", bridge},
 		{"deleted by name", "docker0-dual destroyed", "delete ", bridge},
 		{"a namespace like a crash's leftover", "docker0-dual made", "create namespace", namespace},
 		{"a namespace in the second round", "docker0-dual made", "write table", namespace},
