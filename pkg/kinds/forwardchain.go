@@ -166,12 +166,13 @@ func wantedNetworks(e *object.Env, ns string) (list []linkNetwork) {
 	return list
 }
 
-// warnForwarding tells of chains that drop what a section forwards because a parameter says that it shall. With nat,
-// the entries tell of what they translate.
+// warnForwarding tells of chains that drop what the host forwards because a parameter says that it shall. With nat, the
+// entries tell of what they translate. Firewalls stand on the host; to look for them in each namespace of a line of
+// routers would make a look at it twice as dear.
 func warnForwarding(e *object.Env, o plan.Object) ([]string, error) {
 	v, ok := o.(Sysctl)
 	s := e.Sections[o.Key().NS]
-	if !ok || s == nil || !object.IsOn(v.Value) || v.Name != object.Forwarding4 && v.Name != object.Forwarding6 {
+	if !ok || s == nil || s.Owned || !object.IsOn(v.Value) || v.Name != object.Forwarding4 && v.Name != object.Forwarding6 {
 		return nil, nil
 	}
 	v4 := v.Name == object.Forwarding4
@@ -198,7 +199,7 @@ var bridgeCalls = map[bool]string{
 func warnBridge(e *object.Env, o plan.Object) (texts []string, err error) {
 	l, ok := o.(link.Link)
 	s := e.Sections[o.Key().NS]
-	if !ok || s == nil || l.Type != "bridge" {
+	if !ok || s == nil || s.Owned || l.Type != "bridge" {
 		return nil, nil
 	}
 	chains, err := forwardChains(e, s)

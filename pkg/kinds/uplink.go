@@ -45,13 +45,16 @@ func forwarded(e *object.Env, s *object.Section) bool {
 }
 
 // raises names the accept_ra of those that a switch is of: of one link, of "all", or of "default". They are 1, or were
-// before this topology raised them or another one that forwards: then they must stay so when that one leaves.
+// before this topology raised them or another one that forwards: then they must stay so when that one leaves. Or they
+// are to become 1 again, because this topology has wanted something else and gives it back.
 func raises(e *object.Env, s *object.Section, of string) []string {
 	names := make(map[string]bool)
 	add := func(link string, value uint32) {
 		name := object.ConfName(object.IPv6, link, acceptRA)
 		claim, _ := e.Record.Claim(object.SysctlKey(s.NS.Name, name))
-		if value == 1 || claim.Original == "1" && slices.Contains(slices.Collect(maps.Values(claim.Wants)), "2") {
+		raised := slices.Contains(slices.Collect(maps.Values(claim.Wants)), "2")
+		givenBack := len(claim.Wants) == 1 && claim.Wants[e.Topology] != ""
+		if value == 1 || claim.Original == "1" && (raised || givenBack) {
 			names[name] = true
 		}
 	}
