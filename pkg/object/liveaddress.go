@@ -163,12 +163,8 @@ func AddressIndexes(b []byte) [][]byte { return [][]byte{b[4:8]} }
 func (a LiveAddress) Renew(n *kernel.Namespace, place string) (err error) {
 	const tries = 5
 	for range tries {
-		err = a.Write(n, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, place)
-		if !errors.Is(err, unix.EEXIST) {
+		if err = a.Swap(n, a, place); !errors.Is(err, unix.EEXIST) {
 			return err
-		}
-		if gone := IgnoreGone(a.Write(n, "delete", unix.RTM_DELADDR, 0, place)); gone != nil {
-			return gone
 		}
 	}
 	return err
