@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -65,14 +66,19 @@ func TestOrderOfLinkLocals(t *testing.T) {
 	}
 }
 
-// linkLocals lists the link-local addresses of all links as the kernel does, the newest first.
+// linkLocals lists the link-local addresses of each link as the kernel does, the newest first.
 func (l *lab) linkLocals() string {
 	l.Helper()
 	var text strings.Builder
 	for _, ns := range []string{"", "ns1", "ns2"} {
-		for i, a := range l.scopeLink(ns) {
-			fmt.Fprintf(&text, "%s %d: %s %s\n", ns, i, a.dev, a.prefix)
+		count := make(map[string]int)
+		var lines []string
+		for _, a := range l.scopeLink(ns) {
+			lines = append(lines, fmt.Sprintf("%s/%s %d: %s\n", ns, a.dev, count[a.dev], a.prefix))
+			count[a.dev]++
 		}
+		slices.Sort(lines)
+		text.WriteString(strings.Join(lines, ""))
 	}
 	return text.String()
 }

@@ -248,8 +248,11 @@ func (l *Link) undecided() bool {
 }
 
 // waiting says that what the kernel makes when a link gets its carrier may be there or not: a port of a bridge that
-// runs STP forwards after 30 s only, and a bridge has no carrier before that.
-func (l *Link) waiting() bool { return l.stp || !l.has(unix.IFF_LOWER_UP) }
+// runs STP forwards after 30 s only, and a bridge has no carrier before that. A bridge that never had a port has one by
+// its flags, until the kernel looks at its ports.
+func (l *Link) waiting() bool {
+	return l.stp || !l.has(unix.IFF_LOWER_UP) || l.isBridge() && l.oper == operUnknown
+}
 
 // linkLocal is the address that the kernel derives from the MAC.
 func (l *Link) linkLocal() netip.Addr {
