@@ -46,6 +46,7 @@ type Link struct {
 	ipv6     bool // it is not disabled
 	master   int
 	portOf   *Link
+	carried  bool // a port of it has a carrier
 	hasLocal bool // the address that the kernel derives from the MAC
 	body     []byte
 }
@@ -138,6 +139,9 @@ func (s *Section) parseLinks() {
 	for _, l := range s.Links {
 		if l.master != 0 {
 			l.portOf = s.byIndex(l.master)
+			if l.portOf != nil && l.has(unix.IFF_LOWER_UP) {
+				l.portOf.carried = true
+			}
 		}
 	}
 }
@@ -248,10 +252,10 @@ func (l *Link) undecided() bool {
 }
 
 // waiting says that what the kernel makes when a link gets its carrier may be there or not: a port of a bridge that
-// runs STP forwards after 30 s only, and a bridge has no carrier before that. A bridge that never had a port has one by
-// its flags, until the kernel looks at its ports.
+// runs STP forwards after 30 s only, and a bridge has no carrier before that. A bridge without ports has one until the
+// kernel looks for ports that carry.
 func (l *Link) waiting() bool {
-	return l.stp || !l.has(unix.IFF_LOWER_UP) || l.isBridge() && l.oper == operUnknown
+	return l.stp || !l.has(unix.IFF_LOWER_UP) || l.isBridge() && !l.carried
 }
 
 // linkLocal is the address that the kernel derives from the MAC.
