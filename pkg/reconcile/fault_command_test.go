@@ -141,7 +141,6 @@ func TestVerbose(t *testing.T) {
 	l.foreign()
 	bin, topo := plumb(t), l.load(l.example("docker0.yaml"))
 	// The kernel may be the first to give the bridge its link-local address: that is added once more then.
-	linkLocal := func(what string) bool { return strings.Contains(what, " address fe80:") }
 	var want []string
 	l.apply(topo, through(&kernel.Seam{Around: func(w kernel.Write, write func() error) error {
 		want = append(want, w.String())
@@ -153,12 +152,12 @@ func TestVerbose(t *testing.T) {
 			exits(t, 0, bin, "apply", "-v", "-f", "../../examples/docker0.yaml"), -1) {
 			got = append(got, line[1])
 		}
-		return slices.DeleteFunc(got, linkLocal)
+		return slices.DeleteFunc(got, ofLinkLocal)
 	}
 	// Only the first apply of all makes the directory of namespaces and the lock.
 	want = slices.DeleteFunc(want, func(what string) bool {
 		return strings.HasPrefix(what, "create "+runDir) || what == "make "+host.NetnsDir+" a shared mount" ||
-			linkLocal(what)
+			ofLinkLocal(what)
 	})
 	if got := traced(); !slices.Equal(got, want) {
 		t.Errorf("-v says\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

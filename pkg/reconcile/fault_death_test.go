@@ -69,7 +69,7 @@ func (d *field) dieInRollback(fail int64, sample int) {
 		}
 		return write()
 	}})
-	if err == nil {
+	if err == nil && n >= int(fail) {
 		d.Fatalf("write %d failed, and the apply succeeded", fail)
 	}
 	for _, j := range d.run.pick(d.Name()+" rollback", n-int(fail), some(d.from == nil && len(d.writes) < 25, sample)) {
