@@ -131,11 +131,18 @@ func (h *house) stands(n neighbour, when, before string) {
 	}
 }
 
-// alone checks that the neighbour works before plumb has anything to do with it.
+// alone waits until the neighbour works, before plumb has anything to do with it: its IPv6 addresses may be tentative
+// for a while.
 func (h *house) alone(n neighbour) {
 	h.Helper()
-	if err := n.works(h, patience); err != nil {
-		h.Fatalf("the neighbour does not work, and plumb has done nothing: %v", err)
+	for deadline := time.Now().Add(patience); ; {
+		err := n.works(h, patience)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			h.Fatalf("the neighbour does not work, and plumb has done nothing: %v", err)
+		}
 	}
 }
 
