@@ -172,7 +172,7 @@ func wantedNetworks(e *object.Env, ns string) (list []linkNetwork) {
 func warnForwarding(e *object.Env, o plan.Object) ([]string, error) {
 	v, ok := o.(Sysctl)
 	s := e.Sections[o.Key().NS]
-	if !ok || s == nil || s.Owned || !object.IsOn(v.Value) || v.Name != object.Forwarding4 && v.Name != object.Forwarding6 {
+	if !ok || s == nil || s.Owned || !object.IsOn(v.Value) || !isSwitch(v.Name) {
 		return nil, nil
 	}
 	v4 := v.Name == object.Forwarding4

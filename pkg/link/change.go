@@ -78,7 +78,8 @@ func rename(e *object.Env, s *object.Section, index int, old, l Link) error {
 	if err := makeRoom(e, s, l); err != nil {
 		return err
 	}
-	fell, err := setName(s, index, old.Ifname, l.Ifname, "rename link "+old.Ifname+" to "+object.LinkKey(l.NS, l.Ifname).Place())
+	what := "rename link " + old.Ifname + " to " + object.LinkKey(l.NS, l.Ifname).Place()
+	fell, err := setName(s, index, old.Ifname, l.Ifname, what)
 	s.Knows(old.Ifname, 0)
 	s.Knows(l.Ifname, index)
 	if live := s.Link(l.Name); live != nil {

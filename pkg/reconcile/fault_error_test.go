@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -140,6 +141,9 @@ func (d *field) failAlways() {
 	}
 }
 
+// unrenamed is how an error tells that a link could not be given a name.
+var unrenamed = regexp.MustCompile(`rename link \S+ to (\S+):`)
+
 // exact says that an error names exactly what is not as it should be.
 func (d *field) exact(err error, want string) {
 	d.Helper()
@@ -167,6 +171,11 @@ func (d *field) exact(err error, want string) {
 		falls := strings.HasPrefix(item, "create ") && strings.Contains(list, "replace link ")
 		if !hit && !falls && !strings.HasPrefix(item, "delete link ") {
 			d.Errorf("told to be left, and is not: %s\n%v\n%s", item, err, strings.Join(lines, "\n"))
+		}
+	}
+	for _, rename := range unrenamed.FindAllStringSubmatch(err.Error(), -1) { // the cause tells the name that is missed
+		for _, line := range lines {
+			covered[line] = covered[line] || about("update link "+rename[1], line, want+now)
 		}
 	}
 	for _, line := range lines {
