@@ -118,7 +118,7 @@ func (d *field) failAlways() {
 	done := make(map[string]bool)
 	for _, k := range d.run.pick(d.Name()+" always", len(d.writes), some(d.whole, 4)) {
 		what := d.writes[k-1]
-		if done[what] || ofLinkLocal(what) {
+		if done[what] {
 			continue
 		}
 		done[what] = true
@@ -147,7 +147,11 @@ var unrenamed = regexp.MustCompile(`rename link \S+ to (\S+):`)
 // exact says that an error names exactly what is not as it should be.
 func (d *field) exact(err error, want string) {
 	d.Helper()
-	now := d.settle()
+	look := d.settle
+	if ofLinkLocal(err.Error()) { // for which settle would wait
+		look = d.rest
+	}
+	now := look()
 	_, list, ok := strings.Cut(err.Error(), "; left: ")
 	if now == want && strings.Contains(err.Error(), "host record") {
 		return // the record itself is what is left

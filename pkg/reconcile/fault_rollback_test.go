@@ -30,9 +30,6 @@ func (f *faultRun) rollbacks(t *testing.T) {
 					d.Logf("%q", what)
 					d.failBack(i+1, "", how)
 				})
-				if ofLinkLocal(what) {
-					continue // without it the links never come to rest
-				}
 				d.disturb("a write of a rollback, each time", fmt.Sprintf("write %d, each time", i+1), func() {
 					d.Logf("%q", what)
 					d.failBack(i+1, what, failure{unix.EBUSY, false})
