@@ -24,7 +24,7 @@ var (
 )
 
 func macvlanType(name, doc string) Type {
-	return Type{
+	return onParent(func(m *Macvlan) *object.Ref { return &m.Parent }, Type{
 		Name: name, Doc: doc, Part: kernel.Part{Module: name, Option: strings.ToUpper(name)}, Bridged: true,
 		Check: func(l *object.Iface, at file.Spots) {
 			if l.Spec.(Macvlan).Mode == passthru && l.Spots.Given("mac") {
@@ -36,22 +36,7 @@ func macvlanType(name, doc string) Type {
 			}
 		},
 		// The kernel's own mode is vepa, which needs a switch that reflects.
-		New:      func() Spec { return Macvlan{Mode: "bridge"} },
-		Below:    func(s Spec) []plan.Key { return placed(s.(Macvlan).Parent) },
-		Lower:    func(s Spec) object.Ref { return s.(Macvlan).Parent },
-		Underlay: func(s Spec) object.SectionRef { return sectionOf(s.(Macvlan).Parent) },
-		Beneath: func(s Spec, _ object.SectionRef, lower object.Ref) Spec {
-			m := s.(Macvlan)
-			m.Parent = lower
-			return m
-		},
-		MTU: func(_ Spec, below uint32) uint32 {
-			if below == 0 {
-				return object.DefaultMTU
-			}
-			return below
-		},
-		Follows: true,
+		New: func() Spec { return Macvlan{Mode: "bridge"} },
 		Takes: func(s Spec) object.Ref {
 			if m := s.(Macvlan); m.Mode == passthru {
 				return m.Parent
@@ -71,5 +56,5 @@ func macvlanType(name, doc string) Type {
 			}
 			return nil
 		},
-	}
+	})
 }

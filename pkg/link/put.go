@@ -73,6 +73,9 @@ func (l Link) make(e *object.Env, others []Link) (live object.LiveLink, err erro
 	if err != nil {
 		return live, err
 	}
+	if err := bringUpBelow(e, l); err != nil {
+		return live, err
+	}
 	err = outlast(func() error {
 		return s.NS.WriteEcho(what, req, unix.RTM_NEWLINK, func(msgs [][]byte) {
 			for _, m := range msgs {

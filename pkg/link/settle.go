@@ -30,7 +30,11 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s, which it is made on, %w", k.Name, err)
 		}
-		most := typeOf(l.Type).MTU(l.Spec, live.MTU)
+		t := typeOf(l.Type)
+		if l.Up && !live.Up() && t.NeedsUp != nil && t.NeedsUp(l.Spec) {
+			return nil, fmt.Errorf("%s, which it is made on, is down: set it up first", k.Name)
+		}
+		most := t.MTU(l.Spec, live.MTU)
 		if l.MTU == 0 {
 			l.MTU = most
 		}

@@ -57,6 +57,8 @@ type Type struct {
 	MTU func(s Spec, below uint32) uint32
 	// Follows says that it is never larger than a link below: the kernel lowers it with that.
 	Follows bool
+	// NeedsUp says whether it can be up only while the links below are.
+	NeedsUp func(Spec) bool
 	// OwnMAC says whether it has a MAC of its own; nil says yes.
 	OwnMAC func(Spec) bool
 	// FixedMAC says that the kernel does not give it another MAC once it is made.
