@@ -23,6 +23,8 @@ import (
 //	u8, u16, u32      the size of a number, where it is not that of the field
 //	be                a number in network byte order
 //	bit, one          a word of the tag file's enum as 1<<its position, or its position from 1; else its position from 0
+//	values=5|7        the numbers of those words, in their order
+//	flag=2            bit 2 of an attribute that holds a value and a mask of what it is about, of 32 bits each
 //	multicast         an address of a group, and unicast one of no group, where both have one type
 //	new=8472          what a new link has that is told nothing; without it nothing
 //	absent=wanted     where the kernel does not tell, it has what is wanted; without it what a new link has
@@ -33,6 +35,7 @@ type attribute struct {
 	be           bool
 	words        []string
 	count        func(position int) uint64
+	flag         uint32 // the bit of an attribute that holds flags, 0 for another
 	group        string
 	fresh        uint64
 	absentWanted bool
@@ -81,6 +84,11 @@ func newAttribute(f reflect.StructField, index int, tag []string) attribute {
 			a.count = func(position int) uint64 { return 1 << position }
 		case name == "one":
 			a.count = func(position int) uint64 { return uint64(position) + 1 }
+		case name == "values":
+			a.count = numbered(value)
+		case name == "flag":
+			n, _ := strconv.ParseUint(value, 10, 5) // TestTypes reads it too
+			a.flag = 1 << n
 		case name == "multicast" || name == "unicast":
 			a.group = name
 		case name == "new":
@@ -90,6 +98,16 @@ func newAttribute(f reflect.StructField, index int, tag []string) attribute {
 		}
 	}
 	return a
+}
+
+// numbered gives the numbers of a list by their position in it.
+func numbered(list string) func(position int) uint64 {
+	var numbers []uint64
+	for number := range strings.SplitSeq(list, "|") {
+		n, _ := strconv.ParseUint(number, 10, 32) // TestTypes reads it too
+		numbers = append(numbers, n)
+	}
+	return func(position int) uint64 { return numbers[position] }
 }
 
 // enum lists the words that a field can have in the file, nil for any.
@@ -117,16 +135,49 @@ func fresh(s Spec) Spec {
 func encode(data *nl.RtAttr, want, have Spec, index func(object.Ref) (int, error)) error {
 	w, h := reflect.ValueOf(want), reflect.ValueOf(have)
 	attributes := layout(w.Type())
+	var changed flags
 	for i, a := range attributes {
 		f := w.Field(a.index)
-		if f.Equal(h.Field(a.index)) || f.IsZero() && a.sharedWith(attributes[:i], attributes[i+1:], w) {
-			continue
-		}
-		if err := a.encode(data, f, index); err != nil {
-			return err
+		switch {
+		case f.Equal(h.Field(a.index)):
+		case a.flag != 0:
+			changed.set(a, f.Bool())
+		case f.IsZero() && a.sharedWith(attributes[:i], attributes[i+1:], w):
+		default:
+			if err := a.encode(data, f, index); err != nil {
+				return err
+			}
 		}
 	}
+	changed.encode(data)
 	return nil
+}
+
+// flags are those that a message changes, by attribute.
+type flags []struct {
+	attribute   uint16
+	value, mask uint32
+}
+
+func (list *flags) set(a attribute, on bool) {
+	i := 0
+	for i < len(*list) && (*list)[i].attribute != a.four {
+		i++
+	}
+	if i == len(*list) {
+		*list = append(*list, struct {
+			attribute   uint16
+			value, mask uint32
+		}{attribute: a.four})
+	}
+	(*list)[i].value |= kernel.Bit(on) * a.flag
+	(*list)[i].mask |= a.flag
+}
+
+func (list flags) encode(data *nl.RtAttr) {
+	for _, f := range list {
+		data.AddRtAttr(int(f.attribute), slices.Concat(nl.Uint32Attr(f.value), nl.Uint32Attr(f.mask)))
+	}
 }
 
 // sharedWith says whether another field of the same attribute is set, so that this one need not be cleared.
@@ -230,6 +281,10 @@ func decode(data kernel.Attrs, base, wanted Spec, place func(index int) object.R
 }
 
 func (a attribute) decode(f reflect.Value, value []byte, place func(index int) object.Ref) error {
+	if a.flag != 0 {
+		f.SetBool(kernel.U32At(value, 0)&a.flag != 0)
+		return nil
+	}
 	switch f.Interface().(type) {
 	case netip.Addr:
 		addr, _ := netip.AddrFromSlice(value)

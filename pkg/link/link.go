@@ -111,8 +111,11 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 			l.Master, l.Port = "", nil
 		}
 	}
-	if is, ok := now.(Link); ok && is.MTU < l.MTU && typeOf(l.Type).Follows && slices.Contains(l.below(), is.Key()) {
-		l.MTU = is.MTU
+	if is, ok := now.(Link); ok && slices.Contains(l.below(), is.Key()) {
+		was, _ := old.(Link)
+		if t := typeOf(l.Type); t.Follows && is.MTU < l.MTU || t.Tracks && is.MTU != was.MTU {
+			l.MTU = is.MTU
+		}
 	}
 	if value, ok := object.Switched(l.NS, object.Forwarding4, old, now); ok {
 		l.Forwarding4 = object.IsOn(value)

@@ -7,6 +7,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -25,6 +26,8 @@ type Type struct {
 	Name string
 	// Doc says in a few words what the link is.
 	Doc string
+	// Part is the part of the kernel that makes it, which not every kernel has.
+	Part kernel.Part
 	// New is a link as the file declares it without saying more.
 	New func() Spec
 	// Pair says that the kernel makes two of them at once, the ends of a cable.
@@ -35,10 +38,14 @@ type Type struct {
 	First func(e *object.Env, l Link) Link
 	// Check reports what the tags of its spec can't, and settles what follows from other keys. What it refers to is found.
 	Check func(l *object.Iface, at file.Spots)
-	// Bridged says that frames pass between it and the links below, and Wire names what it shares with others of its type
-	// between which frames pass.
-	Bridged bool
+	// Handler names what hands it the frames that come over the link below, where they pass between the two: the kernel
+	// has one for each link. Wire names what it shares with others of its type between which frames pass.
+	Handler string
 	Wire    func(Spec) string
+	// NoVLANs says that no VLAN can be made on it.
+	NoVLANs bool
+	// Shared tells, in words, the options that all of the type on one link have in common.
+	Shared func(Spec) string
 	// Below lists the links that it is made on: it needs them, and goes with them.
 	Below func(Spec) []plan.Key
 	// Lower is the one of them that the kernel keeps as IFLA_LINK.
@@ -54,12 +61,18 @@ type Type struct {
 	MTU func(s Spec, below uint32) uint32
 	// Follows says that it is never larger than a link below: the kernel lowers it with that.
 	Follows bool
+	// Tracks says that the kernel gives it the MTU of the link below whenever that changes.
+	Tracks bool
+	// NeedsUp says whether it can be up only while the links below are.
+	NeedsUp func(Spec) bool
 	// OwnMAC says whether it has a MAC of its own; nil says yes.
 	OwnMAC func(Spec) bool
 	// FixedMAC says that the kernel does not give it another MAC once it is made.
 	FixedMAC bool
 	// NoARP says that the kernel makes it with arp off (IFF_NOARP).
 	NoARP bool
+	// Routed says whether the kernel turns arp off as long as a link is like that.
+	Routed func(Spec) bool
 	// Claims names what only one link can have in its underlay: see [plan.Exclusive].
 	Claims func(Spec) []plan.Key
 	// Takes is the link whose frames all come to this one, empty for none.
@@ -111,6 +124,9 @@ func (l Link) hasOwnMAC() bool {
 	t := typeOf(l.Type)
 	return t.OwnMAC == nil || l.Spec == nil || t.OwnMAC(l.Spec)
 }
+
+// asks says whether the kernel makes a link with arp on.
+func (t *Type) asks(s Spec) bool { return !t.NoARP && (t.Routed == nil || s == nil || !t.Routed(s)) }
 
 // IsPair says whether links of a type are ends of cables.
 func IsPair(name string) bool { return typeOf(name).Pair }
