@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -22,7 +23,10 @@ import (
 //
 //	u8, u16, u32      the size of a number, where it is not that of the field
 //	be                a number in network byte order
-//	bit, one          a word of the tag file's enum as 1<<its position, or its position from 1; else its position from 0
+//	bit, one, is=7|9  a word of the tag file's enum as 1<<its position, its position from 1, or the number given for it;
+//	                  else its position from 0
+//	unit=10ms         a length of time, in units of this one
+//	near              where the kernel tells one more or less than is wanted, it has what is wanted
 //	multicast         an address of a group, and unicast one of no group, where both have one type
 //	new=8472          what a new link has that is told nothing; without it nothing
 //	absent=wanted     where the kernel does not tell, it has what is wanted; without it what a new link has
@@ -36,6 +40,8 @@ type attribute struct {
 	group        string
 	fresh        uint64
 	absentWanted bool
+	near         bool
+	unit         time.Duration
 	fixed        bool
 }
 
@@ -81,6 +87,18 @@ func newAttribute(f reflect.StructField, index int, tag []string) attribute {
 			a.count = func(position int) uint64 { return 1 << position }
 		case name == "one":
 			a.count = func(position int) uint64 { return uint64(position) + 1 }
+		case name == "is":
+			var numbers []uint64
+			for number := range strings.SplitSeq(value, "|") {
+				n, _ := strconv.ParseUint(number, 10, 32) // TestTypes reads it too
+				numbers = append(numbers, n)
+			}
+			a.count = func(position int) uint64 { return numbers[position] }
+		case name == "unit":
+			a.unit, _ = time.ParseDuration(value)
+			a.size = 4
+		case name == "near":
+			a.near = true
 		case name == "multicast" || name == "unicast":
 			a.group = name
 		case name == "new":
@@ -165,6 +183,8 @@ func (a attribute) number(f reflect.Value) uint64 {
 		return uint64(kernel.Bit(f.Bool()))
 	case f.Kind() == reflect.String:
 		return a.count(slices.Index(a.words, f.String()))
+	case a.unit != 0:
+		return uint64(f.Int() / int64(a.unit))
 	}
 	return f.Uint()
 }
@@ -173,6 +193,8 @@ func (a attribute) setNumber(f reflect.Value, n uint64) {
 	switch f.Kind() {
 	case reflect.Bool:
 		f.SetBool(n != 0)
+	case reflect.Int64:
+		f.SetInt(int64(n) * int64(a.unit))
 	case reflect.String:
 		f.SetString("unknown " + strconv.FormatUint(n, 10))
 		for i, word := range a.words {
@@ -221,12 +243,22 @@ func decode(data kernel.Attrs, base, wanted Spec, place func(index int) object.R
 			if t != a.four && (a.six == 0 || t != a.six) {
 				continue
 			}
-			if err := a.decode(v.Field(a.index), value, place); err != nil {
+			f := v.Field(a.index)
+			if err := a.decode(f, value, place); err != nil {
 				return base, fmt.Errorf("attribute %d of %T: %w", t, base, err)
+			}
+			if a.near && reflect.TypeOf(wanted) == v.Type() && a.isNear(f, reflect.ValueOf(wanted).Field(a.index)) {
+				f.Set(reflect.ValueOf(wanted).Field(a.index))
 			}
 		}
 	}
 	return v.Interface(), nil
+}
+
+// isNear says whether two numbers are the same but for the rounding of the kernel's clock.
+func (a attribute) isNear(f, wanted reflect.Value) bool {
+	n, w := a.number(f), a.number(wanted)
+	return max(n, w)-min(n, w) <= 1
 }
 
 func (a attribute) decode(f reflect.Value, value []byte, place func(index int) object.Ref) error {

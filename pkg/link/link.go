@@ -111,6 +111,7 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 			l.Master, l.Port = "", nil
 		}
 	}
+	l.Port = l.portAfter(old, now)
 	if is, ok := now.(Link); ok && is.MTU < l.MTU && typeOf(l.Type).Follows && slices.Contains(l.below(), is.Key()) {
 		l.MTU = is.MTU
 	}
