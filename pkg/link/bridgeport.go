@@ -42,19 +42,53 @@ func newPortOptions() PortOptions {
 	return o
 }
 
-// vethCost is the cost of a port of 10 Gbit/s (net/bridge/br_if.c: port_cost), which ends of cables say they are, and
-// unknownCost that of one which does not tell.
-const (
-	vethCost    = 2
-	unknownCost = 100
-)
-
-// costOf is the cost of a port of which the file says nothing.
-func costOf(of string) uint32 {
-	if of == TypeVeth {
-		return vethCost
+// costOf is the cost of a port of which the file says nothing, by its speed in Mbit/s; 0 is not known
+// (net/bridge/br_if.c: port_cost).
+func costOf(speed uint32) uint32 {
+	const slowest = 100
+	for _, c := range []struct{ speed, cost uint32 }{{10000, 2}, {5000, 3}, {2500, 4}, {1000, 5}, {100, 19}} {
+		if speed == c.speed {
+			return c.cost
+		}
 	}
-	return 0
+	if speed > 10000 {
+		return 1
+	}
+	return slowest
+}
+
+// vethSpeed is what ends of cables say they are.
+const vethSpeed = 10000
+
+// portCosts are the costs of live ports by their speed, where the file says nothing, by their indexes.
+type portCosts map[int]uint32
+
+// fetchCosts asks for the speed of ports that are no ends of cables, which all have the same.
+func fetchCosts(e *object.Env, s *object.Section, enter func(f func() error) error) error {
+	costs := object.In[portCosts](s)
+	var ask []*object.LiveLink
+	for i := range s.Links {
+		l := &s.Links[i]
+		if l.PortType != TypeBridge || l.Type == TypeVeth || (*costs)[l.Index] != 0 {
+			continue
+		}
+		want, _ := e.Want(object.LinkKey(s.NS.Name, cmp.Or(l.Known, l.Name))).(Link)
+		if p, ok := want.Port.(BridgePort); ok && p.Cost == 0 {
+			ask = append(ask, l)
+		}
+	}
+	if len(ask) == 0 {
+		return nil
+	}
+	if *costs == nil {
+		*costs = make(portCosts)
+	}
+	return enter(func() error {
+		for _, l := range ask {
+			(*costs)[l.Index] = costOf(kernel.LinkSpeed(l.Name))
+		}
+		return nil
+	})
 }
 
 // Lasts is what becomes of the port by itself: one that STP has held back forwards soon.
@@ -79,7 +113,11 @@ var bridgePorts = Ports{
 // NewPort is what a link of a type is as a new port of a bridge.
 func NewPort(of string, bridge Spec) BridgePort {
 	b, _ := bridge.(Bridge)
-	return BridgePort{PortOptions: newPortOptions(), Cost: costOf(of), VLANTable: accessTo(b.DefaultPVID)}
+	p := BridgePort{PortOptions: newPortOptions(), VLANTable: accessTo(b.DefaultPVID)}
+	if of == TypeVeth {
+		p.Cost = costOf(vethSpeed)
+	}
+	return p
 }
 
 // joinedBridge is what a link has become that was just put on a bridge. One that is about to get another default VLAN
@@ -122,7 +160,7 @@ func readBridgePort(s *object.Section, port, master *object.LiveLink, wanted Spe
 	}
 	p.PortOptions, _ = options.(PortOptions)
 	want, ok := wanted.(BridgePort)
-	if ok && want.Cost == 0 {
+	if ok && want.Cost == 0 && p.Cost == (*object.In[portCosts](s))[port.Index] {
 		p.Cost = 0
 	}
 	p.VLANTable = vlansOf(s, port, master, want.VLANTable)
@@ -141,7 +179,8 @@ func putBridgePort(s *object.Section, index int, l Link, have Spec) error {
 	if want.PortOptions != has.PortOptions || want.Cost != has.Cost {
 		m, data := portMessage(index)
 		if want.Cost != has.Cost {
-			data.AddRtAttr(unix.IFLA_BRPORT_COST, nl.Uint32Attr(cmp.Or(want.Cost, unknownCost)))
+			cost := cmp.Or(want.Cost, (*object.In[portCosts](s))[index], costOf(0))
+			data.AddRtAttr(unix.IFLA_BRPORT_COST, nl.Uint32Attr(cost))
 		}
 		if err := encode(data, want.PortOptions, has.PortOptions, nil); err != nil {
 			return err

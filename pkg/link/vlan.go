@@ -234,9 +234,9 @@ type vlanTables struct{ of map[int]VLANTable }
 // brvlanCompressed is RTEXT_FILTER_BRVLAN_COMPRESSED of linux/rtnetlink.h: ranges of VLANs are told as such.
 const brvlanCompressed = 1 << 2
 
-// Fetch asks for the VLANs of ports where a bridge of the topology's filters them, shall do so, or may have been told
-// to. It takes the kernel a message for each port.
-func Fetch(e *object.Env, s *object.Section, enter func(f func() error) error) error {
+// fetchVLANs asks for the VLANs of ports where a bridge of the topology's filters them, shall do so, or may have been
+// told to. It takes the kernel a message for each port.
+func fetchVLANs(e *object.Env, s *object.Section, enter func(f func() error) error) error {
 	tables := object.In[vlanTables](s)
 	if tables.of != nil || !filters(e, s) {
 		return nil
