@@ -55,8 +55,8 @@ type bridgeForm struct {
 // VLANKeys say which VLANs a port is in.
 type VLANKeys struct {
 	PVID     uint16      `file:"pvid,least=1,most=4094" doc:"VLAN of frames without a tag"`
-	VLANs    []VLANRange `file:"vlans" doc:"VLANs that the port is in, beside pvid, as 20 or 30-40"`
-	Untagged []VLANRange `file:"untagged" doc:"those that leave without a tag; left out, pvid"`
+	VLANs    []VLANRange `file:"vlans,item=VLAN" doc:"VLANs that the port is in, beside pvid, as 20 or 30-40"`
+	Untagged []VLANRange `file:"untagged,item=VLAN" doc:"those that leave without a tag; left out, pvid"`
 }
 
 // portKeys are what the file says of a port of a bridge.

@@ -33,7 +33,7 @@ func (r *VLANRange) Parse(what, text string) error {
 	for i, s := range []string{first, last} {
 		n, err := strconv.ParseUint(s, 10, 16)
 		if err != nil || n < 1 || n > maxVLAN || strconv.FormatUint(n, 10) != s {
-			return file.Flawf("%s must be a VLAN id from 1 to %d, or a range as 30-40, not %q", what, maxVLAN, text)
+			return file.Flawf("%s must be a number from 1 to %d, or a range as 30-40, not %q", what, maxVLAN, text)
 		}
 		ids[i] = uint16(n)
 	}
