@@ -33,7 +33,7 @@ type Bridge struct {
 	Ageing       file.Duration `file:"ageing" plan:"ageing" nl:"4,unit=10ms,near,new=30000" doc:"how long an address is remembered"`
 
 	GroupForward GroupMask `file:"group-fwd-mask" plan:"group-fwd-mask" nl:"9" doc:"bit N: pass on frames to 01:80:c2:00:00:0N"`
-	VLANProtocol string    `file:"vlan-protocol,enum=802.1q|802.1ad" plan:"vlan-protocol" nl:"8,be,u16,is=33024|34984,new=33024,absent=wanted" doc:"tags by which VLANs are told"`
+	VLANProtocol string    `file:"vlan-protocol,enum=802.1q|802.1ad" plan:"vlan-protocol" nl:"8,be,u16,values=33024|34984,new=33024,absent=wanted" doc:"tags by which VLANs are told"`
 	DefaultPVID  uint16    `file:"default-pvid,most=4094" plan:"default-pvid" nl:"39,new=1,absent=wanted" doc:"VLAN that new ports are in, without a tag; 0: none"`
 
 	VLANTable

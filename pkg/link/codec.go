@@ -23,8 +23,8 @@ import (
 //
 //	u8, u16, u32      the size of a number, where it is not that of the field
 //	be                a number in network byte order
-//	bit, one, is=7|9  a word of the tag file's enum as 1<<its position, its position from 1, or the number given for it;
-//	                  else its position from 0
+//	bit, one          a word of the tag file's enum as 1<<its position, or its position from 1; else its position from 0
+//	values=5|7        the numbers of those words, in their order
 //	unit=10ms         a length of time, in units of this one
 //	near              where the kernel tells one more or less than is wanted, it has what is wanted
 //	multicast         an address of a group, and unicast one of no group, where both have one type
@@ -87,13 +87,8 @@ func newAttribute(f reflect.StructField, index int, tag []string) attribute {
 			a.count = func(position int) uint64 { return 1 << position }
 		case name == "one":
 			a.count = func(position int) uint64 { return uint64(position) + 1 }
-		case name == "is":
-			var numbers []uint64
-			for number := range strings.SplitSeq(value, "|") {
-				n, _ := strconv.ParseUint(number, 10, 32) // TestTypes reads it too
-				numbers = append(numbers, n)
-			}
-			a.count = func(position int) uint64 { return numbers[position] }
+		case name == "values":
+			a.count = numbered(value)
 		case name == "unit":
 			a.unit, _ = time.ParseDuration(value)
 			a.size = 4
@@ -108,6 +103,16 @@ func newAttribute(f reflect.StructField, index int, tag []string) attribute {
 		}
 	}
 	return a
+}
+
+// numbered gives the numbers of a list by their position in it.
+func numbered(list string) func(position int) uint64 {
+	var numbers []uint64
+	for number := range strings.SplitSeq(list, "|") {
+		n, _ := strconv.ParseUint(number, 10, 32) // TestTypes reads it too
+		numbers = append(numbers, n)
+	}
+	return func(position int) uint64 { return numbers[position] }
 }
 
 // enum lists the words that a field can have in the file, nil for any.
