@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -25,6 +26,8 @@ import (
 //	bit, one          a word of the tag file's enum as 1<<its position, or its position from 1; else its position from 0
 //	values=5|7        the numbers of those words, in their order
 //	flag=2            bit 2 of an attribute that holds a value and a mask of what it is about, of 32 bits each
+//	unit=10ms         a length of time, in units of this one
+//	near              where the kernel tells one more or less than is wanted, it has what is wanted
 //	multicast         an address of a group, and unicast one of no group, where both have one type
 //	new=8472          what a new link has that is told nothing; without it nothing
 //	absent=wanted     where the kernel does not tell, it has what is wanted; without it what a new link has
@@ -39,6 +42,8 @@ type attribute struct {
 	group        string
 	fresh        uint64
 	absentWanted bool
+	near         bool
+	unit         time.Duration
 	fixed        bool
 }
 
@@ -89,6 +94,11 @@ func newAttribute(f reflect.StructField, index int, tag []string) attribute {
 		case name == "flag":
 			n, _ := strconv.ParseUint(value, 10, 5) // TestTypes reads it too
 			a.flag = 1 << n
+		case name == "unit":
+			a.unit, _ = time.ParseDuration(value)
+			a.size = 4
+		case name == "near":
+			a.near = true
 		case name == "multicast" || name == "unicast":
 			a.group = name
 		case name == "new":
@@ -216,6 +226,8 @@ func (a attribute) number(f reflect.Value) uint64 {
 		return uint64(kernel.Bit(f.Bool()))
 	case f.Kind() == reflect.String:
 		return a.count(slices.Index(a.words, f.String()))
+	case a.unit != 0:
+		return uint64(f.Int() / int64(a.unit))
 	}
 	return f.Uint()
 }
@@ -224,6 +236,8 @@ func (a attribute) setNumber(f reflect.Value, n uint64) {
 	switch f.Kind() {
 	case reflect.Bool:
 		f.SetBool(n != 0)
+	case reflect.Int64:
+		f.SetInt(int64(n) * int64(a.unit))
 	case reflect.String:
 		f.SetString("unknown " + strconv.FormatUint(n, 10))
 		for i, word := range a.words {
@@ -272,12 +286,22 @@ func decode(data kernel.Attrs, base, wanted Spec, place func(index int) object.R
 			if t != a.four && (a.six == 0 || t != a.six) {
 				continue
 			}
-			if err := a.decode(v.Field(a.index), value, place); err != nil {
+			f := v.Field(a.index)
+			if err := a.decode(f, value, place); err != nil {
 				return base, fmt.Errorf("attribute %d of %T: %w", t, base, err)
+			}
+			if a.near && reflect.TypeOf(wanted) == v.Type() && a.isNear(f, reflect.ValueOf(wanted).Field(a.index)) {
+				f.Set(reflect.ValueOf(wanted).Field(a.index))
 			}
 		}
 	}
 	return v.Interface(), nil
+}
+
+// isNear says whether two numbers are the same but for the rounding of the kernel's clock.
+func (a attribute) isNear(f, wanted reflect.Value) bool {
+	n, w := a.number(f), a.number(wanted)
+	return max(n, w)-min(n, w) <= 1
 }
 
 func (a attribute) decode(f reflect.Value, value []byte, place func(index int) object.Ref) error {

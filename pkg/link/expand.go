@@ -53,7 +53,7 @@ func fromFile(l *object.Iface) Link {
 	if m := l.Master; m != nil {
 		o.Master = m.Name
 		if ports := typeOf(m.Type).Ports; ports != nil {
-			o.Port = ports.New()
+			o.Port = ports.Declared(l)
 		}
 	}
 	if l.Peer != nil {

@@ -111,6 +111,7 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 			l.Master, l.Port = "", nil
 		}
 	}
+	l.Port = l.portAfter(old, now)
 	if is, ok := now.(Link); ok && slices.Contains(l.below(), is.Key()) {
 		was, _ := old.(Link)
 		if t := typeOf(l.Type); t.Follows && is.MTU < l.MTU || t.Tracks && is.MTU != was.MTU {

@@ -198,6 +198,14 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 		return err
 	}
 	s.Made(l.Name, live.Index)
+	if err := putPort(e, s, live.Index, Link{}, l); err != nil {
+		return err
+	}
+	if t := typeOf(l.Type); t.Finish != nil {
+		if err := t.Finish(s, live.Index, l); err != nil {
+			return err
+		}
+	}
 	if live.Forwarding6 != l.Forwarding6 {
 		if err := writeForwarding6(s, l); err != nil {
 			return err

@@ -89,7 +89,11 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 	if master := s.At(live.Master); master != nil && live.Master != 0 {
 		l.Master = master.Known
 		if ports := typeOf(master.Type).Ports; ports != nil {
-			l.Port = ports.Read(live, master)
+			var wantedPort Spec
+			if want.Master == l.Master {
+				wantedPort = want.Port
+			}
+			l.Port = ports.Read(s, live, master, wantedPort)
 		}
 	}
 	if IsPair(live.Type) {
@@ -118,6 +122,9 @@ func readSpec(s *object.Section, live *object.LiveLink, wanted Spec) Spec {
 	}
 	if t.Beneath != nil {
 		spec = t.Beneath(spec, underlayOf(live), lowerRef(s, live, live.Lower))
+	}
+	if t.Live != nil {
+		spec = t.Live(s, live, spec, wanted)
 	}
 	return spec
 }

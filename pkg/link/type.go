@@ -56,6 +56,9 @@ type Type struct {
 	// Beneath is the spec of a live link with what its attributes do not tell: its underlay, as Underlay has it, and its
 	// lower link.
 	Beneath func(s Spec, underlay object.SectionRef, lower object.Ref) Spec
+	// Live adds to the spec of a live link what its attributes do not tell, and takes for wanted what another may have
+	// made of them for a time. Wanted is nil where the link is not.
+	Live func(s *object.Section, live *object.LiveLink, spec, wanted Spec) Spec
 	// MTU is that of a link that declares none, in bytes: below is the least of those that it is made on, 0 where that is
 	// not known. Nil is [object.DefaultMTU].
 	MTU func(s Spec, below uint32) uint32
@@ -79,10 +82,13 @@ type Type struct {
 	Takes func(Spec) object.Ref
 	// Fixed names fields that can't be changed in place from have to want.
 	Fixed func(want, have Spec) []string
+	// Before is what a message of its own makes of the link first; have, where there is nothing to do before the rest.
+	Before func(want, have Spec) Spec
 	// Extra adds to a message that changes the link what must go with the fields that differ.
 	Extra func(data *nl.RtAttr, want, have Spec)
-	// Changed is called when the link has been changed.
-	Changed func(s *object.Section, index int, want, have Spec) error
+	// Changed is called when the link has been changed, and Finish when it was made and set up, but for what is Late.
+	Changed func(s *object.Section, index int, l Link, have Spec) error
+	Finish  func(s *object.Section, index int, l Link) error
 	// Explain adds to an error what the kernel's own words leave out.
 	Explain func(l Link, err error) error
 	// Ports is how it keeps its ports, nil for a type that is no master.
@@ -91,12 +97,25 @@ type Type struct {
 
 // Ports is what a master keeps of each of its ports.
 type Ports struct {
-	// New is a port of which the file says nothing.
-	New func() Spec
-	// Read reads a port from its own link and from its master.
-	Read func(port, master *object.LiveLink) Spec
+	// New is a port of which the file says nothing, and Declared what the file says of one.
+	New      func() Spec
+	Declared func(l *object.Iface) Spec
+	// Read reads a port from its own link and from its master. Wanted is nil where the link is not a wanted port of it.
+	Read func(s *object.Section, port, master *object.LiveLink, wanted Spec) Spec
+	// Joined is what a link has become that was just made a port of its master.
+	Joined func(e *object.Env, s *object.Section, l Link) Spec
 	// Put makes a port what is wanted. It is a message of its own, for the kernel takes nothing of it beside others.
-	Put func(s *object.Section, index int, l Link) error
+	Put func(s *object.Section, index int, l Link, have Spec) error
+}
+
+// portsOf is how the master of a wanted link keeps its ports, nil where it keeps nothing of them.
+func portsOf(l Link) *Ports {
+	for _, t := range Types {
+		if t.Ports != nil && reflect.TypeOf(t.Ports.New()) == reflect.TypeOf(l.Port) {
+			return t.Ports
+		}
+	}
+	return nil
 }
 
 // typeOf finds the row of a type; one that plumb does not make has a row that says nothing.

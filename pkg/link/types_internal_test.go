@@ -58,6 +58,8 @@ func another(t *testing.T, row Type) Spec {
 				f.SetBool(true)
 			case reflect.String:
 				f.SetString(a.words[len(a.words)-1])
+			case reflect.Int64:
+				f.SetInt(113 * int64(a.unit))
 			case reflect.Uint8, reflect.Uint16, reflect.Uint32:
 				f.SetUint(113)
 			default:
@@ -162,7 +164,7 @@ func TestMade(t *testing.T) {
 	}
 	four, six := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
 	group := netip.MustParseAddr("239.1.1.1")
-	base := newLink("", "br0", TypeBridge, Bridge{Snooping: true})
+	base := newLink("", "br0", TypeBridge, NewBridge())
 	for name, test := range map[string]struct {
 		ns, of string
 		specs  []Spec
