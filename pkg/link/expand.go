@@ -32,7 +32,10 @@ func fromFile(l *object.Iface) Link {
 		NS: ns, Name: l.Name, Ifname: l.Name, Type: l.Type, Up: true, MTU: l.EffectiveMTU(), MAC: l.EffectiveMAC(),
 		Group: object.Group(topology), Alias: object.Alias(topology, ns, l.Name),
 		Forwarding4: l.Forwards(object.IPv4, object.Forwarding4), Promote: true, Spec: l.Spec,
-		NoARP: typeOf(l.Type).NoARP, Dynamic: l.Dynamic,
+		NoARP: typeOf(l.Type).NoARP || typeOf(l.Type).IP, Dynamic: l.Dynamic,
+	}
+	if typeOf(l.Type).Untold {
+		o.Alias = object.AliasOver(o.Alias, typeOf(l.Type).Underlay(l.Spec))
 	}
 	// Below the least MTU of IPv6 the kernel has nothing of IPv6 on a link, no parameters either.
 	if o.MTU >= object.MinIPv6MTU {
