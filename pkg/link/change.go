@@ -145,7 +145,7 @@ func makeRoom(e *object.Env, s *object.Section, l Link) error {
 
 // change sends one message with all that differs, and what the master keeps of the link.
 func change(e *object.Env, s *object.Section, index int, old, l Link) error {
-	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil {
+	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil && !typeOf(l.Type).WithMTU {
 		// Some types take nothing of their own beside an MTU (drivers/net/vxlan/vxlan_core.c: vxlan_nl2conf).
 		first := old
 		first.Spec = l.Spec
@@ -197,7 +197,7 @@ func changeMessage(e *object.Env, s *object.Section, index int, old, l Link) (m 
 		flags, mask = flags|kernel.Bit(l.NoARP)*unix.IFF_NOARP, mask|unix.IFF_NOARP
 	}
 	m = indexRequest(index, flags, mask)
-	if old.MTU != l.MTU {
+	if old.MTU != l.MTU || old.Spec != l.Spec && typeOf(l.Type).WithMTU {
 		m.U32(unix.IFLA_MTU, l.MTU)
 	}
 	if old.MAC != l.MAC {
@@ -224,7 +224,11 @@ func changeMessage(e *object.Env, s *object.Section, index int, old, l Link) (m 
 		if err != nil {
 			return m, err
 		}
-		return m, l.infoData(m, old.Spec, func(r object.Ref) (int, error) { return indexOfRef(below, r) })
+		var data kernel.Attrs
+		if live := s.Link(l.Name); live != nil {
+			data = live.Data
+		}
+		return m, l.infoData(m, old.Spec, data, func(r object.Ref) (int, error) { return indexOfRef(below, r) })
 	}
 	return m, nil
 }

@@ -34,6 +34,9 @@ func fromFile(l *object.Iface) Link {
 		Forwarding4: l.Forwards(object.IPv4, object.Forwarding4), Promote: true, Spec: l.Spec,
 		NoARP: !typeOf(l.Type).asks(l.Spec), Dynamic: l.Dynamic,
 	}
+	if typeOf(l.Type).Untold {
+		o.Alias = object.AliasOver(o.Alias, typeOf(l.Type).Underlay(l.Spec))
+	}
 	// Below the least MTU of IPv6 the kernel has nothing of IPv6 on a link, no parameters either.
 	if o.MTU >= object.MinIPv6MTU {
 		o.Forwarding6 = l.Forwards(object.IPv6, object.Forwarding6)

@@ -48,11 +48,18 @@ type Type struct {
 	Shared func(Spec) string
 	// Below lists the links that it is made on: it needs them, and goes with them.
 	Below func(Spec) []plan.Key
+	// Outlives says that it stays when such a link goes, without it, and that its MTU may be larger than what that leaves.
+	Outlives bool
 	// Lower is the one of them that the kernel keeps as IFLA_LINK.
 	Lower func(Spec) object.Ref
 	// Underlay is the section that it is made from, where that can be another than its own: [object.HostName], a
 	// namespace, or "" for its own.
 	Underlay func(Spec) object.SectionRef
+	// Inside says that the message that makes it is sent from its own section, and tells the number of the underlay. Made
+	// from the underlay, it would have its own section for one.
+	Inside bool
+	// Untold says that the kernel does not tell the underlay. The alias does: see [object.Alias].
+	Untold bool
 	// Beneath is the spec of a live link with what its attributes do not tell: its underlay, as Underlay has it, and its
 	// lower link.
 	Beneath func(s Spec, underlay object.SectionRef, lower object.Ref) Spec
@@ -68,6 +75,12 @@ type Type struct {
 	Tracks bool
 	// NeedsUp says whether it can be up only while the links below are.
 	NeedsUp func(Spec) bool
+	// Whole says that a message that changes it must have all its attributes: the kernel makes zero what it lacks.
+	// WithMTU says that it must have the MTU, which else the kernel may derive anew; other types take none beside them.
+	Whole, WithMTU bool
+	// IP says that it carries IP packets and no Ethernet frames: it has no MAC, asks for no neighbours, and is no port of
+	// a bridge.
+	IP bool
 	// OwnMAC says whether it has a MAC of its own; nil says yes.
 	OwnMAC func(Spec) bool
 	// FixedMAC says that the kernel does not give it another MAC once it is made.
@@ -141,11 +154,13 @@ func sectionOf(r object.Ref) object.SectionRef {
 // hasOwnMAC says whether a link has a MAC of its own.
 func (l Link) hasOwnMAC() bool {
 	t := typeOf(l.Type)
-	return t.OwnMAC == nil || l.Spec == nil || t.OwnMAC(l.Spec)
+	return !t.IP && (t.OwnMAC == nil || l.Spec == nil || t.OwnMAC(l.Spec))
 }
 
 // asks says whether the kernel makes a link with arp on.
-func (t *Type) asks(s Spec) bool { return !t.NoARP && (t.Routed == nil || s == nil || !t.Routed(s)) }
+func (t *Type) asks(s Spec) bool {
+	return !t.NoARP && !t.IP && (t.Routed == nil || s == nil || !t.Routed(s))
+}
 
 // IsPair says whether links of a type are ends of cables.
 func IsPair(name string) bool { return typeOf(name).Pair }

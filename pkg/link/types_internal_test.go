@@ -49,7 +49,11 @@ func another(t *testing.T, row Type) Spec {
 		groups = append(groups, a.four)
 		switch f.Interface().(type) {
 		case netip.Addr:
-			f.Set(reflect.ValueOf(netip.MustParseAddr("2001:db8::7")))
+			addr := "2001:db8::7"
+			if a.six == 0 {
+				addr = "192.0.2.7"
+			}
+			f.Set(reflect.ValueOf(netip.MustParseAddr(addr)))
 		case object.Ref:
 			f.Set(reflect.ValueOf(object.Ref("ns1/eth7")))
 		default:
