@@ -6,6 +6,6 @@ type IFB struct{}
 
 var ifb = Type{
 	Name: "ifb", Doc: "a link that tc redirects packets to, to queue those that come in",
-	NoARP: true, FixedMAC: true,
+	NoARP: true, NoMulticast: true, FixedMAC: true, TxQLen: 32,
 	New: func() Spec { return IFB{} },
 }

@@ -54,7 +54,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 		NS: s.NS.Name, Name: live.Known, Type: live.Type, Ifname: live.Name, Up: live.Up(), MTU: live.MTU, MAC: live.MAC,
 		Group: live.Group, Alias: live.Alias, LinkLocal: plan.Some(linkLocal),
 		Forwarding4: live.Forwarding4, Forwarding6: live.Forwarding6, Promote: live.Promote,
-		NoARP: live.Flags&unix.IFF_NOARP != 0,
+		NoARP: live.Flags&unix.IFF_NOARP != 0, NoMulticast: live.Flags&unix.IFF_MULTICAST == 0, TxQLen: live.TxQLen,
 	}
 	if s.NS.Name == "" {
 		l.AcceptRA = plan.Some(live.AcceptRA)

@@ -18,6 +18,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/file/filetest"
 	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
@@ -39,6 +40,8 @@ func texts() map[reflect.Type][]string {
 			"net.ipv4.ip_forward", "net/ipv4/conf/br0.1/rp_filter", "net.ipv4.tcp_rmem",
 		},
 		reflect.TypeFor[kinds.SysctlValue]():         {"1", "yes", "4096  131072", "0x10", "~x"},
+		reflect.TypeFor[link.Setting[bool]]():        {"true", "false"},
+		reflect.TypeFor[link.Setting[uint32]]():      {"0", "500"},
 		reflect.TypeFor[object.Ref]():                {"br0", "host/br0", "ns1/eth0"},
 		reflect.TypeFor[object.SectionRef]():         {"host", "ns1"},
 		reflect.TypeFor[kinds.Mark]():                {"0x1", "0x1/0xff"},
