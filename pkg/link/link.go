@@ -129,9 +129,12 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 
 // Claims implements [plan.Exclusive].
 func (l Link) Claims() (keys []plan.Key) {
+	if l.Ifname == l.Name { // one that a hand has renamed gives way to links by itself
+		keys = append(keys, NameClaim(l.NS, l.Name))
+	}
 	t := typeOf(l.Type)
 	if t.Claims == nil || l.Spec == nil {
-		return nil
+		return keys
 	}
 	for _, k := range t.Claims(l.Spec) {
 		k.NS = l.Underlay()
@@ -139,6 +142,9 @@ func (l Link) Claims() (keys []plan.Key) {
 	}
 	return keys
 }
+
+// NameClaim is the claim on a name in a section: of a link on its own, and of an altname.
+func NameClaim(ns, name string) plan.Key { return plan.Key{NS: ns, Kind: "name", Name: name} }
 
 // Underlay implements [object.Laid]: the section that the link is made from.
 func (l Link) Underlay() string {

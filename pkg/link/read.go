@@ -26,6 +26,9 @@ func Read(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 		}
 		for i := range s.Links {
 			live := &s.Links[i]
+			if live.Class == plan.Ours && !e.Dynamic(object.LinkKey(s.NS.Name, live.Known)) {
+				continue // it gives up the altname
+			}
 			for _, name := range live.Altnames {
 				taken := Link{NS: s.NS.Name, Name: name, Ifname: name, Type: live.Type}
 				o := object.Live{Object: taken, Links: []*object.LiveLink{live}, Why: altnameOf(s, live, name)}
