@@ -189,14 +189,14 @@ func putPort(e *object.Env, s *object.Section, index int, old, l Link) error {
 }
 
 func changeMessage(e *object.Env, s *object.Section, index int, old, l Link) (m kernel.Message, err error) {
-	flags, mask := uint32(0), uint32(0)
+	flags, mask := l.flags(old)
 	if old.Up != l.Up {
-		flags, mask = kernel.Bit(l.Up), unix.IFF_UP
-	}
-	if old.NoARP != l.NoARP {
-		flags, mask = flags|kernel.Bit(l.NoARP)*unix.IFF_NOARP, mask|unix.IFF_NOARP
+		flags, mask = flags|kernel.Bit(l.Up), mask|unix.IFF_UP
 	}
 	m = indexRequest(index, flags, mask)
+	if old.TxQLen != l.TxQLen {
+		m.U32(unix.IFLA_TXQLEN, l.TxQLen)
+	}
 	if old.MTU != l.MTU || old.Spec != l.Spec && typeOf(l.Type).WithMTU {
 		m.U32(unix.IFLA_MTU, l.MTU)
 	}

@@ -26,6 +26,9 @@ func Read(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 		}
 		for i := range s.Links {
 			live := &s.Links[i]
+			if live.Class == plan.Ours && !e.Dynamic(object.LinkKey(s.NS.Name, live.Known)) {
+				continue // it gives up the altname
+			}
 			for _, name := range live.Altnames {
 				taken := Link{NS: s.NS.Name, Name: name, Ifname: name, Type: live.Type}
 				o := object.Live{Object: taken, Links: []*object.LiveLink{live}, Why: altnameOf(s, live, name)}
@@ -54,7 +57,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 		NS: s.NS.Name, Name: live.Known, Type: live.Type, Ifname: live.Name, Up: live.Up(), MTU: live.MTU, MAC: live.MAC,
 		Group: live.Group, Alias: live.Alias, LinkLocal: plan.Some(linkLocal),
 		Forwarding4: live.Forwarding4, Forwarding6: live.Forwarding6, Promote: live.Promote,
-		NoARP: live.Flags&unix.IFF_NOARP != 0,
+		NoARP: live.Flags&unix.IFF_NOARP != 0, NoMulticast: live.Flags&unix.IFF_MULTICAST == 0, TxQLen: live.TxQLen,
 	}
 	if s.NS.Name == "" {
 		l.AcceptRA = plan.Some(live.AcceptRA)

@@ -85,10 +85,12 @@ type Type struct {
 	OwnMAC func(Spec) bool
 	// FixedMAC says that the kernel does not give it another MAC once it is made.
 	FixedMAC bool
-	// NoARP says that the kernel makes it with arp off (IFF_NOARP).
-	NoARP bool
+	// NoARP says that the kernel makes it with arp off (IFF_NOARP), and NoMulticast without IFF_MULTICAST.
+	NoARP, NoMulticast bool
 	// Routed says whether the kernel turns arp off as long as a link is like that.
 	Routed func(Spec) bool
+	// TxQLen is what the kernel makes it with, where that is not [defaultTxQLen].
+	TxQLen uint32
 	// Claims names what only one link can have in its underlay: see [plan.Exclusive].
 	Claims func(Spec) []plan.Key
 	// Takes is the link whose frames all come to this one, empty for none.
