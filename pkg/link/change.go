@@ -145,6 +145,12 @@ func makeRoom(e *object.Env, s *object.Section, l Link) error {
 
 // change sends one message with all that differs, and what the master keeps of the link.
 func change(e *object.Env, s *object.Section, index int, old, l Link) error {
+	if t := typeOf(l.Type); t.Alter != nil && old.Spec != l.Spec {
+		if err := t.Alter(s, l, old); err != nil {
+			return err
+		}
+		old.Spec = l.Spec
+	}
 	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil {
 		// Some types take nothing of their own beside an MTU (drivers/net/vxlan/vxlan_core.c: vxlan_nl2conf).
 		first := old

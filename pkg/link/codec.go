@@ -26,6 +26,7 @@ import (
 //	values=5|7        the numbers of those words, in their order
 //	flag=2            bit 2 of an attribute that holds a value and a mask of what it is about, of 32 bits each
 //	multicast         an address of a group, and unicast one of no group, where both have one type
+//	less              the number is one less than the field, which is 0 for none
 //	new=8472          what a new link has that is told nothing; without it nothing
 //	absent=wanted     where the kernel does not tell, it has what is wanted; without it what a new link has
 type attribute struct {
@@ -33,6 +34,7 @@ type attribute struct {
 	four, six    uint16
 	size         int
 	be           bool
+	less         uint64 // 1 for a number that is less than the field by that
 	words        []string
 	count        func(position int) uint64
 	flag         uint32 // the bit of an attribute that holds flags, 0 for another
@@ -80,6 +82,8 @@ func newAttribute(f reflect.StructField, index int, tag []string) attribute {
 			a.size = bits / 8
 		case name == "be":
 			a.be = true
+		case name == "less":
+			a.less = 1
 		case name == "bit":
 			a.count = func(position int) uint64 { return 1 << position }
 		case name == "one":
@@ -217,7 +221,7 @@ func (a attribute) number(f reflect.Value) uint64 {
 	case f.Kind() == reflect.String:
 		return a.count(slices.Index(a.words, f.String()))
 	}
-	return f.Uint()
+	return f.Uint() - a.less
 }
 
 func (a attribute) setNumber(f reflect.Value, n uint64) {
@@ -232,7 +236,7 @@ func (a attribute) setNumber(f reflect.Value, n uint64) {
 			}
 		}
 	default:
-		f.SetUint(n)
+		f.SetUint(n + a.less)
 	}
 }
 

@@ -79,6 +79,10 @@ type Type struct {
 	Takes func(Spec) object.Ref
 	// Fixed names fields that can't be changed in place from have to want.
 	Fixed func(want, have Spec) []string
+	// Make makes a link for which there is no message, with its MTU and MAC, and stamps it. Alter changes what of its spec
+	// no message changes.
+	Make  func(s *object.Section, l Link) (object.LiveLink, error)
+	Alter func(s *object.Section, want, have Link) error
 	// Extra adds to a message that changes the link what must go with the fields that differ.
 	Extra func(data *nl.RtAttr, want, have Spec)
 	// Changed is called when the link has been changed.

@@ -94,6 +94,12 @@ const (
 	addrGenModeEUI64     = 0
 )
 
+// IFLA_TUN_TYPE of linux/if_link.h, and its value for a tap.
+const (
+	iflaTunType = 3
+	tunTypeTap  = 2
+)
+
 // Loopback is the type of lo, which has no name in the kernel.
 const Loopback = "loopback"
 
@@ -207,6 +213,9 @@ func ParseLink(b []byte) LiveLink {
 func (l *LiveLink) parseInfo(info kernel.Attrs) {
 	data, port := info.Nested(unix.IFLA_INFO_DATA), info.Nested(unix.IFLA_INFO_SLAVE_DATA)
 	l.Type, l.PortType = info.Text(unix.IFLA_INFO_KIND), info.Text(unix.IFLA_INFO_SLAVE_KIND)
+	if l.Type == "tun" && data.U8(iflaTunType) == tunTypeTap {
+		l.Type = "tap" // the kernel calls both alike
+	}
 	kept := append(append(make(kernel.Attrs, 0, len(data)+len(port)), data...), port...)
 	l.Data, l.PortData = kept[:len(data):len(data)], kept[len(data):]
 }

@@ -143,11 +143,11 @@ func (l *Link) leavesOut(line string) bool {
 }
 
 // addressLines number the addresses of each link: their order matters. Left out is what the kernel derives from the
-// MAC, where it may be there or not.
+// MAC, where it may be there or not, and what it derives from something else.
 func (p *printer) addressLines() {
 	count := make(map[string]int)
 	for _, a := range p.s.locals {
-		if a.link.waiting() && !a.link.isBridge() && a.addr == a.link.linkLocal() {
+		if a.link.waiting() && !a.link.isBridge() && a.addr == a.link.linkLocal() || a.link.chose(a.addr) {
 			continue
 		}
 		family := "inet6"
