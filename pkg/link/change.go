@@ -67,6 +67,12 @@ func changeIPv6(s *object.Section, old, l Link) error {
 		}
 		old.Forwarding6, old.AcceptRA = live.Forwarding6, plan.Some(live.AcceptRA)
 	}
+	if l.MTU6.Set && l.MTU6 != old.MTU6 && l.MTU == old.MTU {
+		path := "net/ipv6/conf/" + l.Ifname + "/mtu"
+		if err := s.NS.WriteSysctl(path, fmt.Sprint(l.MTU6.V)); err != nil {
+			return err
+		}
+	}
 	if err := writeAcceptRA(s, old.AcceptRA, l); err != nil || old.Forwarding6 == l.Forwarding6 {
 		return err
 	}

@@ -32,6 +32,7 @@ type LiveLink struct {
 
 	Forwarding4, Forwarding6, Promote bool
 	AcceptRA                          uint32
+	MTU6                              uint32 // net.ipv6.conf.*.mtu
 	IPv6                              bool // the link has IPv6, and derives a link-local address from its MAC
 	NoLinkLocal                       bool // the link is told to make none by itself, or another
 	Disabled6                         bool // IPv6 is switched off
@@ -85,6 +86,7 @@ const (
 	Devconf4Forwarding = 1
 	Devconf4Promote    = 20
 	devconf6Forwarding = 0
+	devconf6MTU        = 2
 	devconf6AcceptRA   = 3
 	devconf6Disable    = 26
 
@@ -228,6 +230,7 @@ func (l *LiveLink) parseConf(families kernel.Attrs) {
 	six := families.Nested(unix.AF_INET6)
 	conf := six.Get(iflaInet6Conf)
 	l.Forwarding6 = kernel.U32At(conf, devconf6Forwarding) != 0
+	l.MTU6 = kernel.U32At(conf, devconf6MTU)
 	l.AcceptRA = kernel.U32At(conf, devconf6AcceptRA)
 	l.Disabled6 = kernel.U32At(conf, devconf6Disable) != 0
 	l.GenMode = six.U8(iflaInet6AddrGenMode)
