@@ -16,6 +16,7 @@ var table = []object.Kind{
 	sysctlRow,
 	linkRow,
 	altnameRow,
+	offloadRow,
 	addressRow,
 	// A gateway must be reachable when its route is made: after the addresses.
 	routeRow,
@@ -56,6 +57,12 @@ var linkRow = object.Kind{
 var altnameRow = object.Kind{
 	Name: KindAltname, Form: altnameForm(),
 	Read: readAltnames, Owner: object.ByProtocol, Put: putAltname, Del: delAltnames, Held: alone,
+}
+
+var offloadRow = object.Kind{
+	Name: KindOffload, Form: offloadForm(),
+	Fetch: fetchOffloads, Read: readOffloads, Owner: claimedOffloads, Put: putOffloads, Del: delOffloads,
+	Pending: always, Claim: claimOffload, Settle: settleOffload,
 }
 
 var addressRow = object.Kind{
