@@ -17,6 +17,7 @@ var table = []object.Kind{
 	linkRow,
 	altnameRow,
 	fdbRow,
+	offloadRow,
 	addressRow,
 	// A gateway must be reachable when its route is made: after the addresses.
 	routeRow,
@@ -64,6 +65,12 @@ var fdbRow = object.Kind{
 	Fetch: fetchFDB, Read: readFDB, Owner: object.ByProtocol, Put: putFDB, Del: delFDB,
 	// Where entries were once wanted, they are asked for.
 	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
+}
+
+var offloadRow = object.Kind{
+	Name: KindOffload, Form: offloadForm(),
+	Fetch: fetchOffloads, Read: readOffloads, Owner: claimedOffloads, Put: putOffloads, Del: delOffloads,
+	Pending: always, Claim: claimOffload, Settle: settleOffload,
 }
 
 var addressRow = object.Kind{
