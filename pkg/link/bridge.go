@@ -30,12 +30,13 @@ type Bridge struct {
 	Snooping bool   `file:"mcast-snooping" plan:"mcast-snooping" nl:"23,new=1,absent=wanted" doc:"multicast by membership"`
 	Priority uint16 `file:"priority" plan:"priority" nl:"6,new=32768" doc:"the lowest is the root of the spanning tree"`
 
-	Ageing  file.Duration `file:"ageing" plan:"ageing" nl:"4,unit=10ms,near,new=30000" doc:"addresses are remembered so long"`
-	Delay   file.Duration `file:"forward-delay" plan:"forward-delay" nl:"1,unit=10ms,near,new=1500" doc:"of a port, with stp"`
+	Ageing  file.Duration `file:"ageing" plan:"ageing" nl:"4,unit=10ms,near,new=30000" doc:"time to forget a station"`
+	Delay   file.Duration `file:"forward-delay" plan:"forward-delay" nl:"1,unit=10ms,near,new=1500" doc:"wait of a port"`
 	Forward GroupMask     `file:"group-fwd-mask" plan:"group-fwd-mask" nl:"9" doc:"bit N passes on 01:80:c2:00:00:0N"`
 
-	DefaultPVID uint16    `file:"default-pvid,most=4094" plan:"default-pvid" nl:"39,new=1,absent=wanted" doc:"VLAN of new ports"`
-	Tags        VLANProto `file:"vlan-protocol" plan:"vlan-protocol" nl:"8,be,new=33024,absent=wanted" doc:"kind of the tags"`
+	DefaultPVID uint16 `file:"default-pvid,most=4094" plan:"default-pvid" nl:"39,new=1,absent=wanted" doc:"VLAN of new ports"`
+	// Tags are the kind of tags that tell VLANs.
+	Tags VLANProto `file:"vlan-protocol" plan:"vlan-protocol" nl:"8,be,new=33024,absent=wanted" doc:"tags"`
 
 	VLANTable
 }
@@ -109,8 +110,8 @@ func liveBridge(s *object.Section, live *object.LiveLink, spec, wanted Spec) Spe
 	return b
 }
 
-// stpOff switches the spanning tree off before the rest: while it runs, the kernel refuses delays that it can't use, and
-// it takes the delay first, whatever the order in a message.
+// stpOff switches the spanning tree off before the rest: while it runs, the kernel refuses delays that it can't use,
+// and it takes the delay first, whatever the order in a message.
 func stpOff(want, have Spec) Spec {
 	w, _ := want.(Bridge)
 	h, _ := have.(Bridge)
