@@ -34,7 +34,7 @@ type Bridge struct {
 	Delay   file.Duration `file:"forward-delay" plan:"forward-delay" nl:"1,unit=10ms,near,new=1500" doc:"wait of a port"`
 	Forward GroupMask     `file:"group-fwd-mask" plan:"group-fwd-mask" nl:"9" doc:"bit N passes on 01:80:c2:00:00:0N"`
 
-	DefaultPVID uint16 `file:"default-pvid,most=4094" plan:"default-pvid" nl:"39,new=1,absent=wanted" doc:"VLAN of new ports"`
+	DefaultPVID uint16 `file:"default-pvid,most=4094" plan:"default-pvid" nl:"39,new=1,absent=wanted" doc:"VLAN of ports"`
 	// Tags are the kind of tags that tell VLANs.
 	Tags VLANProto `file:"vlan-protocol" plan:"vlan-protocol" nl:"8,be,new=33024,absent=wanted" doc:"tags"`
 
