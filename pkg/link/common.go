@@ -68,7 +68,7 @@ const defaultTxQLen = 1000
 // fresh has what the kernel makes a link of the type with.
 func (l Link) fresh() Link {
 	t := typeOf(l.Type)
-	f := Link{Type: l.Type, NoARP: t.NoARP, NoMulticast: t.NoMulticast, TxQLen: t.TxQLen}
+	f := Link{Type: l.Type, NoARP: !t.asks(l.Spec), NoMulticast: t.NoMulticast || t.IP, TxQLen: t.TxQLen}
 	if f.TxQLen == 0 {
 		f.TxQLen = defaultTxQLen
 	}

@@ -34,6 +34,9 @@ func fromFile(l *object.Iface) Link {
 		Forwarding4: l.Forwards(object.IPv4, object.Forwarding4), Promote: true, Spec: l.Spec,
 		Dynamic: l.Dynamic,
 	}
+	if typeOf(l.Type).Untold {
+		o.Alias = object.AliasOver(o.Alias, typeOf(l.Type).Underlay(l.Spec))
+	}
 	o.common(l)
 	// Below the least MTU of IPv6 the kernel has nothing of IPv6 on a link, no parameters either.
 	if o.MTU >= object.MinIPv6MTU {
@@ -54,7 +57,7 @@ func fromFile(l *object.Iface) Link {
 	if m := l.Master; m != nil {
 		o.Master = m.Name
 		if ports := typeOf(m.Type).Ports; ports != nil {
-			o.Port = ports.New()
+			o.Port = ports.Declared(l)
 		}
 	}
 	if l.Peer != nil {

@@ -61,12 +61,12 @@ func bridges(onLinks []object.Form) object.Form {
 	return object.Form{
 		On: object.OnSection,
 		Part: linksPart[object.OwnIfname]("bridges", TypeBridge, "switches in the kernel, by name", onLinks,
-			func() any { return &Bridge{Snooping: true} }),
+			func() any { return &bridgeForm{Bridge: NewBridge()} }),
 		Links: true,
 		Enter: func(at *object.At) {
 			for l, own := range declaredLinks[object.OwnIfname](at, onLinks) {
-				b := own[0].(*Bridge)
-				l.Type, l.STP, l.Spec = TypeBridge, b.STP, *b
+				b := own[0].(*bridgeForm)
+				l.Type, l.STP, l.Spec = TypeBridge, b.STP, b.spec(l.Spots)
 				at.Add(l)
 			}
 		},
@@ -87,6 +87,7 @@ func checkPorts(at *object.At) any {
 // member has the keys of a link that can be a port.
 type member struct {
 	Master object.OwnIfname `file:"master" doc:"bridge of the section that this end is a port of"`
+	Port   portKeys         `file:"port" doc:"what the bridge keeps of the port: of this end with master, else of the other"`
 }
 
 // typed has the keys of the types of link that stand alone: one of them at most.
@@ -107,7 +108,7 @@ func newTyped() any {
 // interfaces are the links that are no bridges: ends of cables, links of other types, and lo.
 func interfaces(onLinks []object.Form) object.Form {
 	part := linksPart[object.Ifname]("interfaces", "interface", "ends of cables, links of other types, and lo, by name",
-		onLinks, func() any { return new(cable) }, func() any { return new(member) }, newTyped)
+		onLinks, func() any { return new(cable) }, func() any { return &member{Port: portKeys{PortOptions: newPortOptions()}} }, newTyped)
 	part.Only = func(name string) (keys []string) {
 		if name == object.Lo { // the kernel makes it
 			for _, f := range onLinks {
@@ -120,14 +121,15 @@ func interfaces(onLinks []object.Form) object.Form {
 	return object.Form{
 		On: object.OnSection, Part: part, Links: true,
 		Enter:  func(at *object.At) { enterInterfaces(at, onLinks) },
-		Join:   func(n *object.Network) { joinCables(n); resolveAll(n); enslave(n); checkAll(n) },
+		Join:   func(n *object.Network) { joinCables(n); resolveAll(n); enslave(n); joinPorts(n); checkAll(n) },
 		Across: func(n *object.Network) { cableSegments(n); joinSegments(n); checkBridges(n) },
 	}
 }
 
 func enterInterfaces(at *object.At, onLinks []object.Form) {
 	for l, own := range declaredLinks[object.Ifname](at, onLinks) {
-		l.MasterName = string(own[1].(*member).Master)
+		of := own[1].(*member)
+		l.MasterName, l.Port = string(of.Master), &of.Port
 		switch of := own[2].(*typed); {
 		case l.Name == object.Lo:
 		case of.Key != "":

@@ -3,6 +3,7 @@ package link
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 
 	"github.com/plumbnet/plumb/pkg/object"
@@ -79,6 +80,18 @@ func placed(r object.Ref) []plan.Key {
 	return nil
 }
 
+// without is a spec that refers to a link which has gone.
+func without(s Spec, gone object.Ref) Spec {
+	v := reflect.New(reflect.TypeOf(s)).Elem()
+	v.Set(reflect.ValueOf(s))
+	for i := range v.NumField() {
+		if v.Field(i).Interface() == any(gone) {
+			v.Field(i).Set(reflect.ValueOf(object.Ref(object.Unknown)))
+		}
+	}
+	return v.Interface()
+}
+
 // Needs implements [plan.Object].
 func (l Link) Needs() []plan.Key {
 	k := object.SectionNeed(l.NS)
@@ -109,14 +122,20 @@ func (l Link) On() []plan.Key {
 func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	if was, ok := old.(Link); ok && now == nil {
 		switch {
+		case slices.Contains(l.below(), old.Key()) && typeOf(l.Type).Outlives:
+			l.Spec = without(l.Spec, object.Ref(old.Key().Place()))
 		case l.Peer == object.Ref(old.Key().Place()) || slices.Contains(l.below(), old.Key()):
 			return nil, false
 		case l.NS == was.NS && l.Master == was.Name:
 			l.Master, l.Port = "", nil
 		}
 	}
-	if is, ok := now.(Link); ok && is.MTU < l.MTU && typeOf(l.Type).Follows && slices.Contains(l.below(), is.Key()) {
-		l.MTU = is.MTU
+	l.Port = l.portAfter(old, now)
+	if is, ok := now.(Link); ok && slices.Contains(l.below(), is.Key()) {
+		was, _ := old.(Link)
+		if t := typeOf(l.Type); t.Follows && is.MTU < l.MTU || t.Tracks && is.MTU != was.MTU {
+			l.MTU = is.MTU
+		}
 	}
 	if value, ok := object.Switched(l.NS, object.Forwarding4, old, now); ok {
 		l.Forwarding4 = object.IsOn(value)

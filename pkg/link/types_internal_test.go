@@ -19,7 +19,7 @@ import (
 func TestTypes(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, row := range Types {
-		if row.Name == "" || row.New == nil || seen[row.Name] {
+		if row.Name == "" || row.New == nil || row.Part.Module == "" || row.Part.Option == "" || seen[row.Name] {
 			t.Errorf("row %q is not complete, or stands twice", row.Name)
 		}
 		seen[row.Name] = true
@@ -49,7 +49,11 @@ func another(t *testing.T, row Type) Spec {
 		groups = append(groups, a.four)
 		switch f.Interface().(type) {
 		case netip.Addr:
-			f.Set(reflect.ValueOf(netip.MustParseAddr("2001:db8::7")))
+			addr := "2001:db8::7"
+			if a.six == 0 {
+				addr = "192.0.2.7"
+			}
+			f.Set(reflect.ValueOf(netip.MustParseAddr(addr)))
 		case object.Ref:
 			f.Set(reflect.ValueOf(object.Ref("ns1/eth7")))
 		default:
@@ -58,6 +62,8 @@ func another(t *testing.T, row Type) Spec {
 				f.SetBool(true)
 			case reflect.String:
 				f.SetString(a.words[len(a.words)-1])
+			case reflect.Int64:
+				f.SetInt(113 * int64(a.unit))
 			case reflect.Uint8, reflect.Uint16, reflect.Uint32:
 				f.SetUint(113)
 			default:
@@ -164,7 +170,7 @@ func TestMade(t *testing.T) {
 	}
 	four, six := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
 	group := netip.MustParseAddr("239.1.1.1")
-	base := newLink("", "br0", TypeBridge, Bridge{Snooping: true})
+	base := newLink("", "br0", TypeBridge, NewBridge())
 	for name, test := range map[string]struct {
 		ns, of string
 		specs  []Spec

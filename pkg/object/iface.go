@@ -37,6 +37,8 @@ type Iface struct {
 	Base any
 	// Dynamic says that others add addresses and routes to the link, which are left alone.
 	Dynamic bool
+	// Port is what the master shall keep of the link, nil for what it keeps of any.
+	Port any
 	// MasterName is the link that the file names as its master.
 	MasterName string
 	// Spec is what is peculiar to the link's type.

@@ -50,6 +50,9 @@ func texts() map[reflect.Type][]string {
 		reflect.TypeFor[kinds.NumberRange[uint16]](): {"80", "80-90"},
 		reflect.TypeFor[kinds.NumberRange[uint32]](): {"0", "1000-1999"},
 		reflect.TypeFor[kinds.IPProtocol]():          {"tcp", "47"},
+		reflect.TypeFor[file.Duration]():             {"15s", "100ms", "1m30s"},
+		reflect.TypeFor[link.VLANRange]():            {"10", "30-40"},
+		reflect.TypeFor[link.GroupMask]():            {"0x4000", "8", "0"},
 		reflect.TypeFor[netip.Addr]():                {"192.0.2.1", "2001:db8::1"},
 		reflect.TypeFor[netip.Prefix]():              {"10.0.0.0/8", "fd00::/64"},
 	}
