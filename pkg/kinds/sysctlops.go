@@ -104,7 +104,7 @@ func orNil(value string) *string {
 
 // sysctlKeys lists the sysctls that the topology wants in a section, and those that it has claimed there.
 func sysctlKeys(e *object.Env, s *object.Section) []plan.Key {
-	keys := e.Record.Claimed(s.NS.Name)
+	keys := slices.DeleteFunc(e.Record.Claimed(s.NS.Name), func(k plan.Key) bool { return k.Kind != object.KindSysctl })
 	for _, o := range e.WantedHere(s.NS.Name, object.KindSysctl) {
 		keys = append(keys, o.Key())
 	}
@@ -282,14 +282,15 @@ func leaves(e *object.Env, k plan.Key, c object.Claim) bool {
 	return mine && len(c.Wants) == 1 && !e.Wanted(k)
 }
 
-// claimSysctl says what a parameter must be recorded for. A namespace's own switches follow from what plumb makes of a
+// wishSysctl says what a parameter must be recorded for. A namespace's own switches follow from what plumb makes of a
 // namespace.
-func claimSysctl(e *object.Env, o plan.Object) (value string, read func() (object.Claim, error), ok bool) {
+func wishSysctl(e *object.Env, o plan.Object) []object.Wish {
 	v, ok := o.(Sysctl)
 	if !ok || v.NS != "" && (v.Name == object.Forwarding4 || v.Name == object.Forwarding6) {
-		return "", nil, false
+		return nil
 	}
-	return v.Value, func() (object.Claim, error) { return originalOf(e, v.Key()) }, true
+	k := v.Key()
+	return []object.Wish{{Key: k, Value: v.Value, Original: func() (object.Claim, error) { return originalOf(e, k) }}}
 }
 
 // originalOf reads what a claim on a parameter must remember before the first write to it. A parameter of a link of

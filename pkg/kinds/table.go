@@ -39,15 +39,15 @@ var sysctlRow = object.Kind{
 	First: askSwitches, Fetch: fetchSysctls, Join: followLinks, Read: readSysctls, Owner: claimedSysctls,
 	Put: putSysctl, Del: delSysctls,
 	Pending: always, // its value may be the one that was wanted before
-	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl,
+	Wishes:  wishSysctl, Claimed: true, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl,
 	Warn: object.Warnings(warnForwarding, warnOutranked), Takes: takesForwarding,
 	Schedule: object.Schedule{Inherited: true},
 }
 
 var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
-	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
-	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
+	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: link.Owner,
+	Put: link.Put, Del: link.Del, Pending: link.Pending, Wishes: link.Wishes, Returns: link.Returns, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
 	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
@@ -82,6 +82,6 @@ var natRow = object.Kind{
 func alone(o plan.Object, onOurs bool) bool { return o.Key().NS == "" && !onOurs }
 
 // madeOrRemoved says whether an action makes or removes an object, rather than changing it in place.
-func madeOrRemoved(a plan.Action) bool { return a != plan.Update }
+func madeOrRemoved(a plan.Action, _ plan.Object) bool { return a != plan.Update }
 
-func always(plan.Action) bool { return true }
+func always(plan.Action, plan.Object) bool { return true }

@@ -56,7 +56,7 @@ func update(e *object.Env, old, l Link) error {
 
 // changeIPv6 writes the parameters of IPv6 that differ.
 func changeIPv6(s *object.Section, old, l Link) error {
-	if l.MTU < object.MinIPv6MTU {
+	if l.MTU < object.MinIPv6MTU || l.Given {
 		return nil
 	}
 	if old.MTU < object.MinIPv6MTU {
@@ -161,15 +161,23 @@ func change(e *object.Env, s *object.Section, index int, old, l Link) error {
 	if err := s.NS.Write("change link "+l.Key().Place(), m.NetlinkRequest); err != nil {
 		return explain(l, err)
 	}
-	if old.Port == l.Port || l.Port == nil || old.Master != l.Master {
+	ports := portsOf(s, l)
+	if old.Master != l.Master && ports.New != nil {
+		old.Port = ports.New() // as it is on its new master
+	}
+	if old.Port == l.Port || l.Port == nil {
 		return nil
 	}
-	return portsOf(s, l).Put(s, index, l)
+	return ports.Put(s, index, l)
 }
 
 // portsOf is how the master of a link keeps its ports.
 func portsOf(s *object.Section, l Link) *Ports {
-	if master := s.Link(l.Master); master != nil {
+	master := s.Link(l.Master)
+	if master == nil { // which no plan makes
+		master = s.At(s.Known(l.Master))
+	}
+	if master != nil {
 		if ports := typeOf(master.Type).Ports; ports != nil {
 			return ports
 		}

@@ -2,6 +2,7 @@ package link
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/file"
@@ -135,7 +136,7 @@ func checkBelow(l *object.Iface) {
 				l, below, below.Master)
 		}
 	}
-	if len(l.Below) == 0 {
+	if len(l.Below) == 0 || slices.ContainsFunc(l.Below, untold) {
 		return
 	}
 	switch most := defaultMTU(typeOf(l.Type), l); {
@@ -153,12 +154,15 @@ func defaultMTU(t *Type, l *object.Iface) uint32 {
 	}
 	least := uint32(0)
 	for _, below := range l.Below {
-		if mtu := below.EffectiveMTU(); least == 0 || mtu < least {
+		if mtu := below.EffectiveMTU(); !untold(below) && (least == 0 || mtu < least) {
 			least = mtu
 		}
 	}
 	return t.MTU(l.Spec, least)
 }
+
+// untold says whether only the live host tells the MTU of a link.
+func untold(l *object.Iface) bool { return l.Given && !l.MTU.Given() }
 
 // joinSegments unites the segments of links between which frames pass without a cable.
 func joinSegments(n *object.Network) {

@@ -15,8 +15,11 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 	if !ok {
 		return nil, object.WrongType(object.KindLink, o)
 	}
+	if l.Given {
+		return settleGiven(e, l)
+	}
 	for _, k := range l.below() {
-		if e.Wanted(k) {
+		if e.Wanted(k) && !e.Given(k) {
 			continue
 		}
 		s := e.Sections[k.NS]
@@ -27,7 +30,7 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s, which it is made on, %w", k.Name, err)
 		}
-		most := typeOf(l.Type).MTU(l.Spec, live.MTU)
+		most := typeOf(l.Type).MTU(l.Spec, leaves(e, k, live))
 		if l.MTU == 0 {
 			l.MTU = most
 		}

@@ -7,6 +7,15 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
+// Wish is a value that an object wants for something that is not plumb's.
+type Wish struct {
+	// Key is what the record knows it by.
+	Key   plan.Key
+	Value string
+	// Original reads what the record must remember before the first write.
+	Original func() (Claim, error)
+}
+
 // Claim is who wants what of something that is not plumb's, and what it was.
 type Claim struct {
 	// Original is the value before the first topology wrote it; empty when it stands on a link of ours, which takes its
@@ -86,7 +95,12 @@ func (r *Record) Follow(name func(ns string, index int) (name string, known bool
 		c := &r.Claims[i]
 		c.follow(func(index int) (string, bool) { return name(c.NS, index) })
 		if now, known := name(c.NS, c.Index); known && c.Index != 0 {
-			if k := SysctlKey(c.NS, SysctlOn(c.Name, now)); k != c.Key {
+			k := SysctlKey(c.NS, SysctlOn(c.Name, now))
+			if was, attribute, ok := AttributeOf(c.Key); ok {
+				k = AttributeKey(c.NS, now, attribute)
+				renamed[LinkKey(c.NS, was)] = LinkKey(c.NS, now)
+			}
+			if k != c.Key {
 				renamed[c.Key], c.Key = k, k
 			}
 		}

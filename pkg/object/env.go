@@ -113,7 +113,8 @@ func (e *Env) Join() error {
 		for i := range s.Links {
 			l := &s.Links[i]
 			l.Mark = e.MarkOf(s, l)
-			if l.Class != plan.Loose && !l.Collides && s.byKey[l.Known] == nil {
+			there := l.Class != plan.Loose || e.Given(LinkKey(s.NS.Name, l.Known))
+			if there && !l.Collides && s.byKey[l.Known] == nil {
 				s.byKey[l.Known] = l
 			}
 		}

@@ -29,6 +29,8 @@ type Iface struct {
 	MTU       file.Value[uint32]
 	MAC       file.Value[MAC]
 	Addresses []file.Value[netip.Prefix]
+	// Given says that the link is there already, made by others.
+	Given bool
 	// Dynamic says that others add addresses and routes to the link, which are left alone.
 	Dynamic bool
 	// MasterName is the link that the file names as its master.
