@@ -45,7 +45,7 @@ func declaredLinks[K ~string](at *object.At, onLinks []object.Form) iter.Seq2[*o
 		for i, spots := range at.Spots.Items() {
 			values := entries[i].Value.Values()
 			own := values[len(onLinks):]
-			base, here := own[len(own)-1].(*linkBase), own[len(own)-2].(*presence)
+			base := own[len(own)-1].(*linkBase)
 			l := &object.Iface{
 				Section: at.Sense, Name: string(entries[i].Key), At: spots.Key(), Form: own[0], Spots: spots,
 				MTU: file.ValueAt(base.MTU, spots.In("mtu")), MAC: file.ValueAt(base.MAC, spots.In("mac")),
@@ -58,7 +58,7 @@ func declaredLinks[K ~string](at *object.At, onLinks []object.Form) iter.Seq2[*o
 					f.Enter(&l.Forms[i])
 				}
 			}
-			if here.Existing {
+			if spots.Given("existing") {
 				given(l)
 			}
 			if !yield(l, own) {

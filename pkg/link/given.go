@@ -58,13 +58,15 @@ func ofGiven(l *object.Iface, o Link) Link {
 	return o
 }
 
-// Attributes that go with others: whether a link was never up with whether it is up, and what its master keeps of it
-// with the master.
+// Attributes that go with others: whether a link was never up with whether it is up, what its master keeps of it with
+// the master, and the address that the kernel has derived from the MAC with that.
 const (
 	neverUp     = "never up"
 	portOptions = "options of the port"
 	masterName  = "master"
 	macName     = "mac"
+
+	linkLocalName = "link-local address"
 )
 
 // namesOf lists the attributes of a spec; nil has none.
@@ -99,6 +101,9 @@ func settleGiven(e *object.Env, l Link) (plan.Object, error) {
 	if o.Pinned = pins(e, s, o); o.Pinned {
 		o.Managed = o.Managed.Plus(macName)
 	}
+	if o.Managed.Has(macName) && !o.Pinned && have.LinkLocal.V.IsValid() {
+		o.LinkLocal, o.Managed = plan.Some(o.MAC.LinkLocal()), o.Managed.Plus(linkLocalName)
+	}
 	return giveBack(e, s, live, o)
 }
 
@@ -123,8 +128,11 @@ func pins(e *object.Env, s *object.Section, l Link) bool {
 	if l.Type != TypeBridge || l.Managed.Has(macName) || !plugged(e, l) {
 		return false
 	}
-	_, known := e.Record.Claim(object.AttributeKey(l.NS, l.Name, macName))
-	return known || !hasPorts(s, l.Name, func(*object.LiveLink) bool { return true })
+	claim, known := e.Record.Claim(object.AttributeKey(l.NS, l.Name, macName))
+	if known { // one that was told a MAC keeps it
+		return claim.Wants[e.Topology] == anyValue
+	}
+	return !hasPorts(s, l.Name, func(*object.LiveLink) bool { return true })
 }
 
 // hasPorts says whether a bridge has ports of some sort.

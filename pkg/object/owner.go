@@ -113,7 +113,7 @@ func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
 			}
 		}
 	case h.Class == plan.Loose && e.fallsWithAdopted(k, l):
-	case h.Class == plan.Loose && !(l.OfLink && e.owns(l.Links[0])):
+	case h.Class == plan.Loose && !(l.OfLink && e.told(s, l.Links[0])):
 		return h, false // of a link of ours all are told: they keep its routes, and their subnets have a primary
 	case !e.Wanted(k) && l.Proto != Protocol:
 		h.Why = e.handMade(s, l)
@@ -157,6 +157,11 @@ func (e *Env) fallsWithAdopted(k plan.Key, l Live) bool {
 // owns says whether what stands on a link is ours: also when we are about to take the link over.
 func (e *Env) owns(l *LiveLink) bool {
 	return l.Class == plan.Ours || l.Class == plan.Foreign && e.Adopt && !l.Final
+}
+
+// told says whether the topology makes a link or declares it.
+func (e *Env) told(s *Section, l *LiveLink) bool {
+	return e.owns(l) || e.Given(LinkKey(s.NS.Name, l.Known))
 }
 
 // theirs says whether others put on a link what they like.

@@ -233,11 +233,15 @@ func (r *run) complete(want []plan.Object) ([]plan.Object, error) {
 	if r.undoing {
 		return r.there(want), nil
 	}
-	more, err := r.returns()
+	back, err := r.returns()
 	if err != nil {
 		return nil, err
 	}
-	var settled []plan.Object
+	if len(back) > 0 {
+		want = append(back, want...)
+		r.env.SetWant(want, nil)
+	}
+	var settled, more []plan.Object
 	var lacking []error
 	for i, o := range want {
 		row := r.env.Of(o.Key())
