@@ -54,13 +54,13 @@ var linkRow = object.Kind{
 
 var addressRow = object.Kind{
 	Name: KindAddress, Form: addressForm(),
-	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Swap: swapAddress,
+	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Returns: returnAddresses, Put: putAddress, Swap: swapAddress,
 	Del: delAddresses, Held: alone, Undo: undoAddress, Cuts: cutsAddress, Warn: warnAddress, Done: addressesDone,
 }
 
 var routeRow = object.Kind{
 	Name: KindRoute, Form: routeForm(),
-	Ask: askRoutes, Fetch: fetchRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
+	Ask: askRoutes, Fetch: fetchRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes, Returns: returnRoutes,
 	Held: alone, Cuts: cutsRoute, Settle: settleRoute, Warn: warnOfRoute,
 }
 

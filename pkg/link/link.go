@@ -183,6 +183,11 @@ func (l Link) Fixed(have plan.Object) (fields []string) {
 // IsGiven implements [object.Given].
 func (l Link) IsGiven() bool { return l.Given }
 
+// Onto implements [object.Given].
+func (l Link) Onto() (plan.Key, bool) {
+	return object.LinkKey(l.NS, l.Master), l.Master != "" && l.Managed.Has(masterName) && l.Back.Len() == 0
+}
+
 // Shared implements [object.Shared].
 func (l Link) Shared() (plan.Key, bool) { return l.Key(), l.Dynamic }
 

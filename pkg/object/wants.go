@@ -25,6 +25,8 @@ type Shared interface {
 type Given interface {
 	plan.Object
 	IsGiven() bool
+	// Onto is the master that a given link shall have; ok is false where that is not said.
+	Onto() (master plan.Key, ok bool)
 }
 
 // wants are the objects that the topology wants, in the ways in which they are looked for.

@@ -134,6 +134,9 @@ func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 	}
 	r.record.SetPending(r.topology, pending)
 	r.record.SetHeld(r.topology, append(r.record.Held[r.topology], r.held(want)...))
+	if !r.undoing {
+		r.env.RecordMoved()
+	}
 	for _, o := range want {
 		if r.env.Sections[o.Key().NS] == nil {
 			continue
@@ -200,6 +203,7 @@ func (r *run) wished(want []plan.Object) func(plan.Key) bool {
 func (r *run) finish(want []plan.Object) error {
 	r.record.Leave(r.topology, r.wished(want))
 	r.record.SetPending(r.topology, nil)
+	r.env.ForgetMoved()
 	r.record.SetHeld(r.topology, r.held(want))
 	return r.record.Save(r.Seam)
 }

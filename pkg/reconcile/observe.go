@@ -237,6 +237,10 @@ func (r *run) complete(want []plan.Object) ([]plan.Object, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.env.Returned = make(map[plan.Key]bool, len(back))
+	for _, o := range back {
+		r.env.Returned[o.Key()] = true
+	}
 	if len(back) > 0 {
 		want = append(back, want...)
 		r.env.SetWant(want, nil)

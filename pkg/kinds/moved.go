@@ -1,0 +1,68 @@
+package kinds
+
+import (
+	"maps"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// returnAddresses lists the addresses of others that were taken from ports, and whose interfaces are ports no longer.
+func returnAddresses(e *object.Env) ([]plan.Object, error) {
+	return returned(e, KindAddress, func(s *object.Section, m object.Moved) plan.Object {
+		live := object.ParseAddress(m.Message)
+		l := s.At(m.Index)
+		there := func(a object.LiveAddress) bool { return a.Index == m.Index && a.Prefix == live.Prefix }
+		if slices.ContainsFunc(s.Addresses(), there) {
+			return nil // somebody has added it again
+		}
+		a := addressOf(live, s.NS.Name, l.Name, l.Name)
+		a.Connected, a.Tentative = true, false
+		a.found = object.Keep(s, [][]byte{m.Message}, object.AddressIndexes)
+		return a
+	}), nil
+}
+
+// returnRoutes lists the routes of others that went with such addresses. A route that somebody else has made in the
+// place of one stays.
+func returnRoutes(e *object.Env) ([]plan.Object, error) {
+	return returned(e, KindRoute, func(s *object.Section, m object.Moved) plan.Object {
+		live, ok := parseRoute(s, m.Message)
+		r, isRoute := live.Object.(Route)
+		if !ok || !isRoute {
+			return nil
+		}
+		for _, b := range s.Messages(object.RouteDump) {
+			if other, ok := parseRoute(s, b); ok && other.Key() == r.Key() && other.Proto != object.Protocol {
+				return nil
+			}
+		}
+		r.found = object.Keep(s, [][]byte{m.Message}, object.RouteIndexes)
+		return r
+	}), nil
+}
+
+// returned makes objects of what is to be given back.
+func returned(
+	e *object.Env, kind string, make func(*object.Section, object.Moved) plan.Object,
+) (list []plan.Object) {
+	for _, ns := range slices.Sorted(maps.Keys(e.Sections)) {
+		s := e.Sections[ns]
+		for _, m := range e.Homeless(s, kind) {
+			if o := make(s, m); o != nil && !e.Wanted(o.Key()) {
+				list = append(list, o)
+			}
+		}
+	}
+	return list
+}
+
+// movesRoute says whether a route of others goes with an address that moves from its links to their masters: none that
+// comes and goes by itself.
+func movesRoute(e *object.Env, s *object.Section, r Route, live object.Live) bool {
+	itself := r.Proto == unix.RTPROT_KERNEL || r.Proto == unix.RTPROT_RA || r.Finite
+	return r.Proto != object.Protocol && !itself && e.MovesRoutes(s, live.Links, live.Message[0])
+}

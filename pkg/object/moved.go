@@ -1,0 +1,154 @@
+package object
+
+import (
+	"bytes"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Moved is an address or a route of others on an interface that a topology has for a port, as the kernel told of it
+// before it was taken away: the topology has the address on the port's master, and no route leads over a port.
+type Moved struct {
+	plan.Key
+	// Index is that of the interface, whatever its name.
+	Index   int    `json:"ifindex"`
+	Message []byte `json:"message"`
+}
+
+// onto is the master on which a given link is wanted, and whose addresses are wanted there.
+type onto struct {
+	master    plan.Key
+	addresses map[netip.Addr]bool
+}
+
+// moving finds what moves from a link to its master; nil for nothing.
+func (e *Env) moving(s *Section, l *LiveLink) *onto {
+	if len(e.given) == 0 { // as mostly
+		return nil
+	}
+	g, _ := e.Want(LinkKey(s.NS.Name, l.Name)).(Given)
+	if g == nil || !g.IsGiven() {
+		return nil
+	}
+	master, ok := g.Onto()
+	if !ok {
+		return nil
+	}
+	to := &onto{master, make(map[netip.Addr]bool)}
+	for _, o := range e.AllWanted() {
+		if a, ok := o.(Addressed); ok {
+			if k, address := a.Gives(); k == master {
+				to.addresses[address] = true
+			}
+		}
+	}
+	return to
+}
+
+// MovesAddress says whether an address of others on a link moves to the link's master, where the topology has it or one
+// of the same subnet that goes: the kernel may take the others of a subnet with the first.
+func (e *Env) MovesAddress(s *Section, l *LiveLink, a LiveAddress) bool {
+	to := e.moving(s, l)
+	if to == nil || a.Proto == Protocol || a.Prefix.Addr().IsLinkLocalUnicast() {
+		return false
+	}
+	return to.addresses[a.Prefix.Addr()] || slices.ContainsFunc(s.Addresses(), func(first LiveAddress) bool {
+		return first.Index == l.Index && first.Prefix.Masked() == a.Prefix.Masked() && to.addresses[first.Prefix.Addr()]
+	})
+}
+
+// MovesRoutes says whether routes of others over links, of a family, go with addresses that move or have moved.
+func (e *Env) MovesRoutes(s *Section, links []*LiveLink, family uint8) bool {
+	for _, l := range links {
+		if to := e.moving(s, l); to == nil || !e.movesFamily(s, l, to, family) {
+			return false
+		}
+	}
+	return len(links) > 0
+}
+
+func (e *Env) movesFamily(s *Section, l *LiveLink, to *onto, family uint8) bool {
+	if slices.ContainsFunc(s.Addresses(), func(a LiveAddress) bool {
+		return a.Index == l.Index && to.addresses[a.Prefix.Addr()] && kernel.Family(a.Prefix.Addr()) == family
+	}) {
+		return true
+	}
+	return slices.ContainsFunc(e.Record.MovedBy(e.Topology), func(m Moved) bool {
+		return m.NS == s.NS.Name && m.Index == l.Index && len(m.Message) > 0 && m.Message[0] == family
+	})
+}
+
+// MovedFrom is why something goes that moves.
+func (e *Env) movedFrom(s *Section, l *LiveLink) string {
+	if to := e.moving(s, l); to != nil {
+		return "is on a port of " + to.master.Place() + " now"
+	}
+	return ""
+}
+
+// notes are what was found that moves.
+type notes struct{ list []Moved }
+
+// noteMoved notes what moves, for the record.
+func noteMoved(s *Section, l Live) {
+	n := In[notes](s)
+	n.list = append(n.list, Moved{l.Key(), l.Links[0].Index, bytes.Clone(l.Message)})
+}
+
+// RecordMoved writes what was found that moves into the record.
+func (e *Env) RecordMoved() {
+	for _, ns := range slices.Sorted(maps.Keys(e.Sections)) {
+		for _, m := range In[notes](e.Sections[ns]).list {
+			e.Record.move(e.Topology, m)
+		}
+	}
+}
+
+func (r *Record) move(topology string, m Moved) {
+	for _, known := range r.Moved[topology] {
+		if known.Key == m.Key && known.Index == m.Index {
+			return
+		}
+	}
+	if r.Moved == nil {
+		r.Moved = make(map[string][]Moved)
+	}
+	r.Moved[topology] = append(r.Moved[topology], m)
+}
+
+// MovedBy lists what a topology has taken from its ports.
+func (r *Record) MovedBy(topology string) []Moved { return r.Moved[topology] }
+
+// ForgetMoved forgets what does not move any longer, and so is back.
+func (e *Env) ForgetMoved() {
+	r := e.Record.Record
+	var kept []Moved
+	for _, m := range r.Moved[e.Topology] {
+		if s := e.Sections[m.NS]; s != nil && s.At(m.Index) != nil && e.moving(s, s.At(m.Index)) != nil {
+			kept = append(kept, m)
+		}
+	}
+	if delete(r.Moved, e.Topology); len(kept) > 0 {
+		r.Moved[e.Topology] = kept
+	}
+}
+
+// Homeless lists what the topology has taken from ports of a section that are none of its any longer, of a kind.
+func (e *Env) Homeless(s *Section, kind string) (list []Moved) {
+	for _, m := range e.Record.MovedBy(e.Topology) {
+		if m.NS != s.NS.Name || m.Kind != kind {
+			continue
+		}
+		switch l := s.At(m.Index); {
+		case l == nil:
+			e.Warn(m.Label() + " cannot be given back: its interface is gone")
+		case e.moving(s, l) == nil:
+			list = append(list, m)
+		}
+	}
+	return list
+}
