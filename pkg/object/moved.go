@@ -49,16 +49,12 @@ func (e *Env) moving(s *Section, l *LiveLink) *onto {
 	return to
 }
 
-// MovesAddress says whether an address of others on a link moves to the link's master, where the topology has it or one
-// of the same subnet that goes: the kernel may take the others of a subnet with the first.
+// MovesAddress says whether an address of others on a link goes because the link's master has one of that family that
+// the link had: a port is no place for addresses, and only all together can they come back in their order.
 func (e *Env) MovesAddress(s *Section, l *LiveLink, a LiveAddress) bool {
 	to := e.moving(s, l)
-	if to == nil || a.Proto == Protocol || a.Prefix.Addr().IsLinkLocalUnicast() {
-		return false
-	}
-	return to.addresses[a.Prefix.Addr()] || slices.ContainsFunc(s.Addresses(), func(first LiveAddress) bool {
-		return first.Index == l.Index && first.Prefix.Masked() == a.Prefix.Masked() && to.addresses[first.Prefix.Addr()]
-	})
+	return to != nil && a.Proto != Protocol && !a.Prefix.Addr().IsLinkLocalUnicast() &&
+		e.movesFamily(s, l, to, kernel.Family(a.Prefix.Addr()))
 }
 
 // MovesRoutes says whether routes of others over links, of a family, go with addresses that move or have moved.
@@ -77,12 +73,10 @@ func (e *Env) movesFamily(s *Section, l *LiveLink, to *onto, family uint8) bool 
 	}) {
 		return true
 	}
-	return slices.ContainsFunc(e.Record.MovedBy(e.Topology), func(m Moved) bool {
-		return m.NS == s.NS.Name && m.Index == l.Index && len(m.Message) > 0 && m.Message[0] == family
-	})
+	return e.Record.hasMoved(e.Topology, s.NS.Name, l.Index, family)
 }
 
-// MovedFrom is why something goes that moves.
+// movedFrom is why something goes that moves.
 func (e *Env) movedFrom(s *Section, l *LiveLink) string {
 	if to := e.moving(s, l); to != nil {
 		return "is on a port of " + to.master.Place() + " now"
@@ -93,10 +87,12 @@ func (e *Env) movedFrom(s *Section, l *LiveLink) string {
 // notes are what was found that moves.
 type notes struct{ list []Moved }
 
-// noteMoved notes what moves, for the record.
-func noteMoved(s *Section, l Live) {
-	n := In[notes](s)
-	n.list = append(n.list, Moved{l.Key(), l.Links[0].Index, bytes.Clone(l.Message)})
+// noteMoved notes what moves, for the record. What comes to a port later does not come back.
+func (e *Env) noteMoved(s *Section, l Live) {
+	if index := l.Links[0].Index; !e.Record.hasMoved(e.Topology, s.NS.Name, index, l.Message[0]) {
+		n := In[notes](s)
+		n.list = append(n.list, Moved{l.Key(), index, bytes.Clone(l.Message)})
+	}
 }
 
 // RecordMoved writes what was found that moves into the record.
@@ -109,15 +105,20 @@ func (e *Env) RecordMoved() {
 }
 
 func (r *Record) move(topology string, m Moved) {
-	for _, known := range r.Moved[topology] {
-		if known.Key == m.Key && known.Index == m.Index {
-			return
-		}
-	}
 	if r.Moved == nil {
 		r.Moved = make(map[string][]Moved)
 	}
-	r.Moved[topology] = append(r.Moved[topology], m)
+	same := func(known Moved) bool { return known.Key == m.Key && known.Index == m.Index }
+	if !slices.ContainsFunc(r.Moved[topology], same) {
+		r.Moved[topology] = append(r.Moved[topology], m)
+	}
+}
+
+// hasMoved says whether something of a family, with which each message begins, was taken from a link.
+func (r *Record) hasMoved(topology, ns string, index int, family uint8) bool {
+	return slices.ContainsFunc(r.Moved[topology], func(m Moved) bool {
+		return m.NS == ns && m.Index == index && len(m.Message) > 0 && m.Message[0] == family
+	})
 }
 
 // MovedBy lists what a topology has taken from its ports.

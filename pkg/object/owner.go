@@ -135,7 +135,7 @@ func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
 	}
 	given := func(l *LiveLink) bool { return e.Given(LinkKey(s.NS.Name, l.Known)) }
 	if l.Moves && !others && !e.Record.Holds(k) {
-		noteMoved(s, l)
+		e.noteMoved(s, l)
 		if wanted {
 			return plan.Loose
 		}

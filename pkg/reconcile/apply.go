@@ -159,7 +159,8 @@ func (r *run) held(want []plan.Object) []plan.Key {
 	var keys []plan.Key
 	for _, o := range want {
 		stands := func(k plan.Key) bool { return links[k] }
-		if told := r.env.Of(o.Key()).Held; told != nil && told(o, slices.ContainsFunc(o.Needs(), stands)) {
+		told := r.env.Of(o.Key()).Held
+		if told != nil && !r.env.Returned[o.Key()] && told(o, slices.ContainsFunc(o.Needs(), stands)) {
 			keys = append(keys, o.Key())
 		}
 	}
