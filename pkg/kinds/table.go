@@ -81,7 +81,12 @@ var natRow = object.Kind{
 // alone says whether an object of the host stands on no link of ours, and so has no stamp to be known by.
 func alone(o plan.Object, onOurs bool) bool { return o.Key().NS == "" && !onOurs }
 
-// madeOrRemoved says whether an action makes or removes an object, rather than changing it in place.
-func madeOrRemoved(a plan.Action, _ plan.Object) bool { return a != plan.Update }
+// madeOrRemoved lists what an action makes or removes, rather than changing it in place.
+func madeOrRemoved(a plan.Action, c plan.Change) []plan.Key {
+	if a == plan.Update {
+		return nil
+	}
+	return always(a, c)
+}
 
-func always(plan.Action, plan.Object) bool { return true }
+func always(_ plan.Action, c plan.Change) []plan.Key { return []plan.Key{c.Key()} }

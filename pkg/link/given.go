@@ -207,11 +207,21 @@ func stored(l Link) map[string]string {
 	return values
 }
 
-// Pending says of which steps the record must tell: with a link that is there already it cannot be seen afterwards
-// whether a change was made.
-func Pending(a plan.Action, o plan.Object) bool {
-	l, _ := o.(Link)
-	return a != plan.Update || l.Given
+// Pending lists the links that a step makes or removes, and the attributes that it changes of one that is there already:
+// it cannot be seen afterwards whether that was done.
+func Pending(a plan.Action, c plan.Change) (keys []plan.Key) {
+	l, _ := c.New.(Link)
+	switch {
+	case l.Given && c.Old != nil:
+		fields, _ := plan.Compare(l, c.Old)
+		for _, f := range fields {
+			keys = append(keys, object.AttributeKey(l.NS, l.Ifname, f.Name))
+		}
+		return keys
+	case a == plan.Update:
+		return nil
+	}
+	return []plan.Key{c.Key()}
 }
 
 // Returns lists the links that the topology has changed and that the file does not declare any longer, as they were.
@@ -244,7 +254,7 @@ func Returns(e *object.Env) (list []plan.Object, err error) {
 
 // giveBack adds to what is wanted of a link what nobody wants of it any longer: it becomes what it was.
 func giveBack(e *object.Env, s *object.Section, live *object.LiveLink, l Link) (Link, error) {
-	have, pending := stored(l), e.Record.Pending(l.Key())
+	have := stored(l)
 	originals := make(map[string]string)
 	for _, k := range e.Record.Claimed(s.NS.Name) {
 		dev, name, ok := object.AttributeOf(k)
@@ -256,7 +266,7 @@ func giveBack(e *object.Env, s *object.Section, live *object.LiveLink, l Link) (
 		switch {
 		case is == claim.Original:
 		case wrote == anyValue && hasPorts(s, l.Name, func(p *object.LiveLink) bool { return p.Class != plan.Ours }):
-		case wrote != anyValue && is != wrote && !pending:
+		case wrote != anyValue && is != wrote && !e.Record.Pending(k):
 			e.Warn(fmt.Sprintf("%s of link %s is %s, which is neither what was written (%s) nor what it was before (%s): "+
 				"left alone", name, l.Key().Place(), l.words(name, is), l.words(name, wrote), l.words(name, claim.Original)))
 		default:

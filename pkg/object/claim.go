@@ -96,9 +96,8 @@ func (r *Record) Follow(name func(ns string, index int) (name string, known bool
 		c.follow(func(index int) (string, bool) { return name(c.NS, index) })
 		if now, known := name(c.NS, c.Index); known && c.Index != 0 {
 			k := SysctlKey(c.NS, SysctlOn(c.Name, now))
-			if was, attribute, ok := AttributeOf(c.Key); ok {
+			if _, attribute, ok := AttributeOf(c.Key); ok {
 				k = AttributeKey(c.NS, now, attribute)
-				renamed[LinkKey(c.NS, was)] = LinkKey(c.NS, now)
 			}
 			if k != c.Key {
 				renamed[c.Key], c.Key = k, k

@@ -42,9 +42,8 @@ type Kind struct {
 	// Del deletes objects of one namespace. What is gone already is no error.
 	Del func(*Env, []plan.Object) error
 
-	// Pending says whether the host record must tell, before a step of such an action on an object, what the step is
-	// about.
-	Pending func(plan.Action, plan.Object) bool
+	// Pending lists what the host record must tell, before a step of such an action, that the step is about.
+	Pending func(plan.Action, plan.Change) []plan.Key
 	// Held says whether the host record must tell that a wanted object is ours; onOurs says that it stands on a link of
 	// ours.
 	Held func(o plan.Object, onOurs bool) bool

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -122,12 +121,8 @@ func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 			continue
 		}
 		for _, c := range s.Changes {
-			k := c.Key()
-			if !told(s.Action, cmp.Or(c.New, c.Old)) {
-				continue
-			}
-			pending = append(pending, k)
-			if k.Kind == object.KindNamespace && s.Action == plan.Create {
+			pending = append(pending, told(s.Action, c)...)
+			if k := c.Key(); k.Kind == object.KindNamespace && s.Action == plan.Create {
 				r.record.ForgetNamespace(k.Name)
 			}
 		}
