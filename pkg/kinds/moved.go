@@ -11,15 +11,21 @@ import (
 )
 
 // returnAddresses lists the addresses of others that were taken from ports, and whose interfaces are ports no longer.
+// As long as one of a family is missing all are wanted, for the sake of their order.
 func returnAddresses(e *object.Env) ([]plan.Object, error) {
-	return returned(e, KindAddress, func(s *object.Section, m object.Moved) plan.Object {
-		live := object.ParseAddress(m.Message)
-		l := s.At(m.Index)
-		there := func(a object.LiveAddress) bool { return a.Index == m.Index && a.Prefix == live.Prefix }
-		if slices.ContainsFunc(s.Addresses(), there) {
-			return nil // somebody has added it again
+	return returned(e, KindAddress, func(s *object.Section, m object.Moved, all []object.Moved) plan.Object {
+		missing := func(o object.Moved) bool {
+			prefix := object.ParseAddress(o.Message).Prefix
+			return o.Index == m.Index && o.Message[0] == m.Message[0] &&
+				!slices.ContainsFunc(s.Addresses(), func(a object.LiveAddress) bool {
+					return a.Index == m.Index && a.Prefix == prefix
+				})
 		}
-		a := addressOf(live, s.NS.Name, l.Name, l.Name)
+		if !slices.ContainsFunc(all, missing) {
+			return nil
+		}
+		l := s.At(m.Index)
+		a := addressOf(object.ParseAddress(m.Message), s.NS.Name, l.Name, l.Name)
 		a.Connected, a.Tentative = true, false
 		a.found = object.Keep(s, [][]byte{m.Message}, object.AddressIndexes)
 		return a
@@ -29,7 +35,7 @@ func returnAddresses(e *object.Env) ([]plan.Object, error) {
 // returnRoutes lists the routes of others that went with such addresses. A route that somebody else has made in the
 // place of one stays.
 func returnRoutes(e *object.Env) ([]plan.Object, error) {
-	return returned(e, KindRoute, func(s *object.Section, m object.Moved) plan.Object {
+	return returned(e, KindRoute, func(s *object.Section, m object.Moved, _ []object.Moved) plan.Object {
 		live, ok := parseRoute(s, m.Message)
 		r, isRoute := live.Object.(Route)
 		if !ok || !isRoute {
@@ -47,12 +53,13 @@ func returnRoutes(e *object.Env) ([]plan.Object, error) {
 
 // returned makes objects of what is to be given back.
 func returned(
-	e *object.Env, kind string, make func(*object.Section, object.Moved) plan.Object,
+	e *object.Env, kind string, make func(s *object.Section, m object.Moved, all []object.Moved) plan.Object,
 ) (list []plan.Object) {
 	for _, ns := range slices.Sorted(maps.Keys(e.Sections)) {
 		s := e.Sections[ns]
-		for _, m := range e.Homeless(s, kind) {
-			if o := make(s, m); o != nil && !e.Wanted(o.Key()) {
+		all := e.Homeless(s, kind)
+		for _, m := range all {
+			if o := make(s, m, all); o != nil && !e.Wanted(o.Key()) {
 				list = append(list, o)
 			}
 		}
