@@ -15,6 +15,7 @@ var table = []object.Kind{
 	// need says.
 	sysctlRow,
 	linkRow,
+	altnameRow,
 	addressRow,
 	// A gateway must be reachable when its route is made: after the addresses.
 	routeRow,
@@ -46,16 +47,22 @@ var sysctlRow = object.Kind{
 
 var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
-	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: link.Owner,
-	Put: link.Put, Del: link.Del, Pending: link.Pending, Wishes: link.Wishes, Returns: link.Returns, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
+	First: link.First, Ask: link.Ask, Fetch: link.Fetch, Join: link.Join, Read: link.Read, Owner: link.Owner,
+	Put: link.Put, Del: link.Del, Pending: link.Pending, Wishes: link.Wishes, Returns: link.Returns, Held: link.Held,
+	Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
 	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
 
+var altnameRow = object.Kind{
+	Name: KindAltname, Form: altnameForm(),
+	Read: readAltnames, Owner: object.ByProtocol, Put: putAltname, Del: delAltnames, Held: alone,
+}
+
 var addressRow = object.Kind{
 	Name: KindAddress, Form: addressForm(),
-	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Returns: returnAddresses, Put: putAddress, Swap: swapAddress,
-	Del: delAddresses, Held: alone, Undo: undoAddress, Cuts: cutsAddress, Warn: warnAddress, Done: addressesDone,
+	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Swap: swapAddress,
+	Del: delAddresses, Returns: returnAddresses, Held: alone, Undo: undoAddress, Cuts: cutsAddress, Warn: warnAddress, Done: addressesDone,
 }
 
 var routeRow = object.Kind{

@@ -31,8 +31,14 @@ type Iface struct {
 	Addresses []file.Value[netip.Prefix]
 	// Given says that the link is there already, made by others.
 	Given bool
+	// Down says that the link is declared down.
+	Down bool
+	// Base is what the file declares of links of every type; nil where another link makes this one.
+	Base any
 	// Dynamic says that others add addresses and routes to the link, which are left alone.
 	Dynamic bool
+	// Port is what the master shall keep of the link, nil for what it keeps of any.
+	Port any
 	// MasterName is the link that the file names as its master.
 	MasterName string
 	// Spec is what is peculiar to the link's type.
