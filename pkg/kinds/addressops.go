@@ -168,6 +168,9 @@ func putAddress(e *object.Env, changes []plan.Change) error {
 		if err != nil {
 			return err
 		}
+		if err := inTurn(e, s, index, a); err != nil {
+			return err
+		}
 		if old, changes := c.Old.(Address); changes {
 			err = changeAddress(s, index, old, a)
 		} else if err = writeAddress(s, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, a); err == nil &&

@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -15,11 +16,7 @@ import (
 func returnAddresses(e *object.Env) ([]plan.Object, error) {
 	return returned(e, KindAddress, func(s *object.Section, m object.Moved, all []object.Moved) plan.Object {
 		missing := func(o object.Moved) bool {
-			prefix := object.ParseAddress(o.Message).Prefix
-			return o.Index == m.Index && o.Message[0] == m.Message[0] &&
-				!slices.ContainsFunc(s.Addresses(), func(a object.LiveAddress) bool {
-					return a.Index == m.Index && a.Prefix == prefix
-				})
+			return o.Index == m.Index && o.Message[0] == m.Message[0] && !isThere(s.Addresses(), o)
 		}
 		if !slices.ContainsFunc(all, missing) {
 			return nil
@@ -30,6 +27,35 @@ func returnAddresses(e *object.Env) ([]plan.Object, error) {
 		a.found = object.Keep(s, [][]byte{m.Message}, object.AddressIndexes)
 		return a
 	}), nil
+}
+
+// isThere says whether an address that was taken away is back.
+func isThere(live []object.LiveAddress, m object.Moved) bool {
+	prefix := object.ParseAddress(m.Message).Prefix
+	return slices.ContainsFunc(live, func(a object.LiveAddress) bool { return a.Index == m.Index && a.Prefix == prefix })
+}
+
+// inTurn says which address must be given back before another one, the first of its subnet for a primary, and is not:
+// out of their order they could only be put right by taking them all away again.
+func inTurn(e *object.Env, s *object.Section, index int, a Address) error {
+	if !e.Returned[a.Key()] {
+		return nil
+	}
+	live, err := object.ListAddresses(s.NS)
+	if err != nil {
+		return err
+	}
+	for _, m := range e.Record.MovedBy(e.Topology) {
+		first := object.ParseAddress(m.Message)
+		switch {
+		case m.Kind != KindAddress || m.NS != a.NS || m.Index != index || first.Prefix.Addr().Is4() != a.Prefix.Addr().Is4():
+		case first.Prefix == a.Prefix:
+			return nil
+		case !isThere(live, m):
+			return fmt.Errorf("comes after %s, which is not back yet", first.Prefix)
+		}
+	}
+	return nil
 }
 
 // returnRoutes lists the routes of others that went with such addresses. A route that somebody else has made in the

@@ -98,6 +98,7 @@ func settleGiven(e *object.Env, l Link) (plan.Object, error) {
 	}
 	have := read(e, s, live, s.LinkLocals()[live.Index])
 	o, _ := plan.Over(l, have).(Link)
+	o.Port = costing(o.Port, have.Type)
 	if o.Pinned = pins(e, s, o); o.Pinned {
 		o.Managed = o.Managed.Plus(macName)
 	}
@@ -254,8 +255,10 @@ func Returns(e *object.Env) (list []plan.Object, err error) {
 
 // giveBack adds to what is wanted of a link what nobody wants of it any longer: it becomes what it was.
 func giveBack(e *object.Env, s *object.Section, live *object.LiveLink, l Link) (Link, error) {
-	have := stored(l)
-	originals := make(map[string]string)
+	have, originals := stored(l), make(map[string]string)
+	former, known := e.Record.Claim(object.AttributeKey(l.NS, l.Ifname, masterName))
+	moves := known && !l.Managed.Has(masterName) && former.Original != have[masterName]
+	options := namesOf(l.Port)
 	for _, k := range e.Record.Claimed(s.NS.Name) {
 		dev, name, ok := object.AttributeOf(k)
 		claim, _ := e.Record.Claim(k)
@@ -264,6 +267,8 @@ func giveBack(e *object.Env, s *object.Section, live *object.LiveLink, l Link) (
 		}
 		is, wrote := have[name], claim.Reads(claim.Wants[e.Topology])
 		switch {
+		case moves && slices.Contains(options, name): // what its former master kept of it is lost by now
+			originals[name] = claim.Original
 		case is == claim.Original:
 		case wrote == anyValue && hasPorts(s, l.Name, func(p *object.LiveLink) bool { return p.Class != plan.Ours }):
 		case wrote != anyValue && is != wrote && !e.Record.Pending(k):
@@ -271,13 +276,6 @@ func giveBack(e *object.Env, s *object.Section, live *object.LiveLink, l Link) (
 				"left alone", name, l.Key().Place(), l.words(name, is), l.words(name, wrote), l.words(name, claim.Original)))
 		default:
 			originals[name] = claim.Original
-		}
-	}
-	if _, moves := originals[masterName]; moves { // what its former master kept of it is lost by now
-		for _, name := range namesOf(l.Port) {
-			if claim, known := e.Record.Claim(object.AttributeKey(l.NS, l.Ifname, name)); known {
-				originals[name] = claim.Original
-			}
 		}
 	}
 	return l.with(e, s, originals)
