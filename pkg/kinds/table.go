@@ -16,6 +16,7 @@ var table = []object.Kind{
 	sysctlRow,
 	linkRow,
 	altnameRow,
+	fdbRow,
 	offloadRow,
 	addressRow,
 	// A gateway must be reachable when its route is made: after the addresses.
@@ -59,6 +60,13 @@ var linkRow = object.Kind{
 var altnameRow = object.Kind{
 	Name: KindAltname, Form: altnameForm(),
 	Read: readAltnames, Owner: object.ByProtocol, Put: putAltname, Del: delAltnames, Held: alone,
+}
+
+var fdbRow = object.Kind{
+	Name: KindFDB, Form: fdbForm(),
+	Fetch: fetchFDB, Read: readFDB, Owner: object.ByProtocol, Put: putFDB, Del: delFDB,
+	// Where entries were once wanted, they are asked for.
+	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
 }
 
 var offloadRow = object.Kind{

@@ -267,6 +267,15 @@ func (l *Link) waiting() bool {
 	return l.stp || !l.has(unix.IFF_LOWER_UP) || l.isBridge() && !l.carried
 }
 
+// nameless says that the link has no MAC, and is no tunnel between two addresses: a tun.
+func (l *Link) nameless() bool { return l.kind == unix.ARPHRD_NONE }
+
+// chose says that the kernel has made an address of the link from something else than its MAC: at random, when a
+// carrier first comes to one that has none, or from its number among the ipvlans of its parent.
+func (l *Link) chose(a netip.Addr) bool {
+	return (l.info == "ipvlan" || l.nameless()) && a.Is6() && a.IsLinkLocalUnicast()
+}
+
 // linkLocal is the address that the kernel derives from the MAC.
 func (l *Link) linkLocal() netip.Addr {
 	m := l.mac
