@@ -213,8 +213,8 @@ func claimedOffloads(e *object.Env, s *object.Section, live iter.Seq[object.Live
 	return have, nil
 }
 
-// claimOffload says what the record must remember of a feature. Of a link that is still to be made it is noted when that
-// is there: see [learnOriginal].
+// claimOffload says what the record must remember of a feature. Of a link that is still to be made it is noted when
+// that is there: see [learnOriginal].
 func claimOffload(e *object.Env, o plan.Object) (value string, read func() (object.Claim, error), ok bool) {
 	want, ok := o.(Offload)
 	return want.Value, func() (object.Claim, error) {
@@ -258,8 +258,8 @@ func putOffloads(e *object.Env, changes []plan.Change) error {
 	return nil
 }
 
-// learnOriginal notes what a new link was made with, before that is changed: then nothing is known of it, or only of the
-// link that was there before. Same says that it is as wanted.
+// learnOriginal notes what a new link was made with, before that is changed: then nothing is known of it, or only of
+// the link that was there before. Same says that it is as wanted.
 func (o Offload) learnOriginal(e *object.Env, s *object.Section, old plan.Object) (same bool, err error) {
 	if was, ok := old.(Offload); ok {
 		if claim, claimed := e.Record.Claim(o.Key()); !claimed || claim.Original != "" {

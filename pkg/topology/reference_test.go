@@ -59,7 +59,9 @@ func referenceWords() []file.Word {
 }
 
 // container says whether a key has others within, which have examples of their own.
-func container(w file.Word) bool { return w.Type == "mapping" || strings.HasPrefix(w.Type, "list of mapping") }
+func container(w file.Word) bool {
+	return w.Type == "mapping" || strings.HasPrefix(w.Type, "list of mapping")
+}
 
 // examplesOf finds for each key the first value that an example gives it, or else a case.
 func examplesOf(t *testing.T, words []file.Word) map[string]string {
