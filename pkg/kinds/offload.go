@@ -266,8 +266,8 @@ func putOffloads(e *object.Env, changes []plan.Change) error {
 	return nil
 }
 
-// learnOriginal notes what a new link was made with, before that is changed: then nothing is known of it, or only of the
-// link that was there before. Same says that it is as wanted.
+// learnOriginal notes what a new link was made with, before that is changed: then nothing is known of it, or only of
+// the link that was there before. Same says that it is as wanted.
 func (o Offload) learnOriginal(e *object.Env, s *object.Section, old plan.Object) (same bool, err error) {
 	if was, ok := old.(Offload); ok {
 		if claim, claimed := e.Record.Claim(o.Key()); !claimed || claim.Original != "" {
