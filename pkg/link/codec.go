@@ -27,7 +27,7 @@ import (
 //	ip6               an address that is always one of IPv6: none is sent as ::
 //	as=4|0            the numbers of the words of the tag file's enum
 //	mask=0x2000       a bit of a number that several fields share, of a type whose messages are [Type.Whole]
-//	twin=5            sent as another attribute too; read is the one of the two that is not as wanted, if any
+//	twin=5            the attribute of the second value of an array
 //	new=8472          what a new link has that is told nothing; without it nothing
 //	absent=wanted     where the kernel does not tell, it has what is wanted; without it what a new link has
 type attribute struct {
@@ -153,8 +153,9 @@ func encode(data *nl.RtAttr, want, have Spec, index func(object.Ref) (int, error
 		same := h.IsValid() && f.Equal(h.Field(a.index))
 		switch before, after := attributes[:i], attributes[i+1:]; {
 		case a.mask != 0 && !slices.ContainsFunc(before, a.shares):
-			data.AddRtAttr(int(a.four), a.bytes(a.masks(after, w)|a.number(f)))
-			data.AddRtAttr(int(a.twin), a.bytes(a.masks(after, w)|a.number(f)))
+			for way, t := range []uint16{a.four, a.twin} {
+				data.AddRtAttr(int(t), a.bytes(a.masks(after, w, way)|a.number(f.Index(way))))
+			}
 			continue
 		case same || a.mask != 0 || f.IsZero() && a.sharedWith(before, after, w):
 			continue
@@ -170,10 +171,10 @@ func encode(data *nl.RtAttr, want, have Spec, index func(object.Ref) (int, error
 func (a attribute) shares(b attribute) bool { return a.four == b.four }
 
 // masks are the bits that other fields have of the same attribute.
-func (a attribute) masks(others []attribute, w reflect.Value) (bits uint64) {
+func (a attribute) masks(others []attribute, w reflect.Value, way int) (bits uint64) {
 	for _, b := range others {
 		if a.shares(b) {
-			bits |= b.number(w.Field(b.index))
+			bits |= b.number(w.Field(b.index).Index(way))
 		}
 	}
 	return bits
@@ -200,16 +201,19 @@ func (a attribute) encode(data *nl.RtAttr, f reflect.Value, index func(object.Re
 		}
 		data.AddRtAttr(int(t), v.AsSlice())
 	case object.Ref:
+		if v == object.Unknown { // see keep
+			return nil
+		}
 		i, err := index(v)
 		if err != nil {
 			return err
 		}
 		data.AddRtAttr(int(a.four), nl.Uint32Attr(uint32(i)))
+	case GREKey:
+		data.AddRtAttr(int(a.four), a.bytes(uint64(v[0])))
+		data.AddRtAttr(int(a.twin), a.bytes(uint64(v[1])))
 	default:
 		data.AddRtAttr(int(a.four), a.bytes(a.number(f)))
-		if a.twin != 0 {
-			data.AddRtAttr(int(a.twin), a.bytes(a.number(f)))
-		}
 	}
 	return nil
 }
@@ -280,12 +284,14 @@ func decode(data kernel.Attrs, base, wanted Spec, place func(index int) object.R
 				continue
 			}
 			f := v.Field(a.index)
-			before := reflect.ValueOf(f.Interface())
+			switch {
+			case a.twin != 0 && t == a.twin:
+				f = f.Index(1)
+			case a.twin != 0:
+				f = f.Index(0)
+			}
 			if err := a.decode(f, value, place); err != nil {
 				return base, fmt.Errorf("attribute %d of %T: %w", t, base, err)
-			}
-			if t == a.twin && reflect.TypeOf(wanted) == v.Type() && f.Equal(reflect.ValueOf(wanted).Field(a.index)) {
-				f.Set(before)
 			}
 		}
 	}
@@ -297,11 +303,13 @@ func (a attribute) is(t uint16) bool {
 	return t == a.four || a.six != 0 && t == a.six || a.twin != 0 && t == a.twin
 }
 
-// keep adds the attributes of a live link for which its Spec has no fields: the kernel would make them zero.
+// keep adds the attributes of a live link of which its Spec does not tell: the kernel would make them zero.
 func keep(data *nl.RtAttr, spec Spec, live kernel.Attrs) {
-	attributes := layout(reflect.TypeOf(spec))
+	v := reflect.ValueOf(spec)
+	tells := func(a attribute) bool { return v.Field(a.index).Interface() != any(object.Ref(object.Unknown)) }
+	attributes := layout(v.Type())
 	for t, value := range kernel.Attributes(live) {
-		if !slices.ContainsFunc(attributes, func(a attribute) bool { return a.is(t) }) {
+		if !slices.ContainsFunc(attributes, func(a attribute) bool { return a.is(t) && tells(a) }) {
 			data.AddRtAttr(int(t), slices.Clone(value))
 		}
 	}

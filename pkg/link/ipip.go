@@ -17,10 +17,10 @@ type IPIP struct {
 	TTL      uint8             `file:"ttl" plan:"ttl" nl:"4" doc:"time to live; 0: that of what is carried"`
 	TOS      uint8             `file:"tos" plan:"tos" nl:"5" doc:"type of service; 1: of what is carried"`
 	PMTUDisc bool              `file:"pmtudisc" plan:"pmtudisc" nl:"10" doc:"forbid routers to fragment the packets"`
-	Mode     string            `file:"mode,enum=ipip|any" plan:"mode,fixed" nl:"9,u8,as=4|0" doc:"what it carries"`
+	Mode     string            `file:"mode,enum=ipip|any" plan:"mode,fixed" nl:"9,u8,as=4|0" doc:"what is in it"`
 }
 
-func (t IPIP) flow() flow                    { return flow{t.Local, t.Remote, t.Dev, t.Underlay, 0} }
+func (t IPIP) flow() flow                    { return flow{t.Local, t.Remote, t.Dev, t.Underlay, GREKey{}} }
 func (t IPIP) over(u object.SectionRef) Spec { t.Underlay = u; return t }
 
 // SIT is the end of a tunnel that carries IPv6 in IPv4 (RFC 4213).
@@ -32,10 +32,10 @@ type SIT struct {
 	TTL      uint8             `file:"ttl" plan:"ttl" nl:"4" doc:"time to live; 0: that of what is carried"`
 	TOS      uint8             `file:"tos" plan:"tos" nl:"5" doc:"type of service; 1: of what is carried"`
 	PMTUDisc bool              `file:"pmtudisc" plan:"pmtudisc" nl:"10" doc:"forbid routers to fragment the packets"`
-	Mode     string            `file:"mode,enum=ip6ip|ipip|any" plan:"mode,fixed" nl:"9,u8,as=41|4|0" doc:"what it carries"`
+	Mode     string            `file:"mode,enum=ip6ip|ipip|any" plan:"mode,fixed" nl:"9,u8,as=41|4|0" doc:"what is in it"`
 }
 
-func (t SIT) flow() flow                    { return flow{t.Local, t.Remote, t.Dev, t.Underlay, 0} }
+func (t SIT) flow() flow                    { return flow{t.Local, t.Remote, t.Dev, t.Underlay, GREKey{}} }
 func (t SIT) over(u object.SectionRef) Spec { t.Underlay = u; return t }
 
 // IP6Tunnel is the end of a tunnel in IPv6 (RFC 2473).
@@ -46,10 +46,10 @@ type IP6Tunnel struct {
 	Underlay   object.SectionRef `file:"underlay" plan:"underlay,fixed" doc:"section that packets travel in"`
 	TTL        uint8             `file:"ttl" plan:"ttl" nl:"4" doc:"hop limit of packets; 0: the route's"`
 	EncapLimit uint8             `file:"encap-limit" plan:"encap-limit" nl:"6" doc:"tunnels in this one"`
-	Mode       string            `file:"mode,enum=any|ip6ip6|ipip6" plan:"mode" nl:"9,u8,as=0|41|4" doc:"what it carries"`
+	Mode       string            `file:"mode,enum=any|ip6ip6|ipip6" plan:"mode" nl:"9,u8,as=0|41|4" doc:"what is in it"`
 }
 
-func (t IP6Tunnel) flow() flow                    { return flow{t.Local, t.Remote, t.Dev, t.Underlay, 0} }
+func (t IP6Tunnel) flow() flow                    { return flow{t.Local, t.Remote, t.Dev, t.Underlay, GREKey{}} }
 func (t IP6Tunnel) over(u object.SectionRef) Spec { t.Underlay = u; return t }
 
 // Outer headers in bytes: IPv4's, and IPv6's with the option of the encapsulation limit.
