@@ -15,6 +15,7 @@ var table = []object.Kind{
 	// need says.
 	sysctlRow,
 	linkRow,
+	remoteRow,
 	addressRow,
 	// A gateway must be reachable when its route is made: after the addresses.
 	routeRow,
@@ -50,6 +51,11 @@ var linkRow = object.Kind{
 	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
 	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
+}
+
+var remoteRow = object.Kind{
+	Name: KindRemote, Form: remoteForm(),
+	Fetch: fetchRemotes, Read: readRemotes, Owner: object.ByProtocol, Put: putRemotes, Del: delRemotes,
 }
 
 var addressRow = object.Kind{

@@ -246,7 +246,9 @@ func (l *Link) isUpper() bool { return l.info == "vxlan" || l.info == "macvlan" 
 func (l *Link) isRandom() bool { return l.info == "ip6gre" || l.info == "ip6tnl" }
 
 // isTunnel says that the link has no MAC, but the addresses of a tunnel's ends.
-func (l *Link) isTunnel() bool { return l.isRandom() || l.info == "gre" || l.info == "ipip" || l.info == "sit" }
+func (l *Link) isTunnel() bool {
+	return l.isRandom() || l.info == "gre" || l.info == "ipip" || l.info == "sit"
+}
 
 func (l *Link) isBridge() bool { return l.info == "bridge" }
 
