@@ -24,7 +24,6 @@ import (
 //	be                a number in network byte order
 //	bit, one          a word of the tag file's enum as 1<<its position, or its position from 1; else its position from 0
 //	multicast         an address of a group, and unicast one of no group, where both have one type
-//	ip6               an address that is always one of IPv6: none is sent as ::
 //	as=4|0            the numbers of the words of the tag file's enum
 //	mask=0x2000       a bit of a number that several fields share, of a type whose messages are [Type.Whole]
 //	twin=5            the attribute of the second value of an array
@@ -35,7 +34,6 @@ type attribute struct {
 	four, six    uint16
 	twin         uint16
 	mask         uint64
-	only6        bool
 	size         int
 	be           bool
 	words        []string
@@ -104,8 +102,6 @@ func newAttribute(f reflect.StructField, index int, tag []string) attribute {
 // tunnelOption takes a word of the tag that only IP tunnels have.
 func (a *attribute) tunnelOption(name, value string) {
 	switch name {
-	case "ip6":
-		a.six, a.only6 = a.four, true
 	case "twin":
 		n, _ := strconv.ParseUint(value, 10, 16) // TestTypes would miss it
 		a.twin = uint16(n)
@@ -157,6 +153,8 @@ func encode(data *nl.RtAttr, want, have Spec, index func(object.Ref) (int, error
 				data.AddRtAttr(int(t), a.bytes(a.masks(after, w, way)|a.number(f.Index(way))))
 			}
 			continue
+		case !h.IsValid() && f.Interface() == any(netip.Addr{}): // what is not sent is none, and some types take no zeros
+			continue
 		case same || a.mask != 0 || f.IsZero() && a.sharedWith(before, after, w):
 			continue
 		}
@@ -191,12 +189,9 @@ func (a attribute) encode(data *nl.RtAttr, f reflect.Value, index func(object.Re
 	switch v := f.Interface().(type) {
 	case netip.Addr:
 		t := a.four
-		switch {
-		case !v.IsValid() && a.only6:
-			v = netip.IPv6Unspecified()
-		case !v.IsValid():
+		if !v.IsValid() {
 			v = netip.IPv4Unspecified()
-		case v.Is6():
+		} else if v.Is6() && a.six != 0 {
 			t = a.six
 		}
 		data.AddRtAttr(int(t), v.AsSlice())

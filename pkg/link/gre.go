@@ -29,8 +29,8 @@ func (g GRE) over(u object.SectionRef) Spec { g.Underlay = u; return g }
 
 // GRE6 is the end of a tunnel in IPv6.
 type GRE6 struct {
-	Local      netip.Addr        `file:"local" plan:"local" nl:"6,ip6" doc:"source address of the tunnel's packets"`
-	Remote     netip.Addr        `file:"remote" plan:"remote" nl:"7,ip6" doc:"address of the other end"`
+	Local      netip.Addr        `file:"local" plan:"local" nl:"6" doc:"source address of the tunnel's packets"`
+	Remote     netip.Addr        `file:"remote" plan:"remote" nl:"7" doc:"address of the other end"`
 	Dev        object.Ref        `file:"dev" plan:"dev" nl:"1" doc:"the link that packets leave by"`
 	Underlay   object.SectionRef `file:"underlay" plan:"underlay,fixed" doc:"section that packets travel in"`
 	TTL        uint8             `file:"ttl" plan:"ttl" nl:"8" doc:"hop limit of packets; 0: the route's"`

@@ -40,8 +40,8 @@ func (t SIT) over(u object.SectionRef) Spec { t.Underlay = u; return t }
 
 // IP6Tunnel is the end of a tunnel in IPv6 (RFC 2473).
 type IP6Tunnel struct {
-	Local      netip.Addr        `file:"local" plan:"local" nl:"2,ip6" doc:"source address of the tunnel's packets"`
-	Remote     netip.Addr        `file:"remote,required" plan:"remote" nl:"3,ip6" doc:"address of the other end"`
+	Local      netip.Addr        `file:"local" plan:"local" nl:"2" doc:"source address of the tunnel's packets"`
+	Remote     netip.Addr        `file:"remote,required" plan:"remote" nl:"3" doc:"address of the other end"`
 	Dev        object.Ref        `file:"dev" plan:"dev" nl:"1" doc:"the link that packets leave by"`
 	Underlay   object.SectionRef `file:"underlay" plan:"underlay,fixed" doc:"section that packets travel in"`
 	TTL        uint8             `file:"ttl" plan:"ttl" nl:"4" doc:"hop limit of packets; 0: the route's"`

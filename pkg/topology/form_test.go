@@ -18,6 +18,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/file/filetest"
 	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
@@ -30,6 +31,9 @@ func texts() map[reflect.Type][]string {
 		reflect.TypeFor[object.OwnIfname]():     {"br0", "eth0.1", "~", "-"},
 		reflect.TypeFor[object.Place]():         {"br0", "host/br0", "ns1/eth0"},
 		reflect.TypeFor[object.MAC]():           {"02:00:00:00:00:01", "00:00:00:00:00:02"},
+		reflect.TypeFor[link.StationMAC]():      {"02:00:00:00:00:01", "00:00:00:00:00:00"},
+		reflect.TypeFor[link.GREKey]():          {"7", "1/2", "0", "4294967295"},
+		reflect.TypeFor[link.GREFlag]():         {"true", "false", "in", "out"},
 		reflect.TypeFor[kinds.AddressText]():    {"10.0.0.1/24", "fd00::1/64", "::1/128"},
 		reflect.TypeFor[kinds.Gateway]():        {"10.0.0.1", "fe80::1"},
 		reflect.TypeFor[kinds.Destination]():    {"default", "10.0.0.0/8", "10.0.0.1", "fd00::/64", "::/0"},
