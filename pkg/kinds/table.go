@@ -16,6 +16,7 @@ var table = []object.Kind{
 	sysctlRow,
 	linkRow,
 	remoteRow,
+	altnameRow,
 	addressRow,
 	// A gateway must be reachable when its route is made: after the addresses.
 	routeRow,
@@ -47,8 +48,8 @@ var sysctlRow = object.Kind{
 
 var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
-	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
-	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
+	First: link.First, Ask: link.Ask, Fetch: link.Fetch, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
+	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Held: link.Held, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
 	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
@@ -56,6 +57,11 @@ var linkRow = object.Kind{
 var remoteRow = object.Kind{
 	Name: KindRemote, Form: remoteForm(),
 	Fetch: fetchRemotes, Read: readRemotes, Owner: object.ByProtocol, Put: putRemotes, Del: delRemotes,
+}
+
+var altnameRow = object.Kind{
+	Name: KindAltname, Form: altnameForm(),
+	Read: readAltnames, Owner: object.ByProtocol, Put: putAltname, Del: delAltnames, Held: alone,
 }
 
 var addressRow = object.Kind{

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -23,8 +24,11 @@ import (
 //	u8, u16, u32      the size of a number, where it is not that of the field
 //	be                a number in network byte order
 //	bit, one          a word of the tag file's enum as 1<<its position, or its position from 1; else its position from 0
+//	values=5|7        the numbers of those words, in their order
+//	flag=2            bit 2 of an attribute that holds a value and a mask of what it is about, of 32 bits each
+//	unit=10ms         a length of time, in units of this one
+//	near              where the kernel tells one more or less than is wanted, it has what is wanted
 //	multicast         an address of a group, and unicast one of no group, where both have one type
-//	as=4|0            the numbers of the words of the tag file's enum
 //	mask=0x2000       a bit of a number that several fields share, of a type whose messages are [Type.Whole]
 //	twin=5            the attribute of the second value of an array
 //	new=8472          what a new link has that is told nothing; without it nothing
@@ -38,9 +42,12 @@ type attribute struct {
 	be           bool
 	words        []string
 	count        func(position int) uint64
+	flag         uint32 // the bit of an attribute that holds flags, 0 for another
 	group        string
 	fresh        uint64
 	absentWanted bool
+	near         bool
+	unit         time.Duration
 	fixed        bool
 }
 
@@ -86,6 +93,16 @@ func newAttribute(f reflect.StructField, index int, tag []string) attribute {
 			a.count = func(position int) uint64 { return 1 << position }
 		case name == "one":
 			a.count = func(position int) uint64 { return uint64(position) + 1 }
+		case name == "values":
+			a.count = numbered(value)
+		case name == "flag":
+			n, _ := strconv.ParseUint(value, 10, 5) // TestTypes reads it too
+			a.flag = 1 << n
+		case name == "unit":
+			a.unit, _ = time.ParseDuration(value)
+			a.size = 4
+		case name == "near":
+			a.near = true
 		case name == "multicast" || name == "unicast":
 			a.group = name
 		case name == "new":
@@ -99,6 +116,21 @@ func newAttribute(f reflect.StructField, index int, tag []string) attribute {
 	return a
 }
 
+// numbered gives the numbers of a list by their position in it.
+func numbered(list string) func(position int) uint64 {
+	var numbers []uint64
+	for number := range strings.SplitSeq(list, "|") {
+		n, _ := strconv.ParseUint(number, 10, 32) // TestTypes reads it too
+		numbers = append(numbers, n)
+	}
+	return func(position int) uint64 {
+		if position < 0 {
+			return 0 // a word for a number that is not known
+		}
+		return numbers[position]
+	}
+}
+
 // tunnelOption takes a word of the tag that only IP tunnels have.
 func (a *attribute) tunnelOption(name, value string) {
 	switch name {
@@ -107,15 +139,6 @@ func (a *attribute) tunnelOption(name, value string) {
 		a.twin = uint16(n)
 	case "mask":
 		a.mask, _ = strconv.ParseUint(value, 0, 32)
-	case "as":
-		numbers := strings.Split(value, "|")
-		a.count = func(position int) uint64 {
-			if position < 0 || position >= len(numbers) {
-				return 0
-			}
-			n, _ := strconv.ParseUint(numbers[position], 10, 32)
-			return n
-		}
 	}
 }
 
@@ -144,25 +167,55 @@ func fresh(s Spec) Spec {
 func encode(data *nl.RtAttr, want, have Spec, index func(object.Ref) (int, error)) error {
 	w, h := reflect.ValueOf(want), reflect.ValueOf(have)
 	attributes := layout(w.Type())
+	var changed flags
 	for i, a := range attributes {
 		f := w.Field(a.index)
-		same := h.IsValid() && f.Equal(h.Field(a.index))
-		switch before, after := attributes[:i], attributes[i+1:]; {
+		before, after := attributes[:i], attributes[i+1:]
+		switch same := h.IsValid() && f.Equal(h.Field(a.index)); {
 		case a.mask != 0 && !slices.ContainsFunc(before, a.shares):
 			for way, t := range []uint16{a.four, a.twin} {
 				data.AddRtAttr(int(t), a.bytes(a.masks(after, w, way)|a.number(f.Index(way))))
 			}
-			continue
+		case same || a.mask != 0:
 		case !h.IsValid() && f.Interface() == any(netip.Addr{}): // what is not sent is none, and some types take no zeros
-			continue
-		case same || a.mask != 0 || f.IsZero() && a.sharedWith(before, after, w):
-			continue
-		}
-		if err := a.encode(data, f, index); err != nil {
-			return err
+		case a.flag != 0:
+			changed.set(a, f.Bool())
+		case f.IsZero() && a.sharedWith(before, after, w):
+		default:
+			if err := a.encode(data, f, index); err != nil {
+				return err
+			}
 		}
 	}
+	changed.encode(data)
 	return nil
+}
+
+// flags are those that a message changes, by attribute.
+type flags []struct {
+	attribute   uint16
+	value, mask uint32
+}
+
+func (list *flags) set(a attribute, on bool) {
+	i := 0
+	for i < len(*list) && (*list)[i].attribute != a.four {
+		i++
+	}
+	if i == len(*list) {
+		*list = append(*list, struct {
+			attribute   uint16
+			value, mask uint32
+		}{attribute: a.four})
+	}
+	(*list)[i].value |= kernel.Bit(on) * a.flag
+	(*list)[i].mask |= a.flag
+}
+
+func (list flags) encode(data *nl.RtAttr) {
+	for _, f := range list {
+		data.AddRtAttr(int(f.attribute), slices.Concat(nl.Uint32Attr(f.value), nl.Uint32Attr(f.mask)))
+	}
 }
 
 // shares says whether another field is of the same attribute.
@@ -222,6 +275,8 @@ func (a attribute) number(f reflect.Value) uint64 {
 		return uint64(kernel.Bit(f.Bool()))
 	case f.Kind() == reflect.String:
 		return a.count(slices.Index(a.words, f.String()))
+	case a.unit != 0:
+		return uint64(f.Int() / int64(a.unit))
 	}
 	return f.Uint()
 }
@@ -230,6 +285,8 @@ func (a attribute) setNumber(f reflect.Value, n uint64) {
 	switch f.Kind() {
 	case reflect.Bool:
 		f.SetBool(n != 0 && (a.mask == 0 || n&a.mask != 0))
+	case reflect.Int64:
+		f.SetInt(int64(n) * int64(a.unit))
 	case reflect.String:
 		f.SetString("unknown " + strconv.FormatUint(n, 10))
 		for i, word := range a.words {
@@ -288,9 +345,18 @@ func decode(data kernel.Attrs, base, wanted Spec, place func(index int) object.R
 			if err := a.decode(f, value, place); err != nil {
 				return base, fmt.Errorf("attribute %d of %T: %w", t, base, err)
 			}
+			if a.near && reflect.TypeOf(wanted) == v.Type() && a.isNear(f, reflect.ValueOf(wanted).Field(a.index)) {
+				f.Set(reflect.ValueOf(wanted).Field(a.index))
+			}
 		}
 	}
 	return v.Interface(), nil
+}
+
+// isNear says whether two numbers are the same but for the rounding of the kernel's clock.
+func (a attribute) isNear(f, wanted reflect.Value) bool {
+	n, w := a.number(f), a.number(wanted)
+	return max(n, w)-min(n, w) <= 1
 }
 
 // is says whether a type of attribute is this one's.
@@ -311,6 +377,10 @@ func keep(data *nl.RtAttr, spec Spec, live kernel.Attrs) {
 }
 
 func (a attribute) decode(f reflect.Value, value []byte, place func(index int) object.Ref) error {
+	if a.flag != 0 {
+		f.SetBool(kernel.U32At(value, 0)&a.flag != 0)
+		return nil
+	}
 	switch f.Interface().(type) {
 	case netip.Addr:
 		addr, _ := netip.AddrFromSlice(value)

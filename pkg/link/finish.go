@@ -1,6 +1,8 @@
 package link
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/object"
@@ -32,6 +34,31 @@ func Finish(e *object.Env, ns string) (plan.Key, error) {
 		*late = (*late)[1:]
 	}
 	return plan.Key{}, nil
+}
+
+// bringUpBelow brings those links up that a new one is made on, and that it can't be up without.
+func bringUpBelow(e *object.Env, l Link) error {
+	if t := typeOf(l.Type); !l.Up || t.NeedsUp == nil || !t.NeedsUp(l.Spec) {
+		return nil
+	}
+	for _, k := range l.below() {
+		s, err := e.Section(k.NS)
+		if err != nil {
+			return err
+		}
+		late := object.In[unfinished](s)
+		for i, m := range *late {
+			if m.link.Key() != k {
+				continue
+			}
+			if err := m.bringUp(e, s); err != nil {
+				return err
+			}
+			*late = slices.Delete(*late, i, i+1)
+			break
+		}
+	}
+	return nil
 }
 
 func (m made) bringUp(e *object.Env, s *object.Section) error {

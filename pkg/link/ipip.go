@@ -17,7 +17,7 @@ type IPIP struct {
 	TTL      uint8             `file:"ttl" plan:"ttl" nl:"4" doc:"time to live; 0: that of what is carried"`
 	TOS      uint8             `file:"tos" plan:"tos" nl:"5" doc:"type of service; 1: of what is carried"`
 	PMTUDisc bool              `file:"pmtudisc" plan:"pmtudisc" nl:"10" doc:"forbid routers to fragment the packets"`
-	Mode     string            `file:"mode,enum=ipip|any" plan:"mode,fixed" nl:"9,u8,as=4|0" doc:"what is in it"`
+	Mode     string            `file:"mode,enum=ipip|any" plan:"mode,fixed" nl:"9,u8,values=4|0" doc:"contents"`
 }
 
 func (t IPIP) flow() flow                    { return flow{t.Local, t.Remote, t.Dev, t.Underlay, GREKey{}} }
@@ -32,7 +32,7 @@ type SIT struct {
 	TTL      uint8             `file:"ttl" plan:"ttl" nl:"4" doc:"time to live; 0: that of what is carried"`
 	TOS      uint8             `file:"tos" plan:"tos" nl:"5" doc:"type of service; 1: of what is carried"`
 	PMTUDisc bool              `file:"pmtudisc" plan:"pmtudisc" nl:"10" doc:"forbid routers to fragment the packets"`
-	Mode     string            `file:"mode,enum=ip6ip|ipip|any" plan:"mode,fixed" nl:"9,u8,as=41|4|0" doc:"what is in it"`
+	Mode     string            `file:"mode,enum=ip6ip|ipip|any" plan:"mode,fixed" nl:"9,u8,values=41|4|0" doc:"contents"`
 }
 
 func (t SIT) flow() flow                    { return flow{t.Local, t.Remote, t.Dev, t.Underlay, GREKey{}} }
@@ -46,7 +46,7 @@ type IP6Tunnel struct {
 	Underlay   object.SectionRef `file:"underlay" plan:"underlay,fixed" doc:"section that packets travel in"`
 	TTL        uint8             `file:"ttl" plan:"ttl" nl:"4" doc:"hop limit of packets; 0: the route's"`
 	EncapLimit uint8             `file:"encap-limit" plan:"encap-limit" nl:"6" doc:"tunnels in this one"`
-	Mode       string            `file:"mode,enum=any|ip6ip6|ipip6" plan:"mode" nl:"9,u8,as=0|41|4" doc:"what is in it"`
+	Mode       string            `file:"mode,enum=any|ip6ip6|ipip6" plan:"mode" nl:"9,u8,values=0|41|4" doc:"contents"`
 }
 
 func (t IP6Tunnel) flow() flow                    { return flow{t.Local, t.Remote, t.Dev, t.Underlay, GREKey{}} }

@@ -59,7 +59,7 @@ func (l Link) joins() (list []plan.Key) {
 	if l.Master != "" {
 		list = append(list, object.LinkKey(l.NS, l.Master))
 	}
-	if t.Bridged {
+	if t.Lower != nil {
 		list = append(list, l.below()...)
 	}
 	if t.Wire != nil && l.Spec != nil && t.Wire(l.Spec) != "" {

@@ -50,6 +50,9 @@ func (l Link) createAttrs(add func(t int, b []byte)) {
 		add(unix.IFLA_ADDRESS, slices.Clone(l.MAC[:]))
 	}
 	add(unix.IFLA_GROUP, nl.Uint32Attr(l.Group))
+	if l.TxQLen != l.fresh().TxQLen {
+		add(unix.IFLA_TXQLEN, nl.Uint32Attr(l.TxQLen))
+	}
 }
 
 // creation is what a message that makes a link must know of where the link is made.
@@ -66,8 +69,9 @@ type creation struct {
 // createMessage makes a link.
 func (l Link) createMessage(c creation) (*nl.NetlinkRequest, error) {
 	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	info.Flags, info.Change = l.flags(l.fresh())
 	if l.Up && !typeOf(l.Type).Late {
-		info.Flags, info.Change = unix.IFF_UP, unix.IFF_UP
+		info.Flags, info.Change = info.Flags|unix.IFF_UP, info.Change|unix.IFF_UP
 	}
 	m := kernel.NewMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, info)
 	l.createAttrs(m.Add)
@@ -117,7 +121,8 @@ func (l Link) infoData(m kernel.Message, have Spec, live kernel.Attrs, index fun
 
 // finishMessage sets what the kernel does not take when it makes the link, or what first was not as wanted.
 func (l Link) finishMessage(first Link, index, master int) *nl.NetlinkRequest {
-	m := indexRequest(index, kernel.Bit(l.Up && !typeOf(l.Type).Late), unix.IFF_UP)
+	flags, mask := l.flags(l.fresh()) // the other end of a cable is made without
+	m := indexRequest(index, flags|kernel.Bit(l.Up && !typeOf(l.Type).Late), mask|unix.IFF_UP)
 	m.Add(unix.IFLA_IFALIAS, []byte(l.Alias))
 	if first.MTU != l.MTU {
 		m.U32(unix.IFLA_MTU, l.MTU)

@@ -3,6 +3,7 @@ package link
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -70,6 +71,9 @@ func (l Link) make(e *object.Env, others []Link) (live object.LiveLink, err erro
 	}
 	req, err := l.createMessage(c)
 	if err != nil {
+		return live, err
+	}
+	if err := bringUpBelow(e, l); err != nil {
 		return live, err
 	}
 	if c.from >= 0 {
@@ -157,7 +161,13 @@ func indexOfRef(s *object.Section, r object.Ref) (int, error) {
 
 // explain adds to an error what the kernel's own words leave out.
 func explain(l Link, err error) error {
-	if t := typeOf(l.Type); err != nil && t.Explain != nil {
+	t := typeOf(l.Type)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EOPNOTSUPP) && strings.Contains(err.Error(), "Unknown device type"):
+		return fmt.Errorf("%w: a %s needs %s", err, l.Type, t.Part) // it was there to be loaded, and was not
+	case t.Explain != nil:
 		return t.Explain(l, err)
 	}
 	return err
@@ -200,6 +210,14 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 		return err
 	}
 	s.Made(l.Name, live.Index)
+	if err := putPort(e, s, live.Index, Link{}, l); err != nil {
+		return err
+	}
+	if t := typeOf(l.Type); t.Finish != nil {
+		if err := t.Finish(s, live.Index, l); err != nil {
+			return err
+		}
+	}
 	if live.Forwarding6 != l.Forwarding6 {
 		if err := writeForwarding6(s, l); err != nil {
 			return err

@@ -26,6 +26,9 @@ func Read(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 		}
 		for i := range s.Links {
 			live := &s.Links[i]
+			if live.Class == plan.Ours && !e.Dynamic(object.LinkKey(s.NS.Name, live.Known)) {
+				continue // it gives up the altname
+			}
 			for _, name := range live.Altnames {
 				taken := Link{NS: s.NS.Name, Name: name, Ifname: name, Type: live.Type}
 				o := object.Live{Object: taken, Links: []*object.LiveLink{live}, Why: altnameOf(s, live, name)}
@@ -54,7 +57,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 		NS: s.NS.Name, Name: live.Known, Type: live.Type, Ifname: live.Name, Up: live.Up(), MTU: live.MTU, MAC: live.MAC,
 		Group: live.Group, Alias: live.Alias, LinkLocal: plan.Some(linkLocal),
 		Forwarding4: live.Forwarding4, Forwarding6: live.Forwarding6, Promote: live.Promote,
-		NoARP: live.Flags&unix.IFF_NOARP != 0,
+		NoARP: live.Flags&unix.IFF_NOARP != 0, NoMulticast: live.Flags&unix.IFF_MULTICAST == 0, TxQLen: live.TxQLen,
 	}
 	if s.NS.Name == "" {
 		l.AcceptRA = plan.Some(live.AcceptRA)
@@ -62,6 +65,9 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 	want, wanted := e.Want(l.Key()).(Link)
 	none := wanted && !want.LinkLocal.V.IsValid()
 	switch {
+	case live.Disabled6 && none && want.LinkLocal.Set && live.Up() && !live.NoLinkLocal && switchedOn(e, l):
+		// The kernel makes one before the plan's own sysctl tells it to make none.
+		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	case live.Disabled6 && (e.WantsIPv6(l.Key()) || typeOf(l.Type).Late && !none && switchedOn(e, l)):
 		l.LinkLocal = plan.Some(netip.Addr{})
 	case !linkLocal.IsValid() && live.Derives() && !none &&
@@ -86,7 +92,11 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 	if master := s.At(live.Master); master != nil && live.Master != 0 {
 		l.Master = master.Known
 		if ports := typeOf(master.Type).Ports; ports != nil {
-			l.Port = ports.Read(live, master)
+			var wantedPort Spec
+			if want.Master == l.Master {
+				wantedPort = want.Port
+			}
+			l.Port = ports.Read(s, live, master, wantedPort)
 		}
 	}
 	if IsPair(live.Type) {
@@ -98,8 +108,8 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 // switchedOn says that IPv6 is about to be switched on again on a link: a sysctl of the topology's goes.
 func switchedOn(e *object.Env, l Link) bool {
 	return slices.ContainsFunc(e.Record.Claimed(l.NS), func(k plan.Key) bool {
-		all, own := object.ConfName(object.IPv6, "all", "disable_ipv6"), object.ConfName(object.IPv6, l.Name, "disable_ipv6")
-		return (k.Name == all || k.Name == own) && !e.Wanted(k)
+		key := func(name string) string { return object.ConfName(object.IPv6, name, "disable_ipv6") }
+		return slices.Contains([]string{key("all"), key(l.Name), key(l.Ifname)}, k.Name) && !e.Wanted(k)
 	})
 }
 
@@ -115,6 +125,9 @@ func readSpec(e *object.Env, s *object.Section, live *object.LiveLink, wanted Sp
 	}
 	if t.Beneath != nil {
 		spec = t.Beneath(spec, underlayOf(e, t, live), lowerRef(s, live, live.Lower))
+	}
+	if t.Live != nil {
+		spec = t.Live(s, live, spec, wanted)
 	}
 	return spec
 }

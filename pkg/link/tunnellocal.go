@@ -11,8 +11,8 @@ import (
 // moveLinkLocals has the IPv6 link-local addresses of a tunnel follow its local address. The kernel derives them from
 // that when the link comes up, and then no more: the last four bytes are that address, whichever rule the type has
 // (net/ipv6/addrconf.c: addrconf_addr_gen, add_v4_addrs).
-func moveLinkLocals(s *object.Section, index int, want, have Spec) error {
-	w, h := want.(tunnel).flow().local, have.(tunnel).flow().local
+func moveLinkLocals(s *object.Section, index int, l Link, have Spec) error {
+	w, h := l.Spec.(tunnel).flow().local, have.(tunnel).flow().local
 	if w == h || !w.Is4() || !h.Is4() {
 		return nil
 	}
