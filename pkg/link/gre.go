@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
@@ -48,10 +49,13 @@ func (g GRE6) over(u object.SectionRef) Spec {
 }
 
 var (
-	gre       = greType("gre", "a tunnel of IP packets in IPv4 (RFC 2784)", newGRE)
-	gretap    = ethernet(greType("gretap", "a tunnel of Ethernet frames in IPv4, as of gre", newGRE))
-	ip6gre    = greType("ip6gre", "a tunnel of IP packets in IPv6, as of gre", newGRE6)
-	ip6gretap = ethernet(greType("ip6gretap", "a tunnel of Ethernet frames in IPv6, as of gre", newGRE6))
+	gre       = greType("gre", "a tunnel of IP packets in IPv4 (RFC 2784)", partGRE, newGRE)
+	gretap    = ethernet(greType("gretap", "a tunnel of Ethernet frames in IPv4, as of gre", partGRE, newGRE))
+	ip6gre    = greType("ip6gre", "a tunnel of IP packets in IPv6, as of gre", partGRE6, newGRE6)
+	ip6gretap = ethernet(greType("ip6gretap", "a tunnel of Ethernet frames in IPv6, as of gre", partGRE6, newGRE6))
+
+	partGRE  = kernel.Part{Module: "ip_gre", Option: "NET_IPGRE"}
+	partGRE6 = kernel.Part{Module: "ip6_gre", Option: "IPV6_GRE"}
 )
 
 func newGRE() Spec { return GRE{PMTUDisc: true} }
@@ -59,8 +63,8 @@ func newGRE() Spec { return GRE{PMTUDisc: true} }
 // newGRE6 has the hop limit and the encapsulation limit of ip-link(8).
 func newGRE6() Spec { return GRE6{TTL: 64, EncapLimit: 4} }
 
-func greType(name, doc string, spec func() Spec) Type {
-	t := ipTunnel(name, doc, spec, greHead)
+func greType(name, doc string, part kernel.Part, spec func() Spec) Type {
+	t := ipTunnel(name, doc, part, spec, greHead)
 	t.Check = checkGRE
 	t.Fixed = func(want, have Spec) []string {
 		w, ok := want.(GRE)

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
@@ -60,10 +61,13 @@ const (
 
 var (
 	ipip = ttlTunnel(ipTunnel("ipip", "a tunnel of IPv4 packets in IPv4 (RFC 2003)",
+		kernel.Part{Module: "ipip", Option: "NET_IPIP"},
 		func() Spec { return IPIP{PMTUDisc: true, Mode: "ipip"} }, func(Spec) uint32 { return head4 }))
 	sit = ttlTunnel(ipTunnel("sit", "a tunnel of IPv6 packets in IPv4 (RFC 4213)",
+		kernel.Part{Module: "sit", Option: "IPV6_SIT"},
 		func() Spec { return SIT{PMTUDisc: true, Mode: "ip6ip"} }, func(Spec) uint32 { return head4 }))
 	ip6tnl = ipTunnel("ip6tnl", "a tunnel of IP packets in IPv6 (RFC 2473)",
+		kernel.Part{Module: "ip6_tunnel", Option: "IPV6_TUNNEL"},
 		func() Spec { return IP6Tunnel{TTL: 64, EncapLimit: 4, Mode: "any"} }, func(Spec) uint32 { return head6 })
 )
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -60,9 +61,9 @@ func (f flow) wire() string {
 }
 
 // ipTunnel makes the row of a type of tunnel. Head is what its own headers take of the MTU below, in bytes.
-func ipTunnel(name, doc string, spec func() Spec, head func(Spec) uint32) Type {
+func ipTunnel(name, doc string, part kernel.Part, spec func() Spec, head func(Spec) uint32) Type {
 	return Type{
-		Name: name, Doc: doc, New: spec,
+		Name: name, Doc: doc, Part: part, New: spec,
 		Whole: true, WithMTU: true, Inside: true, Outlives: true, IP: true,
 		Check:    checkTunnel,
 		Wire:     tunnelWire(name),
