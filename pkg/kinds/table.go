@@ -15,6 +15,7 @@ var table = []object.Kind{
 	// need says.
 	sysctlRow,
 	linkRow,
+	remoteRow,
 	altnameRow,
 	fdbRow,
 	offloadRow,
@@ -56,6 +57,11 @@ var linkRow = object.Kind{
 	Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
 	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
+}
+
+var remoteRow = object.Kind{
+	Name: KindRemote, Form: remoteForm(),
+	Fetch: fetchRemotes, Read: readRemotes, Owner: object.ByProtocol, Put: putRemotes, Del: delRemotes,
 }
 
 var altnameRow = object.Kind{

@@ -99,6 +99,9 @@ func newMember() any { return &member{Port: portKeys{PortOptions: newPortOptions
 // typed has the keys of the types of link that stand alone: one of them at most.
 type typed struct {
 	file.OneOf[Spec] `file:",inline"`
+	// list is what stands beside a vxlan, and remotes is what can be of it.
+	list    []remote
+	remotes []Remote
 }
 
 func newTyped() any {
@@ -108,13 +111,13 @@ func newTyped() any {
 			of = append(of, file.Alternative[Spec]{Key: t.Name, Doc: t.Doc, New: t.New})
 		}
 	}
-	return &typed{file.NewOneOf(of)}
+	return &typed{OneOf: file.NewOneOf(of)}
 }
 
 // interfaces are the links that are no bridges: ends of cables, links of other types, and lo.
 func interfaces(onLinks []object.Form) object.Form {
 	part := linksPart[object.Ifname]("interfaces", "interface", "ends of cables, links of other types, and lo, by name",
-		onLinks, func() any { return new(cable) }, newMember, newTyped)
+		onLinks, func() any { return new(cable) }, newMember, newTyped, func() any { return new(remotes) })
 	part.Only = func(name string) (keys []string) {
 		if name == object.Lo { // the kernel makes it
 			for _, f := range onLinks {
@@ -147,9 +150,11 @@ func enterInterfaces(at *object.At, onLinks []object.Form) {
 			}
 		case of.Key != "":
 			l.Type, l.Form, l.Spec = of.Key, of, of.Value
+			of.list = own[3].(*remotes).FDB
 			contradicted(l, l.Type)
 		default:
 			l.Type, l.Spec = TypeVeth, Veth{}
+			resolveRemotes(l, nil)
 		}
 		if had, ok := at.Add(l); !ok {
 			at.Clash(file.Error, l.At, had.At, "%s is both a bridge and an interface", l)

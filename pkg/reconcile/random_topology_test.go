@@ -58,6 +58,7 @@ func (v inventor) topology(name string) string {
 		v.cable(choose(v, rooms...), choose(v, rooms...), segments)
 	}
 	v.tunnels(rooms)
+	v.ipTunnels(rooms)
 	v.macvlans(rooms)
 	v.ports(rooms)
 	doc := rooms[0].body
