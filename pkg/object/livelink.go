@@ -33,9 +33,9 @@ type LiveLink struct {
 	Forwarding4, Forwarding6, Promote bool
 	AcceptRA                          uint32
 	MTU6                              uint32 // net.ipv6.conf.*.mtu
-	IPv6                              bool // the link has IPv6, and derives a link-local address from its MAC
-	NoLinkLocal                       bool // the link is told to make none by itself, or another
-	Disabled6                         bool // IPv6 is switched off
+	IPv6                              bool   // the link has IPv6, and derives a link-local address from its MAC
+	NoLinkLocal                       bool   // the link is told to make none by itself, or another
+	Disabled6                         bool   // IPv6 is switched off
 	GenMode                           uint8
 	Idle                              bool // it was never up, and so has no queueing discipline
 
