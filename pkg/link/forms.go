@@ -115,7 +115,7 @@ func newTyped() any {
 // interfaces are the links that are no bridges: ends of cables, links of other types, and lo.
 func interfaces(onLinks []object.Form) object.Form {
 	part := linksPart[object.Ifname]("interfaces", "interface", "ends of cables, links of other types, and lo, by name",
-		onLinks, func() any { return new(cable) }, func() any { return new(member) }, newTyped)
+		onLinks, func() any { return &cable{Netkit: newNetkit()} }, func() any { return new(member) }, newTyped)
 	part.Only = func(name string) (keys []string) {
 		if name == object.Lo { // the kernel makes it
 			for _, f := range onLinks {
@@ -141,6 +141,8 @@ func enterInterfaces(at *object.At, onLinks []object.Form) {
 		case of.Key != "":
 			l.Type, l.Form, l.Spec = of.Key, of, of.Value
 			contradicted(l)
+		case l.Spots.Given(TypeNetkit):
+			l.Type, l.Spec = TypeNetkit, own[0].(*cable).Netkit
 		default:
 			l.Type, l.Spec = TypeVeth, Veth{}
 		}
@@ -152,7 +154,7 @@ func enterInterfaces(at *object.At, onLinks []object.Form) {
 
 // contradicted reports a link of another type that is said to be the end of a cable too.
 func contradicted(l *object.Iface) {
-	for _, key := range []string{"bridge", "peer", "port-name"} {
+	for _, key := range []string{"bridge", "peer", "port-name", TypeNetkit} {
 		if l.Spots.Given(key) {
 			l.Section.Clash(file.Error, l.Spots.At(key), l.Spots.At(l.Type), "interface %s has both %s and %s", l, key, l.Type)
 		}
@@ -166,6 +168,7 @@ func enslave(n *object.Network) {
 			if l.Spots.Good("master") {
 				enslaveTo(l, l.MasterName, l.Spots.At("master"))
 			}
+			checkNetkit(l)
 		}
 	}
 }

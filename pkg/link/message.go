@@ -84,7 +84,14 @@ func (l Link) createMessage(c creation) (*nl.NetlinkRequest, error) {
 	}
 	kind := m.Nest(unix.IFLA_LINKINFO)
 	kind.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(l.Type))
-	end := kind.AddRtAttr(unix.IFLA_INFO_DATA|unix.NLA_F_NESTED, nil).AddRtAttr(nl.VETH_INFO_PEER|unix.NLA_F_NESTED, nil)
+	data := kind.AddRtAttr(unix.IFLA_INFO_DATA|unix.NLA_F_NESTED, nil)
+	if err := encode(data, l.Spec, fresh(l.Spec), c.index); err != nil {
+		return nil, err
+	}
+	if far := typeOf(l.Type).Far; far != nil {
+		far(data, c.peer.Spec)
+	}
+	end := data.AddRtAttr(nl.VETH_INFO_PEER|unix.NLA_F_NESTED, nil) // it is IFLA_NETKIT_PEER_INFO too
 	nl.NewIfInfomsgChild(end, unix.AF_UNSPEC)
 	c.peer.createAttrs(func(t int, b []byte) { end.AddRtAttr(t, b) })
 	end.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(c.peerNS)))

@@ -59,7 +59,9 @@ func tunType(name, doc string, mode uint16) Type {
 		Make: func(s *object.Section, l Link) (object.LiveLink, error) {
 			return makeTun(s, l, mode)
 		},
-		Alter: func(s *object.Section, want, have Link) error { return alterTun(s, want, have, mode) },
+		Alter: func(_ *object.Env, s *object.Section, want, have Link) error {
+			return alterTun(s, want, have, mode)
+		},
 		Fixed: func(want, have Spec) (fields []string) {
 			w, h := want.(Tun), have.(Tun)
 			if w.User == 0 && h.User != 0 { // there is no way to take it back

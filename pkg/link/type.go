@@ -32,6 +32,8 @@ type Type struct {
 	New func() Spec
 	// Pair says that the kernel makes two of them at once, the ends of a cable.
 	Pair bool
+	// Far adds to the message that makes both what is peculiar to the other one.
+	Far func(data *nl.RtAttr, far Spec)
 	// Late says that the link comes up after its ports.
 	Late bool
 	// First is the link as it is made, where it can become what is wanted only by a later change.
@@ -82,7 +84,7 @@ type Type struct {
 	// Make makes a link for which there is no message, with its MTU and MAC, and stamps it. Alter changes what of its spec
 	// no message changes.
 	Make  func(s *object.Section, l Link) (object.LiveLink, error)
-	Alter func(s *object.Section, want, have Link) error
+	Alter func(e *object.Env, s *object.Section, want, have Link) error
 	// Extra adds to a message that changes the link what must go with the fields that differ.
 	Extra func(data *nl.RtAttr, want, have Spec)
 	// Changed is called when the link has been changed.
