@@ -9,6 +9,6 @@ type Dummy struct{}
 var dummy = Type{
 	Name: "dummy", Doc: "an interface for addresses that belong to no other link; it drops what is sent over it",
 	Part:  kernel.Part{Module: "dummy", Option: "DUMMY"},
-	NoARP: true,
-	New:   func() Spec { return Dummy{} },
+	NoARP: true, NoMulticast: true,
+	New: func() Spec { return Dummy{} },
 }

@@ -73,7 +73,7 @@ func (m made) bringUp(e *object.Env, s *object.Section) error {
 	}
 	if m.first.Spec != l.Spec {
 		message := indexRequest(index, 0, 0)
-		if err := l.infoData(message, m.first.Spec, nil); err != nil {
+		if err := l.infoData(message, m.first.Spec, nil, nil); err != nil {
 			return err
 		}
 		if err := s.NS.Write("turn on multicast snooping of link "+l.Key().Place(), message.NetlinkRequest); err != nil {

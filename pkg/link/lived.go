@@ -62,7 +62,7 @@ func (l Link) joins() (list []plan.Key) {
 	if t.Lower != nil {
 		list = append(list, l.below()...)
 	}
-	if t.Wire != nil && l.Spec != nil {
+	if t.Wire != nil && l.Spec != nil && t.Wire(l.Spec) != "" {
 		list = append(list, plan.Key{Kind: "wire", Name: t.Wire(l.Spec)})
 	}
 	return list

@@ -19,13 +19,14 @@ type Macvlan struct {
 const passthru = "passthru"
 
 var (
-	macvlan = macvlanType("macvlan", "an interface with a MAC address of its own on another link")
-	macvtap = macvlanType("macvtap", "a macvlan whose packets a virtual machine reads from /dev/tap*")
+	macvlan = macvlanType("macvlan", "an interface with a MAC address of its own on another link", 0)
+	macvtap = macvlanType("macvtap", "a macvlan whose packets a virtual machine reads from /dev/tap*", 500)
 )
 
-func macvlanType(name, doc string) Type {
+func macvlanType(name, doc string, txQLen uint32) Type {
 	return onParent(func(m *Macvlan) *object.Ref { return &m.Parent }, Type{
-		Name: name, Doc: doc, Part: kernel.Part{Module: name, Option: strings.ToUpper(name)}, Handler: "macvlan",
+		Name: name, Doc: doc, Part: kernel.Part{Module: name, Option: strings.ToUpper(name)},
+		Handler: "macvlan", TxQLen: txQLen,
 		Check: func(l *object.Iface, at file.Spots) {
 			if l.Spec.(Macvlan).Mode == passthru && l.Spots.Given("mac") {
 				l.Section.Clash(file.Error, l.Spots.At("mac"), at.At("mode"),

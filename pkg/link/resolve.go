@@ -27,6 +27,7 @@ func checkAll(n *object.Network) {
 	for _, s := range n.Sections {
 		for _, l := range s.Links {
 			if _, ok := l.Form.(*typed); ok {
+				checkIP(l)
 				checkBelow(l)
 				checkClaims(l, first)
 				checkSiblings(l, sibling)
@@ -74,7 +75,7 @@ func checkCircles(n *object.Network) {
 
 // checkClaims reports what two links of the file claim for themselves.
 func checkClaims(l *object.Iface, first map[plan.Key]*object.Iface) {
-	for _, k := range (Link{NS: l.Section.Name, Type: l.Type, Spec: l.Spec}).Claims() {
+	for _, k := range (Link{NS: l.Section.Name, Name: l.Name, Type: l.Type, Spec: l.Spec}).Claims() {
 		if other := first[k]; other != nil && l.Spots.Good(l.Type) {
 			l.Section.Clash(file.Error, l.Spots.At(l.Type), other.Spots.At(other.Type),
 				"%s and %s both have %s %s, which is there once",
@@ -148,6 +149,20 @@ func refer(l *object.Iface, ref object.Ref, at file.Span) object.Ref {
 	return object.Ref(object.LinkKey(ns, name).Place())
 }
 
+// checkIP reports what a link that carries no Ethernet frames cannot have.
+func checkIP(l *object.Iface) {
+	if !typeOf(l.Type).IP {
+		return
+	}
+	if l.Spots.Given("mac") {
+		l.Section.Errorf(l.Spots.At("mac"), "%s is of type %s, which has no MAC address", l, l.Type)
+	}
+	if l.Master != nil && l.Master.Type == TypeBridge {
+		l.Section.Errorf(l.Spots.At("master"), "%s is of type %s, which cannot be a port of a bridge: it carries no "+
+			"Ethernet frames", l, l.Type)
+	}
+}
+
 // checkBelow reports what cannot be made on the links below.
 func checkBelow(l *object.Iface) {
 	s, at := l.Section, l.Spots.At(l.Type)
@@ -170,7 +185,7 @@ func checkBelow(l *object.Iface) {
 	switch most := defaultMTU(typeOf(l.Type), l); {
 	case most < object.MinMTU:
 		s.Errorf(at, "what %s is made on leaves it an MTU of %d, and the least is %d", l, most, object.MinMTU)
-	case l.MTU.Good() && l.MTU.V > most:
+	case l.MTU.Good() && l.MTU.V > most && !typeOf(l.Type).Outlives:
 		s.Errorf(l.MTU.At, "the MTU of %s is %d, and what it is made on leaves %d", l, l.MTU.V, most)
 	}
 }
@@ -212,9 +227,11 @@ func joinSegments(n *object.Network) {
 				continue
 			}
 			wire := t.Wire(l.Spec)
-			if first := wires[wire]; first != nil {
+			switch first := wires[wire]; {
+			case wire == "":
+			case first != nil:
 				object.Unite(first, l)
-			} else {
+			default:
 				wires[wire] = l
 			}
 		}

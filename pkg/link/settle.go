@@ -48,7 +48,7 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 			l.Forwarding6, l.AcceptRA, l.LinkLocal = false, plan.Opt[uint32]{}, plan.Opt[netip.Addr]{}
 			l.MTU6 = plan.Opt[uint32]{}
 		}
-		if l.MTU > most {
+		if l.MTU > most && !typeOf(l.Type).Outlives {
 			return nil, fmt.Errorf("mtu %d is more than the %d that %s leaves: lower it, or leave it out", l.MTU, most, k.Name)
 		}
 		if most < object.MinMTU {
@@ -71,7 +71,7 @@ func agrees(e *object.Env, l Link) error {
 			if live.Type != l.Type || live.Class == plan.Ours || e.Wanted(object.LinkKey(s.NS.Name, live.Known)) {
 				continue
 			}
-			have := readSpec(s, live, nil)
+			have := readSpec(e, s, live, nil)
 			if t.Lower(have) == t.Lower(l.Spec) && t.Shared(have) != t.Shared(l.Spec) {
 				return fmt.Errorf("%s, which plumb did not make, is on the same link and has %s: "+
 					"they have that in common, so write the same, or remove it", placeOf(s, live), t.Shared(have))

@@ -56,8 +56,8 @@ func tunType(name, doc string, mode uint16) Type {
 	t := Type{
 		Name: name, Doc: doc, Part: kernel.Part{Module: "tun", Option: "TUN", Device: device},
 		New: func() Spec { return Tun{Persist: true} },
-		Make: func(s *object.Section, l Link) (object.LiveLink, error) {
-			return makeTun(s, l, mode)
+		Make: func(s *object.Section, l Link, stamp func(int) error) (object.LiveLink, error) {
+			return makeTun(s, l, mode, stamp)
 		},
 		Alter: func(_ *object.Env, s *object.Section, want, have Link) error {
 			return alterTun(s, want, have, mode)
@@ -74,7 +74,7 @@ func tunType(name, doc string, mode uint16) Type {
 		},
 	}
 	if name == "tun" {
-		t.NoARP, t.NoVLANs = true, true
+		t.NoARP, t.NoVLANs, t.TxQLen = true, true, 500
 		t.OwnMAC = func(Spec) bool { return false }
 		t.Check = checkTun
 	}
@@ -93,21 +93,13 @@ func checkTun(l *object.Iface, _ file.Spots) {
 
 // makeTun makes an interface as a program does, gives it its stamp, and only then has it stay: should plumb die before,
 // it goes with it.
-func makeTun(s *object.Section, l Link, mode uint16) (live object.LiveLink, err error) {
+func makeTun(s *object.Section, l Link, mode uint16, stamp func(int) error) (live object.LiveLink, err error) {
 	const exclusive = unix.IFF_TUN_EXCL // one of that name that is there is not opened
-	place := l.Key().Place()
-	err = openTun(s, l, mode|exclusive, "create link "+place, func(fd int) error {
+	err = openTun(s, l, mode|exclusive, "create link "+l.Key().Place(), func(fd int) error {
 		if live, err = object.FindLink(s.NS, l.Ifname); err != nil {
 			return err
 		}
-		m := indexRequest(live.Index, 0, 0)
-		m.U32(unix.IFLA_GROUP, l.Group)
-		m.Add(unix.IFLA_IFALIAS, []byte(l.Alias))
-		m.U32(unix.IFLA_MTU, l.MTU)
-		if mode&unix.IFF_TAP != 0 {
-			m.Add(unix.IFLA_ADDRESS, l.MAC[:])
-		}
-		if err := s.NS.Write("stamp link "+place, m.NetlinkRequest); err != nil {
+		if err := stamp(live.Index); err != nil {
 			return err
 		}
 		return own(s, fd, l, Tun{})

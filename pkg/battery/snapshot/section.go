@@ -244,6 +244,9 @@ func (l *Link) isUpper() bool {
 	return slices.Contains([]string{"vxlan", "macvlan", "macvtap", "ipvlan", "vlan"}, l.info)
 }
 
+// isRandom says that the kernel makes the link's address of hardware at random, and its link-local address of that.
+func (l *Link) isRandom() bool { return l.info == "ip6gre" || l.info == "ip6tnl" }
+
 func (l *Link) isBridge() bool { return l.info == "bridge" }
 
 func (l *Link) runsSTP() bool { return l.stp }
