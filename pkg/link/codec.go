@@ -29,10 +29,10 @@ import (
 //	unit=10ms         a length of time, in units of this one
 //	near              where the kernel tells one more or less than is wanted, it has what is wanted
 //	multicast         an address of a group, and unicast one of no group, where both have one type
-//	less              the number is one less than the field, which is 0 for none
 //	ip6               an address that is always one of IPv6: none is sent as ::
 //	mask=0x2000       a bit of a number that several fields share, of a type whose messages are [Type.Whole]
 //	twin=5            sent as another attribute too; read is the one of the two that is not as wanted, if any
+//	less              the number is one less than the field, which is 0 for none
 //	new=8472          what a new link has that is told nothing; without it nothing
 //	absent=wanted     where the kernel does not tell, it has what is wanted; without it what a new link has
 type attribute struct {

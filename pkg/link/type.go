@@ -28,6 +28,8 @@ type Type struct {
 	Doc string
 	// Part is the part of the kernel that makes it, which not every kernel has.
 	Part kernel.Part
+	// Lacks says what this kernel lacks that has the type, and not all that is wanted of the link; empty for nothing.
+	Lacks func(e *object.Env, l Link) string
 	// New is a link as the file declares it without saying more.
 	New func() Spec
 	// Pair says that the kernel makes two of them at once, the ends of a cable.

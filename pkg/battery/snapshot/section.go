@@ -49,6 +49,7 @@ type Link struct {
 	carried  bool // a port of it has a carrier
 	hasLocal bool // the address that the kernel derives from the MAC
 	body     []byte
+	features []string // that are on
 }
 
 // local is an IP address of a link.
@@ -124,6 +125,9 @@ func (s *Section) read(whole, keep bool, others []*os.File, names []string) erro
 		return nil
 	}
 	if err := s.readRuleset(); err != nil {
+		return err
+	}
+	if err := s.readFeatures(); err != nil {
 		return err
 	}
 	s.sysctls, err = readSysctls(s, keep)
