@@ -16,6 +16,7 @@ var table = []object.Kind{
 	sysctlRow,
 	linkRow,
 	fdbRow,
+	altnameRow,
 	addressRow,
 	// A gateway must be reachable when its route is made: after the addresses.
 	routeRow,
@@ -58,6 +59,11 @@ var fdbRow = object.Kind{
 	Fetch: fetchFDB, Read: readFDB, Owner: object.ByProtocol, Put: putFDB, Del: delFDB,
 	// Where entries were once wanted, they are asked for.
 	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
+}
+
+var altnameRow = object.Kind{
+	Name: KindAltname, Form: altnameForm(),
+	Read: readAltnames, Owner: object.ByProtocol, Put: putAltname, Del: delAltnames, Held: alone,
 }
 
 var addressRow = object.Kind{

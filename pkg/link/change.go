@@ -145,7 +145,7 @@ func makeRoom(e *object.Env, s *object.Section, l Link) error {
 
 // change sends one message with all that differs, and what the master keeps of the link.
 func change(e *object.Env, s *object.Section, index int, old, l Link) error {
-	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil {
+	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil && !typeOf(l.Type).WithMTU {
 		// Some types take nothing of their own beside an MTU (drivers/net/vxlan/vxlan_core.c: vxlan_nl2conf).
 		first := old
 		first.Spec = l.Spec
@@ -189,15 +189,15 @@ func putPort(e *object.Env, s *object.Section, index int, old, l Link) error {
 }
 
 func changeMessage(e *object.Env, s *object.Section, index int, old, l Link) (m kernel.Message, err error) {
-	flags, mask := uint32(0), uint32(0)
+	flags, mask := l.flags(old)
 	if old.Up != l.Up {
-		flags, mask = kernel.Bit(l.Up), unix.IFF_UP
-	}
-	if old.NoARP != l.NoARP {
-		flags, mask = flags|kernel.Bit(l.NoARP)*unix.IFF_NOARP, mask|unix.IFF_NOARP
+		flags, mask = flags|kernel.Bit(l.Up), mask|unix.IFF_UP
 	}
 	m = indexRequest(index, flags, mask)
-	if old.MTU != l.MTU {
+	if old.TxQLen != l.TxQLen {
+		m.U32(unix.IFLA_TXQLEN, l.TxQLen)
+	}
+	if old.MTU != l.MTU || old.Spec != l.Spec && typeOf(l.Type).WithMTU {
 		m.U32(unix.IFLA_MTU, l.MTU)
 	}
 	if old.MAC != l.MAC {
@@ -224,7 +224,11 @@ func changeMessage(e *object.Env, s *object.Section, index int, old, l Link) (m 
 		if err != nil {
 			return m, err
 		}
-		return m, l.infoData(m, old.Spec, func(r object.Ref) (int, error) { return indexOfRef(below, r) })
+		var data kernel.Attrs
+		if live := s.Link(l.Name); live != nil {
+			data = live.Data
+		}
+		return m, l.infoData(m, old.Spec, data, func(r object.Ref) (int, error) { return indexOfRef(below, r) })
 	}
 	return m, nil
 }

@@ -12,14 +12,6 @@ func Forms(onLinks []object.Form) []object.Form {
 	return []object.Form{bridges(onLinks), interfaces(onLinks), objects()}
 }
 
-// linkBase has the keys of every link that plumb makes.
-type linkBase struct {
-	MTU uint32     `file:"mtu,least=68,most=65535" doc:"largest packet, in bytes; of a cable, on both ends"`
-	MAC object.MAC `file:"mac" doc:"Ethernet address; left out, derived from the names"`
-	// Dynamic is a key of lo too.
-	Dynamic bool `file:"dynamic" doc:"others add addresses and routes here, as a DHCP client does: they are left alone"`
-}
-
 // linksPart is the part of a section where links stand by their names, of type K. A link has the forms on links, and
 // the keys of what own makes.
 func linksPart[K ~string](key, item, doc string, onLinks []object.Form, own ...func() any) file.Part {
@@ -27,7 +19,7 @@ func linksPart[K ~string](key, item, doc string, onLinks []object.Form, own ...f
 	for _, f := range onLinks {
 		parts = append(parts, f.Part)
 	}
-	for _, keys := range append(own, func() any { return &linkBase{MTU: object.DefaultMTU} }) {
+	for _, keys := range append(own, newLinkBase) {
 		parts = append(parts, file.Part{New: keys})
 	}
 	return file.Part{
@@ -48,7 +40,7 @@ func declaredLinks[K ~string](at *object.At, onLinks []object.Form) iter.Seq2[*o
 			l := &object.Iface{
 				Section: at.Sense, Name: string(entries[i].Key), At: spots.Key(), Form: own[0], Spots: spots,
 				MTU: file.ValueAt(base.MTU, spots.In("mtu")), MAC: file.ValueAt(base.MAC, spots.In("mac")),
-				Dynamic: base.Dynamic, Forms: make([]object.At, len(onLinks)),
+				Down: !base.Up, Base: base, Dynamic: base.Dynamic, Forms: make([]object.At, len(onLinks)),
 			}
 			for i := range onLinks {
 				f := &onLinks[i]
