@@ -15,8 +15,9 @@ var table = []object.Kind{
 	// need says.
 	sysctlRow,
 	linkRow,
-	fdbRow,
 	altnameRow,
+	fdbRow,
+	offloadRow,
 	addressRow,
 	// A gateway must be reachable when its route is made: after the addresses.
 	routeRow,
@@ -54,6 +55,11 @@ var linkRow = object.Kind{
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
 
+var altnameRow = object.Kind{
+	Name: KindAltname, Form: altnameForm(),
+	Read: readAltnames, Owner: object.ByProtocol, Put: putAltname, Del: delAltnames, Held: alone,
+}
+
 var fdbRow = object.Kind{
 	Name: KindFDB, Form: fdbForm(),
 	Fetch: fetchFDB, Read: readFDB, Owner: object.ByProtocol, Put: putFDB, Del: delFDB,
@@ -61,9 +67,10 @@ var fdbRow = object.Kind{
 	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
 }
 
-var altnameRow = object.Kind{
-	Name: KindAltname, Form: altnameForm(),
-	Read: readAltnames, Owner: object.ByProtocol, Put: putAltname, Del: delAltnames, Held: alone,
+var offloadRow = object.Kind{
+	Name: KindOffload, Form: offloadForm(),
+	Fetch: fetchOffloads, Read: readOffloads, Owner: claimedOffloads, Put: putOffloads, Del: delOffloads,
+	Pending: always, Claim: claimOffload, Settle: settleOffload,
 }
 
 var addressRow = object.Kind{

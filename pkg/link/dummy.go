@@ -10,5 +10,5 @@ var dummy = Type{
 	Name: "dummy", Doc: "an interface for addresses that belong to no other link; it drops what is sent over it",
 	Part:  kernel.Part{Module: "dummy", Option: "DUMMY"},
 	NoARP: true, NoMulticast: true,
-	New:   func() Spec { return Dummy{} },
+	New: func() Spec { return Dummy{} },
 }
