@@ -109,13 +109,16 @@ func schemaOf(to target) object {
 		return s
 	}
 	s := textSchema(to)
-	if v := to.v.Interface(); to.required == "" && (to.v.Kind() == reflect.Bool || !to.v.IsZero()) {
+	if v := to.v.Interface(); to.required == "" && to.hasDefault() {
 		if s["default"] = v; to.typ.parser {
 			s["default"] = textOf(to.v)
 		}
 	}
 	return s
 }
+
+// hasDefault says whether a single value is one where the file leaves it out, which false is too.
+func (t target) hasDefault() bool { return t.v.Kind() == reflect.Bool && !t.typ.flag || !t.v.IsZero() }
 
 // element is a fresh item of a list, or value of a Map. What is required of the list is not so of its items.
 func (t target) element() target {
@@ -136,6 +139,8 @@ func textSchema(to target) object {
 	text := to.text()
 	s := object{"type": "string"}
 	switch {
+	case to.typ.flag:
+		return object{"enum": []any{true, "yes", "on", object{}}}
 	case len(text.Types) > 0:
 		s["type"] = text.Types
 	case to.v.Kind() == reflect.Bool:

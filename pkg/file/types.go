@@ -42,6 +42,7 @@ type typ struct {
 	ignored  []string // beginnings of keys that stand for nothing
 	open     bool     // has keys that are known at run time only
 	parser   bool
+	flag     bool // a Flag
 	defaults bool
 }
 
@@ -83,6 +84,7 @@ func makeType(t reflect.Type) *typ {
 	made := &typ{
 		parser:   p.Implements(reflect.TypeFor[Parser]()),
 		defaults: p.Implements(reflect.TypeFor[Defaulter]()),
+		flag:     t == reflect.TypeFor[Flag](),
 	}
 	switch {
 	case made.parser, t == reflect.TypeFor[netip.Addr](), t == reflect.TypeFor[netip.Prefix]():

@@ -27,7 +27,7 @@ func Words(v any) []Word {
 func structWords(words []Word, path string, t *typ, v reflect.Value) []Word {
 	each(t, v, func(to target) bool {
 		w := Word{Path: path + to.key, Type: to.typeWords(), Doc: to.doc, Required: to.required != ""}
-		if to.typ.shape == scalar && !w.Required && (!to.v.IsZero() || to.v.Kind() == reflect.Bool) {
+		if to.typ.shape == scalar && !w.Required && to.hasDefault() {
 			w.Default = textOf(to.v)
 		}
 		words = append(words, w)

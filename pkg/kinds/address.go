@@ -46,7 +46,12 @@ type Address struct {
 
 	// found is the address where it is not as it is wanted.
 	found object.Found
+	// moves says that it is another's and goes because it is on a link that becomes a port: see [object.Moved].
+	moves bool
 }
+
+// Yields implements [plan.Yielding]: with an address that moves, packets would still leave by its link.
+func (a Address) Yields() bool { return a.moves }
 
 // Length is a prefix length.
 type Length uint8

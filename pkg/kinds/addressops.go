@@ -32,7 +32,11 @@ func readAddresses(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 			}
 			o := object.Live{
 				Object: a, Links: []*object.LiveLink{l}, Proto: live.Proto, ByHand: handMade(live, l),
-				OfLink: live.Proto != object.ProtoLinkLocal,
+				OfLink: live.Proto != object.ProtoLinkLocal, Message: live.Message,
+			}
+			if o.Moves = e.MovesAddress(s, l, live); o.Moves {
+				a.moves = true
+				o.Object = a
 			}
 			if p, ok := known[addressOn{a.Dev, a.Prefix.Addr()}]; ok && p != a.Prefix {
 				o.Was, a.Prefix = a.Key(), p
@@ -191,6 +195,9 @@ func putAddress(e *object.Env, changes []plan.Change) error {
 		}
 		s, index, err := e.LinkOf(a.NS, a.Dev)
 		if err != nil {
+			return err
+		}
+		if err := inTurn(e, s, index, a); err != nil {
 			return err
 		}
 		if old, changes := c.Old.(Address); changes {
