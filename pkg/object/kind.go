@@ -45,7 +45,7 @@ type Kind struct {
 	// Pending says whether the host record must tell, before a step of such an action, what the step is about.
 	Pending func(plan.Action) bool
 	// Held says whether the host record must tell that a wanted object is ours; onOurs says that it stands on a link of
-	// ours.
+	// ours, or in a namespace of ours.
 	Held func(o plan.Object, onOurs bool) bool
 	// Claim says what value an object gives to something that is not plumb's, and how to read what the record must
 	// remember of that before the first write. Ok is false for an object that claims nothing.

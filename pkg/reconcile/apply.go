@@ -128,6 +128,7 @@ func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 		}
 	}
 	r.record.SetPending(r.topology, pending)
+	r.record.SetAttached(r.topology, object.Attachments(r.attached(nil), r.record.Attached[r.topology]))
 	r.record.SetHeld(r.topology, append(r.record.Held[r.topology], r.held(want)...))
 	for _, o := range want {
 		if r.env.Sections[o.Key().NS] == nil {
@@ -151,7 +152,8 @@ func (r *run) held(want []plan.Object) []plan.Key {
 	var keys []plan.Key
 	for _, o := range want {
 		stands := func(k plan.Key) bool { return links[k] }
-		if told := r.env.Of(o.Key()).Held; told != nil && told(o, slices.ContainsFunc(o.Needs(), stands)) {
+		onOurs := r.env.Owns(o.Key().NS) || slices.ContainsFunc(o.Needs(), stands)
+		if told := r.env.Of(o.Key()).Held; told != nil && told(o, onOurs) {
 			keys = append(keys, o.Key())
 		}
 	}
@@ -183,6 +185,7 @@ func (r *run) finish(want []plan.Object) error {
 	r.record.Leave(r.topology, r.env.Wanted)
 	r.record.SetPending(r.topology, nil)
 	r.record.SetHeld(r.topology, r.held(want))
+	r.record.SetAttached(r.topology, r.attached(r.env.Wanted))
 	return r.record.Save(r.Seam)
 }
 
@@ -225,5 +228,6 @@ func (r *run) destroyed() error {
 	if err := r.finish(nil); err != nil {
 		return ended(ErrPartial, err)
 	}
+	r.dropApplied()
 	return nil
 }

@@ -68,6 +68,7 @@ func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err 
 		if rest = r.diff(want); len(rest.Steps) == 0 {
 			r.done(taken)
 			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
+			r.record.Attached = before.Attached
 			return rest, r.record.Save(r.Seam)
 		}
 		// Should the process die on the way, the record must know what it was about to do; but the way back is worth
