@@ -171,6 +171,15 @@ func (d *field) watch() *kernel.Seam {
 	}}
 }
 
+// last is the number of the last write without which the journey does not come to its end.
+func (d *field) last() int64 {
+	last := len(d.writes)
+	for onlyWarns(d.writes[last-1]) {
+		last--
+	}
+	return int64(last)
+}
+
 // travel makes the journey through a seam.
 func (d *field) travel(seam *kernel.Seam) (reconcile.Report, error) {
 	d.Helper()
