@@ -5,14 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -21,75 +17,6 @@ import (
 	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
-
-// box is a process in a network namespace of its own, which has no name, as a container's first one is.
-type box struct {
-	*lab
-	cmd *exec.Cmd
-}
-
-func (l *lab) box() *box {
-	l.Helper()
-	cmd := exec.Command("unshare", "--net", "sleep", "infinity")
-	cmd.WaitDelay = 0
-	if err := cmd.Start(); err != nil {
-		l.Fatal(err)
-	}
-	b := &box{l, cmd}
-	l.Cleanup(b.end)
-	for own, _ := os.Readlink("/proc/self/ns/net"); ; { // until it has unshared
-		if now, err := os.Readlink(b.path()); err != nil {
-			l.Fatal(err)
-		} else if now != own {
-			break
-		}
-	}
-	b.run("ip link set lo up")
-	return b
-}
-
-func (b *box) pid() int     { return b.cmd.Process.Pid }
-func (b *box) path() string { return fmt.Sprintf("/proc/%d/ns/net", b.pid()) }
-
-// end ends the process, and with it the namespace, unless that is mounted somewhere.
-func (b *box) end() {
-	_ = b.cmd.Process.Kill()
-	_ = b.cmd.Wait()
-}
-
-// run runs one command a line in the namespace, split at white space, and returns what they print.
-func (b *box) run(lines string) (out string) {
-	b.Helper()
-	for line := range strings.Lines(lines) {
-		if f := strings.Fields(line); len(f) > 0 {
-			out += b.sh("nsenter", slices.Concat([]string{"--net=" + b.path()}, f)...)
-		}
-	}
-	return out
-}
-
-// named gives the namespace a name, so that the snapshots of the lab have it.
-func (b *box) named(name string) {
-	b.Helper()
-	b.sh("ip", "netns", "attach", name, fmt.Sprint(b.pid()))
-	b.fixture(func() { b.sh("ip", "netns", "del", name) })
-}
-
-// furnish puts things into the namespace that its owner needs.
-func (b *box) furnish() {
-	b.Helper()
-	b.run(`
-		ip link add own0 address 02:f0:00:00:00:11 type bridge stp_state 0 forward_delay 400
-		ip link set own0 up
-		ip address add 10.88.1.1/24 dev own0
-		ip address add fd00:88:1::1/64 dev own0 nodad
-		ip route add 10.89.0.0/16 via 10.88.1.9
-		ip route add blackhole 10.98.0.0/16 proto 99 metric 7
-		ip rule add pref 100 from 10.99.0.0/16 lookup 99
-		nft add table inet own
-		nft add chain inet own forward { type filter hook forward priority 0 ; policy accept ; }
-		sysctl -qw net.ipv4.conf.own0.rp_filter=2 net.ipv4.tcp_keepalive_time=1234 net.ipv6.conf.own0.accept_ra=1`)
-}
 
 // attached is a topology with a bridge of the host, and all kinds of objects in a namespace of somebody else's.
 func attached(from string) string {
@@ -183,38 +110,6 @@ func (l *lab) drifts(topo interface{ Document() string }, b *box, made string) {
 		b.run(hand[1])
 	}
 	l.apply(l.load(topo.Document()))
-}
-
-// engine is Docker's, as far as plumb asks it, for a container called web, whose first process is told; 0 is none.
-func (l *lab) engine() *atomic.Int64 {
-	l.Helper()
-	pid := new(atomic.Int64)
-	socket := filepath.Join(l.TempDir(), "engine.sock")
-	at, err := net.Listen("unix", socket)
-	if err != nil {
-		l.Fatal(err)
-	}
-	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/containers/web/json" {
-			w.WriteHeader(http.StatusNotFound)
-		}
-		fmt.Fprintf(w, `{"State": {"Pid": %d}}`, pid.Load())
-	})}
-	go func() { _ = s.Serve(at) }()
-	l.Cleanup(func() { _ = s.Close() })
-	l.setenv("DOCKER_HOST", "unix://"+socket)
-	return pid
-}
-
-func (l *lab) setenv(name, value string) {
-	l.Helper()
-	had, was := os.LookupEnv(name)
-	_ = os.Setenv(name, value)
-	l.Cleanup(func() {
-		if _ = os.Unsetenv(name); was {
-			_ = os.Setenv(name, had)
-		}
-	})
 }
 
 const container = `
@@ -450,6 +345,7 @@ func TestAttachRefused(t *testing.T) {
 		}
 		l.restored("after the refusal of "+test.spaces, before)
 	}
+	t.Setenv("DOCKER_HOST", "unix://"+dir+"/none.sock")
 	for _, test := range []struct{ from, why string }{
 		{"path:" + dir + "/link", "is a symbolic link"},
 		{"path:" + b.path(), "is a symbolic link"},
@@ -463,7 +359,6 @@ func TestAttachRefused(t *testing.T) {
 		{"docker:web", "systemctl start docker"},
 		{"podman:web", "systemctl start podman.socket"},
 	} {
-		l.setenv("DOCKER_HOST", "unix://"+dir+"/none.sock")
 		l.missing(l.load(fmt.Sprintf("name: att\nbridges: {br0: {}}\nnamespaces: {web: {attach: %q}}\n", test.from)), test.why)
 	}
 }

@@ -18,7 +18,7 @@ func (f *faultRun) deaths(t *testing.T) {
 				d.die(k, true)
 			}
 			if j.to != nil {
-				d.dieInRollback(d.last(), 6)
+				d.dieInRollback(int64(len(d.writes)), 6)
 			}
 		})
 	}
