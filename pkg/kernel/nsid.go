@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/vishvananda/netlink/nl"
@@ -42,4 +43,22 @@ func (n *Namespace) NumberOf(other *Namespace) (number int, err error) {
 		})
 	})
 	return number, err
+}
+
+// GiveNumber is NumberOf, but another namespace that has no number gets one; what names that write.
+func (n *Namespace) GiveNumber(what string, other *Namespace) (number int, err error) {
+	if number, err = n.NumberOf(other); err != nil || number >= 0 {
+		return number, err
+	}
+	fd, err := other.FD()
+	if err != nil {
+		return -1, err
+	}
+	m := NewMessage(unix.RTM_NEWNSID, 0, nl.NewRtGenMsg())
+	m.U32(netnsaNSID, 1<<32-1) // whichever is free
+	m.U32(netnsaFD, uint32(fd))
+	if err := n.Write(what, m.NetlinkRequest); err != nil && !errors.Is(err, unix.EEXIST) {
+		return -1, err
+	}
+	return n.NumberOf(other)
 }

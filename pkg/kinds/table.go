@@ -15,6 +15,9 @@ var table = []object.Kind{
 	// need says.
 	sysctlRow,
 	linkRow,
+	altnameRow,
+	fdbRow,
+	offloadRow,
 	addressRow,
 	// A gateway must be reachable when its route is made: after the addresses.
 	routeRow,
@@ -46,10 +49,28 @@ var sysctlRow = object.Kind{
 
 var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
-	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
-	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
+	First: link.First, Ask: link.Ask, Fetch: link.Fetch, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
+	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Held: link.Held, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
 	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
+}
+
+var altnameRow = object.Kind{
+	Name: KindAltname, Form: altnameForm(),
+	Read: readAltnames, Owner: object.ByProtocol, Put: putAltname, Del: delAltnames, Held: alone,
+}
+
+var fdbRow = object.Kind{
+	Name: KindFDB, Form: fdbForm(),
+	Fetch: fetchFDB, Read: readFDB, Owner: object.ByProtocol, Put: putFDB, Del: delFDB,
+	// Where entries were once wanted, they are asked for.
+	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
+}
+
+var offloadRow = object.Kind{
+	Name: KindOffload, Form: offloadForm(),
+	Fetch: fetchOffloads, Read: readOffloads, Owner: claimedOffloads, Put: putOffloads, Del: delOffloads,
+	Pending: always, Claim: claimOffload, Settle: settleOffload,
 }
 
 var addressRow = object.Kind{

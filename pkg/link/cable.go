@@ -1,6 +1,7 @@
 package link
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -332,4 +333,10 @@ func openOthers(e *object.Env, ns string) (files []kernel.File) {
 		}
 	}
 	return files
+}
+
+// giveNumber is the number by which a section knows another namespace, which it gets if it has none.
+func giveNumber(s, other *object.Section) (number int, err error) {
+	what := fmt.Sprintf("give namespace %s a number in %s", sectionName(other.NS.Name), sectionName(s.NS.Name))
+	return s.NS.GiveNumber(what, other.NS)
 }

@@ -3,9 +3,9 @@ package link
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -27,6 +27,7 @@ type VXLAN struct {
 
 var vxlan = Type{
 	Name: "vxlan", Doc: "the end of a tunnel over UDP that carries Ethernet frames (RFC 7348)",
+	Part:     kernel.Part{Module: "vxlan", Option: "VXLAN"},
 	Check:    checkVXLAN,
 	Wire:     func(s Spec) string { return fmt.Sprintf("vxlan %d port %d", s.(VXLAN).ID, s.(VXLAN).Port) },
 	New:      func() Spec { return VXLAN{Port: 4789, Learning: true} },
@@ -114,16 +115,6 @@ func checkVXLAN(l *object.Iface, at file.Spots) {
 	if v.Local.IsValid() && (v.Local.IsUnspecified() || v.Local.IsMulticast()) {
 		s.Errorf(at.At("local"), "%s is no address of a host", v.Local).Hint = "leave local out"
 	}
-	if of := sectionOf(v.Dev); of != "" {
-		if v.Underlay != "" && v.Underlay != of {
-			s.Errorf(at.At("underlay"), "dev is in %s, and underlay is %s", of, v.Underlay).Hint = "leave underlay out"
-		}
-		v.Underlay = of
-	} else if v.Underlay != "" {
-		s.Find(object.Place{NS: strings.TrimPrefix(string(v.Underlay), object.HostName)}, at.At("underlay"))
-	}
-	if v.Underlay == sectionName(s.Name) {
-		v.Underlay = ""
-	}
+	v.Underlay = laidOver(l, at, v.Dev, v.Underlay)
 	l.Spec = v
 }

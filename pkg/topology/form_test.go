@@ -18,6 +18,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/file/filetest"
 	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
@@ -31,6 +32,8 @@ func texts() map[reflect.Type][]string {
 		reflect.TypeFor[object.Place]():         {"br0", "host/br0", "ns1/eth0"},
 		reflect.TypeFor[object.MAC]():           {"02:00:00:00:00:01", "00:00:00:00:00:02"},
 		reflect.TypeFor[kinds.AddressText]():    {"10.0.0.1/24", "fd00::1/64", "::1/128"},
+		reflect.TypeFor[kinds.AltnameText]():    {"lan", "a-long-name-of-an-interface"},
+		reflect.TypeFor[kinds.FeatureName]():    {"rx-gro", "tx-scatter-gather"},
 		reflect.TypeFor[kinds.Gateway]():        {"10.0.0.1", "fe80::1"},
 		reflect.TypeFor[kinds.Destination]():    {"default", "10.0.0.0/8", "10.0.0.1", "fd00::/64", "::/0"},
 		reflect.TypeFor[kinds.RouteType]():      {"blackhole", "unreachable", "prohibit"},
@@ -39,6 +42,8 @@ func texts() map[reflect.Type][]string {
 			"net.ipv4.ip_forward", "net/ipv4/conf/br0.1/rp_filter", "net.ipv4.tcp_rmem",
 		},
 		reflect.TypeFor[kinds.SysctlValue]():         {"1", "yes", "4096  131072", "0x10", "~x"},
+		reflect.TypeFor[link.Setting[bool]]():        {"true", "false"},
+		reflect.TypeFor[link.Setting[uint32]]():      {"0", "500"},
 		reflect.TypeFor[object.Ref]():                {"br0", "host/br0", "ns1/eth0"},
 		reflect.TypeFor[object.SectionRef]():         {"host", "ns1"},
 		reflect.TypeFor[object.Attach]():             {"docker:web", "podman:a.b", "pid:1", "netns:é x", "path:/run/a: b"},
@@ -46,6 +51,9 @@ func texts() map[reflect.Type][]string {
 		reflect.TypeFor[kinds.NumberRange[uint16]](): {"80", "80-90"},
 		reflect.TypeFor[kinds.NumberRange[uint32]](): {"0", "1000-1999"},
 		reflect.TypeFor[kinds.IPProtocol]():          {"tcp", "47"},
+		reflect.TypeFor[file.Duration]():             {"15s", "100ms", "1m30s"},
+		reflect.TypeFor[link.VLANRange]():            {"10", "30-40"},
+		reflect.TypeFor[link.GroupMask]():            {"0x4000", "8", "0"},
 		reflect.TypeFor[netip.Addr]():                {"192.0.2.1", "2001:db8::1"},
 		reflect.TypeFor[netip.Prefix]():              {"10.0.0.0/8", "fd00::/64"},
 	}
