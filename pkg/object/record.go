@@ -31,10 +31,12 @@ type Record struct {
 	// Held lists, by topology, objects of the host which can't carry a stamp, and namespaces, which can lose theirs with
 	// the mount that they are.
 	Held map[string][]plan.Key `json:"held,omitempty"`
-	// Claims tells of sysctls that topologies want.
+	// Claims tells of sysctls, and attributes of links that plumb did not make, that topologies want.
 	Claims []ClaimEntry `json:"sysctls,omitempty"`
 	// Attached lists, by topology, the namespaces of others that its sections are attached to.
 	Attached map[string][]Attachment `json:"attached,omitempty"`
+	// Moved lists, by topology, what it has taken away from its ports.
+	Moved map[string][]Moved `json:"moved,omitempty"`
 
 	dir string
 	// places are what the record calls attached sections: see [Record.SetPlaces].
@@ -128,7 +130,7 @@ func (r *Record) Save(seam *kernel.Seam) error {
 
 // Empty says whether there is nothing to tell.
 func (r *Record) Empty() bool {
-	return len(r.Pending) == 0 && len(r.Held) == 0 && len(r.Claims) == 0 && len(r.Attached) == 0
+	return len(r.Pending) == 0 && len(r.Held) == 0 && len(r.Claims) == 0 && len(r.Attached) == 0 && len(r.Moved) == 0
 }
 
 // writeFile writes the record, in place where there is no room: a rollback must tell what it has reached.
@@ -189,7 +191,7 @@ func overwrite(path string, data []byte) error {
 // Topologies lists those that the record tells of, some more than once.
 func (r *Record) Topologies() []string {
 	names := slices.Concat(slices.Collect(maps.Keys(r.Pending)), slices.Collect(maps.Keys(r.Held)),
-		slices.Collect(maps.Keys(r.Attached)))
+		slices.Collect(maps.Keys(r.Attached)), slices.Collect(maps.Keys(r.Moved)))
 	for _, c := range r.Claims {
 		names = slices.AppendSeq(names, maps.Keys(c.Wants))
 	}
@@ -291,7 +293,7 @@ func (r *Record) Recall(before *Record, topology string) {
 func (r *Record) Clone() *Record {
 	c := &Record{
 		Format: r.Format, Pending: cloneLists(r.Pending), Held: cloneLists(r.Held), Claims: slices.Clone(r.Claims),
-		Attached: cloneLists(r.Attached), places: r.places, dir: r.dir, disk: r.disk,
+		Attached: cloneLists(r.Attached), Moved: cloneLists(r.Moved), places: r.places, dir: r.dir, disk: r.disk,
 	}
 	for i, e := range c.Claims {
 		c.Claims[i].Wants = maps.Clone(e.Wants)
