@@ -149,6 +149,7 @@ func enterInterfaces(at *object.At, onLinks []object.Form) {
 				l.Section.Clash(file.Error, l.Spots.At(of.Key), l.Spots.At("existing"),
 					"interface %s has both %s and existing", l, of.Key)
 			}
+			resolveRemotes(l, nil)
 		case of.Key != "":
 			l.Type, l.Form, l.Spec = of.Key, of, of.Value
 			of.list = own[3].(*remotes).FDB

@@ -79,7 +79,7 @@ func greType(name, doc string, part kernel.Part, spec func() Spec) Type {
 
 // ethernet is a tunnel that carries frames.
 func ethernet(t Type) Type {
-	t.IP, t.Fixed, t.Changed = false, nil, nil
+	t.IP, t.Fixed, t.Changed = false, fixedOffloads, nil
 	const inner = 14 // the Ethernet header inside
 	mtu := t.MTU
 	t.MTU = func(s Spec, below uint32) uint32 { return max(mtu(s, below), inner) - inner }
@@ -115,4 +115,21 @@ func checkGRE(l *object.Iface, at file.Spots) {
 		g.Keyed = g.Key.keyed()
 		l.Spec = g
 	}
+}
+
+// fixedOffloads names what the kernel decides on the offloads of an ip6gretap by, once and for all
+// (net/ipv6/ip6_gre.c: ip6gre_tnl_init_features).
+func fixedOffloads(want, have Spec) (fields []string) {
+	w, ok := want.(GRE6)
+	h, also := have.(GRE6)
+	if !ok || !also {
+		return nil
+	}
+	if w.Checksum != h.Checksum {
+		fields = append(fields, "csum")
+	}
+	if w.Sequence != h.Sequence {
+		fields = append(fields, "seq")
+	}
+	return fields
 }
