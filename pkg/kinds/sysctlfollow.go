@@ -34,7 +34,7 @@ func followLinks(e *object.Env) error {
 		if _, _, ofLink := object.AttributeOf(c.Key); ofLink {
 			e.Warn(fmt.Sprintf("%s: the interface (ifindex %d) is gone, and with it what the value was before: %s",
 				c.Label(), c.Index, c.Original))
-		} else if !automatic(c) {
+		} else if c.Kind == object.KindSysctl && !automatic(c) {
 			e.Warn(fmt.Sprintf("sysctl %s: the interface (ifindex %d) is gone, and with it what the value was before: %s",
 				c.Place(), c.Index, c.Original))
 		}
