@@ -93,7 +93,12 @@ func unionSchemas(t *typ, v reflect.Value) (schemas []object) {
 func schemaOf(to target) object {
 	switch to.typ.shape {
 	case mapping, parts:
-		return mappingSchema(to.typ, to.v)
+		s := mappingSchema(to.typ, to.v)
+		if to.typ.short != nil {
+			s["type"] = "object"
+			return object{"anyOf": []object{textSchema(to.alone()), s}}
+		}
+		return s
 	case list:
 		return object{"type": []string{"array", "null"}, "items": schemaOf(to.element())}
 	case table:

@@ -51,10 +51,12 @@ func innerWords(words []Word, path string, to target) []Word {
 }
 
 func (t target) typeWords() string {
-	switch t.typ.shape {
-	case mapping, parts, table:
+	switch {
+	case t.typ.short != nil:
+		return t.alone().typeWords() + ", or mapping"
+	case t.typ.keyed() || t.typ.shape == table:
 		return "mapping"
-	case list:
+	case t.typ.shape == list:
 		return "list of " + t.element().typeWords()
 	}
 	switch text := t.text(); {

@@ -23,6 +23,8 @@ var table = []object.Kind{
 	routeRow,
 	// A rule leads to a table when its routes are there.
 	ruleRow,
+	// A neighbour is lost whenever its link changes much: it comes when all of that is done.
+	neighborRow,
 	natRow,
 }
 
@@ -90,6 +92,13 @@ var ruleRow = object.Kind{
 	Name: KindRule, Form: ruleForm(),
 	Ask: askRules, Read: readRules, Owner: object.ByProtocol, Put: putRules, Del: delRules, Cuts: cutsRule,
 	// In a namespace it is held too: where rules were once wanted, they are asked for.
+	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
+}
+
+var neighborRow = object.Kind{
+	Name: KindNeighbor, Form: neighborForm(),
+	Ask: askNeighbors, Read: readNeighbors, Owner: object.ByProtocol, Put: putNeighbors, Del: delNeighbors,
+	// In a namespace it is held too: where neighbours were once wanted, they are asked for.
 	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
 }
 

@@ -91,8 +91,10 @@ func checkPorts(at *object.At) any {
 // member has the keys of a link that can be a port.
 type member struct {
 	Master object.OwnIfname `file:"master" doc:"bridge of the section that this end is a port of"`
-	Port   portKeys         `file:"port" doc:"what the bridge keeps of the port: of this end with master, else of the other"`
+	Port   portKeys         `file:"port" doc:"what the bridge keeps of this port, or of the one at its end"`
 }
+
+func newMember() any { return &member{Port: portKeys{PortOptions: newPortOptions()}} }
 
 // typed has the keys of the types of link that stand alone: one of them at most.
 type typed struct {
@@ -112,7 +114,7 @@ func newTyped() any {
 // interfaces are the links that are no bridges: ends of cables, links of other types, and lo.
 func interfaces(onLinks []object.Form) object.Form {
 	part := linksPart[object.Ifname]("interfaces", "interface", "ends of cables, links of other types, and lo, by name",
-		onLinks, func() any { return new(cable) }, func() any { return &member{Port: portKeys{PortOptions: newPortOptions()}} }, newTyped)
+		onLinks, func() any { return new(cable) }, newMember, newTyped)
 	part.Only = func(name string) (keys []string) {
 		if name == object.Lo { // the kernel makes it
 			for _, f := range onLinks {
