@@ -199,6 +199,6 @@ func enslaveTo(l *object.Iface, name string, at file.Span) {
 		s.Errorf(at, "%s is an interface, not a bridge", m)
 	case !s.Doubtful:
 		s.Errorf(at, "there is no bridge %s %s", file.Quote(name), s.Where()).
-			Hint = cmp.Or(file.Suggest(name, s.LinkNames(TypeBridge)), declareGiven(name))
+			Hint = cmp.Or(file.Suggest(name, s.LinkNames(TypeBridge)), declareGiven(s, name))
 	}
 }
