@@ -88,10 +88,13 @@ func bridgeOf(l *object.Iface, to object.Place, at file.Span) *object.Iface {
 	switch {
 	case ok && b.Type == TypeBridge:
 		return b
+	case ok && b.Given:
+		s.Errorf(at, "%s is declared as an interface, not as a bridge", b).Hint = "if it is a bridge, declare it in bridges"
 	case ok && b.Form != nil:
 		s.Errorf(at, "%s is an interface, not a bridge", b).Hint = "an interface is joined by peer: " + b.String()
 	case !s.Doubtful:
-		s.Errorf(at, "there is no bridge %s %s", file.Quote(to.Name), s.Where()).Hint = cmp.Or(similar(s, to), declareGiven(to.Name))
+		s.Errorf(at, "there is no bridge %s %s", file.Quote(to.Name), s.Where()).
+			Hint = cmp.Or(similar(s, to), declareGiven(s, to.Name))
 	}
 	return nil
 }

@@ -157,8 +157,9 @@ func change(e *object.Env, s *object.Section, index int, old, l Link) error {
 		}
 		old.Spec = l.Spec
 	}
-	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil && !typeOf(l.Type).WithMTU {
-		// Some types take nothing of their own beside an MTU (drivers/net/vxlan/vxlan_core.c: vxlan_nl2conf).
+	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil {
+		// Some types take nothing of their own beside an MTU (drivers/net/vxlan/vxlan_core.c: vxlan_nl2conf). Others take
+		// that without telling IPv6 (drivers/net/geneve.c: geneve_link_config).
 		first := old
 		first.Spec = l.Spec
 		if err := change(e, s, index, old, first); err != nil {

@@ -126,6 +126,8 @@ func resolve(l *object.Iface) {
 	if t.Check != nil {
 		t.Check(l, at)
 	}
+	of := l.Form.(*typed) // see resolveAll
+	of.remotes = resolveRemotes(l, of.list)
 	l.DefaultMTU = func() uint32 { return defaultMTU(t, l) }
 }
 

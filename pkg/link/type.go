@@ -79,8 +79,8 @@ type Type struct {
 	Tracks bool
 	// NeedsUp says whether it can be up only while the links below are.
 	NeedsUp func(Spec) bool
-	// Whole says that a message that changes it must have all its attributes: the kernel makes zero what it lacks.
-	// WithMTU says that it must have the MTU, which else the kernel may derive anew; other types take none beside them.
+	// Whole says that a message that changes its attributes must have all of them: the kernel makes zero what it lacks.
+	// WithMTU says that it must have the MTU too, which else the kernel may derive anew.
 	Whole, WithMTU bool
 	// IP says that it carries IP packets and no Ethernet frames: it has no MAC, asks for no neighbours, and is no port of
 	// a bridge.

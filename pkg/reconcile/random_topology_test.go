@@ -62,6 +62,7 @@ func (v inventor) topology(name string) string {
 		v.cable(choose(v, rooms...), choose(v, rooms...), segments)
 	}
 	v.tunnels(rooms)
+	v.ipTunnels(rooms)
 	v.macvlans(rooms)
 	v.ports(rooms)
 	v.plainLinks(rooms)
