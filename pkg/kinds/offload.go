@@ -165,21 +165,21 @@ func offloadKeys(e *object.Env, s *object.Section) []plan.Key {
 }
 
 // liveOffload is a feature as it is; ok is false where there is no such link, or it has no such feature.
-func liveOffload(s *object.Section, k plan.Key) (o Offload, fixed, ok bool) {
+func liveOffload(s *object.Section, k plan.Key) (o Offload, ok bool) {
 	o = offloadOf(k)
 	l := liveNamed(s, o.Dev)
 	if l == nil {
-		return o, false, false
+		return o, false
 	}
 	f, ok := (*object.In[features](s))[l.Name][o.Feature]
 	o.Value = onOff(f.Requested)
-	return o, f.Fixed, ok
+	return o, ok
 }
 
 func readOffloads(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 	return func(yield func(object.Live) bool) {
 		for _, k := range offloadKeys(e, s) {
-			if o, _, ok := liveOffload(s, k); ok && !yield(object.Live{Object: o}) {
+			if o, ok := liveOffload(s, k); ok && !yield(object.Live{Object: o}) {
 				return
 			}
 		}
@@ -232,7 +232,7 @@ func originalOffload(e *object.Env, want Offload) (object.Claim, error) {
 	if err != nil {
 		return c, nil // it is made with the plan
 	}
-	live, _, ok := liveOffload(s, want.Key())
+	live, ok := liveOffload(s, want.Key())
 	if l := liveNamed(s, want.Dev); ok && l != nil {
 		c.Original = live.Value
 		if l.Class != plan.Ours {
@@ -332,35 +332,35 @@ func settleOffload(e *object.Env, wanted plan.Object) (plan.Object, error) {
 	if !ok {
 		return nil, object.WrongType(KindOffload, wanted)
 	}
-	all, err := o.all(e)
-	if f, known := all[o.Feature]; err == nil && all != nil && (!known || f.Fixed && onOff(f.Requested) != o.Value) {
-		err = impossible(o, known)
+	all := o.all(e)
+	if f, known := all[o.Feature]; all != nil && (!known || f.Fixed && onOff(f.Requested) != o.Value) {
+		return o, impossible(o, known)
 	}
-	return o, err
+	return o, nil
 }
 
 // all are the features of the link, or those that the kernel makes one like it with; nil where nobody knows.
-func (o Offload) all(e *object.Env) (map[string]kernel.Feature, error) {
+func (o Offload) all(e *object.Env) map[string]kernel.Feature {
 	l, declared := e.Want(object.LinkKey(o.NS, o.Dev)).(link.Link)
 	if s := e.Sections[o.NS]; s != nil {
 		if live := liveNamed(s, o.Dev); live != nil && (!declared || l.Given || live.Type == l.Type) {
-			return (*object.In[features](s))[live.Name], nil
+			return (*object.In[features](s))[live.Name]
 		}
 	}
 	if !declared {
-		return nil, nil
+		return nil
 	}
 	made := object.In[features](e)
 	if all, ok := (*made)[l.Type]; ok {
-		return all, nil
+		return all
 	}
 	all, known, err := link.NewFeatures(l)
 	if !known || err != nil {
-		return nil, nil //nolint:nilerr // it shows when the link is made
+		return nil // it shows when the link is made
 	}
 	if *made == nil {
 		*made = make(features)
 	}
 	(*made)[l.Type] = all
-	return all, nil
+	return all
 }
