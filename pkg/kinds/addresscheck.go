@@ -13,7 +13,7 @@ import (
 func checkAddresses(at *object.At) any {
 	l := at.Link
 	at.Expect(len(l.Addresses))
-	if l.Master != nil && len(l.Addresses) > 0 {
+	if l.IsPort() && len(l.Addresses) > 0 {
 		at.Warnf(l.Addresses[0].At, "%s is a port of %s, which takes its frames: its addresses do not work", l, l.Master).
 			Hint = "move them to " + l.Master.String()
 	}

@@ -120,7 +120,7 @@ func holderOf(links []*object.Iface, a netip.Addr) (h holder) {
 	for _, l := range links {
 		s := l.Section
 		switch {
-		case l.Master != nil:
+		case l.IsPort():
 			continue
 		case l.Dynamic, s.Doubts(a), answersForOthers(l, a):
 			return holder{doubt: true}
@@ -159,7 +159,7 @@ func forwards(l *object.Iface, a netip.Addr) bool {
 // leadsOn says whether the section that has a gateway is on other segments too, so that packets can go further.
 func leadsOn(holder *object.Iface) bool {
 	return slices.ContainsFunc(holder.Section.Links, func(l *object.Iface) bool {
-		return l.Type != "" && l.Master == nil && l.Segment() != holder.Segment()
+		return l.Type != "" && !l.IsPort() && l.Segment() != holder.Segment()
 	})
 }
 
@@ -200,7 +200,7 @@ func (w wires) nobody(s *object.Sense, r *Route, g gatewayAt, from *object.Iface
 			bridges = append(bridges, l.Name)
 		}
 		for _, a := range l.Addresses {
-			if l.Section != s && l.Master == nil && sameNetwork(from, a.V, g.Addr) {
+			if l.Section != s && !l.IsPort() && sameNetwork(from, a.V, g.Addr) {
 				hint = fmt.Sprintf("%s has %s; or add the address to the router", l, a.V.Addr())
 			}
 		}
@@ -233,7 +233,7 @@ func cableEnds(n *object.Network) {
 		for _, l := range s.Links {
 			far := l.Peer
 			// Each cable once; an end that the file does not list has no addresses.
-			if far == nil || l.At.Compare(far.At) >= 0 || l.Master != nil || far.Master != nil {
+			if far == nil || l.At.Compare(far.At) >= 0 || l.IsPort() || far.IsPort() {
 				continue
 			}
 			if !reaches(l, far) && !reaches(far, l) {
@@ -247,7 +247,7 @@ func cableEnds(n *object.Network) {
 func reaches(l, far *object.Iface) bool {
 	by := routesOf(l.Section).by
 	return slices.ContainsFunc(far.Addresses, func(a file.Value[netip.Prefix]) bool {
-		one, _, ok := by.toward(a.V.Addr(), l.Name, MainTable)
+		one, _, ok := by.toward(a.V.Addr(), l.Name, l.RouteTable())
 		return ok && one.direct
 	})
 }

@@ -26,7 +26,7 @@ func checkRoutes(at *object.At) any {
 	list := *at.Form.(*[]RouteEntry)
 	type key struct {
 		dst    netip.Prefix
-		table  TableNumber
+		table  object.TableNumber
 		metric uint32
 	}
 	var sound []routeAt

@@ -51,8 +51,9 @@ var bridge = Type{
 	Changed: unblock,
 	Explain: explainBridge,
 	Ports: &Ports{
-		New:  func() Spec { return BridgePort{} },
-		Read: readBridgePort,
+		New:      func() Spec { return BridgePort{} },
+		Declared: func(*object.Iface) Spec { return BridgePort{} },
+		Read:     readBridgePort,
 		Put: func(s *object.Section, index int, l Link) error {
 			p, ok := l.Port.(BridgePort)
 			switch {
@@ -64,6 +65,15 @@ var bridge = Type{
 			return forward(s, index, l.Ifname)
 		},
 	},
+	Enslaves: &Enslaves{Refuses: func(l *object.Iface) string {
+		switch {
+		case l.Type == TypeBridge:
+			return "a bridge is in no other"
+		case l.Type == TypeVRF:
+			return "it has no frames"
+		}
+		return ""
+	}},
 }
 
 // firstBridge is another MTU: only a change of it makes it stay when ports of another MTU join. A crowd of ports joins

@@ -145,6 +145,22 @@ func makeRoom(e *object.Env, s *object.Section, l Link) error {
 
 // change sends one message with all that differs, and what the master keeps of the link.
 func change(e *object.Env, s *object.Section, index int, old, l Link) error {
+	old, err := move(s, index, old, l)
+	if err == nil {
+		old, err = stop(s, index, old, l)
+	}
+	if err != nil {
+		return err
+	}
+	if before := typeOf(l.Type).Before; before != nil && old.Spec != l.Spec && l.Spec != nil {
+		first := old
+		if first.Spec = before(l.Spec, old.Spec); first.Spec != old.Spec {
+			if err := change(e, s, index, old, first); err != nil {
+				return err
+			}
+			old.Spec = first.Spec
+		}
+	}
 	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil {
 		// Some types take nothing of their own beside an MTU (drivers/net/vxlan/vxlan_core.c: vxlan_nl2conf).
 		first := old
@@ -154,6 +170,7 @@ func change(e *object.Env, s *object.Section, index int, old, l Link) error {
 		}
 		old.Spec = l.Spec
 	}
+	l = later(s, old, l)
 	m, err := changeMessage(e, s, index, old, l)
 	if err != nil {
 		return err

@@ -69,12 +69,13 @@ func bridges(onLinks []object.Form) object.Form {
 	return object.Form{
 		On: object.OnSection,
 		Part: linksPart[object.OwnIfname]("bridges", TypeBridge, "switches in the kernel, by name", onLinks,
-			func() any { return &Bridge{Snooping: true} }),
+			func() any { return &Bridge{Snooping: true} }, func() any { return new(member) }),
 		Links: true,
 		Enter: func(at *object.At) {
 			for l, own := range declaredLinks[object.OwnIfname](at, onLinks) {
 				b := own[0].(*Bridge)
 				l.Type, l.STP, l.Spec = TypeBridge, b.STP, *b
+				l.MasterName = string(own[1].(*member).Master)
 				at.Add(l)
 			}
 		},
@@ -94,7 +95,7 @@ func checkPorts(at *object.At) any {
 
 // member has the keys of a link that can be a port.
 type member struct {
-	Master object.OwnIfname `file:"master" doc:"bridge of the section that this end is a port of"`
+	Master object.OwnIfname `file:"master" doc:"bridge, bond or vrf of the section that this is a port of"`
 }
 
 // typed has the keys of the types of link that stand alone: one of them at most.
@@ -156,31 +157,5 @@ func contradicted(l *object.Iface) {
 		if l.Spots.Given(key) {
 			l.Section.Clash(file.Error, l.Spots.At(key), l.Spots.At(l.Type), "interface %s has both %s and %s", l, key, l.Type)
 		}
-	}
-}
-
-// enslave finds the bridges that interfaces name as their master.
-func enslave(n *object.Network) {
-	for _, s := range n.Sections {
-		for _, l := range s.Links {
-			if l.Spots.Good("master") {
-				enslaveTo(l, l.MasterName, l.Spots.At("master"))
-			}
-		}
-	}
-}
-
-func enslaveTo(l *object.Iface, name string, at file.Span) {
-	s := l.Section
-	m, ok := s.Link(name)
-	switch {
-	case ok && m.Type == TypeBridge:
-		l.Master = m
-		m.Ports++
-	case ok:
-		s.Errorf(at, "%s is an interface, not a bridge", m)
-	case !s.Doubtful:
-		s.Errorf(at, "there is no bridge %s %s", file.Quote(name), s.Where()).
-			Hint = file.Suggest(name, s.LinkNames(TypeBridge))
 	}
 }

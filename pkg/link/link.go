@@ -52,6 +52,8 @@ type Link struct {
 	Port Spec `plan:"options of the port,same"`
 	Spec Spec `plan:"options,same"`
 
+	// restarts counts how often the link was down for a moment because of what it is made on.
+	restarts int
 	// found is the MAC that the link was found with, where MAC is another.
 	found object.MAC
 }
@@ -108,7 +110,12 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 		case l.Peer == object.Ref(old.Key().Place()) || slices.Contains(l.below(), old.Key()):
 			return nil, false
 		case l.NS == was.NS && l.Master == was.Name:
-			l.Master, l.Port = "", nil
+			l = l.released()
+		}
+	}
+	if was, ok := old.(Link); ok {
+		if is, stays := now.(Link); stays {
+			l = l.afterMaster(was, is)
 		}
 	}
 	if is, ok := now.(Link); ok && is.MTU < l.MTU && typeOf(l.Type).Follows && slices.Contains(l.below(), is.Key()) {
@@ -174,7 +181,7 @@ func (l Link) Shared() (plan.Key, bool) { return l.Key(), l.Dynamic }
 // Derives says whether the link-local address that the kernel derives is made anew when the link becomes another one in
 // place.
 func (l Link) Derives(from Link) bool {
-	return l.LinkLocal.Set && (l.LinkLocal != from.LinkLocal || from.Tentative || l.CarriesIPv6() && !from.CarriesIPv6())
+	return l.LinkLocal.Set && (l.LinkLocal != from.LinkLocal || l.Restarted(from) || from.Tentative || l.CarriesIPv6() && !from.CarriesIPv6())
 }
 
 // HardwareAddress is the MAC that the link has or shall have.
@@ -197,7 +204,7 @@ func (l Link) Describe() string {
 
 // DescribePair implements [plan.Paired]: a cable leads to the bridge that its other end is a port of.
 func (l Link) DescribePair(other plan.Object) string {
-	if far, ok := other.(Link); ok && far.Master != "" {
+	if far, ok := other.(Link); ok && far.Master != "" && !far.inVRF() {
 		l.Peer = object.Ref(object.LinkKey(far.NS, far.Master).Place())
 	}
 	return l.Describe()

@@ -46,7 +46,7 @@ func (l Link) createAttrs(add func(t int, b []byte)) {
 	}
 	add(unix.IFLA_IFNAME, nl.ZeroTerminated(l.Name))
 	add(unix.IFLA_MTU, nl.Uint32Attr(l.MTU))
-	if l.hasOwnMAC() {
+	if l.madeWithMAC() {
 		add(unix.IFLA_ADDRESS, slices.Clone(l.MAC[:]))
 	}
 	add(unix.IFLA_GROUP, nl.Uint32Attr(l.Group))
@@ -65,7 +65,7 @@ type creation struct {
 // createMessage makes a link.
 func (l Link) createMessage(c creation) (*nl.NetlinkRequest, error) {
 	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	if l.Up && !typeOf(l.Type).Late {
+	if l.Up && !typeOf(l.Type).Late && !l.enslaves().FromDown {
 		info.Flags, info.Change = unix.IFF_UP, unix.IFF_UP
 	}
 	m := kernel.NewMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, info)

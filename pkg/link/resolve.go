@@ -29,6 +29,9 @@ func checkAll(n *object.Network) {
 			if _, ok := l.Form.(*typed); ok {
 				checkBelow(l)
 				checkClaims(l, first)
+				if t := typeOf(l.Type); t.CheckPorts != nil && l.Spots.Good(l.Type) {
+					t.CheckPorts(l, l.Spots.In(l.Type))
+				}
 			}
 		}
 	}
@@ -130,7 +133,7 @@ func checkBelow(l *object.Iface) {
 		if typeOf(l.Type).Bridged && typeOf(below.Type).Bridged {
 			s.Errorf(at, "%s is made on %s, a %s: the kernel would put it on what that is made on", l, below, below.Type)
 		}
-		if typeOf(l.Type).Bridged && below.Master != nil {
+		if typeOf(l.Type).Bridged && below.IsPort() {
 			s.Errorf(at, "%s cannot be made on %s, which is a port of %s: the kernel hands its frames to one of them only",
 				l, below, below.Master)
 		}

@@ -36,8 +36,13 @@ type Type struct {
 	Late bool
 	// First is the link as it is made, where it can become what is wanted only by a later change.
 	First func(e *object.Env, l Link) Link
+	// Awaits is a link of the section that it refers to, and that may be made after it; Without is the spec without that.
+	Awaits  func(Spec) object.OwnIfname
+	Without func(Spec) Spec
 	// Check reports what the tags of its spec can't, and settles what follows from other keys. What it refers to is found.
 	Check func(l *object.Iface, at file.Spots)
+	// CheckPorts reports what is wrong with its ports.
+	CheckPorts func(l *object.Iface, at file.Spots)
 	// Bridged says that frames pass between it and the links below, and Wire names what it shares with others of its type
 	// between which frames pass.
 	Bridged bool
@@ -61,6 +66,8 @@ type Type struct {
 	OwnMAC func(Spec) bool
 	// FixedMAC says that the kernel does not give it another MAC once it is made.
 	FixedMAC bool
+	// NoLinkLocal says that the kernel derives no link-local address for it.
+	NoLinkLocal bool
 	// NoARP says that the kernel makes it with arp off (IFF_NOARP).
 	NoARP bool
 	// Claims names what only one link can have in its underlay: see [plan.Exclusive].
@@ -69,20 +76,27 @@ type Type struct {
 	Takes func(Spec) object.Ref
 	// Fixed names fields that can't be changed in place from have to want.
 	Fixed func(want, have Spec) []string
+	// Before is what a message of its own makes of the link first; have, where there is nothing to do before the rest.
+	Before func(want, have Spec) Spec
+	// Stops says that the link must be down to become another one in place, and Empties that it must have no ports then,
+	// which implies Stops.
+	Stops, Empties func(want, have Spec) bool
 	// Extra adds to a message that changes the link what must go with the fields that differ.
 	Extra func(data *nl.RtAttr, want, have Spec)
 	// Changed is called when the link has been changed.
 	Changed func(s *object.Section, index int, want, have Spec) error
 	// Explain adds to an error what the kernel's own words leave out.
 	Explain func(l Link, err error) error
-	// Ports is how it keeps its ports, nil for a type that is no master.
-	Ports *Ports
+	// Ports is how it keeps its ports, and Enslaves what it makes of them; nil for a type that is no master.
+	Ports    *Ports
+	Enslaves *Enslaves
 }
 
 // Ports is what a master keeps of each of its ports.
 type Ports struct {
-	// New is a port of which the file says nothing.
-	New func() Spec
+	// New is a port of which the file says nothing, and Declared what the file says of one.
+	New      func() Spec
+	Declared func(l *object.Iface) Spec
 	// Read reads a port from its own link and from its master.
 	Read func(port, master *object.LiveLink) Spec
 	// Put makes a port what is wanted. It is a message of its own, for the kernel takes nothing of it beside others.
@@ -111,6 +125,14 @@ func sectionOf(r object.Ref) object.SectionRef {
 
 // hasOwnMAC says whether a link has a MAC of its own.
 func (l Link) hasOwnMAC() bool {
+	if p, ok := l.Port.(BondPort); ok && p.Roams {
+		return false
+	}
+	return l.madeWithMAC()
+}
+
+// madeWithMAC says whether the message that makes a link says its MAC.
+func (l Link) madeWithMAC() bool {
 	t := typeOf(l.Type)
 	return t.OwnMAC == nil || l.Spec == nil || t.OwnMAC(l.Spec)
 }

@@ -52,6 +52,10 @@ func another(t *testing.T, row Type) Spec {
 			f.Set(reflect.ValueOf(netip.MustParseAddr("2001:db8::7")))
 		case object.Ref:
 			f.Set(reflect.ValueOf(object.Ref("ns1/eth7")))
+		case object.OwnIfname:
+			f.Set(reflect.ValueOf(object.OwnIfname("eth7")))
+		case Hosts:
+			f.Set(reflect.ValueOf(Hosts("192.0.2.7,192.0.2.8")))
 		default:
 			switch f.Kind() {
 			case reflect.Bool:

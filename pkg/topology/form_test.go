@@ -18,6 +18,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/file/filetest"
 	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
@@ -34,7 +35,7 @@ func texts() map[reflect.Type][]string {
 		reflect.TypeFor[kinds.Gateway]():        {"10.0.0.1", "fe80::1"},
 		reflect.TypeFor[kinds.Destination]():    {"default", "10.0.0.0/8", "10.0.0.1", "fd00::/64", "::/0"},
 		reflect.TypeFor[kinds.RouteType]():      {"blackhole", "unreachable", "prohibit"},
-		reflect.TypeFor[kinds.TableNumber]():    {"1", "main", "4294967295"},
+		reflect.TypeFor[object.TableNumber]():   {"1", "main", "4294967295"},
 		reflect.TypeFor[kinds.SysctlName](): {
 			"net.ipv4.ip_forward", "net/ipv4/conf/br0.1/rp_filter", "net.ipv4.tcp_rmem",
 		},
@@ -45,6 +46,9 @@ func texts() map[reflect.Type][]string {
 		reflect.TypeFor[kinds.NumberRange[uint16]](): {"80", "80-90"},
 		reflect.TypeFor[kinds.NumberRange[uint32]](): {"0", "1000-1999"},
 		reflect.TypeFor[kinds.IPProtocol]():          {"tcp", "47"},
+		reflect.TypeFor[file.Milliseconds]():         {"0ms", "100ms", "2000ms"},
+		reflect.TypeFor[file.Delay]():                {"1s", "100ms"},
+		reflect.TypeFor[link.Hosts]():                {"192.0.2.1", "192.0.2.1,192.0.2.2"},
 		reflect.TypeFor[netip.Addr]():                {"192.0.2.1", "2001:db8::1"},
 		reflect.TypeFor[netip.Prefix]():              {"10.0.0.0/8", "fd00::/64"},
 	}
