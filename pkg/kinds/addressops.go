@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -72,8 +73,12 @@ func connectedRoutes(s *object.Section) map[subnetOn]bool {
 	found := make(map[subnetOn]bool)
 	for _, b := range s.Messages(object.RouteDump) {
 		m := nl.DeserializeRtMsg(b)
-		if m.Protocol == unix.RTPROT_KERNEL && m.Table == unix.RT_TABLE_MAIN && m.Type == unix.RTN_UNICAST {
-			a := kernel.Attrs(b[m.Len():])
+		if m.Protocol != unix.RTPROT_KERNEL || m.Type != unix.RTN_UNICAST {
+			continue
+		}
+		a := kernel.Attrs(b[m.Len():])
+		l := s.At(int(a.U32(unix.RTA_OIF)))
+		if l != nil && l.RouteTable() == kernel.U32At(a.Get(unix.RTA_TABLE), 0) {
 			found[subnetOn{object.RouteDestination(m, a), int(a.U32(unix.RTA_OIF))}] = true
 		}
 	}
@@ -93,8 +98,8 @@ func connects(a object.LiveAddress, l *object.LiveLink) bool {
 }
 
 // connect puts the kernel's route to the address's subnet back.
-func connect(s *object.Section, a Address) error {
-	r := connected(a)
+func connect(e *object.Env, s *object.Section, a Address) error {
+	r := connected(e, a)
 	req, err := routeMessage(s, unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, r)
 	if err != nil {
 		return err
@@ -103,12 +108,18 @@ func connect(s *object.Section, a Address) error {
 }
 
 // disconnect takes that route away again, for a rollback.
-func disconnect(s *object.Section, a Address) error { return delRoute(s, connected(a)) }
+func disconnect(e *object.Env, s *object.Section, a Address) error {
+	return delRoute(s, connected(e, a))
+}
 
 // connected is the kernel's route to the address's subnet.
-func connected(a Address) Route {
+func connected(e *object.Env, a Address) Route {
+	table := uint32(MainTable)
+	if l, ok := e.Want(object.LinkKey(a.NS, a.Dev)).(link.Link); ok {
+		table = l.Table()
+	}
 	r := Route{
-		NS: a.NS, Dst: a.actual().Masked(), Table: MainTable, Metric: a.Metric, Type: Unicast, Dev: plan.Some(a.Dev),
+		NS: a.NS, Dst: a.actual().Masked(), Table: table, Metric: a.Metric, Type: Unicast, Dev: plan.Some(a.Dev),
 		Proto: unix.RTPROT_KERNEL,
 	}
 	if a.Prefix.Addr().Is4() {
@@ -165,10 +176,10 @@ func putAddress(e *object.Env, changes []plan.Change) error {
 			return err
 		}
 		if old, changes := c.Old.(Address); changes {
-			err = changeAddress(s, index, old, a)
+			err = changeAddress(e, s, index, old, a)
 		} else if err = writeAddress(s, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, a); err == nil &&
 			!a.Connected {
-			err = disconnect(s, a)
+			err = disconnect(e, s, a)
 		}
 		if err != nil {
 			return err
@@ -177,9 +188,9 @@ func putAddress(e *object.Env, changes []plan.Change) error {
 	return nil
 }
 
-func changeAddress(s *object.Section, index int, old, a Address) error {
+func changeAddress(e *object.Env, s *object.Section, index int, old, a Address) error {
 	if a.Connected && !old.Connected {
-		if err := connect(s, a); err != nil {
+		if err := connect(e, s, a); err != nil {
 			return err
 		}
 	}
@@ -194,7 +205,7 @@ func changeAddress(s *object.Section, index int, old, a Address) error {
 		}
 	}
 	if !a.Connected {
-		return disconnect(s, a)
+		return disconnect(e, s, a)
 	}
 	return nil
 }

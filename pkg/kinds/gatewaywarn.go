@@ -127,7 +127,7 @@ func holderOf(links []*object.Iface, a netip.Addr) (h holder) {
 		}
 		has := slices.ContainsFunc(l.Addresses, func(has file.Value[netip.Prefix]) bool { return has.V.Addr() == a })
 		derived := a.Is6() && a.IsLinkLocalUnicast() && a == l.EffectiveMAC().LinkLocal()
-		if (has || derived || a.Is4() && s.Holds(a, "")) && (h.link == nil || forwards(l, a)) {
+		if (has || derived || a.Is4() && s.Holds(a, "", l.RouteTable())) && (h.link == nil || forwards(l, a)) {
 			h.link = l
 		}
 	}
@@ -171,7 +171,7 @@ func (w wires) notForwarding(s *object.Sense, r *Route, g gatewayAt, holder *obj
 		family, key = "IPv6", object.Forwarding6
 	}
 	on := holder.Section
-	arrives := r.Dst.IsSingleIP() && on.Holds(r.Dst.Addr(), holder.Name)
+	arrives := r.Dst.IsSingleIP() && on.Holds(r.Dst.Addr(), holder.Name, holder.RouteTable())
 	if on.Name != "" && !arrives && leadsOn(holder) && w.once([2]any{on, family}) {
 		s.Warnf(g.at, "the gateway %s, on %s, does not forward %s: packets for %s get no further",
 			g.Addr, holder, family, r.goal()).
@@ -354,6 +354,11 @@ func looksUp(e *object.Env, r Route) (bool, error) {
 			return true, nil
 		}
 	}
+	for _, o := range e.WantedHere(r.NS, object.KindLink) {
+		if l, ok := o.(link.Link); ok && l.Type == link.TypeVRF && l.Table() == r.Table {
+			return true, nil
+		}
+	}
 	kept := object.In[liveRules](e)
 	if !kept.read {
 		msgs, err := ruleDump.Read(e.Sections[r.NS].NS)
@@ -404,7 +409,7 @@ func tablesAcross(n *object.Network) {
 		for _, r := range routesOf(s).list {
 			t := table{r.Table, r.Dst.Addr().Is6()}
 			looked := slices.ContainsFunc(rules.list, func(rule ruleAt) bool { return rule.looksUp(t.number, t.six) })
-			if !looked && !lookedUpByKernel(t.number) && !said[t] {
+			if !looked && !lookedUpByKernel(t.number) && !s.Subnets.IsVRF(t.number) && !said[t] {
 				said[t] = true
 				s.Warnf(r.table, "%s", neverLookedUp(r.Route)).Hint = ruleFor(t.number)
 			}

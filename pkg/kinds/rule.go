@@ -124,7 +124,7 @@ func ruleHead(family uint8) *nl.RtMsg { return &nl.RtMsg{RtMsg: unix.RtMsg{Famil
 
 // askRules asks where there are rules of the topology's, or may be.
 func askRules(e *object.Env, s *object.Section) []*object.Dump {
-	if len(e.WantedHere(s.NS.Name, KindRule)) > 0 || e.Record.Mentions(s.NS.Name, KindRule) {
+	if len(e.WantedHere(s.NS.Name, KindRule)) > 0 || firstVRF(e, s.NS.Name) != (plan.Key{}) || e.Record.Mentions(s.NS.Name, KindRule) {
 		return []*object.Dump{ruleDump}
 	}
 	return nil
@@ -141,7 +141,7 @@ func readRules(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 			}
 			byHand := (r.Proto == unix.RTPROT_UNSPEC || r.Proto == unix.RTPROT_BOOT) &&
 				!e.OfOthers(s, r.IIF) && !e.OfOthers(s, r.OIF)
-			if r.Proto != unix.RTPROT_KERNEL && !yield(object.Live{Object: r, Proto: r.Proto, ByHand: byHand}) {
+			if (r.Proto != unix.RTPROT_KERNEL || r.ofVRFs()) && !yield(object.Live{Object: r, Proto: r.Proto, ByHand: byHand}) {
 				return
 			}
 		}
@@ -316,6 +316,12 @@ func putRules(e *object.Env, changes []plan.Change) error {
 		s, err := e.Section(r.NS)
 		if err != nil {
 			return err
+		}
+		if there, err := r.isThere(s); err != nil || there {
+			if err != nil {
+				return err
+			}
+			continue
 		}
 		// Without NLM_F_EXCL: the kernel takes a rule that differs by "not" alone for the same.
 		m := r.message(unix.RTM_NEWRULE, unix.NLM_F_CREATE)

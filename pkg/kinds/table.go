@@ -48,7 +48,7 @@ var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
 	First: link.First, Ask: link.Ask, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
 	Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
-	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
+	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done, Also: alsoVRFRules,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
 
@@ -66,7 +66,7 @@ var routeRow = object.Kind{
 
 var ruleRow = object.Kind{
 	Name: KindRule, Form: ruleForm(),
-	Ask: askRules, Read: readRules, Owner: object.ByProtocol, Put: putRules, Del: delRules, Cuts: cutsRule,
+	Ask: askRules, Read: readRules, Owner: ownRules, Put: putRules, Del: delRules, Cuts: cutsRule,
 	// In a namespace it is held too: where rules were once wanted, they are asked for.
 	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
 }

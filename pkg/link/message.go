@@ -107,7 +107,11 @@ func (l Link) infoData(m kernel.Message, have Spec, index func(object.Ref) (int,
 
 // finishMessage sets what the kernel does not take when it makes the link, or what first was not as wanted.
 func (l Link) finishMessage(first Link, index, master int) *nl.NetlinkRequest {
-	m := indexRequest(index, kernel.Bit(l.Up && !typeOf(l.Type).Late), unix.IFF_UP)
+	mask := uint32(unix.IFF_UP)
+	if master != 0 && l.enslaves().FromDown {
+		mask = 0 // the kernel takes the flags first, and the master brings it up
+	}
+	m := indexRequest(index, kernel.Bit(l.Up && !typeOf(l.Type).Late)&mask, mask)
 	m.Add(unix.IFLA_IFALIAS, []byte(l.Alias))
 	if first.MTU != l.MTU {
 		m.U32(unix.IFLA_MTU, l.MTU)

@@ -30,6 +30,7 @@ var vrf = Type{
 	// Of a packet that is as large as IPv6 has them (drivers/net/vrf.c: vrf_setup).
 	MTU: func(Spec, uint32) uint32 { return 40 + 65535 },
 	Check: func(l *object.Iface, _ file.Spots) {
+		l.Table = uint32(l.Spec.(VRF).Table)
 		if l.MTU.Good() && l.MTU.V < object.MinIPv6MTU {
 			l.Section.Errorf(l.MTU.At, "the MTU of a vrf is at least %d", object.MinIPv6MTU)
 		}

@@ -244,6 +244,9 @@ func (l *Link) isUpper() bool { return l.info == "vxlan" || l.info == "macvlan" 
 
 func (l *Link) isBridge() bool { return l.info == "bridge" }
 
+// takesLimits says whether the limits of its ports become the link's.
+func (l *Link) takesLimits() bool { return l.isBridge() || l.info == "bond" }
+
 func (l *Link) runsSTP() bool { return l.stp }
 
 // undecided says that the state of a port is not ours to set: its bridge runs STP, or it has no carrier.
