@@ -69,8 +69,8 @@ func ownAddresses(s *object.Sense) {
 		}
 	}
 	s.Subnets = object.NewSubnets(s.Links)
-	meet := func(a, b claim) bool { return a.link != b.link && a.link.Table == b.link.Table }
-	sweep(claims, meet, func(a, b claim) {
+	of := func(c claim) domain { return domain{s, c.link.Table} }
+	sweep(claims, of, func(a, b claim) bool { return a.link != b.link }, func(a, b claim) {
 		s.Clash(file.Warning, a.address.At, b.address.At, "%s on %s and %s on %s overlap",
 			a.address.V, a.link, b.address.V, b.link).Hint = leavesByOne
 	})
@@ -158,11 +158,8 @@ func foreignAddresses(n *object.Network) {
 			}
 		}
 	}
-	apart := func(a, b claim) bool {
-		x, y := a.link.Segment(), b.link.Segment()
-		return x != y && domains[x] == domains[y]
-	}
-	sweep(claims, apart, func(a, b claim) {
+	of := func(c claim) domain { return domains[c.link.Segment()] }
+	sweep(claims, of, func(a, b claim) bool { return a.link.Segment() != b.link.Segment() }, func(a, b claim) {
 		if a.link.Section != b.link.Section {
 			n.Clash(file.Warning, a.address.At, b.address.At, "%s on %s and %s on %s overlap, and no cable joins them",
 				a.address.V, a.link, b.address.V, b.link)
@@ -170,10 +167,26 @@ func foreignAddresses(n *object.Network) {
 	})
 }
 
-// sweep reports, for each claim, one that came before it in order, in the same or a wider subnet, and that conflicts
+// sweep reports conflicts of claims of the same domain.
+func sweep(claims []claim, of func(claim) domain, conflict func(a, b claim) bool, report func(a, b claim)) {
+	var order []domain
+	in := make(map[domain][]claim)
+	for _, c := range claims {
+		d := of(c)
+		if in[d] == nil {
+			order = append(order, d)
+		}
+		in[d] = append(in[d], c)
+	}
+	for _, d := range order {
+		sweepOne(in[d], conflict, report)
+	}
+}
+
+// sweepOne reports, for each claim, one that came before it in order, in the same or a wider subnet, and that conflicts
 // with it. It walks the subnets in order, with those around the current one on a stack, and so takes little more time
 // than sorting does. Of each subnet it keeps two claims of different links, for whatever conflicts with one.
-func sweep(claims []claim, conflict func(a, b claim) bool, report func(a, b claim)) {
+func sweepOne(claims []claim, conflict func(a, b claim) bool, report func(a, b claim)) {
 	slices.SortStableFunc(claims, func(a, b claim) int {
 		p, q := a.subnet(), b.subnet()
 		return cmp.Or(p.Addr().Compare(q.Addr()), cmp.Compare(p.Bits(), q.Bits()))

@@ -242,6 +242,11 @@ func (l *Link) has(flag uint32) bool { return l.Flags&flag != 0 }
 // isUpper reports whether the link is made on another one.
 func (l *Link) isUpper() bool { return l.info == "vxlan" || l.info == "macvlan" || l.info == "macvtap" }
 
+// derivesNone says that the kernel makes no link-local address for the link: it is a VRF, or the port of a bond.
+func (l *Link) derivesNone() bool {
+	return l.info == "vrf" || text(find(l.body, unix.IFLA_LINKINFO, unix.IFLA_INFO_SLAVE_KIND)) == "bond"
+}
+
 func (l *Link) isBridge() bool { return l.info == "bridge" }
 
 // takesLimits says whether the limits of its ports become the link's.

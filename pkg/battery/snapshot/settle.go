@@ -120,7 +120,7 @@ func (l *Link) unsettled() string {
 		return why
 	}
 	if !l.has(unix.IFF_UP) || l.toldNothing() && !l.isBridge() || l.stp || !l.has(unix.IFF_LOWER_UP) || l.hasLocal ||
-		l.genMode != genModeEUI64 || l.mtu < minMTUForIPv6 || !l.ipv6 {
+		l.genMode != genModeEUI64 || l.mtu < minMTUForIPv6 || !l.ipv6 || l.derivesNone() {
 		return ""
 	}
 	return "has no link-local address"
