@@ -124,7 +124,8 @@ func ruleHead(family uint8) *nl.RtMsg { return &nl.RtMsg{RtMsg: unix.RtMsg{Famil
 
 // askRules asks where there are rules of the topology's, or may be.
 func askRules(e *object.Env, s *object.Section) []*object.Dump {
-	if len(e.WantedHere(s.NS.Name, KindRule)) > 0 || firstVRF(e, s.NS.Name) != (plan.Key{}) || e.Record.Mentions(s.NS.Name, KindRule) {
+	wanted := len(e.WantedHere(s.NS.Name, KindRule)) > 0 || firstVRF(e, s.NS.Name) != (plan.Key{})
+	if wanted || e.Record.Mentions(s.NS.Name, KindRule) {
 		return []*object.Dump{ruleDump}
 	}
 	return nil

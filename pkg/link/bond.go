@@ -17,26 +17,31 @@ const TypeBond = "bond"
 
 // Bond is what is peculiar to a bond (IFLA_BOND_* of linux/if_link.h; Documentation/networking/bonding.rst).
 type Bond struct {
-	Mode        string            `file:"mode,required,enum=balance-rr|active-backup|balance-xor|broadcast|802.3ad|balance-tlb|balance-alb" plan:"mode" nl:"1,u8" doc:"how packets are shared out among the ports"`
-	MIIMon      file.Milliseconds `file:"miimon" plan:"miimon" nl:"3" doc:"how often the carrier of the ports is looked at"`
-	UpDelay     file.Milliseconds `file:"updelay" plan:"updelay" nl:"4" doc:"time until a port with a carrier is used"`
-	DownDelay   file.Milliseconds `file:"downdelay" plan:"downdelay" nl:"5" doc:"time until one without is not"`
-	ARPInterval file.Delay        `file:"arp-interval" plan:"arp-interval" nl:"7" doc:"how often hosts are asked instead"`
-	ARPTargets  Hosts             `file:"arp-ip-target" plan:"arp-ip-target" nl:"8" doc:"those hosts"`
-	ARPValidate string            `file:"arp-validate,enum=none|active|backup|all|filter|filter_active|filter_backup" plan:"arp-validate" nl:"9,new=0" doc:"ports whose answers are checked"`
-	ARPAll      string            `file:"arp-all-targets,enum=any|all" plan:"arp-all-targets" nl:"10,new=0" doc:"hosts that must answer"`
+	Mode      BondMode          `file:"mode,required" plan:"mode" nl:"1,u8" doc:"how packets are shared out among the ports"`
+	MIIMon    file.Milliseconds `file:"miimon" plan:"miimon" nl:"3" doc:"how often the carrier of the ports is looked at"`
+	UpDelay   file.Milliseconds `file:"updelay" plan:"updelay" nl:"4" doc:"time until a port with a carrier is used"`
+	DownDelay file.Milliseconds `file:"downdelay" plan:"downdelay" nl:"5" doc:"time until one without is not"`
+
+	ARPInterval file.Delay    `file:"arp-interval" plan:"arp-interval" nl:"7" doc:"how often hosts are asked instead"`
+	ARPTargets  Hosts         `file:"arp-ip-target" plan:"arp-ip-target" nl:"8" doc:"those hosts"`
+	ARPValidate ARPValidation `file:"arp-validate" plan:"arp-validate" nl:"9,new=0" doc:"ports whose answers are checked"`
+
+	ARPAll string `file:"arp-all-targets,enum=any|all" plan:"arp-all-targets" nl:"10,new=0" doc:"who must answer"`
+
 	// Primary is known to the kernel while it is a port.
-	Primary   object.OwnIfname `file:"primary" plan:"primary" nl:"11" doc:"port that is used whenever it can be"`
-	Reselect  string           `file:"primary-reselect,enum=always|better|failure" plan:"primary-reselect" nl:"12,u8,new=0" doc:"when it is used again"`
-	FailOver  string           `file:"fail-over-mac,enum=none|active|follow" plan:"fail-over-mac" nl:"13,u8,new=0" doc:"which MAC address the ports have"`
-	XmitHash  string           `file:"xmit-hash-policy,enum=layer2|layer3+4|layer2+3|encap2+3|encap3+4|vlan+srcmac" plan:"xmit-hash-policy" nl:"14,u8,new=0" doc:"what of a packet decides on its port"`
-	IGMP      uint32           `file:"resend-igmp,most=255" plan:"resend-igmp" nl:"15,new=1" doc:"multicast reports after a failover"`
-	Notify    uint8            `file:"num-peer-notif" plan:"num-peer-notif" nl:"16,new=1" doc:"announcements after a failover"`
-	AllActive bool             `file:"all-slaves-active" plan:"all-slaves-active" nl:"17" doc:"take what comes in by ports that are not used"`
-	MinLinks  uint32           `file:"min-links,most=65535" plan:"min-links" nl:"18" doc:"ports without which the bond has no carrier"`
-	PerPort   uint32           `file:"packets-per-slave,most=65535" plan:"packets-per-slave" nl:"20,new=1" doc:"packets for each port in turn"`
-	LACPRate  string           `file:"lacp-rate,enum=slow|fast" plan:"lacp-rate" nl:"21,u8,new=0" doc:"how often the other side is asked for LACP"`
-	ADSelect  string           `file:"ad-select,enum=stable|bandwidth|count" plan:"ad-select" nl:"22,u8,new=0" doc:"which ports are used together"`
+	Primary  object.OwnIfname `file:"primary" plan:"primary" nl:"11" doc:"port that is used whenever it can be"`
+	Reselect Reselection      `file:"primary-reselect" plan:"primary-reselect" nl:"12,u8,new=0" doc:"when it is used again"`
+	FailOver FailOverMAC      `file:"fail-over-mac" plan:"fail-over-mac" nl:"13,u8,new=0" doc:"MAC addresses of ports"`
+	XmitHash HashPolicy       `file:"xmit-hash-policy" plan:"xmit-hash-policy" nl:"14,u8,new=0" doc:"what decides on the port"`
+
+	IGMP     uint32 `file:"resend-igmp,most=255" plan:"resend-igmp" nl:"15,new=1" doc:"IGMP reports after a failover"`
+	Notify   uint8  `file:"num-peer-notif" plan:"num-peer-notif" nl:"16,new=1" doc:"announcements after a failover"`
+	AllPorts bool   `file:"all-slaves-active" plan:"all-slaves-active" nl:"17" doc:"unused ports take what comes in"`
+	MinLinks uint32 `file:"min-links,most=65535" plan:"min-links" nl:"18" doc:"ports that make the bond's carrier"`
+	PerPort  uint32 `file:"packets-per-slave,most=65535" plan:"packets-per-slave" nl:"20,new=1" doc:"for each in turn"`
+	LACPRate string `file:"lacp-rate,enum=slow|fast" plan:"lacp-rate" nl:"21,u8,new=0" doc:"how often the peer sends LACP"`
+
+	ADSelect Aggregation `file:"ad-select" plan:"ad-select" nl:"22,u8,new=0" doc:"which ports are used together"`
 }
 
 // The modes of a bond that others are told apart by.
@@ -76,7 +81,7 @@ var bond = Type{
 	Awaits:     func(s Spec) object.OwnIfname { return s.(Bond).Primary },
 	Without:    withoutPrimary,
 	Check:      checkBond,
-	CheckPorts: checkPrimary,
+	CheckPorts: checkBondPorts,
 	OwnMAC:     func(s Spec) bool { return s.(Bond).FailOver != "active" },
 	Stops:      func(want, have Spec) bool { return emptiesBond(want, have) || stopsBond(want.(Bond), have.(Bond)) },
 	Empties:    emptiesBond,
@@ -109,7 +114,8 @@ var bond = Type{
 
 // roams says whether ports have MAC addresses as the bond needs them, not all the same.
 func (b Bond) roams() bool {
-	return b.Mode == activeBackup && b.FailOver != "none" && b.FailOver != "" || b.Mode == balanceTLB || b.Mode == balanceALB
+	own := b.FailOver == "active" || b.FailOver == "follow"
+	return b.Mode == activeBackup && own || b.Mode == balanceTLB || b.Mode == balanceALB
 }
 
 // likenToBond is a port with the MTU and the MAC of its bond.
@@ -179,7 +185,7 @@ func checkBond(l *object.Iface, at file.Spots) {
 	b, s := l.Spec.(Bond), l.Section
 	for _, group := range bondModes {
 		for key := range strings.FieldsSeq(group.keys) {
-			if at.Given(key) && at.Good("mode") && !slices.Contains(group.modes, b.Mode) {
+			if at.Given(key) && at.Good("mode") && !slices.Contains(group.modes, string(b.Mode)) {
 				s.Clash(file.Error, at.At(key), at.At("mode"), "%s is for mode %s, and the mode of %s is %s",
 					key, strings.Join(group.modes, ", "), l, b.Mode)
 			}
@@ -196,7 +202,7 @@ func checkBond(l *object.Iface, at file.Spots) {
 		s.Errorf(at.At("arp-interval"), "arp-interval needs arp-ip-target, the hosts that are asked")
 	case !arp && at.Given("arp-ip-target"):
 		s.Errorf(at.At("arp-ip-target"), "arp-ip-target needs arp-interval, which says how often they are asked")
-	case b.MIIMon == 0 && slices.Contains([]string{lacp, balanceTLB, balanceALB}, b.Mode):
+	case b.MIIMon == 0 && slices.Contains([]string{lacp, balanceTLB, balanceALB}, string(b.Mode)):
 		s.Errorf(at.At("miimon"), "mode %s needs miimon", b.Mode).Hint = "leave it out: it is 100ms then"
 	}
 	for key, delay := range map[string]file.Milliseconds{"updelay": b.UpDelay, "downdelay": b.DownDelay} {
@@ -231,8 +237,15 @@ func enterBond(port *object.Iface) {
 	}
 }
 
-// checkPrimary reports a primary port that is no port.
-func checkPrimary(l *object.Iface, at file.Spots) {
+// checkBondPorts reports a primary port that is no port, and cables whose other ends are in a bond of another MTU.
+func checkBondPorts(l *object.Iface, at file.Spots) {
+	for _, port := range l.Section.Links {
+		far := port.Peer
+		if port.Master == l && far != nil && far.Master != nil && far.EffectiveMTU() != l.EffectiveMTU() {
+			l.Section.Errorf(port.At, "the cable from %s to %s joins %s, of MTU %d, and %s, of MTU %d",
+				port, far, l, l.EffectiveMTU(), far.Master, far.EffectiveMTU())
+		}
+	}
 	b, _ := l.Spec.(Bond)
 	port, ok := l.Section.Link(string(b.Primary))
 	if at.Good("primary") && (!ok || port.Master != l) && l.Section.Whole() {

@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 )
@@ -100,6 +101,9 @@ func enum(f reflect.StructField) []string {
 		if words, ok := strings.CutPrefix(option, "enum="); ok {
 			return strings.Split(words, "|")
 		}
+	}
+	if d, ok := reflect.New(f.Type).Interface().(file.Described); ok && f.Type.Kind() == reflect.String {
+		return d.Text().Enum
 	}
 	return nil
 }

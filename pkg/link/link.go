@@ -181,7 +181,8 @@ func (l Link) Shared() (plan.Key, bool) { return l.Key(), l.Dynamic }
 // Derives says whether the link-local address that the kernel derives is made anew when the link becomes another one in
 // place.
 func (l Link) Derives(from Link) bool {
-	return l.LinkLocal.Set && (l.LinkLocal != from.LinkLocal || l.Restarted(from) || from.Tentative || l.CarriesIPv6() && !from.CarriesIPv6())
+	return l.LinkLocal.Set && (l.LinkLocal != from.LinkLocal || from.Tentative || l.Restarted(from) ||
+		l.CarriesIPv6() && !from.CarriesIPv6())
 }
 
 // HardwareAddress is the MAC that the link has or shall have.
