@@ -17,7 +17,7 @@ const TypeBond = "bond"
 
 // Bond is what is peculiar to a bond (IFLA_BOND_* of linux/if_link.h; Documentation/networking/bonding.rst).
 type Bond struct {
-	Mode      BondMode          `file:"mode,required" plan:"mode" nl:"1,u8" doc:"how packets are shared out among the ports"`
+	Mode      BondMode          `file:"mode,required" plan:"mode" nl:"1,u8" doc:"how packets are shared out"`
 	MIIMon    file.Milliseconds `file:"miimon" plan:"miimon" nl:"3" doc:"how often the carrier of the ports is looked at"`
 	UpDelay   file.Milliseconds `file:"updelay" plan:"updelay" nl:"4" doc:"time until a port with a carrier is used"`
 	DownDelay file.Milliseconds `file:"downdelay" plan:"downdelay" nl:"5" doc:"time until one without is not"`
@@ -30,16 +30,16 @@ type Bond struct {
 
 	// Primary is known to the kernel while it is a port.
 	Primary  object.OwnIfname `file:"primary" plan:"primary" nl:"11" doc:"port that is used whenever it can be"`
-	Reselect Reselection      `file:"primary-reselect" plan:"primary-reselect" nl:"12,u8,new=0" doc:"when it is used again"`
+	Reselect Reselection      `file:"primary-reselect" plan:"primary-reselect" nl:"12,u8,new=0" doc:"when it is again"`
 	FailOver FailOverMAC      `file:"fail-over-mac" plan:"fail-over-mac" nl:"13,u8,new=0" doc:"MAC addresses of ports"`
-	XmitHash HashPolicy       `file:"xmit-hash-policy" plan:"xmit-hash-policy" nl:"14,u8,new=0" doc:"what decides on the port"`
+	XmitHash HashPolicy       `file:"xmit-hash-policy" plan:"xmit-hash-policy" nl:"14,u8,new=0" doc:"what picks the port"`
 
 	IGMP     uint32 `file:"resend-igmp,most=255" plan:"resend-igmp" nl:"15,new=1" doc:"IGMP reports after a failover"`
 	Notify   uint8  `file:"num-peer-notif" plan:"num-peer-notif" nl:"16,new=1" doc:"announcements after a failover"`
 	AllPorts bool   `file:"all-slaves-active" plan:"all-slaves-active" nl:"17" doc:"unused ports take what comes in"`
 	MinLinks uint32 `file:"min-links,most=65535" plan:"min-links" nl:"18" doc:"ports that make the bond's carrier"`
 	PerPort  uint32 `file:"packets-per-slave,most=65535" plan:"packets-per-slave" nl:"20,new=1" doc:"for each in turn"`
-	LACPRate string `file:"lacp-rate,enum=slow|fast" plan:"lacp-rate" nl:"21,u8,new=0" doc:"how often the peer sends LACP"`
+	LACPRate string `file:"lacp-rate,enum=slow|fast" plan:"lacp-rate" nl:"21,u8,new=0" doc:"how often the peer tells"`
 
 	ADSelect Aggregation `file:"ad-select" plan:"ad-select" nl:"22,u8,new=0" doc:"which ports are used together"`
 }

@@ -1,8 +1,10 @@
 package link
 
 import (
-	"golang.org/x/sys/unix"
 	"reflect"
+	"slices"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
@@ -114,10 +116,17 @@ func move(s *object.Section, index int, old, l Link) (Link, error) {
 			return old, err
 		}
 	}
-	m := indexRequest(index, 0, 0)
-	m.U32(unix.IFLA_MASTER, uint32(to))
-	if err := s.NS.Write("set master of link "+place, m.NetlinkRequest); err != nil {
-		return old, explain(l, err)
+	var loses []int
+	if from := s.Link(old.Master); from != nil && leaves {
+		loses = append(loses, from.Index)
+	}
+	err = keepMACs(s, loses, func() error {
+		m := indexRequest(index, 0, 0)
+		m.U32(unix.IFLA_MASTER, uint32(to))
+		return explain(l, s.NS.Write("set master of link "+place, m.NetlinkRequest))
+	})
+	if err != nil {
+		return old, err
 	}
 	live, err := object.ReadLink(s.NS, object.LinkQuery(linkAt(index)))
 	if err != nil {
@@ -157,8 +166,54 @@ func stop(s *object.Section, index int, old, l Link) (Link, error) {
 	if err := s.NS.Write("take down link "+l.Key().Place(), down.NetlinkRequest); err != nil {
 		return old, err
 	}
+	live, err := object.ReadLink(s.NS, object.LinkQuery(linkAt(index)))
+	if err != nil {
+		return old, err
+	}
 	old.Up = false
+	if l.hasOwnMAC() {
+		old.MAC = live.MAC // without ports, a bond has another
+	}
 	return old, nil
+}
+
+// keepMACs lets masters of a section lose ports, and gives each the MAC back that it had: with its last port a bond gets
+// another (drivers/net/bonding/bond_main.c: __bond_release_one).
+func keepMACs(s *object.Section, masters []int, lose func() error) error {
+	had := make(map[int]object.MAC)
+	for _, index := range masters {
+		live, err := object.ReadLink(s.NS, object.LinkQuery(linkAt(index)))
+		if err == nil && live.Type == TypeBond {
+			had[index] = live.MAC
+		}
+	}
+	if err := lose(); err != nil {
+		return err
+	}
+	for index, mac := range had {
+		live, err := object.ReadLink(s.NS, object.LinkQuery(linkAt(index)))
+		if err != nil || live.MAC == mac {
+			continue // it is gone, or has others
+		}
+		m := indexRequest(index, 0, 0)
+		m.Add(unix.IFLA_ADDRESS, mac[:])
+		if err := s.NS.Write("give link "+placeOf(s, &live)+" its MAC back", m.NetlinkRequest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bereft lists the bonds that lose ports when links are deleted.
+func bereft(there, doomed []object.LiveLink) (masters []int) {
+	for _, l := range there {
+		lost := func(d object.LiveLink) bool { return d.Master == l.Index }
+		goes := func(d object.LiveLink) bool { return d.Index == l.Index }
+		if l.Type == TypeBond && slices.ContainsFunc(doomed, lost) && !slices.ContainsFunc(doomed, goes) {
+			masters = append(masters, l.Index)
+		}
+	}
+	return masters
 }
 
 // enslave finds the links that others name as their master.
