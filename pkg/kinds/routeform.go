@@ -28,7 +28,7 @@ type RouteEntry struct {
 	Type     RouteType          `file:"type" doc:"how a route that leads nowhere answers the sender"`
 	NextHops []HopEntry         `file:"nexthops,item=a next hop" doc:"several ways, between which packets are shared out"`
 	Metric   uint32             `file:"metric" doc:"of several routes to one network the least is used; 0 is 1024 for IPv6"`
-	Table    object.TableNumber `file:"table" doc:"routing table; else main, or that of dev's VRF"`
+	Table    object.TableNumber `file:"table" doc:"routing table: main, or that of dev's VRF"`
 	VRF      object.OwnIfname   `file:"vrf" doc:"VRF of the section, in whose table the route is"`
 	Src      Gateway            `file:"src" doc:"source address of what the host itself sends"`
 	Onlink   bool               `file:"onlink" doc:"the router is on dev, whatever the addresses say"`

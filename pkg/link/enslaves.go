@@ -177,7 +177,7 @@ func stop(s *object.Section, index int, old, l Link) (Link, error) {
 	return old, nil
 }
 
-// keepMACs lets masters of a section lose ports, and gives each the MAC back that it had: with its last port a bond gets
+// keepMACs lets masters of a section lose ports, and gives each its MAC back: with its last port a bond gets
 // another (drivers/net/bonding/bond_main.c: __bond_release_one).
 func keepMACs(s *object.Section, masters []int, lose func() error) error {
 	had := make(map[int]object.MAC)
