@@ -274,7 +274,7 @@ func (r routeAt) hop(out *Route, h HopEntry, at file.Spots) plan.Opt[string] {
 func (r routeAt) over(out *Route, h HopEntry, at file.Spots) plan.Opt[string] {
 	named, dev := plan.Opt[string]{}, string(h.Dev)
 	if dev != "" {
-		if !r.Has(dev, at.At("dev")) {
+		if !r.Has(dev, at.At("dev")) || r.isDown(dev, at.At("dev")) {
 			return named
 		}
 		named = plan.Some(dev)
@@ -327,6 +327,7 @@ func (r routeAt) unreachable(ip netip.Addr, dev string, at file.Span) {
 	case dev == "" && vrf != "":
 		r.Errorf(at, "the gateway %s is reached in vrf %s, and the route is in table %d", ip, vrf, r.Table).
 			Hint = "write vrf: " + vrf
+	case r.overDown(ip, at):
 	case dev != "":
 		p := r.Lenient()(at, "the gateway %s is on no connected subnet of %s", ip, dev)
 		p.Hint, p.Live = "set onlink: true if it is on that link nevertheless", true

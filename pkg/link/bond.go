@@ -93,11 +93,11 @@ var bond = Type{
 			b, _ := l.Master.Spec.(Bond)
 			return BondPort{b.roams()}
 		},
-		Read: func(_, master *object.LiveLink) Spec {
+		Read: func(_ *object.Section, _, master *object.LiveLink, _ Spec) Spec {
 			b, _ := decode(master.Data, Bond{}, nil, func(int) object.Ref { return "" })
 			return BondPort{b.(Bond).roams()}
 		},
-		Put: func(*object.Section, int, Link) error { return nil }, // it follows from the bond
+		Joined: joinedMaster, Put: nothing, // it follows from the bond
 	},
 	Enslaves: &Enslaves{
 		Restarts: true, FromDown: true, NoLinkLocal: true, NeedsMAC: true,

@@ -292,3 +292,8 @@ func masterNames(s *object.Sense) (names []string) {
 	}
 	return names
 }
+
+// joinedMaster is what a port is of which the master alone decides, and nothing makes it that.
+func joinedMaster(_ *object.Env, _ *object.Section, l Link) Spec { return l.Port }
+
+func nothing(*object.Section, int, Link, Spec) error { return nil }

@@ -41,10 +41,10 @@ var vrf = Type{
 			v, _ := l.Master.Spec.(VRF)
 			return VRFPort(v)
 		},
-		Read: func(port, _ *object.LiveLink) Spec {
+		Read: func(_ *object.Section, port, _ *object.LiveLink, _ Spec) Spec {
 			return VRFPort{object.TableNumber(port.PortData.U32(unix.IFLA_VRF_PORT_TABLE))}
 		},
-		Put: func(*object.Section, int, Link) error { return nil }, // it follows from the VRF
+		Joined: joinedMaster, Put: nothing, // it follows from the VRF
 	},
 	Enslaves: &Enslaves{
 		Restarts: true,

@@ -24,8 +24,8 @@ func NewSubnets(links []*Iface) Subnets {
 		if l.Table != 0 {
 			s.tables[l.Table] = true
 		}
-		if l.Type == "" {
-			continue // no neighbour is reached over lo
+		if l.Type == "" || l.Down {
+			continue // no neighbour is reached over lo, or over a link that is down
 		}
 		for _, a := range l.Addresses {
 			p := a.V.Masked()
