@@ -142,6 +142,8 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 		was, _ := old.(Link)
 		if t := typeOf(l.Type); t.Follows && is.MTU < l.MTU || t.Tracks && is.MTU != was.MTU {
 			l.MTU = is.MTU
+		} else if t.NeedsUp != nil && is.Restarted(was) {
+			l.restarts++
 		}
 	}
 	if value, ok := object.Switched(l.NS, object.Forwarding4, old, now); ok {
