@@ -69,7 +69,7 @@ type Wrong struct{ File, Problem string }
 //
 //	requires, with, packets  one command a line; "in NS " before it names a namespace. There is no shell: quotes keep
 //	                         words together, and nothing is expanded. "rest" waits until the kernel is done with what
-//	                         was before it
+//	                         was before it, and "feature LINK NAME on|off" is what ethtool -K does
 //	from, to                 topologies
 //	anew                     names of links
 //	hand, others             paragraphs: "# NAME", commands, and lines "> BEGINNING" of the plan, "anew LINK...",

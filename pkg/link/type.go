@@ -28,6 +28,8 @@ type Type struct {
 	Doc string
 	// Part is the part of the kernel that makes it, which not every kernel has.
 	Part kernel.Part
+	// Lacks says what this kernel lacks that has the type, and not all that is wanted of the link; empty for nothing.
+	Lacks func(e *object.Env, l Link) string
 	// New is a link as the file declares it without saying more.
 	New func() Spec
 	// Pair says that the kernel makes two of them at once, the ends of a cable.
@@ -109,6 +111,10 @@ type Type struct {
 	// Stops says that the link must be down to become another one in place, and Empties that it must have no ports then,
 	// which implies Stops.
 	Stops, Empties func(want, have Spec) bool
+	// Make makes a link for which there is no message, with its MTU and MAC, and stamps it. Alter changes what of its spec
+	// no message changes.
+	Make  func(s *object.Section, l Link) (object.LiveLink, error)
+	Alter func(s *object.Section, want, have Link) error
 	// Extra adds to a message that changes the link what must go with the fields that differ.
 	Extra func(data *nl.RtAttr, want, have Spec)
 	// Changed is called when the link has been changed, and Finish when it was made and set up, but for what is Late.
