@@ -151,15 +151,8 @@ func stop(s *object.Section, index int, old, l Link) (Link, error) {
 		if err != nil {
 			return old, err
 		}
-		for _, port := range links {
-			if port.Master != index {
-				continue
-			}
-			m := indexRequest(port.Index, 0, 0)
-			m.U32(unix.IFLA_MASTER, 0)
-			if err := s.NS.Write("free port "+placeOf(s, &port), m.NetlinkRequest); err != nil {
-				return old, err
-			}
+		if err := keepMACs(s, []int{index}, func() error { return free(s, links, index) }); err != nil {
+			return old, err
 		}
 	}
 	down := indexRequest(index, 0, unix.IFF_UP)
@@ -175,6 +168,21 @@ func stop(s *object.Section, index int, old, l Link) (Link, error) {
 		old.MAC = live.MAC // without ports, a bond has another
 	}
 	return old, nil
+}
+
+// free frees the ports of a link.
+func free(s *object.Section, links []object.LiveLink, master int) error {
+	for _, port := range links {
+		if port.Master != master {
+			continue
+		}
+		m := indexRequest(port.Index, 0, 0)
+		m.U32(unix.IFLA_MASTER, 0)
+		if err := s.NS.Write("free port "+placeOf(s, &port), m.NetlinkRequest); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keepMACs lets masters of a section lose ports, and gives each its MAC back: with its last port a bond gets

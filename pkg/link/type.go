@@ -90,8 +90,10 @@ type Type struct {
 	IP bool
 	// OwnMAC says whether it has a MAC of its own; nil says yes.
 	OwnMAC func(Spec) bool
-	// FixedMAC says that the kernel does not give it another MAC once it is made.
+	// FixedMAC says that the kernel does not give it another MAC once it is made, and KeepsMAC that it does not as long as
+	// the link is like that.
 	FixedMAC bool
+	KeepsMAC func(Spec) bool
 	// NoLinkLocal says that the kernel derives no link-local address for it.
 	NoLinkLocal bool
 	// NoARP says that the kernel makes it with arp off (IFF_NOARP), and NoMulticast without IFF_MULTICAST.
