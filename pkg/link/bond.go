@@ -83,10 +83,12 @@ var bond = Type{
 	Check:      checkBond,
 	CheckPorts: checkBondPorts,
 	OwnMAC:     func(s Spec) bool { return s.(Bond).FailOver != "active" },
-	Stops:      func(want, have Spec) bool { return emptiesBond(want, have) || stopsBond(want.(Bond), have.(Bond)) },
-	Empties:    emptiesBond,
-	Before:     beforeBond,
-	Extra:      bondExtra,
+	// The kernel answers 0, and does nothing (drivers/net/bonding/bond_main.c: bond_set_mac_address).
+	KeepsMAC: func(s Spec) bool { return s.(Bond).Mode == activeBackup && s.(Bond).FailOver == "follow" },
+	Stops:    func(want, have Spec) bool { return emptiesBond(want, have) || stopsBond(want.(Bond), have.(Bond)) },
+	Empties:  emptiesBond,
+	Before:   beforeBond,
+	Extra:    bondExtra,
 	Ports: &Ports{
 		New: func() Spec { return BondPort{} },
 		Declared: func(l *object.Iface) Spec {

@@ -202,7 +202,7 @@ func (l Link) Fixed(have plan.Object) (fields []string) {
 	if t.Fixed != nil {
 		fields = t.Fixed(l.Spec, h.Spec)
 	}
-	if t.FixedMAC && l.MAC != h.MAC {
+	if (t.FixedMAC || t.KeepsMAC != nil && t.KeepsMAC(l.Spec)) && l.MAC != h.MAC {
 		fields = append(fields, "mac")
 	}
 	return fields

@@ -26,7 +26,7 @@ var vrf = Type{
 	Name: TypeVRF, Doc: "a routing table of its own for some links, which are its ports",
 	Part:  kernel.Part{Module: "vrf", Option: "NET_VRF"},
 	New:   func() Spec { return VRF{} },
-	NoARP: true, NoLinkLocal: true,
+	NoARP: true, NoMulticast: true, NoLinkLocal: true,
 	// Of a packet that is as large as IPv6 has them (drivers/net/vrf.c: vrf_setup).
 	MTU: func(Spec, uint32) uint32 { return 40 + 65535 },
 	Check: func(l *object.Iface, _ file.Spots) {

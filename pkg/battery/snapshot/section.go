@@ -253,7 +253,12 @@ func (l *Link) isRandom() bool { return l.info == "ip6gre" || l.info == "ip6tnl"
 
 // derivesNone says that the kernel makes no link-local address for the link: it is a VRF, or the port of a bond.
 func (l *Link) derivesNone() bool {
-	return l.info == "vrf" || text(find(l.body, unix.IFLA_LINKINFO, unix.IFLA_INFO_SLAVE_KIND)) == "bond"
+	return l.info == "vrf" || l.portKind() == "bond"
+}
+
+// portKind is the type of the link's master.
+func (l *Link) portKind() string {
+	return text(find(l.body, unix.IFLA_LINKINFO, unix.IFLA_INFO_SLAVE_KIND))
 }
 
 func (l *Link) isBridge() bool { return l.info == "bridge" }
