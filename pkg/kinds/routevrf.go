@@ -68,3 +68,11 @@ func (r routeAt) vrfToward(ip netip.Addr) string {
 	}
 	return ""
 }
+
+// tableOf is the routing table of a link; nil is one that the file does not declare.
+func tableOf(l *object.Iface) uint32 {
+	if l == nil {
+		return MainTable
+	}
+	return l.RouteTable()
+}

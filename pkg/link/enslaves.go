@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 
@@ -267,13 +268,17 @@ func enslaveTo(l *object.Iface, name string, at file.Span) {
 	if !ok {
 		if !s.Doubtful {
 			s.Errorf(at, "there is no bridge, bond or vrf %s %s", file.Quote(name), s.Where()).
-				Hint = file.Suggest(name, masterNames(s))
+				Hint = cmp.Or(file.Suggest(name, masterNames(s)), declareGiven(name))
 		}
 		return
 	}
 	e := typeOf(m.Type).Enslaves
 	if e == nil {
 		s.Errorf(at, "%s is an interface, not a bridge, bond or vrf", m)
+		return
+	}
+	if t := typeOf(l.Type); t.NoPort && e.Table == nil {
+		s.Errorf(at, "%s is %s, which cannot be a port of a %s", l, withArticle(l.Type), m.Type)
 		return
 	}
 	why := ""

@@ -55,7 +55,7 @@ const device = "/dev/net/tun"
 func tunType(name, doc string, mode uint16) Type {
 	t := Type{
 		Name: name, Doc: doc, Part: kernel.Part{Module: "tun", Option: "TUN", Device: device},
-		New: func() Spec { return Tun{Persist: true} },
+		New:   func() Spec { return Tun{Persist: true} },
 		Alter: func(s *object.Section, want, have Link) error { return alterTun(s, want, have, mode) },
 		Fixed: func(want, have Spec) (fields []string) {
 			w, h := want.(Tun), have.(Tun)
@@ -72,7 +72,7 @@ func tunType(name, doc string, mode uint16) Type {
 		return makeTun(s, l, t.fresh(l.Spec), mode)
 	}
 	if name == "tun" {
-		t.NoARP, t.NoVLANs, t.TxQLen = true, true, 500
+		t.NoARP, t.NoVLANs, t.NoPort, t.TxQLen = true, true, true, 500
 		t.OwnMAC = func(Spec) bool { return false }
 		t.Check = checkTun
 	}
@@ -83,9 +83,6 @@ func tunType(name, doc string, mode uint16) Type {
 func checkTun(l *object.Iface, _ file.Spots) {
 	if l.Spots.Given("mac") {
 		l.Section.Errorf(l.Spots.At("mac"), "%s has a mac, and is a tun, which has none", l).Hint = "a tap has one"
-	}
-	if l.MasterName != "" {
-		l.Section.Errorf(l.Spots.At("master"), "%s is a tun, which cannot be a port of a bridge", l).Hint = "a tap can"
 	}
 }
 

@@ -49,6 +49,8 @@ type Type struct {
 	// has one for each link. Wire names what it shares with others of its type between which frames pass.
 	Handler string
 	Wire    func(Spec) string
+	// NoPort says that it cannot be the port of a master that takes its frames.
+	NoPort bool
 	// NoVLANs says that no VLAN can be made on it.
 	NoVLANs bool
 	// Shared tells, in words, the options that all of the type on one link have in common.

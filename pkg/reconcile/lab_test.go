@@ -106,12 +106,21 @@ func (l *lab) load(yaml string) *topology.Topology {
 	return all[0]
 }
 
+// ofLab makes of the interface and the addresses that a reader is to replace those of [lab.uplink].
+var ofLab = strings.NewReplacer(
+	"eth0:\n    existing", "up0:\n    existing", "192.0.2.10/24", uplink4+"/24", "192.0.2.1}", world4+"}",
+	"192.0.2.20/24", "198.18.0.20/24",
+)
+
 // example is the text of a file of examples/.
 func (l *lab) example(name string) string {
 	l.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "examples", name))
 	if err != nil {
 		l.Fatal(err)
+	}
+	if name == "uplink-bridge.yaml" {
+		return ofLab.Replace(string(text))
 	}
 	return string(text)
 }
