@@ -20,7 +20,7 @@ var ipvlan = onParent(func(v *IPvlan) *object.Ref { return &v.Parent }, Type{
 	Name: "ipvlan", Doc: "an interface on another link that has its MAC, and IP addresses of its own",
 	Part: kernel.Part{Module: "ipvlan", Option: "IPVLAN"}, Handler: "ipvlan", Tracks: true, NoVLANs: true,
 	NoPort: true,
-	New: func() Spec { return IPvlan{Mode: "l3", Flag: "bridge"} },
+	New:    func() Spec { return IPvlan{Mode: "l3", Flag: "bridge"} },
 	Check: func(l *object.Iface, at file.Spots) {
 		if l.Spots.Given("mac") {
 			l.Section.Errorf(l.Spots.At("mac"), "%s has a mac, and is an ipvlan, which has its parent's", l)
