@@ -332,6 +332,9 @@ func putRules(e *object.Env, changes []plan.Change) error {
 		if err := s.NS.Write("add rule "+r.Key().Name, m.NetlinkRequest); err != nil {
 			return err
 		}
+		if err := r.putTwin(s, unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -355,6 +358,9 @@ func delRules(e *object.Env, objects []plan.Object) error {
 			lists[r.NS] = newRuleList(s, msgs)
 		}
 		if err := lists[r.NS].remove(r); err != nil {
+			return err
+		}
+		if err := r.putTwin(s, unix.RTM_DELRULE, 0); err != nil {
 			return err
 		}
 	}

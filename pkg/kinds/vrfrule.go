@@ -1,11 +1,13 @@
 package kinds
 
 import (
+	"errors"
 	"iter"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -93,4 +95,33 @@ func (r Rule) isThere(s *object.Section) (bool, error) {
 	}
 	msgs, err := ruleDump.Read(s.NS)
 	return slices.ContainsFunc(msgs, func(m []byte) bool { return parseRule(r.NS, m).Key() == r.Key() }), err
+}
+
+// Families of the rules for multicast, linux/rtnetlink.h.
+const (
+	familyMulticast4 = 128 // RTNL_FAMILY_IPMR
+	familyMulticast6 = 129 // RTNL_FAMILY_IP6MR
+)
+
+// putTwin makes or deletes the rule for multicast that the kernel makes with one of VRFs, where it has such rules.
+func (r Rule) putTwin(s *object.Section, proto, flags int) error {
+	if !r.ofVRFs() {
+		return nil
+	}
+	head := ruleHead(familyMulticast4)
+	if r.Six {
+		head = ruleHead(familyMulticast6)
+	}
+	head.Type = unix.FR_ACT_TO_TBL
+	m := kernel.NewMessage(proto, flags, head)
+	m.U32(unix.FRA_PRIORITY, r.Priority)
+	m.Add(unix.FRA_PROTOCOL, []byte{r.Proto})
+	m.Add(unix.FRA_L3MDEV, []byte{1})
+	err := s.NS.Write("multicast rule beside "+r.Key().Name, m.NetlinkRequest)
+	for _, fine := range []error{unix.EEXIST, unix.EOPNOTSUPP, unix.EAFNOSUPPORT} {
+		if errors.Is(err, fine) {
+			return nil
+		}
+	}
+	return object.IgnoreGone(err)
 }
