@@ -217,7 +217,8 @@ func (a Address) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	}
 	was, changed := old.(link.Link)
 	derivesAnew := changed && l.Derives(was)
-	return a, l.CarriesIPv6() && !(derivesAnew && object.BesideDerived(a.Prefix.Addr(), a.Proto))
+	restarted := changed && l.Restarted(was)
+	return a, l.CarriesIPv6() && !restarted && !(derivesAnew && object.BesideDerived(a.Prefix.Addr(), a.Proto))
 }
 
 // Bears implements [plan.Bearer]: with the last IPv4 address of a link go its routes, and with any address those that

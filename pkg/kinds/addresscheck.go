@@ -26,7 +26,7 @@ func checkAddresses(at *object.At) any {
 			scopeOf[a.subnet()] = a.Scope
 		}
 	}
-	if l.Master != nil && len(l.Addresses) > 0 {
+	if l.IsPort() && len(l.Addresses) > 0 {
 		at.Warnf(l.Addresses[0].At, "%s is a port of %s, which takes its frames: its addresses do not work", l, l.Master).
 			Hint = "move them to " + l.Master.String()
 	}
@@ -103,7 +103,7 @@ func (c claim) alone() bool { return c.address.V.IsSingleIP() }
 // ownAddresses enters the addresses of a section, and reports those that it has twice, or in networks that overlap.
 func ownAddresses(s *object.Sense) {
 	var claims []claim
-	first := make(map[netip.Addr]claim)
+	first := make(map[object.OwnAddress]claim)
 	for _, l := range s.Links {
 		here := make(map[netip.Addr]claim, len(l.Addresses))
 		for i, a := range l.Addresses {
@@ -115,7 +115,8 @@ func ownAddresses(s *object.Sense) {
 		}
 	}
 	s.Subnets = object.NewSubnets(s.Links)
-	sweep(claims, func(a, b claim) bool { return a.link != b.link }, func(a, b claim) {
+	of := func(c claim) domain { return domain{s, c.link.Table} }
+	sweep(claims, of, func(a, b claim) bool { return a.link != b.link }, func(a, b claim) {
 		s.Clash(file.Warning, a.address.At, b.address.At, "%s on %s and %s on %s overlap",
 			a.address.V, a.link, b.address.V, b.link).Hint = leavesByOne
 	})
@@ -126,15 +127,16 @@ const leavesByOne = "what is in both is reached by one link only: use different 
 // repeated enters an address of a section, and reports one that the link or another one of the section has already:
 // here has those of the link, and first those of all. Link-local addresses may be on several links, since they mean
 // something on their own link only, and so may those of no network.
-func repeated(c claim, here, first map[netip.Addr]claim) bool {
+func repeated(c claim, here map[netip.Addr]claim, first map[object.OwnAddress]claim) bool {
 	l, a := c.link, c.address
-	s, ip, key := l.Section, a.V.Addr(), a.V.Addr()
+	s, ip := l.Section, a.V.Addr()
+	key := object.OwnAddress{Addr: ip, Table: l.Table}
 	if ip.Is6() && ip.IsLinkLocalUnicast() {
 		if l.Type != "" && ip == l.EffectiveMAC().LinkLocal() {
 			s.Errorf(a.At, "%s is the link-local address that the kernel gives %s by itself", ip, l).Hint = "leave it out"
 			return true
 		}
-		key = ip.WithZone(l.Name)
+		key.Addr = ip.WithZone(l.Name)
 	}
 	if o, twice := here[ip]; twice {
 		s.Clash(file.Error, a.At, o.address.At, "address %s is given twice %s", ip, s.Where())
@@ -157,13 +159,18 @@ func repeated(c claim, here, first map[netip.Addr]claim) bool {
 }
 
 // foreignAddresses warns of what is odd across namespaces: a network that is on two segments, and an address that two
-// namespaces have. People do both on purpose, in labs that never meet.
+// namespaces have. People do both on purpose, in labs that never meet, and on either side of a VRF.
 func foreignAddresses(n *object.Network) {
 	type part struct {
 		segment *object.Segment
 		subnet  netip.Prefix
 	}
-	first := map[netip.Addr]claim{}
+	domains := domainsOf(n)
+	type addressIn struct {
+		netip.Addr
+		domain
+	}
+	first := map[addressIn]claim{}
 	parts := map[part]bool{}
 	var claims []claim
 	add := func(l *object.Iface, a file.Value[netip.Prefix], network netip.Prefix) {
@@ -175,11 +182,12 @@ func foreignAddresses(n *object.Network) {
 		if c.alone() {
 			return // people give one to several on purpose: anycast, unnumbered links
 		}
-		o, again := first[ip]
+		in := addressIn{ip, domains[l.Segment()]}
+		o, again := first[in]
 		if again && o.link.Section != l.Section {
 			n.Clash(file.Warning, a.At, o.address.At, "address %s is in two namespaces, on %s and on %s", ip, l, o.link)
 		} else if !again {
-			first[ip] = c
+			first[in] = c
 		}
 		// One address speaks for its segment: that a network is on two of them need not be said for each.
 		if p := (part{l.Segment(), network}); l.Type != "" && network.IsValid() && !parts[p] {
@@ -196,7 +204,8 @@ func foreignAddresses(n *object.Network) {
 			}
 		}
 	}
-	sweep(claims, func(a, b claim) bool { return a.link.Segment() != b.link.Segment() }, func(a, b claim) {
+	of := func(c claim) domain { return domains[c.link.Segment()] }
+	sweep(claims, of, func(a, b claim) bool { return a.link.Segment() != b.link.Segment() }, func(a, b claim) {
 		if a.link.Section != b.link.Section {
 			n.Clash(file.Warning, a.address.At, b.address.At, "%s on %s and %s on %s overlap, and no cable joins them",
 				a.address.V, a.link, b.address.V, b.link)
@@ -204,10 +213,26 @@ func foreignAddresses(n *object.Network) {
 	})
 }
 
-// sweep reports, for each claim, one that came before it in order, in the same or a wider subnet, and that conflicts
+// sweep reports conflicts of claims of the same domain.
+func sweep(claims []claim, of func(claim) domain, conflict func(a, b claim) bool, report func(a, b claim)) {
+	var order []domain
+	in := make(map[domain][]claim)
+	for _, c := range claims {
+		d := of(c)
+		if in[d] == nil {
+			order = append(order, d)
+		}
+		in[d] = append(in[d], c)
+	}
+	for _, d := range order {
+		sweepOne(in[d], conflict, report)
+	}
+}
+
+// sweepOne reports, for each claim, one that came before it in order, in the same or a wider subnet, and that conflicts
 // with it. It walks the subnets in order, with those around the current one on a stack, and so takes little more time
 // than sorting does. Of each subnet it keeps two claims of different links, for whatever conflicts with one.
-func sweep(claims []claim, conflict func(a, b claim) bool, report func(a, b claim)) {
+func sweepOne(claims []claim, conflict func(a, b claim) bool, report func(a, b claim)) {
 	slices.SortStableFunc(claims, func(a, b claim) int {
 		p, q := a.subnet(), b.subnet()
 		return cmp.Or(p.Addr().Compare(q.Addr()), cmp.Compare(p.Bits(), q.Bits()))
@@ -239,4 +264,23 @@ func sweep(claims []claim, conflict func(a, b claim) bool, report func(a, b clai
 			f.claims = append(f.claims, c)
 		}
 	}
+}
+
+// domain is a VRF of a section; zero for none.
+type domain struct {
+	section *object.Sense
+	table   uint32
+}
+
+// domainsOf tells which segments are those of a VRF's ports: networks may be the same there as elsewhere.
+func domainsOf(n *object.Network) map[*object.Segment]domain {
+	domains := make(map[*object.Segment]domain)
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			if l.Table != 0 {
+				domains[l.Segment()] = domain{s, l.Table}
+			}
+		}
+	}
+	return domains
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -78,8 +79,12 @@ func connectedRoutes(s *object.Section) map[subnetOn]bool {
 	found := make(map[subnetOn]bool)
 	for _, b := range s.Messages(object.RouteDump) {
 		m := nl.DeserializeRtMsg(b)
-		if m.Protocol == unix.RTPROT_KERNEL && m.Table == unix.RT_TABLE_MAIN && m.Type == unix.RTN_UNICAST {
-			a := kernel.Attrs(b[m.Len():])
+		if m.Protocol != unix.RTPROT_KERNEL || m.Type != unix.RTN_UNICAST {
+			continue
+		}
+		a := kernel.Attrs(b[m.Len():])
+		l := s.At(int(a.U32(unix.RTA_OIF)))
+		if l != nil && l.RouteTable() == kernel.U32At(a.Get(unix.RTA_TABLE), 0) {
 			found[subnetOn{object.RouteDestination(m, a), int(a.U32(unix.RTA_OIF))}] = true
 		}
 	}
@@ -106,8 +111,8 @@ func (a Address) hasHost() bool { return a.Peer.Is6() }
 func (a Address) host() netip.Prefix { return netip.PrefixFrom(a.Peer, a.Peer.BitLen()) }
 
 // connect puts the kernel's route to a subnet of the address's back.
-func connect(s *object.Section, a Address, subnet netip.Prefix) error {
-	r := connected(a, subnet)
+func connect(e *object.Env, s *object.Section, a Address, subnet netip.Prefix) error {
+	r := connected(e, a, subnet)
 	req, err := routeMessage(s, unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, r)
 	if err != nil {
 		return err
@@ -116,32 +121,36 @@ func connect(s *object.Section, a Address, subnet netip.Prefix) error {
 }
 
 // reachPeer makes the route to the peer of a new IPv6 address at once: the kernel does so a moment later.
-func reachPeer(s *object.Section, a Address) error {
+func reachPeer(e *object.Env, s *object.Section, a Address) error {
 	if !a.hasHost() || !a.ToPeer || a.NoPrefixRoute {
 		return nil
 	}
-	if err := connect(s, a, a.host()); !errors.Is(err, unix.ENETDOWN) {
+	if err := connect(e, s, a, a.host()); !errors.Is(err, unix.ENETDOWN) {
 		return err
 	}
 	return nil // it comes with the link
 }
 
 // disconnect takes that route away again, for a rollback.
-func disconnect(s *object.Section, a Address) error {
+func disconnect(e *object.Env, s *object.Section, a Address) error {
 	var err error
 	if !a.Connected {
-		err = delRoute(s, connected(a, a.subnet()))
+		err = delRoute(s, connected(e, a, a.subnet()))
 	}
 	if !a.ToPeer && a.hasHost() {
-		err = errors.Join(err, delRoute(s, connected(a, a.host())))
+		err = errors.Join(err, delRoute(s, connected(e, a, a.host())))
 	}
 	return err
 }
 
 // connected is the kernel's route to a subnet of the address's.
-func connected(a Address, subnet netip.Prefix) Route {
+func connected(e *object.Env, a Address, subnet netip.Prefix) Route {
+	table := uint32(MainTable)
+	if l, ok := e.Want(object.LinkKey(a.NS, a.Dev)).(link.Link); ok {
+		table = l.Table()
+	}
 	r := Route{
-		NS: a.NS, Dst: subnet, Table: MainTable, Metric: a.Metric, Type: Unicast, Dev: plan.Some(a.Dev),
+		NS: a.NS, Dst: subnet, Table: table, Metric: a.Metric, Type: Unicast, Dev: plan.Some(a.Dev),
 		Proto: unix.RTPROT_KERNEL,
 	}
 	if a.Prefix.Addr().Is4() {
@@ -201,9 +210,9 @@ func putAddress(e *object.Env, changes []plan.Change) error {
 			return err
 		}
 		if old, changes := c.Old.(Address); changes {
-			err = changeAddress(s, index, old, a)
+			err = changeAddress(e, s, index, old, a)
 		} else if err = writeAddress(s, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, a); err == nil {
-			err = errors.Join(reachPeer(s, a), disconnect(s, a))
+			err = errors.Join(reachPeer(e, s, a), disconnect(e, s, a))
 		}
 		if err != nil {
 			return err
@@ -212,14 +221,14 @@ func putAddress(e *object.Env, changes []plan.Change) error {
 	return nil
 }
 
-func changeAddress(s *object.Section, index int, old, a Address) error {
+func changeAddress(e *object.Env, s *object.Section, index int, old, a Address) error {
 	if a.Connected && !old.Connected && !a.NoPrefixRoute {
-		if err := connect(s, a, a.subnet()); err != nil {
+		if err := connect(e, s, a, a.subnet()); err != nil {
 			return err
 		}
 	}
 	if a.ToPeer && !old.ToPeer && a.hasHost() && !a.NoPrefixRoute {
-		if err := connect(s, a, a.host()); err != nil {
+		if err := connect(e, s, a, a.host()); err != nil {
 			return err
 		}
 	}
@@ -233,7 +242,7 @@ func changeAddress(s *object.Section, index int, old, a Address) error {
 			return err
 		}
 	}
-	return disconnect(s, a)
+	return disconnect(e, s, a)
 }
 
 func writeAddress(s *object.Section, verb string, proto, flags, index int, a Address) error {
@@ -276,7 +285,7 @@ func swapAddress(e *object.Env, c plan.Change) error {
 		err = putBackAddress(s, unix.NLM_F_REPLACE, a)
 	}
 	if err == nil {
-		err = reachPeer(s, a)
+		err = reachPeer(e, s, a)
 	}
 	return err
 }

@@ -120,14 +120,14 @@ func holderOf(links []*object.Iface, a netip.Addr) (h holder) {
 	for _, l := range links {
 		s := l.Section
 		switch {
-		case l.Master != nil:
+		case l.IsPort():
 			continue
 		case l.Dynamic, s.Doubts(a), answersForOthers(l, a):
 			return holder{doubt: true}
 		}
 		has := slices.ContainsFunc(l.Addresses, func(has file.Value[netip.Prefix]) bool { return has.V.Addr() == a })
 		derived := a.Is6() && a.IsLinkLocalUnicast() && a == l.EffectiveMAC().LinkLocal()
-		if (has || derived || a.Is4() && s.Holds(a, "")) && (h.link == nil || forwards(l, a)) {
+		if (has || derived || a.Is4() && s.Holds(a, "", l.RouteTable())) && (h.link == nil || forwards(l, a)) {
 			h.link = l
 		}
 	}
@@ -159,7 +159,7 @@ func forwards(l *object.Iface, a netip.Addr) bool {
 // leadsOn says whether the section that has a gateway is on other segments too, so that packets can go further.
 func leadsOn(holder *object.Iface) bool {
 	return slices.ContainsFunc(holder.Section.Links, func(l *object.Iface) bool {
-		return l.Type != "" && l.Master == nil && l.Segment() != holder.Segment()
+		return l.Type != "" && !l.IsPort() && l.Segment() != holder.Segment()
 	})
 }
 
@@ -171,7 +171,7 @@ func (w wires) notForwarding(s *object.Sense, r *Route, g gatewayAt, holder *obj
 		family, key = "IPv6", object.Forwarding6
 	}
 	on := holder.Section
-	arrives := r.Dst.IsSingleIP() && on.Holds(r.Dst.Addr(), holder.Name)
+	arrives := r.Dst.IsSingleIP() && on.Holds(r.Dst.Addr(), holder.Name, holder.RouteTable())
 	if !on.Foreign() && !arrives && leadsOn(holder) && w.once([2]any{on, family}) {
 		s.Warnf(g.at, "the gateway %s, on %s, does not forward %s: packets for %s get no further",
 			g.Addr, holder, family, r.goal()).
@@ -200,7 +200,7 @@ func (w wires) nobody(s *object.Sense, r *Route, g gatewayAt, from *object.Iface
 			bridges = append(bridges, l.Name)
 		}
 		for _, a := range l.Addresses {
-			if l.Section != s && l.Master == nil && sameNetwork(from, a.V, g.Addr) {
+			if l.Section != s && !l.IsPort() && sameNetwork(from, a.V, g.Addr) {
 				hint = fmt.Sprintf("%s has %s; or add the address to the router", l, a.V.Addr())
 			}
 		}
@@ -233,7 +233,7 @@ func cableEnds(n *object.Network) {
 		for _, l := range s.Links {
 			far := l.Peer
 			// Each cable once; an end that the file does not list has no addresses.
-			if far == nil || l.At.Compare(far.At) >= 0 || l.Master != nil || far.Master != nil {
+			if far == nil || l.At.Compare(far.At) >= 0 || l.IsPort() || far.IsPort() {
 				continue
 			}
 			if !reaches(l, far) && !reaches(far, l) {
@@ -247,7 +247,7 @@ func cableEnds(n *object.Network) {
 func reaches(l, far *object.Iface) bool {
 	by := routesOf(l.Section).by
 	return slices.ContainsFunc(far.Addresses, func(a file.Value[netip.Prefix]) bool {
-		one, _, ok := by.toward(a.V.Addr(), l.Name, MainTable)
+		one, _, ok := by.toward(a.V.Addr(), l.Name, l.RouteTable())
 		return ok && one.direct
 	})
 }
@@ -354,6 +354,11 @@ func looksUp(e *object.Env, r Route) (bool, error) {
 			return true, nil
 		}
 	}
+	for _, o := range e.WantedHere(r.NS, object.KindLink) {
+		if l, ok := o.(link.Link); ok && l.Type == link.TypeVRF && l.Table() == r.Table {
+			return true, nil
+		}
+	}
 	kept := object.In[liveRules](e)
 	if !kept.read {
 		msgs, err := ruleDump.Read(e.Sections[r.NS].NS)
@@ -404,7 +409,7 @@ func tablesAcross(n *object.Network) {
 		for _, r := range routesOf(s).list {
 			t := table{r.Table, r.Dst.Addr().Is6()}
 			looked := slices.ContainsFunc(rules.list, func(rule ruleAt) bool { return rule.looksUp(t.number, t.six) })
-			if !looked && !lookedUpByKernel(t.number) && !said[t] {
+			if !looked && !lookedUpByKernel(t.number) && !s.Subnets.IsVRF(t.number) && !said[t] {
 				said[t] = true
 				s.Warnf(r.table, "%s", neverLookedUp(r.Route)).Hint = ruleFor(t.number)
 			}

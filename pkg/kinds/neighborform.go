@@ -54,7 +54,7 @@ func checkNeighbors(at *object.At) any {
 			at.Errorf(spot.At(), "neighbor %s of %s is given twice, first on line %d", n.Address, n.Dev, other.Line)
 		case n.Address.IsUnspecified() || n.Address.IsMulticast():
 			at.Errorf(spot.At("address"), "%s is the address of no neighbour", n.Address)
-		case at.Holds(n.Address, string(n.Dev)):
+		case at.Holds(n.Address, string(n.Dev), tableOf(l)):
 			at.Errorf(spot.At("address"), "%s is an address of the section itself", n.Address)
 		case declared && l.Down:
 			at.Errorf(spot.At("dev"), "%s is declared down, and the kernel keeps the neighbours of links that are up", l).

@@ -16,7 +16,7 @@ import (
 const KindRoute = "route"
 
 // MainTable is the table of routes that name none (RT_TABLE_MAIN).
-const MainTable = 254
+const MainTable = object.MainTable
 
 // DefaultMetric6 is the metric that the kernel gives an IPv6 route without one (IP6_RT_PRIO_USER).
 const DefaultMetric6 = 1024
@@ -247,7 +247,7 @@ func (r Route) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 		if l.Up && !l.CarriesIPv6() && !r.Dst.Addr().Is4() {
 			return r.without(l.Name)
 		}
-		return r, l.Up || r.alive(w)
+		return r, l.Up && !l.Restarted(old) || r.alive(w, l.Name)
 	case Address:
 		if now != nil {
 			return r, true
@@ -261,7 +261,7 @@ func (r Route) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 			return r, true
 		}
 		if old.Prefix.Addr().Is4() && slices.Contains(r.devs(), old.Dev) {
-			return r, r.alive(w)
+			return r, r.alive(w, "")
 		}
 	case Namespace:
 		return r, now != nil
@@ -283,10 +283,13 @@ func (r Route) without(dev string) (plan.Object, bool) {
 }
 
 // alive says whether one of the route's links can still send when another goes down or loses its last IPv4 address: one
-// that is up and, in IPv4, has an address. The kernel marks next hops over the others as dead until they can
+// that is up and, in IPv4, has an address; not that one, which may be up again. The kernel marks next hops over the others as dead until they can
 // (net/ipv4/fib_semantics.c: fib_sync_down_dev).
-func (r Route) alive(w plan.World) bool {
+func (r Route) alive(w plan.World, down string) bool {
 	return slices.ContainsFunc(r.devs(), func(dev string) bool {
+		if dev == down {
+			return false
+		}
 		l, known := w.Object(object.LinkKey(r.NS, dev)).(link.Link)
 		return !known || l.Up && (!r.Dst.Addr().Is4() || hasIPv4(w, r.NS, dev))
 	})

@@ -26,7 +26,7 @@ func checkRoutes(at *object.At) any {
 	list := *at.Form.(*[]RouteEntry)
 	type key struct {
 		dst    netip.Prefix
-		table  TableNumber
+		table  object.TableNumber
 		metric uint32
 	}
 	var sound []routeAt
@@ -36,7 +36,7 @@ func checkRoutes(at *object.At) any {
 		r := routeAt{Sense: at.Sense, RouteEntry: &list[i], at: spot, by: by}
 		elsewhere := spot.Given("via") || spot.Given("type") || spot.Given("nexthops")
 		by.doubtful = by.doubtful || spot.Flawed() && !elsewhere
-		if spot.Flawed() || !r.shape() || !r.family() {
+		if spot.Flawed() || !r.shape() || !r.family() || !r.ofVRF() {
 			continue
 		}
 		k := key{r.dst, r.Table, metricOf(r.RouteEntry, r.dst)}
@@ -205,18 +205,22 @@ func (r routeAt) connected(dst netip.Prefix) {
 	if dst.Addr().Is6() {
 		metric, bits = connected6, 129
 	}
-	if dst.Bits() >= bits || r.Table != MainTable || metricOf(r.RouteEntry, dst) != metric {
+	if dst.Bits() >= bits || metricOf(r.RouteEntry, dst) != metric {
 		return
 	}
-	if links := r.Subnets.Of(dst); len(links) > 0 {
-		r.Errorf(r.at.At(), "the route to %s is already the connected route of %s", dst, links[0].Name).
+	for _, l := range r.Subnets.Of(dst) {
+		if l.RouteTable() != uint32(r.Table) {
+			continue
+		}
+		r.Errorf(r.at.At(), "the route to %s is already the connected route of %s", dst, l.Name).
 			Hint = "leave it out, or give it a metric"
+		return
 	}
 }
 
 // source checks that a route's source address is one of the section's.
 func (r routeAt) source() {
-	if src := r.Src.Addr; src.IsValid() && !r.Doubts(src) && !r.Holds(src, string(r.Dev)) {
+	if src := r.Src.Addr; src.IsValid() && !r.Doubts(src) && !r.Holds(src, string(r.Dev), uint32(r.Table)) {
 		r.Lenient()(r.at.At("src"), "src %s is no address %s", src, r.Where()).Live = true
 	}
 }
@@ -279,12 +283,12 @@ func (r routeAt) over(out *Route, h HopEntry, at file.Spots) plan.Opt[string] {
 	if !ip.IsValid() {
 		return named
 	}
-	subnet, l := r.Subnets.Toward(ip, dev)
+	subnet, l := r.Subnets.Toward(ip, dev, uint32(r.Table))
 	one, leads := r.leadsTo(ip, dev, subnet)
 	switch {
 	case ip.IsLinkLocalUnicast() && ip.Is6() && dev == "":
 		r.Errorf(at.At("via"), "the gateway %s is link-local, and so needs dev", ip)
-	case r.Holds(ip, dev):
+	case r.Holds(ip, dev, uint32(r.Table)):
 		r.Errorf(at.At("via"), "the gateway %s is an address of the section itself", ip)
 	case h.Onlink, ip.IsLinkLocalUnicast() && ip.Is6():
 	case leads && one.direct:
@@ -307,8 +311,8 @@ func (r routeAt) over(out *Route, h HopEntry, at file.Spots) plan.Opt[string] {
 // and only where the connected subnet, if there is one, is not smaller.
 func (r routeAt) leadsTo(gateway netip.Addr, dev string, connected netip.Prefix) (one lead, ok bool) {
 	one, _, ok = r.by.toward(gateway, dev, uint32(r.Table))
-	if r.Table != MainTable && ok && one.direct {
-		return one, true
+	if r.Table != MainTable && ok && one.direct || r.Subnets.IsVRF(uint32(r.Table)) {
+		return one, ok
 	}
 	one, to, ok := r.by.toward(gateway, dev, MainTable)
 	return one, ok && (!connected.IsValid() || to.Bits() > connected.Bits())
@@ -317,8 +321,12 @@ func (r routeAt) leadsTo(gateway netip.Addr, dev string, connected netip.Prefix)
 // unreachable reports a gateway that is in no subnet of the section. With an address or a route that could not be read,
 // it may be.
 func (r routeAt) unreachable(ip netip.Addr, dev string, at file.Span) {
+	vrf := r.vrfToward(ip)
 	switch {
 	case r.Doubts(ip), r.by.doubtful:
+	case dev == "" && vrf != "":
+		r.Errorf(at, "the gateway %s is reached in vrf %s, and the route is in table %d", ip, vrf, r.Table).
+			Hint = "write vrf: " + vrf
 	case r.overDown(ip, at):
 	case dev != "":
 		p := r.Lenient()(at, "the gateway %s is on no connected subnet of %s", ip, dev)

@@ -22,16 +22,17 @@ func routeForm() object.Form {
 
 // RouteEntry is an entry of a section's list of routes.
 type RouteEntry struct {
-	To       Destination   `file:"to,required=checked" doc:"where the route leads to"`
-	Via      Gateway       `file:"via" doc:"router that the route goes through"`
-	Dev      object.Ifname `file:"dev" doc:"interface of the section that the route leaves by"`
-	Type     RouteType     `file:"type" doc:"how a route that leads nowhere answers the sender"`
-	NextHops []HopEntry    `file:"nexthops,item=a next hop" doc:"several ways, between which packets are shared out"`
-	Metric   uint32        `file:"metric" doc:"of several routes to one network the least is used; 0 is 1024 for IPv6"`
-	Table    TableNumber   `file:"table" doc:"routing table"`
-	Src      Gateway       `file:"src" doc:"source address of what the host itself sends"`
-	Onlink   bool          `file:"onlink" doc:"the router is on dev, whatever the addresses say"`
-	MTU      uint32        `file:"mtu,least=68,most=65535" doc:"largest packet, in bytes; left out, that of the link"`
+	To       Destination        `file:"to,required=checked" doc:"where the route leads to"`
+	Via      Gateway            `file:"via" doc:"router that the route goes through"`
+	Dev      object.Ifname      `file:"dev" doc:"interface of the section that the route leaves by"`
+	Type     RouteType          `file:"type" doc:"how a route that leads nowhere answers the sender"`
+	NextHops []HopEntry         `file:"nexthops,item=a next hop" doc:"several ways, between which packets are shared out"`
+	Metric   uint32             `file:"metric" doc:"of several routes to one network the least is used; 0 is 1024 for IPv6"`
+	Table    object.TableNumber `file:"table" doc:"routing table: main, or that of dev's VRF"`
+	VRF      object.OwnIfname   `file:"vrf" doc:"VRF of the section, in whose table the route is"`
+	Src      Gateway            `file:"src" doc:"source address of what the host itself sends"`
+	Onlink   bool               `file:"onlink" doc:"the router is on dev, whatever the addresses say"`
+	MTU      uint32             `file:"mtu,least=68,most=65535" doc:"largest packet, in bytes; left out, that of the link"`
 }
 
 // Default implements [file.Defaulter].
@@ -120,28 +121,4 @@ func (t *RouteType) Parse(name, s string) error {
 // Text implements [file.Described].
 func (*RouteType) Text() file.Text {
 	return file.Text{Enum: []string{Blackhole, Unreachable, Prohibit}}
-}
-
-// TableNumber is the number of a routing table.
-type TableNumber uint32
-
-// Parse implements [file.Parser].
-func (t *TableNumber) Parse(name, s string) error {
-	switch s {
-	case "main":
-		*t = MainTable
-		return nil
-	case "local", "255":
-		return file.Flawf("table 255 (local) is the kernel's own")
-	}
-	n, err := file.ParseNumber(name, s, 1, 1<<32-1)
-	if err == nil {
-		*t = TableNumber(n)
-	}
-	return err
-}
-
-// Text implements [file.Described].
-func (*TableNumber) Text() file.Text {
-	return file.Text{Words: "number of a table, or main", Types: []string{"integer", "string"}}
 }

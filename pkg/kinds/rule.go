@@ -124,7 +124,8 @@ func ruleHead(family uint8) *nl.RtMsg { return &nl.RtMsg{RtMsg: unix.RtMsg{Famil
 
 // askRules asks where there are rules of the topology's, or may be.
 func askRules(e *object.Env, s *object.Section) []*object.Dump {
-	if len(e.WantedHere(s.NS.Name, KindRule)) > 0 || e.Record.Mentions(s.NS.Name, KindRule) {
+	wanted := len(e.WantedHere(s.NS.Name, KindRule)) > 0 || firstVRF(e, s.NS.Name) != (plan.Key{})
+	if wanted || e.Record.Mentions(s.NS.Name, KindRule) {
 		return []*object.Dump{ruleDump}
 	}
 	return nil
@@ -141,7 +142,7 @@ func readRules(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 			}
 			byHand := (r.Proto == unix.RTPROT_UNSPEC || r.Proto == unix.RTPROT_BOOT) &&
 				!e.OfOthers(s, r.IIF) && !e.OfOthers(s, r.OIF)
-			if r.Proto != unix.RTPROT_KERNEL && !yield(object.Live{Object: r, Proto: r.Proto, ByHand: byHand}) {
+			if (r.Proto != unix.RTPROT_KERNEL || r.ofVRFs()) && !yield(object.Live{Object: r, Proto: r.Proto, ByHand: byHand}) {
 				return
 			}
 		}
@@ -317,12 +318,21 @@ func putRules(e *object.Env, changes []plan.Change) error {
 		if err != nil {
 			return err
 		}
+		if there, err := r.isThere(s); err != nil || there {
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		// Without NLM_F_EXCL: the kernel takes a rule that differs by "not" alone for the same.
 		m := r.message(unix.RTM_NEWRULE, unix.NLM_F_CREATE)
 		if msgs, _ := r.found.Messages(s, noIndexes); len(msgs) == 1 { // without indexes it can't fail
 			m = object.Resend(unix.RTM_NEWRULE, unix.NLM_F_CREATE, nl.DeserializeRtMsg(msgs[0]), msgs[0][unix.SizeofRtMsg:])
 		}
 		if err := s.NS.Write("add rule "+r.Key().Name, m.NetlinkRequest); err != nil {
+			return err
+		}
+		if err := r.putTwin(s, unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL); err != nil {
 			return err
 		}
 	}
@@ -348,6 +358,9 @@ func delRules(e *object.Env, objects []plan.Object) error {
 			lists[r.NS] = newRuleList(s, msgs)
 		}
 		if err := lists[r.NS].remove(r); err != nil {
+			return err
+		}
+		if err := r.putTwin(s, unix.RTM_DELRULE, 0); err != nil {
 			return err
 		}
 	}

@@ -23,7 +23,7 @@ type RuleEntry struct {
 	IPProto  IPProtocol          `file:"ipproto" doc:"protocol above IP"`
 	SPort    NumberRange[uint16] `file:"sport" doc:"source port"`
 	DPort    NumberRange[uint16] `file:"dport" doc:"destination port"`
-	Table    TableNumber         `file:"table" doc:"routing table that is looked up"`
+	Table    object.TableNumber  `file:"table" doc:"routing table that is looked up"`
 	Action   RouteType           `file:"action" doc:"how the sender is answered"`
 	L3mdev   bool                `file:"l3mdev" doc:"look up the table of the packet's VRF"`
 }

@@ -54,7 +54,7 @@ var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
 	First: link.First, Ask: link.Ask, Fetch: link.Fetch, Join: link.Join, Read: link.Read, Owner: link.Owner,
 	Put: link.Put, Del: link.Del, Pending: link.Pending, Wishes: link.Wishes, Returns: link.Returns, Held: link.Held,
-	Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
+	Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle, Also: alsoVRFRules,
 	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
@@ -96,7 +96,7 @@ var routeRow = object.Kind{
 
 var ruleRow = object.Kind{
 	Name: KindRule, Form: ruleForm(),
-	Ask: askRules, Read: readRules, Owner: object.ByProtocol, Put: putRules, Del: delRules, Cuts: cutsRule,
+	Ask: askRules, Read: readRules, Owner: ownRules, Put: putRules, Del: delRules, Cuts: cutsRule,
 	// In a namespace it is held too: where rules were once wanted, they are asked for.
 	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
 }

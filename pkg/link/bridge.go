@@ -62,6 +62,15 @@ var bridge = Type{
 	Finish:  finishBridge,
 	Explain: explainBridge,
 	Ports:   &bridgePorts,
+	Enslaves: &Enslaves{Refuses: func(l *object.Iface) string {
+		switch {
+		case l.Type == TypeBridge:
+			return "a bridge is in no other"
+		case l.Type == TypeVRF:
+			return "it has no frames"
+		}
+		return ""
+	}},
 }
 
 // firstBridge is another MTU: only a change of it makes it stay when ports of another MTU join. A crowd of ports joins

@@ -107,7 +107,7 @@ func inLoops(n *object.Network) map[*object.Iface]bool {
 	outside := new(object.Iface)
 	for _, s := range n.Sections {
 		for _, l := range s.Links {
-			if l.Master == nil {
+			if !l.IsPort() {
 				continue
 			}
 			join(l, l.Master)

@@ -219,12 +219,16 @@ func cableSegments(n *object.Network) {
 				continue
 			}
 			object.Unite(l, l.Peer)
-			if a, b := l.Master, l.Peer.Master; a != nil && b != nil && !joined.join(a, b) {
+			if a, b := l.Master, l.Peer.Master; bothBridges(a, b) && !joined.join(a, b) {
 				n.Warnf(l.At, "the cable from %s to %s closes a loop of bridges, in which frames go round for ever", l, l.Peer).
 					Hint = "set stp: true on a bridge of the loop"
 			}
 		}
 	}
+}
+
+func bothBridges(a, b *object.Iface) bool {
+	return a != nil && b != nil && a.Type == TypeBridge && b.Type == TypeBridge
 }
 
 // joinedBridges leads from a bridge to another that it is joined with, by cables and bridges without STP. One bridge

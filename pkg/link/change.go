@@ -151,6 +151,13 @@ func makeRoom(e *object.Env, s *object.Section, l Link) error {
 
 // change sends one message with all that differs, and what the master keeps of the link.
 func change(e *object.Env, s *object.Section, index int, old, l Link) error {
+	old, err := move(s, index, old, l)
+	if err == nil {
+		old, err = stop(s, index, old, l)
+	}
+	if err != nil {
+		return err
+	}
 	if t := typeOf(l.Type); t.Alter != nil && old.Spec != l.Spec {
 		if err := t.Alter(e, s, l, old); err != nil {
 			return err
@@ -176,6 +183,7 @@ func change(e *object.Env, s *object.Section, index int, old, l Link) error {
 			old.Spec = first.Spec
 		}
 	}
+	l = later(s, old, l)
 	m, err := changeMessage(e, s, index, old, l)
 	if err != nil {
 		return err

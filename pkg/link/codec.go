@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 )
@@ -47,6 +48,7 @@ type attribute struct {
 	flag         uint32 // the bit of an attribute that holds flags, 0 for another
 	group        string
 	fresh        uint64
+	isFresh      bool // it is told what a new link has
 	absentWanted bool
 	near         bool
 	unit         time.Duration
@@ -111,6 +113,7 @@ func newAttribute(f reflect.StructField, index int, tag []string) attribute {
 			a.group = name
 		case name == "new":
 			a.fresh, _ = strconv.ParseUint(value, 10, 32) // TestTypes reads it too
+			a.isFresh = true
 		case name == "absent":
 			a.absentWanted = value == "wanted"
 		default:
@@ -153,6 +156,9 @@ func enum(f reflect.StructField) []string {
 			return strings.Split(words, "|")
 		}
 	}
+	if d, ok := reflect.New(f.Type).Interface().(file.Described); ok && f.Type.Kind() == reflect.String {
+		return d.Text().Enum
+	}
 	return nil
 }
 
@@ -160,7 +166,7 @@ func enum(f reflect.StructField) []string {
 func fresh(s Spec) Spec {
 	v := reflect.New(reflect.TypeOf(s)).Elem()
 	for _, a := range layout(v.Type()) {
-		if a.fresh != 0 {
+		if a.isFresh {
 			a.setNumber(v.Field(a.index), a.fresh)
 		}
 	}
@@ -253,20 +259,29 @@ func (a attribute) encode(data *nl.RtAttr, f reflect.Value, index func(object.Re
 		}
 		data.AddRtAttr(int(t), v.AsSlice())
 	case object.Ref:
-		if v == object.Unknown { // see keep
-			return nil
-		}
-		i, err := index(v)
-		if err != nil {
-			return err
-		}
-		data.AddRtAttr(int(a.four), nl.Uint32Attr(uint32(i)))
+		return a.encodeIndex(data, v, index)
+	case object.OwnIfname:
+		return a.encodeIndex(data, object.Ref(v), index)
+	case Hosts:
+		v.encode(data, int(a.four))
 	case GREKey:
 		data.AddRtAttr(int(a.four), a.bytes(uint64(v[0])))
 		data.AddRtAttr(int(a.twin), a.bytes(uint64(v[1])))
 	default:
 		data.AddRtAttr(int(a.four), a.bytes(a.number(f)))
 	}
+	return nil
+}
+
+func (a attribute) encodeIndex(data *nl.RtAttr, ref object.Ref, index func(object.Ref) (int, error)) error {
+	if ref == object.Unknown { // see keep
+		return nil
+	}
+	i, err := index(ref)
+	if err != nil {
+		return err
+	}
+	data.AddRtAttr(int(a.four), nl.Uint32Attr(uint32(i)))
 	return nil
 }
 
@@ -396,6 +411,16 @@ func (a attribute) decode(f reflect.Value, value []byte, place func(index int) o
 		if i := int(kernel.U32At(value, 0)); i != 0 {
 			f.Set(reflect.ValueOf(place(i)))
 		}
+		return nil
+	}
+	switch f.Interface().(type) {
+	case object.OwnIfname:
+		if k, ok := place(int(kernel.U32At(value, 0))).Key(); ok {
+			f.SetString(k.Name)
+		}
+		return nil
+	case Hosts:
+		f.Set(reflect.ValueOf(decodeHosts(value)))
 		return nil
 	}
 	if len(value) < a.size { // a longer one is read by what is known of it

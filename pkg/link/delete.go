@@ -31,6 +31,11 @@ func Del(e *object.Env, objects []plan.Object) error {
 	if err != nil {
 		return err
 	}
+	return keepMACs(s, bereft(there, doomed), func() error { return delAll(e, s, there, doomed) })
+}
+
+// delAll deletes links, of all that are there.
+func delAll(e *object.Env, s *object.Section, there, doomed []object.LiveLink) error {
 	own, last := object.Group(e.Topology), object.Doomed(e.Topology)
 	switch {
 	case len(doomed) >= 2 && holds(there, own, doomed):

@@ -58,10 +58,16 @@ func fromFile(l *object.Iface) Link {
 	if t := typeOf(l.Type); o.Spec == nil && t.New != nil { // a link that another one makes
 		o.Spec = t.New()
 	}
+	if typeOf(l.Type).NoLinkLocal {
+		o.LinkLocal = plan.Some(netip.Addr{})
+	}
 	if m := l.Master; m != nil {
 		o.Master = m.Name
 		if ports := typeOf(m.Type).Ports; ports != nil {
 			o.Port = ports.Declared(l)
+		}
+		if o.enslaves().NoLinkLocal {
+			o.LinkLocal = plan.Some(netip.Addr{})
 		}
 	}
 	if l.Peer != nil {

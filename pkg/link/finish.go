@@ -17,6 +17,24 @@ type unfinished []made
 type made struct {
 	link, first Link
 	live        object.LiveLink
+	old         bool // it was there before
+}
+
+// later leaves to [Finish] what a change refers to that is yet to come, and gives the link without that.
+func later(s *object.Section, old, l Link) Link {
+	t := typeOf(l.Type)
+	if t.Awaits == nil || l.Spec == nil || old.Spec == nil {
+		return l
+	}
+	name := t.Awaits(l.Spec)
+	if _, err := s.Index(string(name)); name == "" || err == nil {
+		return l
+	}
+	first := l
+	first.Spec = t.Without(l.Spec)
+	late := object.In[unfinished](s)
+	*late = append(*late, made{link: l, first: first, live: object.LiveLink{Flags: unix.IFF_UP}, old: true})
+	return first
 }
 
 // Finish brings those links of a section up that wait for their ports. With an error comes the key of the link.
@@ -67,18 +85,24 @@ func (m made) bringUp(e *object.Env, s *object.Section) error {
 	if err != nil {
 		return err
 	}
-	err = s.NS.Write("bring up link "+l.Key().Place(), indexRequest(index, unix.IFF_UP, unix.IFF_UP).NetlinkRequest)
-	if err != nil {
-		return err
+	if l.Up && !m.live.Up() {
+		err = s.NS.Write("bring up link "+l.Key().Place(), indexRequest(index, unix.IFF_UP, unix.IFF_UP).NetlinkRequest)
+		if err != nil {
+			return err
+		}
 	}
 	if m.first.Spec != l.Spec {
 		message := indexRequest(index, 0, 0)
-		if err := l.infoData(message, m.first.Spec, nil, nil); err != nil {
+		byName := func(r object.Ref) (int, error) { return indexOfRef(s, r) }
+		if err := l.infoData(message, m.first.Spec, nil, byName); err != nil {
 			return err
 		}
-		if err := s.NS.Write("turn on multicast snooping of link "+l.Key().Place(), message.NetlinkRequest); err != nil {
+		if err := s.NS.Write("finish link "+l.Key().Place(), message.NetlinkRequest); err != nil {
 			return err
 		}
+	}
+	if m.old {
+		return nil
 	}
 	return finishIPv6(e, s, m.live, l)
 }

@@ -1,7 +1,6 @@
 package link
 
 import (
-	"cmp"
 	"iter"
 
 	"github.com/plumbnet/plumb/pkg/file"
@@ -65,12 +64,13 @@ func bridges(onLinks []object.Form) object.Form {
 	return object.Form{
 		On: object.OnSection,
 		Part: linksPart[object.OwnIfname]("bridges", TypeBridge, "switches in the kernel, by name", onLinks,
-			func() any { return &bridgeForm{Bridge: NewBridge()} }),
+			func() any { return &bridgeForm{Bridge: NewBridge()} }, func() any { return new(enslaved) }),
 		Links: true,
 		Enter: func(at *object.At) {
 			for l, own := range declaredLinks[object.OwnIfname](at, onLinks) {
 				b := own[0].(*bridgeForm)
 				l.Type, l.STP, l.Spec = TypeBridge, b.STP, b.spec(l.Spots)
+				l.MasterName = string(own[1].(*enslaved).Master)
 				at.Add(l)
 			}
 		},
@@ -88,9 +88,14 @@ func checkPorts(at *object.At) any {
 	return nil
 }
 
+// enslaved has the key of a bridge that is in a VRF.
+type enslaved struct {
+	Master object.OwnIfname `file:"master" doc:"vrf of the section that the bridge is in"`
+}
+
 // member has the keys of a link that can be a port.
 type member struct {
-	Master object.OwnIfname `file:"master" doc:"bridge of the section that this end is a port of"`
+	Master object.OwnIfname `file:"master" doc:"bridge, bond or vrf of the section that this end is a port of"`
 	Port   portKeys         `file:"port" doc:"what the bridge keeps of this port, or of the one at its end"`
 }
 
@@ -173,32 +178,5 @@ func contradicted(l *object.Iface, by string) {
 		if l.Spots.Given(key) {
 			l.Section.Clash(file.Error, l.Spots.At(key), l.Spots.At(by), "interface %s has both %s and %s", l, key, by)
 		}
-	}
-}
-
-// enslave finds the bridges that interfaces name as their master.
-func enslave(n *object.Network) {
-	for _, s := range n.Sections {
-		for _, l := range s.Links {
-			if l.Spots.Good("master") {
-				enslaveTo(l, l.MasterName, l.Spots.At("master"))
-			}
-			checkNetkit(l)
-		}
-	}
-}
-
-func enslaveTo(l *object.Iface, name string, at file.Span) {
-	s := l.Section
-	m, ok := s.Link(name)
-	switch {
-	case ok && m.Type == TypeBridge:
-		l.Master = m
-		m.Ports++
-	case ok:
-		s.Errorf(at, "%s is an interface, not a bridge", m)
-	case !s.Doubtful:
-		s.Errorf(at, "there is no bridge %s %s", file.Quote(name), s.Where()).
-			Hint = cmp.Or(file.Suggest(name, s.LinkNames(TypeBridge)), declareGiven(s, name))
 	}
 }

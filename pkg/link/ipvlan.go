@@ -19,13 +19,11 @@ type IPvlan struct {
 var ipvlan = onParent(func(v *IPvlan) *object.Ref { return &v.Parent }, Type{
 	Name: "ipvlan", Doc: "an interface on another link that has its MAC, and IP addresses of its own",
 	Part: kernel.Part{Module: "ipvlan", Option: "IPVLAN"}, Handler: "ipvlan", Tracks: true, NoVLANs: true,
-	New: func() Spec { return IPvlan{Mode: "l3", Flag: "bridge"} },
+	NoPort: true,
+	New:    func() Spec { return IPvlan{Mode: "l3", Flag: "bridge"} },
 	Check: func(l *object.Iface, at file.Spots) {
 		if l.Spots.Given("mac") {
 			l.Section.Errorf(l.Spots.At("mac"), "%s has a mac, and is an ipvlan, which has its parent's", l)
-		}
-		if l.MasterName != "" {
-			l.Section.Errorf(l.Spots.At("master"), "%s is an ipvlan, which cannot be a port of a bridge", l)
 		}
 	},
 	OwnMAC: func(Spec) bool { return false },

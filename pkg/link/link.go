@@ -66,6 +66,8 @@ type Link struct {
 	Port Spec `plan:"options of the port,same"`
 	Spec Spec `plan:"options,same"`
 
+	// restarts counts how often the link was down for a moment because of what it is made on.
+	restarts int
 	// found is the MAC that the link was found with, where MAC is another.
 	found object.MAC
 }
@@ -141,7 +143,12 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 		case !l.Given && l.Peer == object.Ref(old.Key().Place()) || slices.Contains(l.below(), old.Key()):
 			return nil, false
 		case l.NS == was.NS && l.Master == was.Name:
-			l.Master, l.Port = "", nil
+			l = l.released()
+		}
+	}
+	if was, ok := old.(Link); ok {
+		if is, stays := now.(Link); stays {
+			l = l.afterMaster(was, is)
 		}
 	}
 	l.Port = l.portAfter(old, now)
@@ -149,6 +156,8 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 		was, _ := old.(Link)
 		if t := typeOf(l.Type); t.Follows && is.MTU < l.MTU || t.Tracks && is.MTU != was.MTU {
 			l.MTU = is.MTU
+		} else if t.NeedsUp != nil && is.Restarted(was) {
+			l.restarts++
 		}
 	}
 	if value, ok := object.Switched(l.NS, object.Forwarding4, old, now); ok {
@@ -205,7 +214,7 @@ func (l Link) Fixed(have plan.Object) (fields []string) {
 	if t.Fixed != nil {
 		fields = t.Fixed(l.Spec, h.Spec)
 	}
-	if t.FixedMAC && l.MAC != h.MAC {
+	if (t.FixedMAC || t.KeepsMAC != nil && t.KeepsMAC(l.Spec)) && l.MAC != h.MAC {
 		fields = append(fields, "mac")
 	}
 	return fields
@@ -228,7 +237,8 @@ func (l Link) Derives(from Link) bool {
 	if l.Given {
 		return l.LinkLocal.Set && l.LinkLocal != from.LinkLocal
 	}
-	return l.LinkLocal.Set && (l.LinkLocal != from.LinkLocal || from.Tentative || l.CarriesIPv6() && !from.CarriesIPv6())
+	return l.LinkLocal.Set && (l.LinkLocal != from.LinkLocal || from.Tentative || l.Restarted(from) ||
+		l.CarriesIPv6() && !from.CarriesIPv6())
 }
 
 // HardwareAddress is the MAC that the link has or shall have.
@@ -251,7 +261,7 @@ func (l Link) Describe() string {
 
 // DescribePair implements [plan.Paired]: a cable leads to the bridge that its other end is a port of.
 func (l Link) DescribePair(other plan.Object) string {
-	if far, ok := other.(Link); ok && far.Master != "" {
+	if far, ok := other.(Link); ok && far.Master != "" && !far.inVRF() {
 		l.Peer = object.Ref(object.LinkKey(far.NS, far.Master).Place())
 	}
 	return l.Describe()

@@ -56,7 +56,7 @@ func (l Link) joins() (list []plan.Key) {
 	if pair, ok := l.Pair(); ok {
 		list = append(list, pair)
 	}
-	if l.Master != "" {
+	if l.Master != "" && !l.inVRF() {
 		list = append(list, object.LinkKey(l.NS, l.Master))
 	}
 	if t.Lower != nil {

@@ -27,13 +27,11 @@ func macvlanType(name, doc string, txQLen uint32) Type {
 	return onParent(func(m *Macvlan) *object.Ref { return &m.Parent }, Type{
 		Name: name, Doc: doc, Part: kernel.Part{Module: name, Option: strings.ToUpper(name)},
 		Handler: "macvlan", TxQLen: txQLen,
+		NoPort: name == "macvtap",
 		Check: func(l *object.Iface, at file.Spots) {
 			if l.Spec.(Macvlan).Mode == passthru && l.Spots.Given("mac") {
 				l.Section.Clash(file.Error, l.Spots.At("mac"), at.At("mode"),
 					"%s has a mac, and mode passthru, in which it has its parent's", l)
-			}
-			if name == "macvtap" && l.MasterName != "" {
-				l.Section.Errorf(l.Spots.At("master"), "%s is a macvtap, which cannot be a port of a bridge", l)
 			}
 		},
 		// The kernel's own mode is vepa, which needs a switch that reflects.

@@ -46,7 +46,7 @@ func (l Link) createAttrs(add func(t int, b []byte)) {
 	}
 	add(unix.IFLA_IFNAME, nl.ZeroTerminated(l.Name))
 	add(unix.IFLA_MTU, nl.Uint32Attr(l.MTU))
-	if l.hasOwnMAC() {
+	if l.madeWithMAC() {
 		add(unix.IFLA_ADDRESS, slices.Clone(l.MAC[:]))
 	}
 	add(unix.IFLA_GROUP, nl.Uint32Attr(l.Group))
@@ -70,7 +70,7 @@ type creation struct {
 func (l Link) createMessage(c creation) (*nl.NetlinkRequest, error) {
 	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	info.Flags, info.Change = l.flags(l.fresh())
-	if l.Up && !typeOf(l.Type).Late {
+	if l.Up && !typeOf(l.Type).Late && !l.enslaves().FromDown {
 		info.Flags, info.Change = info.Flags|unix.IFF_UP, info.Change|unix.IFF_UP
 	}
 	m := kernel.NewMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, info)
@@ -138,7 +138,11 @@ func (l Link) stampMessage(index int) *nl.NetlinkRequest {
 // finishMessage sets what the kernel does not take when it makes the link, or what first was not as wanted.
 func (l Link) finishMessage(first Link, index, master int) *nl.NetlinkRequest {
 	flags, mask := l.flags(l.fresh()) // the other end of a cable is made without
-	m := indexRequest(index, flags|kernel.Bit(l.Up && !typeOf(l.Type).Late), mask|unix.IFF_UP)
+	up := uint32(unix.IFF_UP)
+	if master != 0 && l.enslaves().FromDown {
+		up = 0 // the kernel takes the flags first, and the master brings it up
+	}
+	m := indexRequest(index, flags|kernel.Bit(l.Up && !typeOf(l.Type).Late)&up, mask|up)
 	m.Add(unix.IFLA_IFALIAS, []byte(l.Alias))
 	if first.MTU != l.MTU {
 		m.U32(unix.IFLA_MTU, l.MTU)

@@ -32,6 +32,9 @@ func checkAll(n *object.Network) {
 				checkBelow(l)
 				checkClaims(l, first)
 				checkSiblings(l, sibling)
+				if t := typeOf(l.Type); t.CheckPorts != nil && l.Spots.Good(l.Type) {
+					t.CheckPorts(l, l.Spots.In(l.Type))
+				}
 			}
 		}
 	}
@@ -175,7 +178,7 @@ func checkBelow(l *object.Iface) {
 		case t.Handler != "" && t.Handler == other.Handler:
 			s.Errorf(at, "%s is made on %s, %s: the kernel would put it on what that is made on",
 				l, below, withArticle(below.Type))
-		case t.Handler != "" && below.Master != nil:
+		case t.Handler != "" && below.IsPort():
 			s.Errorf(at, "%s cannot be made on %s, which is a port of %s: the kernel hands its frames to one of them only",
 				l, below, below.Master)
 		case t.NeedsUp != nil && t.NeedsUp(l.Spec) && !l.Down && below.Down:

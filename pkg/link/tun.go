@@ -74,7 +74,7 @@ func tunType(name, doc string, mode uint16) Type {
 		},
 	}
 	if name == "tun" {
-		t.NoARP, t.NoVLANs, t.TxQLen = true, true, 500
+		t.NoARP, t.NoVLANs, t.NoPort, t.TxQLen = true, true, true, 500
 		t.OwnMAC = func(Spec) bool { return false }
 		t.Check = checkTun
 	}
@@ -85,9 +85,6 @@ func tunType(name, doc string, mode uint16) Type {
 func checkTun(l *object.Iface, _ file.Spots) {
 	if l.Spots.Given("mac") {
 		l.Section.Errorf(l.Spots.At("mac"), "%s has a mac, and is a tun, which has none", l).Hint = "a tap has one"
-	}
-	if l.MasterName != "" {
-		l.Section.Errorf(l.Spots.At("master"), "%s is a tun, which cannot be a port of a bridge", l).Hint = "a tap can"
 	}
 }
 

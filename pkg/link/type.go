@@ -40,12 +40,19 @@ type Type struct {
 	Late bool
 	// First is the link as it is made, where it can become what is wanted only by a later change.
 	First func(e *object.Env, l Link) Link
+	// Awaits is a link of the section that it refers to, and that may be made after it; Without is the spec without that.
+	Awaits  func(Spec) object.OwnIfname
+	Without func(Spec) Spec
 	// Check reports what the tags of its spec can't, and settles what follows from other keys. What it refers to is found.
 	Check func(l *object.Iface, at file.Spots)
+	// CheckPorts reports what is wrong with its ports.
+	CheckPorts func(l *object.Iface, at file.Spots)
 	// Handler names what hands it the frames that come over the link below, where they pass between the two: the kernel
 	// has one for each link. Wire names what it shares with others of its type between which frames pass.
 	Handler string
 	Wire    func(Spec) string
+	// NoPort says that it cannot be the port of a master that takes its frames.
+	NoPort bool
 	// NoVLANs says that no VLAN can be made on it.
 	NoVLANs bool
 	// Shared tells, in words, the options that all of the type on one link have in common.
@@ -87,8 +94,12 @@ type Type struct {
 	IP bool
 	// OwnMAC says whether it has a MAC of its own; nil says yes.
 	OwnMAC func(Spec) bool
-	// FixedMAC says that the kernel does not give it another MAC once it is made.
+	// FixedMAC says that the kernel does not give it another MAC once it is made, and KeepsMAC that it does not as long as
+	// the link is like that.
 	FixedMAC bool
+	KeepsMAC func(Spec) bool
+	// NoLinkLocal says that the kernel derives no link-local address for it.
+	NoLinkLocal bool
 	// NoARP says that the kernel makes it with arp off (IFF_NOARP), and NoMulticast without IFF_MULTICAST.
 	NoARP, NoMulticast bool
 	// Routed says whether the kernel turns arp off as long as a link is like that.
@@ -106,6 +117,9 @@ type Type struct {
 	Alter func(e *object.Env, s *object.Section, want, have Link) error
 	// Before is what a message of its own makes of the link first; have, where there is nothing to do before the rest.
 	Before func(want, have Spec) Spec
+	// Stops says that the link must be down to become another one in place, and Empties that it must have no ports then,
+	// which implies Stops.
+	Stops, Empties func(want, have Spec) bool
 	// Extra adds to a message that changes the link what must go with the fields that differ.
 	Extra func(data *nl.RtAttr, want, have Spec)
 	// Changed is called when the link has been changed, and Finish when it was made and set up, but for what is Late.
@@ -113,8 +127,9 @@ type Type struct {
 	Finish  func(s *object.Section, index int, l Link) error
 	// Explain adds to an error what the kernel's own words leave out.
 	Explain func(l Link, err error) error
-	// Ports is how it keeps its ports, nil for a type that is no master.
-	Ports *Ports
+	// Ports is how it keeps its ports, and Enslaves what it makes of them; nil for a type that is no master.
+	Ports    *Ports
+	Enslaves *Enslaves
 }
 
 // Ports is what a master keeps of each of its ports.
@@ -162,6 +177,14 @@ func sectionOf(r object.Ref) object.SectionRef {
 
 // hasOwnMAC says whether a link has a MAC of its own.
 func (l Link) hasOwnMAC() bool {
+	if p, ok := l.Port.(BondPort); ok && p.Roams {
+		return false
+	}
+	return l.madeWithMAC()
+}
+
+// madeWithMAC says whether the message that makes a link says its MAC.
+func (l Link) madeWithMAC() bool {
 	t := typeOf(l.Type)
 	return !t.IP && (t.OwnMAC == nil || l.Spec == nil || t.OwnMAC(l.Spec))
 }

@@ -49,6 +49,10 @@ type Iface struct {
 	Below []*Iface
 	// DefaultMTU is the MTU of a link that declares none; nil is [DefaultMTU].
 	DefaultMTU func() uint32
+	// DefaultMAC is the MAC of a link that declares none; nil is [DerivedMAC].
+	DefaultMAC func() MAC
+	// Table is the routing table of a port of a VRF; 0 is that of the section.
+	Table uint32
 	// Forms are those on links, filled in, in the order of the table; a link that another one makes has none.
 	Forms []At
 
@@ -79,7 +83,21 @@ func (l *Iface) EffectiveMAC() MAC {
 	if l.MAC.Good() {
 		return l.MAC.V
 	}
+	if l.DefaultMAC != nil {
+		return l.DefaultMAC()
+	}
 	return DerivedMAC(l.Section.Topology, l.Section.Name, l.Name)
+}
+
+// IsPort says whether the link has a master that takes its frames, as a bridge does. That of a VRF keeps its packets.
+func (l *Iface) IsPort() bool { return l.Master != nil && l.Table == 0 }
+
+// RouteTable is the routing table that what comes in by the link is looked up in.
+func (l *Iface) RouteTable() uint32 {
+	if l.Table != 0 {
+		return l.Table
+	}
+	return MainTable
 }
 
 // Segment is a set of links that frames pass between, with routers as its edge. The zero Segment is a link by itself.

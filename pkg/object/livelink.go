@@ -54,6 +54,23 @@ type LiveLink struct {
 // Up says whether the link is administratively up.
 func (l *LiveLink) Up() bool { return l.Flags&unix.IFF_UP != 0 }
 
+// vrf is the type of a VRF, which is the master of its ports; table is IFLA_VRF_TABLE, and IFLA_VRF_PORT_TABLE.
+const (
+	vrf   = "vrf"
+	table = 1
+)
+
+// RouteTable is the routing table of the link's networks: that of its VRF, or the main one.
+func (l *LiveLink) RouteTable() uint32 {
+	switch {
+	case l.PortType == vrf:
+		return l.PortData.U32(table)
+	case l.Type == vrf:
+		return l.Data.U32(table)
+	}
+	return MainTable
+}
+
 // Plumbs says whether the link bears the stamp of a topology, whichever that is.
 func (l *LiveLink) Plumbs() bool {
 	topology, _, _, ok := ParseAlias(l.Alias)

@@ -196,7 +196,7 @@ func (e *Env) OfOthers(s *Section, name string) bool {
 // handMade is why something is deleted that looks as if a person had made it, with the way to keep it.
 func (e *Env) handMade(s *Section, l Live) string {
 	for _, on := range l.Links {
-		if e.made(s, on) && on.Master == 0 { // a port is no place for addresses
+		if e.made(s, on) && (on.Master == 0 || on.PortType == vrf) { // a port is no place for addresses
 			return fmt.Sprintf(`%s; "dynamic: true" on %s would keep it`, byHand, on.Known)
 		}
 	}

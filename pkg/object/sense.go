@@ -56,7 +56,7 @@ type Sense struct {
 	// Sysctls are in the order of the file.
 	Sysctls []Setting
 	// Own has the addresses of the section, link-local ones with their link as zone, each with its first place.
-	Own     map[netip.Addr]file.Value[netip.Prefix]
+	Own     map[OwnAddress]file.Value[netip.Prefix]
 	Subnets Subnets
 	// Doubtful says that a part of the section could not be read, so that links that seem missing may be there.
 	Doubtful bool
@@ -73,7 +73,7 @@ type Sense struct {
 func (n *Network) AddSection(name string, at file.Spots, forms []At) *Sense {
 	s := &Sense{
 		Network: n, Name: name, At: at.Key(), Doubtful: at.Doubtful(), Forms: forms,
-		links: map[string]*Iface{}, Own: map[netip.Addr]file.Value[netip.Prefix]{},
+		links: map[string]*Iface{}, Own: map[OwnAddress]file.Value[netip.Prefix]{},
 	}
 	for i := range forms {
 		forms[i].Sense = s
@@ -181,11 +181,21 @@ func (s *Sense) Doubts(a netip.Addr) bool {
 	return s.Doubtful || slices.ContainsFunc(s.unread, func(text string) bool { return strings.HasPrefix(text, first) })
 }
 
-// Holds reports whether an address is one of the section's own; a link-local one is only on its link.
-func (s *Sense) Holds(a netip.Addr, dev string) bool {
+// OwnAddress is an address of a section. Each VRF has its own: Table is its table, 0 for an address of no VRF.
+type OwnAddress struct {
+	netip.Addr
+	Table uint32
+}
+
+// Holds reports whether an address is one of the section's own, as one asks who is in a routing table; a link-local one
+// is only on its link.
+func (s *Sense) Holds(a netip.Addr, dev string, table uint32) bool {
 	if a.Is6() && a.IsLinkLocalUnicast() {
 		a = a.WithZone(dev)
 	}
-	_, ok := s.Own[a]
+	if !s.Subnets.IsVRF(table) {
+		table = 0
+	}
+	_, ok := s.Own[OwnAddress{a, table}]
 	return ok
 }

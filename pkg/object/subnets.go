@@ -13,12 +13,17 @@ type Subnets struct {
 	// sorted has the networks in order, and lengths their prefix lengths, IPv4 and IPv6 apart, the longest first.
 	sorted             []netip.Prefix
 	lengths4, lengths6 []int
+	// tables are those of VRFs.
+	tables map[uint32]bool
 }
 
 // NewSubnets collects the networks of links.
 func NewSubnets(links []*Iface) Subnets {
-	s := Subnets{links: map[netip.Prefix][]*Iface{}}
+	s := Subnets{links: map[netip.Prefix][]*Iface{}, tables: map[uint32]bool{}}
 	for _, l := range links {
+		if l.Table != 0 {
+			s.tables[l.Table] = true
+		}
 		if l.Type == "" || l.Down {
 			continue // no neighbour is reached over lo, or over a link that is down
 		}
@@ -93,12 +98,21 @@ func (s Subnets) Touching(p netip.Prefix) []string {
 	return slices.Compact(names)
 }
 
-// Toward finds the link that an address is reached over: through dev, when that is not empty, else through the link
-// of the smallest network.
-func (s Subnets) Toward(a netip.Addr, dev string) (netip.Prefix, *Iface) {
+// IsVRF says whether a routing table is that of a VRF. What is in one knows no networks but those of its links; all
+// other tables know those of the links that are in none.
+func (s Subnets) IsVRF(table uint32) bool { return s.tables[table] }
+
+// knows says whether a link's networks are reached from a routing table.
+func (s Subnets) knows(table uint32, l *Iface) bool {
+	return l.Table == table || l.Table == 0 && !s.tables[table]
+}
+
+// Toward finds the link that an address is reached over from a routing table: through dev, when that is not empty, else
+// through the link of the smallest network.
+func (s Subnets) Toward(a netip.Addr, dev string, table uint32) (netip.Prefix, *Iface) {
 	for _, p := range s.Over(netip.PrefixFrom(a, a.BitLen())) {
 		for _, l := range s.links[p] {
-			if dev == "" || l.Name == dev {
+			if l.Name == dev || dev == "" && s.knows(table, l) {
 				return p, l
 			}
 		}

@@ -187,6 +187,7 @@ func (w *world) tell(old, now Object) {
 		told = append(told, b.Bears()...)
 	}
 	var fallen []Object
+	var changed [][2]Object
 	for _, k := range told {
 		for _, o := range w.Standing(k) {
 			after, ok := o.(Dependent).After(old, now, w)
@@ -201,10 +202,14 @@ func (w *world) tell(old, now Object) {
 				w.add(after)
 				w.touched = append(w.touched, o)
 				w.affected[o.Key()] = true
+				changed = append(changed, [2]Object{o, after})
 			}
 		}
 	}
 	for _, o := range fallen {
 		w.tell(o, nil)
+	}
+	for _, c := range changed {
+		w.tell(c[0], c[1])
 	}
 }

@@ -91,7 +91,7 @@ const maxObjects = 1_000_000
 func (c *checker) uniteMasters() {
 	for _, s := range c.Sections {
 		for _, l := range s.Links {
-			if l.Master != nil {
+			if l.IsPort() {
 				object.Unite(l.Master, l)
 			}
 		}

@@ -64,7 +64,10 @@ var linkData = map[string]attrs{
 		owner group type pi vnet_hdr persist multi_queue num_queues num_disabled_queues`, nil),
 	"bond": known("bond", `
 		mode active_slave:dev miimon updelay downdelay use_carrier arp_interval arp_ip_target arp_validate
-		arp_all_targets primary:dev`, nil),
+		arp_all_targets primary:dev primary_reselect fail_over_mac xmit_hash_policy resend_igmp num_peer_notif
+		all_slaves_active min_links lp_interval packets_per_slave lacp_rate ad_select ad_info ad_actor_sys_prio
+		ad_user_port_key ad_actor_system:mac tlb_dynamic_lb peer_notif_delay lacp_active missed_max ns_ip6_target:hex
+		coupled_control`, nil),
 	"gre": tunnelAttrs, "gretap": tunnelAttrs, "ip6gre": tunnelAttrs, "ip6gretap": tunnelAttrs, "erspan": tunnelAttrs,
 	"ip6erspan": tunnelAttrs, "ipip": tunnelAttrs, "sit": tunnelAttrs, "ip6tnl": tunnelAttrs, "vti": tunnelAttrs,
 	"vti6": tunnelAttrs, "xfrm": tunnelAttrs,
@@ -85,6 +88,9 @@ var slaveData = map[string]attrs{
 		forward_delay_timer hold_timer flush multicast_router pad mcast_flood mcast_to_unicast vlan_tunnel bcast_flood
 		group_fwd_mask neigh_suppress isolated backup_port:dev mrp_ring_open mrp_in_open mcast_eht_hosts_limit
 		mcast_eht_hosts_cnt locked mab mcast_n_groups mcast_max_groups neigh_vlan_suppress backup_nhid`, nil),
+	"bond": known("bond port", `
+		bond_state mii_status failures perm_hwaddr:mac queue_id aggregator actor_state partner_state prio`, nil),
+	"vrf": known("vrf port", "table", nil),
 }
 
 // What is known of other objects' attributes, of linux/if_addr.h, rtnetlink.h, fib_rules.h, neighbour.h, if_bridge.h,

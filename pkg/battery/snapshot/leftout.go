@@ -8,7 +8,7 @@ const (
 	elected = "the spanning tree finds it, and it names ports by numbers that tell of their history"
 	numbers = "a number that the kernel has given, and that tells of history"
 	heads   = "it is in what the line begins with"
-	ofPorts = "a bridge takes the limits of its ports, and keeps them when these leave"
+	ofPorts = "a bridge or bond takes the limits of its ports, and keeps them when these leave"
 	padding = "it aligns what follows"
 )
 
@@ -69,6 +69,14 @@ var leftOut = map[string]string{
 
 	"macvlan bc_queue_len_used": "the longest of all links of one parent",
 	"bond active_slave":         "it follows the carriers",
+	"bond ad_info":              elected,
+	"bond port bond_state":      carrier,
+	"bond port mii_status":      carrier,
+	"bond port failures":        counts,
+	"bond port perm_hwaddr":     "the MAC that the port had before, and that it gets back",
+	"bond port aggregator":      elected,
+	"bond port actor_state":     elected,
+	"bond port partner_state":   elected,
 
 	"address flags":             heads,
 	"route dst":                 heads,
@@ -143,10 +151,10 @@ var leftOutAtTimes = []struct {
 	why  string
 }{
 	{"info data ageing_time", (*Link).runsSTP, "the spanning tree shortens it while the topology changes"},
-	{"tso_max_size", (*Link).isBridge, ofPorts},
-	{"tso_max_segs", (*Link).isBridge, ofPorts},
-	{"headroom", (*Link).isBridge, ofPorts},
-	{"tailroom", (*Link).isBridge, ofPorts},
+	{"tso_max_size", (*Link).takesLimits, ofPorts},
+	{"tso_max_segs", (*Link).takesLimits, ofPorts},
+	{"headroom", (*Link).takesLimits, ofPorts},
+	{"tailroom", (*Link).takesLimits, ofPorts},
 	{"tso_max_size", (*Link).isUpper, "it took it from the link below when it was made"},
 	{"tso_max_segs", (*Link).isUpper, "it took it from the link below when it was made"},
 	{"perm_address", (*Link).isTunnel, "its local address when it was made, or one at random"},

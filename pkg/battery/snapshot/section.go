@@ -256,7 +256,20 @@ func (l *Link) isTunnel() bool {
 	return l.isRandom() || l.info == "gre" || l.info == "ipip" || l.info == "sit"
 }
 
+// derivesNone says that the kernel makes no link-local address for the link: it is a VRF, or the port of a bond.
+func (l *Link) derivesNone() bool {
+	return l.info == "vrf" || l.portKind() == "bond"
+}
+
+// portKind is the type of the link's master.
+func (l *Link) portKind() string {
+	return text(find(l.body, unix.IFLA_LINKINFO, unix.IFLA_INFO_SLAVE_KIND))
+}
+
 func (l *Link) isBridge() bool { return l.info == "bridge" }
+
+// takesLimits says whether the limits of its ports become the link's.
+func (l *Link) takesLimits() bool { return l.isBridge() || l.info == "bond" }
 
 func (l *Link) runsSTP() bool { return l.stp }
 

@@ -120,7 +120,7 @@ func (l *Link) unsettled() string {
 		return why
 	}
 	if !l.has(unix.IFF_UP) || l.toldNothing() && !l.isBridge() || l.stp || !l.has(unix.IFF_LOWER_UP) || l.hasLocal ||
-		l.genMode != genModeEUI64 || l.mtu < minMTUForIPv6 || !l.ipv6 {
+		l.genMode != genModeEUI64 || l.mtu < minMTUForIPv6 || !l.ipv6 || l.derivesNone() {
 		return ""
 	}
 	return "has no link-local address"
@@ -198,13 +198,22 @@ func (n *Section) unrouted() string {
 	return ""
 }
 
+// rtmType is the place of rtm_type in struct rtmsg (rtnetlink(7)).
+const rtmType = 7
+
 func (n *Section) hasLocalRoute(a local) bool {
 	return slices.ContainsFunc(n.lists["routes"], func(m message) bool {
 		if len(m.body) < unix.SizeofRtMsg || m.body[0] != unix.AF_INET6 || m.body[1] != 128 {
 			return false
 		}
 		b := m.body[unix.SizeofRtMsg:]
-		return number(find(b, unix.RTA_TABLE)) == tableLocal && string(find(b, unix.RTA_DST)) == string(a.addr.AsSlice())
+		if m.body[rtmType] != unix.RTN_LOCAL || string(find(b, unix.RTA_DST)) != string(a.addr.AsSlice()) {
+			return false
+		}
+		if a.link.portKind() == "vrf" { // it is in the VRF's table
+			return int(number(find(b, unix.RTA_OIF))) == a.link.Index
+		}
+		return number(find(b, unix.RTA_TABLE)) == tableLocal
 	})
 }
 
