@@ -35,6 +35,9 @@ func update(e *object.Env, old, l Link) error {
 			return err
 		}
 	}
+	if err := configure(e, s, index, l, func() Spec { return old.Spec }); err != nil {
+		return err
+	}
 	if err := restoreMode(s, old, l); err != nil {
 		return err
 	}
@@ -158,8 +161,10 @@ func change(e *object.Env, s *object.Section, index int, old, l Link) error {
 	if err != nil {
 		return err
 	}
-	if err := s.NS.Write("change link "+l.Key().Place(), m.NetlinkRequest); err != nil {
-		return explain(l, err)
+	if !isEmpty(m) {
+		if err := s.NS.Write("change link "+l.Key().Place(), m.NetlinkRequest); err != nil {
+			return explain(l, err)
+		}
 	}
 	if old.Port == l.Port || l.Port == nil || old.Master != l.Master {
 		return nil
@@ -175,6 +180,12 @@ func portsOf(s *object.Section, l Link) *Ports {
 		}
 	}
 	return &Ports{Put: func(*object.Section, int, Link) error { return nil }}
+}
+
+// isEmpty says whether a message changes nothing.
+func isEmpty(m kernel.Message) bool {
+	head, ok := m.Data[0].(*nl.IfInfomsg)
+	return ok && len(m.Data) == 1 && head.Change == 0
 }
 
 func changeMessage(e *object.Env, s *object.Section, index int, old, l Link) (m kernel.Message, err error) {
@@ -208,7 +219,7 @@ func changeMessage(e *object.Env, s *object.Section, index int, old, l Link) (m 
 	if old.Forwarding4 != l.Forwarding4 || old.Promote != l.Promote {
 		l.confAttrs(m)
 	}
-	if old.Spec != l.Spec && l.Spec != nil {
+	if old.Spec != l.Spec && l.Spec != nil && typeOf(l.Type).Configure == nil {
 		below, err := e.Section(l.Underlay())
 		if err != nil {
 			return m, err

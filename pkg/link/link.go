@@ -111,6 +111,10 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 			l.Master, l.Port = "", nil
 		}
 	}
+	if t := typeOf(l.Type); now == nil && t.Orphan != nil && l.Spec != nil &&
+		old.Key() == object.NamespaceKey(l.Underlay()) && l.Underlay() != l.NS {
+		l.Spec = t.Orphan(l.Spec)
+	}
 	if is, ok := now.(Link); ok && is.MTU < l.MTU && typeOf(l.Type).Follows && slices.Contains(l.below(), is.Key()) {
 		l.MTU = is.MTU
 	}
@@ -142,14 +146,18 @@ func (l Link) Underlay() string {
 	if t.Underlay == nil || l.Spec == nil {
 		return l.NS
 	}
-	switch ns := t.Underlay(l.Spec); ns {
+	return placeIn(l.NS, t.Underlay(l.Spec))
+}
+
+// placeIn is the name of a section that is referred to from another one.
+func placeIn(own string, of object.SectionRef) string {
+	switch of {
 	case "":
-		return l.NS
+		return own
 	case object.HostName:
 		return ""
-	default:
-		return string(ns)
 	}
+	return string(of)
 }
 
 // Fixed implements [plan.Rigid].

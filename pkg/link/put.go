@@ -196,6 +196,9 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 	if err := enableIPv6(e, s, &live, l); err != nil {
 		return err
 	}
+	if err := configure(e, s, live.Index, l, typeOf(l.Type).unset); err != nil {
+		return err
+	}
 	if typeOf(l.Type).Late && l.Up {
 		late := object.In[unfinished](s)
 		*late = append(*late, made{l, first, live})

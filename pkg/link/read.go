@@ -80,7 +80,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 	l.Dynamic = want.Dynamic
 	// Where nothing is declared of IPv6, the kernel may take its time.
 	l.Tentative = e.WantsIPv6(l.Key()) && want.LinkLocal.V.IsValid() && derived.Tentative()
-	if l.Spec = readSpec(s, live, want.Spec); want.Type == l.Type && !want.hasOwnMAC() {
+	if l.Spec = readSpec(e, s, live, want); want.Type == l.Type && !want.hasOwnMAC() {
 		l.MAC, l.found = want.MAC, live.MAC // it has that of its parent, whatever it is told
 	}
 	if master := s.At(live.Master); master != nil && live.Master != 0 {
@@ -104,17 +104,24 @@ func switchedOn(e *object.Env, l Link) bool {
 }
 
 // readSpec reads what is peculiar to the link's type.
-func readSpec(s *object.Section, live *object.LiveLink, wanted Spec) Spec {
+func readSpec(e *object.Env, s *object.Section, live *object.LiveLink, want Link) Spec {
 	t := typeOf(live.Type)
 	if t.New == nil {
 		return nil
 	}
-	spec, err := decode(live.Data, t.unset(), wanted, func(index int) object.Ref { return lowerRef(s, live, index) })
+	base := t.unset()
+	if known := (*object.In[asked](s))[live.Index]; known != nil {
+		base = known
+	}
+	spec, err := decode(live.Data, base, want.Spec, func(index int) object.Ref { return lowerRef(s, live, index) })
 	if err != nil {
 		s.Warnf("link %s: %v", placeOf(s, live), err)
 	}
 	if t.Beneath != nil {
 		spec = t.Beneath(spec, underlayOf(live), lowerRef(s, live, live.Lower))
+	}
+	if t.Recall != nil {
+		spec = t.Recall(e, live, spec, want, e.Record.Told(object.LinkKey(s.NS.Name, live.Known), live.Index))
 	}
 	return spec
 }

@@ -15,6 +15,13 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 	if !ok {
 		return nil, object.WrongType(object.KindLink, o)
 	}
+	if t := typeOf(l.Type); t.Settle != nil {
+		s, err := t.Settle(l.Spec)
+		if err != nil {
+			return nil, err
+		}
+		l.Spec = s
+	}
 	for _, k := range l.below() {
 		if e.Wanted(k) {
 			continue

@@ -18,10 +18,12 @@ type LiveLink struct {
 	Type  string // IFLA_INFO_KIND: "" for a physical interface, [Loopback] for lo
 	Flags uint32 // IFF_UP ...
 	Oper  uint8  // IF_OPER_UP ..., RFC 2863
-	MTU   uint32
-	MAC   MAC
-	Group uint32
-	Alias string
+	// Carrier says whether the driver has one to give, be the link up or down.
+	Carrier bool
+	MTU     uint32
+	MAC     MAC
+	Group   uint32
+	Alias   string
 	// Altnames are other names that it is found by (ip-link(8): altname).
 	Altnames []string
 	Master   int // index, 0 for none
@@ -173,6 +175,8 @@ func ParseLink(b []byte) LiveLink {
 			l.Alias = unix.ByteSliceToString(value)
 		case unix.IFLA_OPERSTATE:
 			l.Oper = kernel.U8(value)
+		case unix.IFLA_CARRIER:
+			l.Carrier = kernel.U8(value) != 0
 		case unix.IFLA_MTU:
 			l.MTU = kernel.U32At(value, 0)
 		case unix.IFLA_GROUP:
