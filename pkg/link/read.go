@@ -62,6 +62,9 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 	want, wanted := e.Want(l.Key()).(Link)
 	none := wanted && !want.LinkLocal.V.IsValid()
 	switch {
+	case live.Disabled6 && none && want.LinkLocal.Set && live.Up() && !live.NoLinkLocal && switchedOn(e, l):
+		// The kernel makes one before the plan's own sysctl tells it to make none.
+		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	case live.Disabled6 && (e.WantsIPv6(l.Key()) || typeOf(l.Type).Late && !none && switchedOn(e, l)):
 		l.LinkLocal = plan.Some(netip.Addr{})
 	case !linkLocal.IsValid() && live.Derives() && !none &&
@@ -98,8 +101,8 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 // switchedOn says that IPv6 is about to be switched on again on a link: a sysctl of the topology's goes.
 func switchedOn(e *object.Env, l Link) bool {
 	return slices.ContainsFunc(e.Record.Claimed(l.NS), func(k plan.Key) bool {
-		all, own := object.ConfName(object.IPv6, "all", "disable_ipv6"), object.ConfName(object.IPv6, l.Name, "disable_ipv6")
-		return (k.Name == all || k.Name == own) && !e.Wanted(k)
+		key := func(name string) string { return object.ConfName(object.IPv6, name, "disable_ipv6") }
+		return slices.Contains([]string{key("all"), key(l.Name), key(l.Ifname)}, k.Name) && !e.Wanted(k)
 	})
 }
 

@@ -1,6 +1,8 @@
 package link
 
 import (
+	"net/netip"
+
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -12,6 +14,9 @@ func Undo(h plan.Have) (plan.Object, bool) {
 		return h.Object, true
 	}
 	l.Tentative = false // for how long, the kernel alone decides
+	if l.Disabled6.V {
+		l.LinkLocal = plan.Some(netip.Addr{}) // what a switch that goes would have made: see [read]
+	}
 	if l.found != (object.MAC{}) {
 		l.MAC = l.found
 	}
