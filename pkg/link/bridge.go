@@ -43,6 +43,7 @@ func (p BridgePort) Lasts() Spec {
 
 var bridge = Type{
 	Name:    TypeBridge,
+	Part:    kernel.Part{Module: "bridge", Option: "BRIDGE"},
 	New:     func() Spec { return Bridge{Snooping: true} },
 	Late:    true,
 	First:   firstBridge,

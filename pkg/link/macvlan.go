@@ -1,7 +1,10 @@
 package link
 
 import (
+	"strings"
+
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -22,7 +25,7 @@ var (
 
 func macvlanType(name, doc string) Type {
 	return Type{
-		Name: name, Doc: doc, Bridged: true,
+		Name: name, Doc: doc, Part: kernel.Part{Module: name, Option: strings.ToUpper(name)}, Bridged: true,
 		Check: func(l *object.Iface, at file.Spots) {
 			if l.Spec.(Macvlan).Mode == passthru && l.Spots.Given("mac") {
 				l.Section.Clash(file.Error, l.Spots.At("mac"), at.At("mode"),

@@ -3,6 +3,7 @@ package link
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -145,7 +146,13 @@ func indexOfRef(s *object.Section, r object.Ref) (int, error) {
 
 // explain adds to an error what the kernel's own words leave out.
 func explain(l Link, err error) error {
-	if t := typeOf(l.Type); err != nil && t.Explain != nil {
+	t := typeOf(l.Type)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EOPNOTSUPP) && strings.Contains(err.Error(), "Unknown device type"):
+		return fmt.Errorf("%w: a %s needs %s", err, l.Type, t.Part) // it was there to be loaded, and was not
+	case t.Explain != nil:
 		return t.Explain(l, err)
 	}
 	return err

@@ -113,7 +113,7 @@ func readSpec(e *object.Env, s *object.Section, live *object.LiveLink, want Link
 		return nil
 	}
 	base := t.unset()
-	if known := (*object.In[asked](s))[live.Index]; known != nil {
+	if known := (*object.In[unlisted](s))[live.Index]; known != nil {
 		base = known
 	}
 	spec, err := decode(live.Data, base, want.Spec, func(index int) object.Ref { return lowerRef(s, live, index) })

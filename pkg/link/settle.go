@@ -9,12 +9,14 @@ import (
 )
 
 // Settle looks for what a link is made on, where the file does not declare that, and gives the link the MTU that it
-// leaves.
+// leaves. Of a link that is to be made it says whether the kernel has the type.
 func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 	l, ok := o.(Link)
 	if !ok {
 		return nil, object.WrongType(object.KindLink, o)
 	}
+	if err := possible(e, l); err != nil {
+		return nil, err
 	if t := typeOf(l.Type); t.Settle != nil {
 		s, err := t.Settle(l.Spec)
 		if err != nil {

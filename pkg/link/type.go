@@ -7,6 +7,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -25,6 +26,8 @@ type Type struct {
 	Name string
 	// Doc says in a few words what the link is.
 	Doc string
+	// Part is the part of the kernel that makes it, which not every kernel has.
+	Part kernel.Part
 	// New is a link as the file declares it without saying more.
 	New func() Spec
 	// Pair says that the kernel makes two of them at once, the ends of a cable.

@@ -19,7 +19,7 @@ import (
 func TestTypes(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, row := range Types {
-		if row.Name == "" || row.New == nil || seen[row.Name] {
+		if row.Name == "" || row.New == nil || row.Part.Module == "" || row.Part.Option == "" || seen[row.Name] {
 			t.Errorf("row %q is not complete, or stands twice", row.Name)
 		}
 		seen[row.Name] = true

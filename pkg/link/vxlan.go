@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -27,6 +28,7 @@ type VXLAN struct {
 
 var vxlan = Type{
 	Name: "vxlan", Doc: "the end of a tunnel over UDP that carries Ethernet frames (RFC 7348)",
+	Part:     kernel.Part{Module: "vxlan", Option: "VXLAN"},
 	Check:    checkVXLAN,
 	Wire:     func(s Spec) string { return fmt.Sprintf("vxlan %d port %d", s.(VXLAN).ID, s.(VXLAN).Port) },
 	New:      func() Spec { return VXLAN{Port: 4789, Learning: true} },

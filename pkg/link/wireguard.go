@@ -13,6 +13,7 @@ import (
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -56,6 +57,7 @@ func (p WireGuardPeer) String() string {
 
 var wireguard = Type{
 	Name: "wireguard", Doc: "the end of encrypted tunnels over UDP to peers that are known by their keys",
+	Part:   kernel.Part{Module: "wireguard", Option: "WIREGUARD"},
 	New:    func() Spec { return WireGuard{} },
 	NoARP:  true,
 	OwnMAC: func(Spec) bool { return false },

@@ -117,10 +117,11 @@ func recallWireGuard(e *object.Env, live *object.LiveLink, s Spec, want Link, to
 	var peers []WireGuardPeer
 	for p := range w.Peers.All() {
 		first, listed := atFirst[p.PublicKey]
+		at := told.Values[toldEndpoint+p.PublicKey.String()]
 		switch {
 		case !p.Endpoint.IsValid():
-		case sure:
-			a, _ := netip.ParseAddrPort(told.Values[toldEndpoint+p.PublicKey.String()]) // none where it was told none
+		case sure && listed, sure && at != "":
+			a, _ := netip.ParseAddrPort(at) // none where it was told none
 			p.Endpoint = Endpoint{a}
 		case listed && !first.IsValid() && !told.Unsure:
 			p.Endpoint = Endpoint{} // where it came from

@@ -7,12 +7,12 @@ import (
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
-// asked are the specs of live links of a section that no dump tells, by their index.
-type asked map[int]Spec
+// unlisted are the specs of live links of a section that no dump tells, by their index.
+type unlisted map[int]Spec
 
 // Fetch asks for what no dump tells of links that are the topology's, or stand at a wanted name.
 func Fetch(e *object.Env, s *object.Section, enter func(f func() error) error) error {
-	known := object.In[asked](s)
+	known := object.In[unlisted](s)
 	for i := range Types {
 		t := &Types[i]
 		if t.Ask == nil {
@@ -34,7 +34,7 @@ func Fetch(e *object.Env, s *object.Section, enter func(f func() error) error) e
 		err := enter(func() error {
 			found, err := t.Ask(list)
 			if err == nil && *known == nil {
-				*known = make(asked)
+				*known = make(unlisted)
 			}
 			for name, spec := range found {
 				(*known)[names[name]] = spec
