@@ -185,6 +185,9 @@ func (l Link) Derives(from Link) bool {
 	return l.LinkLocal.Set && (l.LinkLocal != from.LinkLocal || from.Tentative || l.CarriesIPv6() && !from.CarriesIPv6())
 }
 
+// QuietsRedirects says that the kernel turns off ICMP redirects in the section of the link when it comes up.
+func (l Link) QuietsRedirects() bool { return typeOf(l.Type).Quiets }
+
 // HardwareAddress is the MAC that the link has or shall have.
 func (l Link) HardwareAddress() object.MAC { return l.MAC }
 

@@ -17,6 +17,7 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 	}
 	if err := possible(e, l); err != nil {
 		return nil, err
+	}
 	if t := typeOf(l.Type); t.Settle != nil {
 		s, err := t.Settle(l.Spec)
 		if err != nil {

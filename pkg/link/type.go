@@ -74,6 +74,8 @@ type Type struct {
 	OwnMAC func(Spec) bool
 	// FixedMAC says that the kernel does not give it another MAC once it is made.
 	FixedMAC bool
+	// Quiets says that the kernel turns off net.ipv4.conf.all.send_redirects when such a link comes up.
+	Quiets bool
 	// NoARP says that the kernel makes it with arp off (IFF_NOARP).
 	NoARP bool
 	// Claims names what only one link can have in its underlay: see [plan.Exclusive].

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
@@ -34,7 +35,7 @@ type WireGuardPeer struct {
 	PresharedKey Secret                  `file:"preshared-key-file" plan:"preshared key" doc:"file of a key that both have"`
 	Endpoint     Endpoint                `file:"endpoint" plan:"endpoint" doc:"where it is reached first; it may move"`
 	AllowedIPs   plan.List[netip.Prefix] `file:"allowed-ips,item=an allowed IP" plan:"allowed-ips" doc:"networks that are behind it"`
-	Keepalive    Seconds                 `file:"keepalive" plan:"keepalive" doc:"how often it is sent a sign of life; 0s: never"`
+	Keepalive    file.Duration           `file:"keepalive" plan:"keepalive" doc:"how often it is sent a sign of life; 0s: never"`
 }
 
 // Item implements [plan.Item].
@@ -60,12 +61,14 @@ var wireguard = Type{
 	Part:   kernel.Part{Module: "wireguard", Option: "WIREGUARD"},
 	New:    func() Spec { return WireGuard{} },
 	NoARP:  true,
+	Quiets: true,
 	OwnMAC: func(Spec) bool { return false },
 	MTU: func(Spec, uint32) uint32 {
 		const overhead = 80 // IPv6, UDP, and WireGuard's own
 		return object.DefaultMTU - overhead
 	},
 	Check:    checkWireGuard,
+	Wire:     func(Spec) string { return "wireguard" }, // who talks to whom, only their private keys tell
 	Underlay: func(s Spec) object.SectionRef { return s.(WireGuard).Underlay },
 	Claims: func(s Spec) []plan.Key {
 		if w := s.(WireGuard); w.ListenPort != 0 {
@@ -120,6 +123,9 @@ func checkWireGuard(l *object.Iface, at file.Spots) {
 	if w.Underlay == sectionName(s.Name) {
 		w.Underlay = ""
 	}
+	if v := s.Conf(object.IPv4, "all", "send_redirects"); v != nil && !v.Off() && v.Value.Good() {
+		s.Clash(file.Error, l.At, v.At, "net.ipv4.conf.all.send_redirects is on, and the kernel turns it off when %s comes up", l)
+	}
 	checkPeers(l, w, at.In("peers").Items())
 	dir := filepath.Dir(s.File())
 	w.PrivateKey = w.PrivateKey.in(dir)
@@ -131,6 +137,9 @@ func checkWireGuard(l *object.Iface, at file.Spots) {
 	w.Peers.SetSlice(peers)
 	l.Spec = w.canonical()
 }
+
+// mostKeepalive is what the kernel has room for.
+const mostKeepalive = (1<<16 - 1) * time.Second
 
 // checkPeers reports peers that the kernel would take one for the other.
 func checkPeers(l *object.Iface, w WireGuard, at []file.Spots) {
@@ -144,6 +153,9 @@ func checkPeers(l *object.Iface, w WireGuard, at []file.Spots) {
 			continue
 		}
 		byKey[p.PublicKey] = spots.At("public-key")
+		if every := time.Duration(p.Keepalive); every%time.Second != 0 || every > mostKeepalive {
+			l.Section.Errorf(spots.At("keepalive"), "keepalive must be whole seconds, and %s at most", file.Duration(mostKeepalive))
+		}
 		networks, j := spots.In("allowed-ips").Items(), 0
 		own := make(map[netip.Prefix]bool)
 		for n := range p.AllowedIPs.All() {

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/plumbnet/plumb/pkg/file"
 )
@@ -76,33 +75,6 @@ func cutPort(text string) (host, port string, ok bool) {
 // Text implements [file.Described].
 func (*Endpoint) Text() file.Text {
 	return file.Text{Words: "address with a port, as 192.0.2.2:51820 or \"[2001:db8::2]:51820\""}
-}
-
-// Seconds is a time in whole seconds.
-type Seconds uint16
-
-// Parse implements [file.Parser].
-func (s *Seconds) Parse(name, text string) error {
-	d, err := time.ParseDuration(text)
-	n, number := strconv.ParseUint(text, 10, 16)
-	const most = 1<<16 - 1
-	switch {
-	case number == nil && n != 0:
-		return file.Flaw{Message: name + " " + file.Quote(text) + " has no unit", Hint: file.DidYouMean(text + "s")}
-	case err != nil:
-		return file.Flaw{Message: name + " " + file.Quote(text) + " is no time", Hint: "as 25s"}
-	case d < 0 || d%time.Second != 0 || d > most*time.Second:
-		return file.Flawf("%s must be whole seconds, from 0s to %ds, not %s", name, most, file.Quote(text))
-	}
-	*s = Seconds(d / time.Second)
-	return nil
-}
-
-func (s Seconds) String() string { return strconv.Itoa(int(s)) + "s" }
-
-// Text implements [file.Described].
-func (*Seconds) Text() file.Text {
-	return file.Text{Words: "time in whole seconds, as 25s", Types: []string{"string", "integer"}}
 }
 
 // PacketMark is the firewall mark of packets.

@@ -12,6 +12,7 @@ import (
 	"golang.zx2c4.com/wireguard/wgctrl"
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
@@ -44,7 +45,7 @@ func newWireGuard(d *wgtypes.Device) WireGuard {
 	for _, of := range d.Peers {
 		p := WireGuardPeer{
 			PublicKey: PublicKey(of.PublicKey), PresharedKey: newSecret(of.PresharedKey),
-			Keepalive: Seconds(of.PersistentKeepaliveInterval / time.Second),
+			Keepalive: file.Duration(of.PersistentKeepaliveInterval),
 		}
 		if of.Endpoint != nil {
 			a := of.Endpoint.AddrPort()
@@ -221,7 +222,7 @@ func (p WireGuardPeer) differences(was WireGuardPeer) wgtypes.PeerConfig {
 	if p.Endpoint != was.Endpoint {
 		c.Endpoint = net.UDPAddrFromAddrPort(p.Endpoint.AddrPort)
 	}
-	if keepalive := time.Duration(p.Keepalive) * time.Second; p.Keepalive != was.Keepalive {
+	if keepalive := time.Duration(p.Keepalive); p.Keepalive != was.Keepalive {
 		c.PersistentKeepaliveInterval = &keepalive
 	}
 	if p.AllowedIPs != was.AllowedIPs {

@@ -18,6 +18,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/file/filetest"
 	"github.com/plumbnet/plumb/pkg/kinds"
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
@@ -38,10 +39,17 @@ func texts() map[reflect.Type][]string {
 		reflect.TypeFor[kinds.SysctlName](): {
 			"net.ipv4.ip_forward", "net/ipv4/conf/br0.1/rp_filter", "net.ipv4.tcp_rmem",
 		},
-		reflect.TypeFor[kinds.SysctlValue]():         {"1", "yes", "4096  131072", "0x10", "~x"},
-		reflect.TypeFor[object.Ref]():                {"br0", "host/br0", "ns1/eth0"},
-		reflect.TypeFor[object.SectionRef]():         {"host", "ns1"},
-		reflect.TypeFor[kinds.Mark]():                {"0x1", "0x1/0xff"},
+		reflect.TypeFor[kinds.SysctlValue](): {"1", "yes", "4096  131072", "0x10", "~x"},
+		reflect.TypeFor[object.Ref]():        {"br0", "host/br0", "ns1/eth0"},
+		reflect.TypeFor[object.SectionRef](): {"host", "ns1"},
+		reflect.TypeFor[kinds.Mark]():        {"0x1", "0x1/0xff"},
+		reflect.TypeFor[link.Secret]():       {"wg0.key", "../keys/a b", "/etc/key"},
+		reflect.TypeFor[link.PublicKey](): {
+			"1M2Gx5Q3rQrCr/3TAUUNEDtTiDTABsJeDt3cpwkyrmo=", "uX/0zIidqr9EylIUd899yzX7BlDJ6uvNPaPEtdR9MEI=",
+		},
+		reflect.TypeFor[link.Endpoint]():             {"192.0.2.2:51820", "[2001:db8::2]:1"},
+		reflect.TypeFor[link.PacketMark]():           {"0x1", "0xffffffff"},
+		reflect.TypeFor[file.Duration]():             {"25s", "100ms"},
 		reflect.TypeFor[kinds.NumberRange[uint16]](): {"80", "80-90"},
 		reflect.TypeFor[kinds.NumberRange[uint32]](): {"0", "1000-1999"},
 		reflect.TypeFor[kinds.IPProtocol]():          {"tcp", "47"},
