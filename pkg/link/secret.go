@@ -15,8 +15,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/file"
 )
 
-// Secret is a key of WireGuard, which stands in a file of its own. It can be compared, and holds no more of the key than
-// an address: neither fmt nor JSON nor the trace of a panic shows it.
+// Secret is a key of WireGuard, which stands in a file of its own. It can be compared, and holds no more of the key
+// than an address: neither fmt nor JSON nor the trace of a panic shows it.
 type Secret struct {
 	path string // of the file, until that is read
 	key  unique.Handle[[keySize]byte]
@@ -66,6 +66,9 @@ func (s Secret) String() string {
 	}
 	return "(hidden)"
 }
+
+// errNoKey is why a file holds no key. What it holds is never told.
+var errNoKey = errors.New("does not hold one key of WireGuard: wg genkey makes one, and wg genpsk a preshared one")
 
 // in says where the file is that names others.
 func (s Secret) in(dir string) Secret {

@@ -35,7 +35,8 @@ func TestSecretIsHidden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := string(text) + fmt.Sprintf("%v %+v %#v %s %x %q", l, l, l, s, s, s) + fmt.Sprintf("%v %#v", &l, struct{ s Secret }{s}) +
+	said := string(text) + fmt.Sprintf("%v %+v %#v %s %x %q", l, l, l, s, s, s) +
+		fmt.Sprintf("%v %#v", &l, struct{ s Secret }{s}) +
 		fmt.Sprintf("%v %+v", struct{ l plan.List[WireGuardPeer] }{l.Spec.(WireGuard).Peers}, struct{ s *Secret }{&s})
 	for _, form := range []string{
 		base64.StdEncoding.EncodeToString(key[:])[:8], hex.EncodeToString(key[1:5]), "200 201 202", "200, 201, 202",
@@ -59,7 +60,8 @@ func TestReadSecret(t *testing.T) {
 		text string
 		mode os.FileMode
 	}{
-		"key": {key + "\n", 0o600}, "bare": {key, 0o400}, "open": {key, 0o640}, "long": {strings.Repeat(" ", 4097) + key, 0o600},
+		"key": {key + "\n", 0o600}, "bare": {key, 0o400}, "open": {key, 0o640},
+		"long":     {strings.Repeat(" ", 4097) + key, 0o600},
 		"password": {"hunter2 is my password\n", 0o600}, "two": {key + "\n" + key + "\n", 0o600}, "empty": {"", 0o600},
 		"zero": {strings.Repeat("A", 43) + "=\n", 0o600}, "theirs": {key, 0o600},
 	} {

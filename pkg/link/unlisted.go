@@ -1,7 +1,6 @@
 package link
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/plumbnet/plumb/pkg/object"
@@ -48,7 +47,8 @@ func Fetch(e *object.Env, s *object.Section, enter func(f func() error) error) e
 	return nil
 }
 
-// configure tells a link what no message of links can, and notes what it will not tell again. Have is what it is so far.
+// configure tells a link what no message of links can, and notes what it will not tell again. Have is what it is so
+// far.
 func configure(e *object.Env, s *object.Section, index int, l Link, have func() Spec) error {
 	t := typeOf(l.Type)
 	if t.Configure == nil || l.Spec == nil {
@@ -68,6 +68,3 @@ func configure(e *object.Env, s *object.Section, index int, l Link, have func() 
 	e.Record.Tell(l.Key(), index, told)
 	return nil
 }
-
-// errNoKey is why a file holds no key. What it holds is never told.
-var errNoKey = errors.New("does not hold a key of WireGuard alone: make one with wg genkey, or for a preshared key wg genpsk")

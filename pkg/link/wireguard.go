@@ -25,17 +25,17 @@ type WireGuard struct {
 	ListenPort uint16     `file:"listen-port" plan:"listen-port" doc:"UDP port; 0: the kernel's choice"`
 	FWMark     PacketMark `file:"fwmark" plan:"fwmark" doc:"mark of the encrypted packets"`
 	// Underlay is the section that has the UDP socket, empty for the link's own.
-	Underlay object.SectionRef        `file:"underlay" plan:"underlay,fixed" doc:"section that encrypted packets travel in"`
+	Underlay object.SectionRef        `file:"underlay" plan:"underlay,fixed" doc:"section of the UDP socket"`
 	Peers    plan.List[WireGuardPeer] `file:"peers,item=a peer" plan:"peers" doc:"whom it talks to"`
 }
 
 // WireGuardPeer is who has the other end of one of the tunnels.
 type WireGuardPeer struct {
 	PublicKey    PublicKey               `file:"public-key,required" doc:"by which the peer is known"`
-	PresharedKey Secret                  `file:"preshared-key-file" plan:"preshared key" doc:"file of a key that both have"`
+	PresharedKey Secret                  `file:"preshared-key-file" plan:"preshared key" doc:"file of a key of both"`
 	Endpoint     Endpoint                `file:"endpoint" plan:"endpoint" doc:"where it is reached first; it may move"`
-	AllowedIPs   plan.List[netip.Prefix] `file:"allowed-ips,item=an allowed IP" plan:"allowed-ips" doc:"networks that are behind it"`
-	Keepalive    file.Duration           `file:"keepalive" plan:"keepalive" doc:"how often it is sent a sign of life; 0s: never"`
+	AllowedIPs   plan.List[netip.Prefix] `file:"allowed-ips,item=allowed IP" plan:"allowed-ips" doc:"networks behind it"`
+	Keepalive    file.Duration           `file:"keepalive" plan:"keepalive" doc:"between signs of life; 0s: none"`
 }
 
 // Item implements [plan.Item].
@@ -92,7 +92,7 @@ var wireguard = Type{
 		if ns := placeIn(l.NS, w.Underlay); ns != "" {
 			where = "in namespace " + ns
 		}
-		return fmt.Errorf("%w: another program or link has UDP port %d %s; ss -ulnp tells of programs", err, w.ListenPort, where)
+		return fmt.Errorf("%w: something else has UDP port %d %s, which ss -uln shows", err, w.ListenPort, where)
 	},
 }
 
@@ -115,7 +115,7 @@ func checkWireGuard(l *object.Iface, at file.Spots) {
 		s.Errorf(l.Spots.At("mac"), "%s is a wireguard link, which has no MAC address", l)
 	}
 	if l.MasterName != "" {
-		s.Errorf(l.Spots.At("master"), "%s is a wireguard link, which cannot be a port of a bridge: it carries no Ethernet", l)
+		s.Errorf(l.Spots.At("master"), "%s is a wireguard link, which carries no Ethernet: it cannot be a port of a bridge", l)
 	}
 	if w.Underlay != "" {
 		s.Find(object.Place{NS: strings.TrimPrefix(string(w.Underlay), object.HostName)}, at.At("underlay"))
@@ -124,7 +124,7 @@ func checkWireGuard(l *object.Iface, at file.Spots) {
 		w.Underlay = ""
 	}
 	if v := s.Conf(object.IPv4, "all", "send_redirects"); v != nil && !v.Off() && v.Value.Good() {
-		s.Clash(file.Error, l.At, v.At, "net.ipv4.conf.all.send_redirects is on, and the kernel turns it off when %s comes up", l)
+		s.Clash(file.Error, l.At, v.At, "%s is on, and the kernel turns it off when %s comes up", v.Name, l)
 	}
 	checkPeers(l, w, at.In("peers").Items())
 	dir := filepath.Dir(s.File())
@@ -154,14 +154,16 @@ func checkPeers(l *object.Iface, w WireGuard, at []file.Spots) {
 		}
 		byKey[p.PublicKey] = spots.At("public-key")
 		if every := time.Duration(p.Keepalive); every%time.Second != 0 || every > mostKeepalive {
-			l.Section.Errorf(spots.At("keepalive"), "keepalive must be whole seconds, and %s at most", file.Duration(mostKeepalive))
+			most := file.Duration(mostKeepalive)
+			l.Section.Errorf(spots.At("keepalive"), "keepalive must be whole seconds, and %s at most", most)
 		}
 		networks, j := spots.In("allowed-ips").Items(), 0
 		own := make(map[netip.Prefix]bool)
 		for n := range p.AllowedIPs.All() {
 			here := networks[j].At()
 			if first, twice := byNetwork[n]; n.IsValid() && twice && !own[n] {
-				l.Section.Clash(file.Error, here, first, "%s has two peers with the allowed IP %s: packets to it go to one alone", l, n)
+				l.Section.Clash(file.Error, here, first,
+					"%s has two peers with the allowed IP %s: packets to it go to one alone", l, n)
 			}
 			byNetwork[n], own[n] = here, true
 			j++

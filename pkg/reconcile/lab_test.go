@@ -7,10 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
 	"github.com/plumbnet/plumb/pkg/battery"
 	"github.com/plumbnet/plumb/pkg/battery/host"
@@ -113,7 +116,39 @@ func (l *lab) example(name string) string {
 	if err != nil {
 		l.Fatal(err)
 	}
-	return string(text)
+	return l.withKeys(string(text))
+}
+
+var (
+	keyFile   = regexp.MustCompile(`(private-key|preshared-key)-file: ([a-z-]+\.key)`)
+	publicKey = regexp.MustCompile(`public-key: \S+ # wg pubkey < (\S+)`)
+)
+
+// withKeys makes the keys that an example says how to make, and has it name those.
+func (l *lab) withKeys(yaml string) string {
+	l.Helper()
+	if !keyFile.MatchString(yaml) {
+		return yaml
+	}
+	dir := l.TempDir()
+	keys := make(map[string]wgtypes.Key)
+	for _, m := range keyFile.FindAllStringSubmatch(yaml, -1) {
+		if _, made := keys[m[2]]; made {
+			continue
+		}
+		key, err := wgtypes.GeneratePrivateKey()
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, m[2]), []byte(key.String()+"\n"), 0o600)
+		}
+		if err != nil {
+			l.Fatal(err)
+		}
+		keys[m[2]] = key
+	}
+	yaml = keyFile.ReplaceAllString(yaml, "$1-file: "+dir+"/$2")
+	return publicKey.ReplaceAllStringFunc(yaml, func(line string) string {
+		return "public-key: " + keys[publicKey.FindStringSubmatch(line)[1]].PublicKey().String()
+	})
 }
 
 // open opens the host with what change makes of the usual options.

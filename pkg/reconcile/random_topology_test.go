@@ -15,10 +15,12 @@ import (
 type inventor struct {
 	*rand.Rand
 	vlans bool // the kernel has bridges that filter VLANs
+	// keys is the directory of keys for wireguard links; empty for none.
+	keys string
 }
 
 func newInventor(seed uint64, vlans bool) inventor {
-	return inventor{rand.New(rand.NewPCG(seed, 2)), vlans}
+	return inventor{Rand: rand.New(rand.NewPCG(seed, 2)), vlans: vlans}
 }
 
 func (v inventor) oneIn(n int) bool { return v.IntN(n) == 0 }
@@ -59,6 +61,7 @@ func (v inventor) topology(name string) string {
 	}
 	v.tunnels(rooms)
 	v.macvlans(rooms)
+	v.wireguards(rooms)
 	doc := rooms[0].body
 	doc["name"] = name
 	namespaces := mapping{}
