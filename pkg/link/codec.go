@@ -15,6 +15,7 @@ import (
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // attribute is a field of a [Spec] as the kernel has it in IFLA_INFO_DATA. The tag nl:"4,17" is its type, and that for
@@ -152,6 +153,8 @@ func (a attribute) encode(data *nl.RtAttr, f reflect.Value, index func(object.Re
 			return err
 		}
 		data.AddRtAttr(int(a.four), nl.Uint32Attr(uint32(i)))
+	case plan.List[object.MAC]:
+		encodeMACs(data, int(a.four), v)
 	default:
 		data.AddRtAttr(int(a.four), a.bytes(a.number(f)))
 	}
@@ -241,6 +244,9 @@ func (a attribute) decode(f reflect.Value, value []byte, place func(index int) o
 		if i := int(kernel.U32At(value, 0)); i != 0 {
 			f.Set(reflect.ValueOf(place(i)))
 		}
+		return nil
+	case plan.List[object.MAC]:
+		f.Set(reflect.ValueOf(decodeMACs(value)))
 		return nil
 	}
 	if len(value) < a.size { // a longer one is read by what is known of it
