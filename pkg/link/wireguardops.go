@@ -101,36 +101,42 @@ func cookieOf(e *object.Env, ns string) string {
 	return strconv.FormatUint(s.NS.Cookie(), 10)
 }
 
-// recallWireGuard makes of what the kernel has what it was told.
+// recallWireGuard makes of what the kernel has what it was told. Where nobody knows what that was, because the host
+// record was lost, it is as is wanted, if that can be; where a run has not come to its end, it is what the kernel has.
 func recallWireGuard(e *object.Env, live *object.LiveLink, s Spec, want Link, told object.Told) Spec {
 	w := s.(WireGuard)
 	wanted, declared := want.Spec.(WireGuard)
+	broken := told.Unsure || !told.Known() && e.Record.Pending(want.Key())
 	w.Underlay = recallUnderlay(e, live, want, told)
-	sure := told.Known() && !told.Unsure
-	if crashed := !sure && (told.Unsure || e.Record.Pending(want.Key())); declared && wanted.ListenPort == 0 && !crashed &&
-		told.Values[toldPort] == "" {
+	if declared && wanted.ListenPort == 0 && !broken && told.Values[toldPort] == "" {
 		w.ListenPort = 0 // the kernel's choice
 	}
-	atFirst := make(map[PublicKey]Endpoint)
+	listed := make(map[PublicKey]WireGuardPeer)
 	for p := range wanted.Peers.All() {
-		atFirst[p.PublicKey] = p.Endpoint
+		listed[p.PublicKey] = p
 	}
 	var peers []WireGuardPeer
 	for p := range w.Peers.All() {
-		first, listed := atFirst[p.PublicKey]
-		at := told.Values[toldEndpoint+p.PublicKey.String()]
-		switch {
-		case !p.Endpoint.IsValid():
-		case sure && listed, sure && at != "":
-			a, _ := netip.ParseAddrPort(at) // none where it was told none
-			p.Endpoint = Endpoint{a}
-		case listed && !first.IsValid() && !told.Unsure:
-			p.Endpoint = Endpoint{} // where it came from
+		if first, ok := listed[p.PublicKey]; p.Endpoint.IsValid() && !broken {
+			p.Endpoint = recallEndpoint(p, first, ok, told)
 		}
 		peers = append(peers, p)
 	}
 	w.Peers.SetSlice(peers)
 	return w
+}
+
+// recallEndpoint is where a live peer was said to be, wherever it is now. Listed says that it is wanted, as want.
+func recallEndpoint(live, want WireGuardPeer, listed bool, told object.Told) Endpoint {
+	at := told.Values[toldEndpoint+live.PublicKey.String()]
+	switch {
+	case told.Known() && (listed || at != ""):
+		a, _ := netip.ParseAddrPort(at) // none where it was told none
+		return Endpoint{a}
+	case listed && !want.Endpoint.IsValid():
+		return Endpoint{} // it has called from there
+	}
+	return live.Endpoint
 }
 
 // recallUnderlay is the section of the link's socket. A link whose section has gone has no carrier, and never gets a
