@@ -9,6 +9,7 @@ VM_PACKAGES := $(PACKAGES) binutils busybox-static cpio kmod qemu-system-common 
 MISSING   = $(strip $(foreach tool,$(1),$(if $(shell command -v $(tool)),,$(tool))))
 APT       = $(and $(filter 0,$(shell id -u)),$(shell command -v apt-get))
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOTEST   := go test
 FUZZTIME := 60s
 FAULTS   := all
 KERNELS  := 6.1 6.12
@@ -20,7 +21,7 @@ WALK     := 2000
 
 build: ; CGO_ENABLED=0 go build -trimpath -o bin/plumb ./cmd/plumb
 
-test: deps ; $(if $(filter-out 0,$(shell id -u)),@echo "not root: the tests on a kernel are left out" &&) go test -race -timeout 60m ./...
+test: deps ; $(if $(filter-out 0,$(shell id -u)),@echo "not root: the tests on a kernel are left out" &&) $(GOTEST) -race -timeout 60m ./...
 
 # Tests plumb beside Docker, ufw, firewalld and libvirt, each in a host of its own. Installs them, and starts none on this machine:
 # but at the next boot they start, so a virtual machine is a better place.

@@ -3,6 +3,7 @@ package file
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"gopkg.in/yaml.v3"
@@ -106,9 +107,15 @@ func textNode(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Ta
 // scalarNode is a single value: quoted, when it is text that looks like something else.
 func scalarNode(v reflect.Value) *yaml.Node {
 	n := textNode(textOf(v))
-	if v.Kind() == reflect.Bool {
+	var types []string
+	if d, ok := v.Addr().Interface().(Described); ok {
+		types = d.Text().Types
+	}
+	_, err := strconv.Atoi(n.Value)
+	switch {
+	case v.Kind() == reflect.Bool || slices.Contains(types, "boolean"):
 		n.Tag = "!!bool"
-	} else if _, err := strconv.Atoi(n.Value); err == nil && (v.CanInt() || v.CanUint()) {
+	case err == nil && (v.CanInt() || v.CanUint() || slices.Contains(types, "integer")):
 		n.Tag = "!!int"
 	}
 	return n

@@ -68,15 +68,22 @@ func set[T any](to *T, parse func(what, text string) (T, error)) func(what, text
 }
 
 func (t target) parseBool(what, text string) error {
+	on, err := ParseBool(what, text)
+	if err == nil {
+		t.v.SetBool(on)
+	}
+	return err
+}
+
+// ParseBool reads what YAML has for true and false.
+func ParseBool(what, text string) (bool, error) {
 	switch strings.ToLower(text) {
 	case "true", "yes", "on":
-		t.v.SetBool(true)
+		return true, nil
 	case "false", "no", "off":
-		t.v.SetBool(false)
-	default:
-		return Flawf("%s must be true or false, not %q", what, text)
+		return false, nil
 	}
-	return nil
+	return false, Flawf("%s must be true or false, not %q", what, text)
 }
 
 // bounds are the least and the most that a number may be.

@@ -47,6 +47,14 @@ func U8(b []byte) uint8 {
 	return 0
 }
 
+// U16 reads a number of 16 bits, 0 from nothing.
+func U16(b []byte) uint16 {
+	if len(b) < 2 {
+		return 0
+	}
+	return binary.NativeEndian.Uint16(b)
+}
+
 // U32At reads element i of an array of 32-bit numbers, 0 where the array is shorter.
 func U32At(b []byte, i int) uint32 {
 	if len(b) < 4*(i+1) {

@@ -25,6 +25,10 @@ func checkAddresses(at *object.At) any {
 			at.Errorf(a.At, "%s on %s: IPv6 needs an MTU of at least %d, and that of the link is %d",
 				a.V, l, object.MinIPv6MTU, l.EffectiveMTU()).Hint = l.MTU.At.See()
 		}
+		if l.Down {
+			at.Errorf(a.At, "%s on %s: the link is declared down, and the kernel keeps IPv6 addresses of links that are up", a.V, l).
+				Hint = l.Spots.At("up").See()
+		}
 		if by := l.NoIPv6(); by != nil {
 			at.Errorf(a.At, "%s on %s: %s switches IPv6 off there", a.V, l, by.Name).Hint = by.At.See()
 		}

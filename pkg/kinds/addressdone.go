@@ -1,13 +1,12 @@
 package kinds
 
 import (
-	"net/netip"
 	"time"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -22,7 +21,7 @@ const (
 // addressesDone waits until the kernel answers for the addresses of the sections that steps have changed, and announces
 // those that have moved.
 func addressesDone(e *object.Env, steps []plan.Step) {
-	sections := withNewIPv6(e, steps)
+	sections := withNewlyHeard(e, steps)
 	deadline := time.Now().Add(joinPatience)
 	err := kernel.Each(e.Workers, len(sections), func(t kernel.Thread, i int) error {
 		sections[i].NS.Use(t)
@@ -34,48 +33,38 @@ func addressesDone(e *object.Env, steps []plan.Step) {
 	announce(e, steps)
 }
 
-// withNewIPv6 lists the sections in which steps have added IPv6 addresses.
-func withNewIPv6(e *object.Env, steps []plan.Step) (list []*object.Section) {
+// withNewlyHeard lists the sections in which steps have added IPv6 addresses, or switched arp on: the kernel has the
+// addresses of the link join their groups half a second later.
+func withNewlyHeard(e *object.Env, steps []plan.Step) (list []*object.Section) {
 	seen := make(map[string]bool)
 	for _, step := range steps {
 		for _, c := range step.Changes {
 			a, ok := c.New.(Address)
-			if !ok || a.Prefix.Addr().Is4() || seen[a.NS] {
-				continue
-			}
-			seen[a.NS] = true
-			if s := e.Sections[a.NS]; s != nil {
-				list = append(list, s)
+			was, changes := c.Old.(link.Link)
+			now, stays := c.New.(link.Link)
+			heard := ok && a.Prefix.Addr().Is6() || changes && stays && was.NoARP && !now.NoARP
+			ns := c.Key().NS
+			if s := e.Sections[ns]; heard && !seen[ns] && s != nil {
+				list, seen[ns] = append(list, s), true
 			}
 		}
 	}
 	return list
 }
 
-// group is a multicast group that a link is in.
-type group struct {
-	index   int
-	address netip.Addr
-}
-
 func awaitGroups(s *object.Section, deadline time.Time) error {
-	wanted := make(map[group]bool)
+	var wanted []object.LiveAddress
 	for _, a := range s.Addresses() {
 		l := s.At(a.Index)
 		if l == nil || a.Prefix.Addr().Is4() || a.Flags&unix.IFA_F_DADFAILED != 0 || l.Class != plan.Ours ||
 			!l.Up() || l.Flags&(unix.IFF_NOARP|unix.IFF_LOOPBACK) != 0 {
 			continue
 		}
-		wanted[group{a.Index, solicited(a.Prefix.Addr())}] = true
+		wanted = append(wanted, a)
 	}
 	for len(wanted) > 0 {
-		err := s.NS.Read(groupsQuery, func(msgs [][]byte) {
-			for _, m := range msgs {
-				head := nl.DeserializeIfAddrmsg(m)
-				delete(wanted, group{int(head.Index), kernel.Attrs(m[head.Len():]).Addr(unix.IFA_MULTICAST)})
-			}
-		})
-		if err != nil || time.Now().After(deadline) {
+		var err error
+		if wanted, err = object.Unheard(s.NS, wanted); err != nil || time.Now().After(deadline) {
 			return err
 		}
 		if len(wanted) > 0 {
@@ -83,14 +72,4 @@ func awaitGroups(s *object.Section, deadline time.Time) error {
 		}
 	}
 	return nil
-}
-
-var groupsQuery = kernel.NewQuery(
-	kernel.NewMessage(unix.RTM_GETMULTICAST, unix.NLM_F_DUMP, nl.NewIfAddrmsg(unix.AF_INET6)).NetlinkRequest, 0)
-
-// solicited is the solicited-node address of an IPv6 address (RFC 4291, 2.7.1).
-func solicited(a netip.Addr) netip.Addr {
-	b := a.As16()
-	copy(b[:], []byte{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff})
-	return netip.AddrFrom16(b)
 }

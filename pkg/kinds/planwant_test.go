@@ -113,7 +113,9 @@ func (w *wanter) bridges(p *part) {
 		if chance(w.Rand, 3) {
 			l := w.link(p, name)
 			l.Type = link.TypeBridge
-			l.Spec = link.Bridge{STP: chance(w.Rand, 4), Snooping: !chance(w.Rand, 4)}
+			b := link.NewBridge()
+			b.STP, b.Snooping = chance(w.Rand, 4), !chance(w.Rand, 4)
+			l.Spec = b
 			p.links = append(p.links, l)
 		}
 	}

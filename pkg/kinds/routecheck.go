@@ -270,7 +270,7 @@ func (r routeAt) hop(out *Route, h HopEntry, at file.Spots) plan.Opt[string] {
 func (r routeAt) over(out *Route, h HopEntry, at file.Spots) plan.Opt[string] {
 	named, dev := plan.Opt[string]{}, string(h.Dev)
 	if dev != "" {
-		if !r.Has(dev, at.At("dev")) {
+		if !r.Has(dev, at.At("dev")) || r.isDown(dev, at.At("dev")) {
 			return named
 		}
 		named = plan.Some(dev)
@@ -319,6 +319,7 @@ func (r routeAt) leadsTo(gateway netip.Addr, dev string, connected netip.Prefix)
 func (r routeAt) unreachable(ip netip.Addr, dev string, at file.Span) {
 	switch {
 	case r.Doubts(ip), r.by.doubtful:
+	case r.overDown(ip, at):
 	case dev != "":
 		p := r.Lenient()(at, "the gateway %s is on no connected subnet of %s", ip, dev)
 		p.Hint, p.Live = "set onlink: true if it is on that link nevertheless", true

@@ -15,6 +15,7 @@ var table = []object.Kind{
 	// need says.
 	sysctlRow,
 	linkRow,
+	altnameRow,
 	addressRow,
 	// A gateway must be reachable when its route is made: after the addresses.
 	routeRow,
@@ -47,9 +48,15 @@ var sysctlRow = object.Kind{
 var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
 	First: link.First, Ask: link.Ask, Fetch: link.Fetch, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
-	Also: quieted, Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
+	Also: quieted, Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Held: link.Held, Undo: link.Undo,
+	Cuts: link.Cuts, Settle: link.Settle,
 	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
+}
+
+var altnameRow = object.Kind{
+	Name: KindAltname, Form: altnameForm(),
+	Read: readAltnames, Owner: object.ByProtocol, Put: putAltname, Del: delAltnames, Held: alone,
 }
 
 var addressRow = object.Kind{

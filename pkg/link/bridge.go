@@ -1,15 +1,17 @@
 package link
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
-	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // TypeBridge is an Ethernet switch in the kernel.
@@ -18,52 +20,46 @@ const TypeBridge = "bridge"
 // MaxBridgePorts is the most ports that a bridge can have (BR_MAX_PORTS in net/bridge/br_private.h, less port 0).
 const MaxBridgePorts = 1023
 
-// Bridge is what is peculiar to a bridge (IFLA_BR_* of linux/if_link.h).
+// Bridge is what is peculiar to a bridge (IFLA_BR_* of linux/if_link.h). Its VLANs are those that the host itself, or
+// the namespace, is in by it.
 type Bridge struct {
 	STP bool `file:"stp" plan:"stp" nl:"5,u32" doc:"run the spanning tree protocol (IEEE 802.1D)"`
 	// VLANFiltering needs a kernel that has it, and is sent only to change what is.
 	VLANFiltering bool `file:"vlan-filtering" plan:"vlan-filtering" nl:"7" doc:"keep VLANs apart"`
 	// Snooping is whatever is wanted where the kernel has no multicast snooping.
-	Snooping bool `file:"mcast-snooping" plan:"mcast-snooping" nl:"23,new=1,absent=wanted" doc:"multicast by membership"`
+	Snooping bool   `file:"mcast-snooping" plan:"mcast-snooping" nl:"23,new=1,absent=wanted" doc:"multicast by membership"`
+	Priority uint16 `file:"priority" plan:"priority" nl:"6,new=32768" doc:"the lowest is the root of the spanning tree"`
+
+	ForwardDelay file.Duration `file:"forward-delay" plan:"forward-delay" nl:"1,unit=10ms,near,new=1500" doc:"how long a port listens, and then learns, with stp"`
+	Ageing       file.Duration `file:"ageing" plan:"ageing" nl:"4,unit=10ms,near,new=30000" doc:"how long an address is remembered"`
+
+	GroupForward GroupMask `file:"group-fwd-mask" plan:"group-fwd-mask" nl:"9" doc:"bit N: pass on frames to 01:80:c2:00:00:0N"`
+	VLANProtocol string    `file:"vlan-protocol,enum=802.1q|802.1ad" plan:"vlan-protocol" nl:"8,be,u16,values=33024|34984,new=33024,absent=wanted" doc:"tags by which VLANs are told"`
+	DefaultPVID  uint16    `file:"default-pvid,most=4094" plan:"default-pvid" nl:"39,new=1,absent=wanted" doc:"VLAN that new ports are in, without a tag; 0: none"`
+
+	VLANTable
 }
 
-// BridgePort is what a bridge keeps of a port.
-type BridgePort struct {
-	// Blocked says that a bridge without STP holds this port back, as it does for 30 s after STP was on.
-	Blocked bool `plan:"blocked by stp"`
-	// State is that of a port which is held back for good, as a hand can do it. No file wants it, but a rollback does.
-	State plan.Opt[uint8] `plan:"state,quiet"`
-}
-
-// Lasts is what becomes of the port by itself: one that STP has held back forwards soon.
-func (p BridgePort) Lasts() Spec {
-	p.Blocked = p.State.Set
-	return p
+// NewBridge is what the kernel makes.
+func NewBridge() Bridge {
+	b, _ := fresh(Bridge{}).(Bridge)
+	b.VLANTable = accessTo(b.DefaultPVID)
+	return b
 }
 
 var bridge = Type{
 	Name:    TypeBridge,
 	Part:    kernel.Part{Module: "bridge", Option: "BRIDGE"},
-	New:     func() Spec { return Bridge{Snooping: true} },
+	New:     func() Spec { return NewBridge() },
 	Late:    true,
 	First:   firstBridge,
+	Live:    liveBridge,
+	Before:  stpOff,
 	Extra:   bridgeAgeing,
-	Changed: unblock,
+	Changed: changedBridge,
+	Finish:  finishBridge,
 	Explain: explainBridge,
-	Ports: &Ports{
-		New:  func() Spec { return BridgePort{} },
-		Read: readBridgePort,
-		Put: func(s *object.Section, index int, l Link) error {
-			p, ok := l.Port.(BridgePort)
-			switch {
-			case !ok || p.Blocked && !p.State.Set:
-				return nil
-			case p.Blocked:
-				return setState(s, index, l.Ifname, p.State.V, "held back")
-			}
-			return forward(s, index, l.Ifname)
-		},
-	},
+	Ports:   &bridgePorts,
 }
 
 // firstBridge is another MTU: only a change of it makes it stay when ports of another MTU join. A crowd of ports joins
@@ -92,18 +88,67 @@ func crowded(e *object.Env, l Link) bool {
 	return ports >= crowd
 }
 
-// ageingTime is how long a new bridge remembers an address, in hundredths of a second (BR_DEFAULT_AGEING_TIME of
-// linux/if_bridge.h).
-const ageingTime = 30000
+// liveBridge adds what no attribute tells, and takes for wanted what the spanning tree has made another for a time: the
+// bridge has the delay of the tree's root, and forgets addresses faster while the topology changes
+// (net/bridge/br_stp.c: __br_set_topology_change).
+func liveBridge(s *object.Section, live *object.LiveLink, spec, wanted Spec) Spec {
+	b, _ := spec.(Bridge)
+	want, ok := wanted.(Bridge)
+	if !ok {
+		want = b
+	}
+	root, own := live.Data.Get(unix.IFLA_BR_ROOT_ID), live.Data.Get(unix.IFLA_BR_BRIDGE_ID)
+	if !bytes.Equal(root, own) {
+		b.ForwardDelay = want.ForwardDelay
+	}
+	if b.STP && live.Data.U8(unix.IFLA_BR_TOPOLOGY_CHANGE) != 0 {
+		b.Ageing = want.Ageing
+	}
+	b.VLANTable = vlansOf(s, live, live, want.VLANTable)
+	return b
+}
 
-// bridgeAgeing restores what STP changes. While the topology changes it forgets addresses faster, and switched off
-// then, it leaves it at that (net/bridge/br_stp.c: __br_set_topology_change). The kernel takes the switch first,
-// whatever the order here.
+// stpOff switches the spanning tree off before the rest: while it runs, the kernel refuses delays that it can't use, and
+// it takes the delay first, whatever the order in a message.
+func stpOff(want, have Spec) Spec {
+	w, _ := want.(Bridge)
+	h, _ := have.(Bridge)
+	if h.STP && !w.STP && h.ForwardDelay != w.ForwardDelay {
+		h.STP = false
+	}
+	return h
+}
+
+// bridgeAgeing restores what STP changes: it forgets addresses faster while the topology changes, and switched off
+// then, it leaves it at that.
 func bridgeAgeing(data *nl.RtAttr, want, have Spec) {
 	w, _ := want.(Bridge)
-	if h, ok := have.(Bridge); ok && h.STP && !w.STP {
-		data.AddRtAttr(unix.IFLA_BR_AGEING_TIME, nl.Uint32Attr(ageingTime))
+	if h, ok := have.(Bridge); ok && h.STP && !w.STP && h.Ageing == w.Ageing {
+		data.AddRtAttr(unix.IFLA_BR_AGEING_TIME, nl.Uint32Attr(uint32(time.Duration(w.Ageing)/bridgeTick)))
 	}
+}
+
+// bridgeTick is the unit of a bridge's times.
+const bridgeTick = 10 * time.Millisecond
+
+// finishBridge makes the VLANs of a new bridge itself what is wanted.
+func finishBridge(s *object.Section, index int, l Link) error {
+	b, _ := l.Spec.(Bridge)
+	return putVLANs(s, index, l.Ifname, true, b.VLANTable, accessTo(b.DefaultPVID))
+}
+
+// changedBridge finishes a change of a bridge.
+func changedBridge(s *object.Section, index int, l Link, have Spec) error {
+	w, _ := l.Spec.(Bridge)
+	h, ok := have.(Bridge)
+	if !ok {
+		return nil
+	}
+	has := h.VLANTable.follow(h.DefaultPVID, w.DefaultPVID)
+	if err := putVLANs(s, index, l.Ifname, true, w.VLANTable, has); err != nil {
+		return err
+	}
+	return unblock(s, index, w, h)
 }
 
 // explainBridge names what a kernel without VLAN filtering lacks.
@@ -115,9 +160,8 @@ func explainBridge(l Link, err error) error {
 }
 
 // unblock sets the ports of a bridge forwarding whose STP was switched off: nobody else does before 30 s are over.
-func unblock(s *object.Section, index int, want, have Spec) error {
-	w, _ := want.(Bridge)
-	if h, ok := have.(Bridge); !ok || !h.STP || w.STP {
+func unblock(s *object.Section, index int, want, have Bridge) error {
+	if !have.STP || want.STP {
 		return nil
 	}
 	links, err := object.ListLinks(s.NS)
@@ -133,46 +177,6 @@ func unblock(s *object.Section, index int, want, have Spec) error {
 		}
 	}
 	return nil
-}
-
-// The states of a bridge's port, linux/if_bridge.h.
-const (
-	portListening  = 1
-	portLearning   = 2
-	portForwarding = 3
-	portBlocking   = 4
-)
-
-func blocked(port *object.LiveLink) bool {
-	state := port.PortData.U8(unix.IFLA_BRPORT_STATE)
-	return state == portListening || state == portLearning || state == portBlocking
-}
-
-func readBridgePort(port, master *object.LiveLink) Spec {
-	stp := master.Data.U32(unix.IFLA_BR_STP_STATE) != 0
-	p := BridgePort{Blocked: !stp && blocked(port)}
-	if p.Blocked && kernel.U32At(port.PortData.Get(unix.IFLA_BRPORT_FORWARD_DELAY_TIMER), 0) == 0 {
-		p.State = plan.Some(port.PortData.U8(unix.IFLA_BRPORT_STATE))
-	}
-	return p
-}
-
-func forward(s *object.Section, index int, name string) error {
-	return setState(s, index, name, portForwarding, "forwarding")
-}
-
-// setState gives a port a state, in words.
-func setState(s *object.Section, index int, name string, state uint8, words string) error {
-	m := indexRequest(index, 0, 0)
-	info := m.Nest(unix.IFLA_LINKINFO)
-	info.AddRtAttr(unix.IFLA_INFO_SLAVE_KIND, nl.NonZeroTerminated(TypeBridge))
-	info.AddRtAttr(unix.IFLA_INFO_SLAVE_DATA|unix.NLA_F_NESTED, nil).
-		AddRtAttr(unix.IFLA_BRPORT_STATE, nl.Uint8Attr(state))
-	err := s.NS.Write("set port "+name+" "+words, m.NetlinkRequest)
-	if errors.Is(err, unix.EBUSY) {
-		return nil // the bridge has begun to run STP, which alone decides then
-	}
-	return err
 }
 
 // takeDown takes down the bridges with a crowd of ports, before their ports go one after the other.

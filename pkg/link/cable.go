@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -364,4 +365,29 @@ func nsid(r kernel.Reply) (number int, err error) {
 		number = int(int32(kernel.Attrs(m[head.Len():]).U32(netnsaNSID)))
 	}
 	return number, nil
+}
+
+// giveNumber is the number by which a section knows another namespace, which it gets if it has none.
+func giveNumber(s, other *object.Section) (number int, err error) {
+	fd, err := other.NS.FD()
+	if err != nil {
+		return -1, err
+	}
+	ask := func() error {
+		return s.NS.ReadAll([]kernel.Query{nsidQuery(fd)}, func(replies []kernel.Reply) (err error) {
+			number, err = nsid(replies[0])
+			return err
+		})
+	}
+	if err := ask(); err != nil || number >= 0 {
+		return number, err
+	}
+	m := kernel.NewMessage(unix.RTM_NEWNSID, 0, nl.NewRtGenMsg())
+	m.U32(netnsaNSID, 1<<32-1) // whichever is free
+	m.U32(netnsaFD, uint32(fd))
+	what := fmt.Sprintf("give namespace %s a number in %s", sectionName(other.NS.Name), sectionName(s.NS.Name))
+	if err := s.NS.Write(what, m.NetlinkRequest); err != nil && !errors.Is(err, unix.EEXIST) {
+		return -1, err
+	}
+	return number, ask()
 }

@@ -31,7 +31,7 @@ func update(e *object.Env, old, l Link) error {
 		return err
 	}
 	if t := typeOf(l.Type); t.Changed != nil {
-		if err := t.Changed(s, index, l.Spec, old.Spec); err != nil {
+		if err := t.Changed(s, index, l, old.Spec); err != nil {
 			return err
 		}
 	}
@@ -148,7 +148,7 @@ func makeRoom(e *object.Env, s *object.Section, l Link) error {
 
 // change sends one message with all that differs, and what the master keeps of the link.
 func change(e *object.Env, s *object.Section, index int, old, l Link) error {
-	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil {
+	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil && !typeOf(l.Type).WithMTU {
 		// Some types take nothing of their own beside an MTU (drivers/net/vxlan/vxlan_core.c: vxlan_nl2conf).
 		first := old
 		first.Spec = l.Spec
@@ -156,6 +156,15 @@ func change(e *object.Env, s *object.Section, index int, old, l Link) error {
 			return err
 		}
 		old.Spec = l.Spec
+	}
+	if before := typeOf(l.Type).Before; before != nil && old.Spec != l.Spec && l.Spec != nil {
+		first := old
+		if first.Spec = before(l.Spec, old.Spec); first.Spec != old.Spec {
+			if err := change(e, s, index, old, first); err != nil {
+				return err
+			}
+			old.Spec = first.Spec
+		}
 	}
 	m, err := changeMessage(e, s, index, old, l)
 	if err != nil {
@@ -166,20 +175,22 @@ func change(e *object.Env, s *object.Section, index int, old, l Link) error {
 			return explain(l, err)
 		}
 	}
-	if old.Port == l.Port || l.Port == nil || old.Master != l.Master {
-		return nil
-	}
-	return portsOf(s, l).Put(s, index, l)
+	return putPort(e, s, index, old, l)
 }
 
-// portsOf is how the master of a link keeps its ports.
-func portsOf(s *object.Section, l Link) *Ports {
-	if master := s.Link(l.Master); master != nil {
-		if ports := typeOf(master.Type).Ports; ports != nil {
-			return ports
-		}
+// putPort makes what the master keeps of a link what is wanted.
+func putPort(e *object.Env, s *object.Section, index int, old, l Link) error {
+	ports := portsOf(l)
+	if ports == nil {
+		return nil
 	}
-	return &Ports{Put: func(*object.Section, int, Link) error { return nil }}
+	if old.Master != l.Master || old.Port == nil {
+		old.Port = ports.Joined(e, s, l)
+	}
+	if old.Port == l.Port {
+		return nil
+	}
+	return ports.Put(s, index, l, old.Port)
 }
 
 // isEmpty says whether a message changes nothing.
@@ -189,15 +200,15 @@ func isEmpty(m kernel.Message) bool {
 }
 
 func changeMessage(e *object.Env, s *object.Section, index int, old, l Link) (m kernel.Message, err error) {
-	flags, mask := uint32(0), uint32(0)
+	flags, mask := l.flags(old)
 	if old.Up != l.Up {
-		flags, mask = kernel.Bit(l.Up), unix.IFF_UP
-	}
-	if old.NoARP != l.NoARP {
-		flags, mask = flags|kernel.Bit(l.NoARP)*unix.IFF_NOARP, mask|unix.IFF_NOARP
+		flags, mask = flags|kernel.Bit(l.Up), mask|unix.IFF_UP
 	}
 	m = indexRequest(index, flags, mask)
-	if old.MTU != l.MTU {
+	if old.TxQLen != l.TxQLen {
+		m.U32(unix.IFLA_TXQLEN, l.TxQLen)
+	}
+	if old.MTU != l.MTU || old.Spec != l.Spec && typeOf(l.Type).WithMTU {
 		m.U32(unix.IFLA_MTU, l.MTU)
 	}
 	if old.MAC != l.MAC {
@@ -224,7 +235,11 @@ func changeMessage(e *object.Env, s *object.Section, index int, old, l Link) (m 
 		if err != nil {
 			return m, err
 		}
-		return m, l.infoData(m, old.Spec, func(r object.Ref) (int, error) { return indexOfRef(below, r) })
+		var data kernel.Attrs
+		if live := s.Link(l.Name); live != nil {
+			data = live.Data
+		}
+		return m, l.infoData(m, old.Spec, data, func(r object.Ref) (int, error) { return indexOfRef(below, r) })
 	}
 	return m, nil
 }

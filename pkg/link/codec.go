@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -24,19 +25,32 @@ import (
 //	u8, u16, u32      the size of a number, where it is not that of the field
 //	be                a number in network byte order
 //	bit, one          a word of the tag file's enum as 1<<its position, or its position from 1; else its position from 0
+//	values=5|7        the numbers of those words, in their order
+//	flag=2            bit 2 of an attribute that holds a value and a mask of what it is about, of 32 bits each
+//	unit=10ms         a length of time, in units of this one
+//	near              where the kernel tells one more or less than is wanted, it has what is wanted
 //	multicast         an address of a group, and unicast one of no group, where both have one type
+//	ip6               an address that is always one of IPv6: none is sent as ::
+//	mask=0x2000       a bit of a number that several fields share, of a type whose messages are [Type.Whole]
+//	twin=5            sent as another attribute too; read is the one of the two that is not as wanted, if any
 //	new=8472          what a new link has that is told nothing; without it nothing
 //	absent=wanted     where the kernel does not tell, it has what is wanted; without it what a new link has
 type attribute struct {
 	index        int // of the field
 	four, six    uint16
+	twin         uint16
+	mask         uint64
+	only6        bool
 	size         int
 	be           bool
 	words        []string
 	count        func(position int) uint64
+	flag         uint32 // the bit of an attribute that holds flags, 0 for another
 	group        string
 	fresh        uint64
 	absentWanted bool
+	near         bool
+	unit         time.Duration
 	fixed        bool
 }
 
@@ -82,15 +96,50 @@ func newAttribute(f reflect.StructField, index int, tag []string) attribute {
 			a.count = func(position int) uint64 { return 1 << position }
 		case name == "one":
 			a.count = func(position int) uint64 { return uint64(position) + 1 }
+		case name == "values":
+			a.count = numbered(value)
+		case name == "flag":
+			n, _ := strconv.ParseUint(value, 10, 5) // TestTypes reads it too
+			a.flag = 1 << n
+		case name == "unit":
+			a.unit, _ = time.ParseDuration(value)
+			a.size = 4
+		case name == "near":
+			a.near = true
 		case name == "multicast" || name == "unicast":
 			a.group = name
 		case name == "new":
 			a.fresh, _ = strconv.ParseUint(value, 10, 32) // TestTypes reads it too
 		case name == "absent":
 			a.absentWanted = value == "wanted"
+		default:
+			a.tunnelOption(name, value)
 		}
 	}
 	return a
+}
+
+// numbered gives the numbers of a list by their position in it.
+func numbered(list string) func(position int) uint64 {
+	var numbers []uint64
+	for number := range strings.SplitSeq(list, "|") {
+		n, _ := strconv.ParseUint(number, 10, 32) // TestTypes reads it too
+		numbers = append(numbers, n)
+	}
+	return func(position int) uint64 { return numbers[position] }
+}
+
+// tunnelOption takes a word of the tag that only IP tunnels have.
+func (a *attribute) tunnelOption(name, value string) {
+	switch name {
+	case "ip6":
+		a.six, a.only6 = a.four, true
+	case "twin":
+		n, _ := strconv.ParseUint(value, 10, 16) // TestTypes would miss it
+		a.twin = uint16(n)
+	case "mask":
+		a.mask, _ = strconv.ParseUint(value, 0, 32)
+	}
 }
 
 // enum lists the words that a field can have in the file, nil for any.
@@ -114,26 +163,76 @@ func fresh(s Spec) Spec {
 	return v.Interface()
 }
 
-// encode adds the attributes in which want differs from have. Index looks up a link.
+// encode adds the attributes in which want differs from have, or all when that is nil. Index looks up a link.
 func encode(data *nl.RtAttr, want, have Spec, index func(object.Ref) (int, error)) error {
 	w, h := reflect.ValueOf(want), reflect.ValueOf(have)
 	attributes := layout(w.Type())
+	var changed flags
 	for i, a := range attributes {
 		f := w.Field(a.index)
-		if f.Equal(h.Field(a.index)) || f.IsZero() && a.sharedWith(attributes[:i], attributes[i+1:], w) {
-			continue
-		}
-		if err := a.encode(data, f, index); err != nil {
-			return err
+		before, after := attributes[:i], attributes[i+1:]
+		switch same := h.IsValid() && f.Equal(h.Field(a.index)); {
+		case a.mask != 0 && !slices.ContainsFunc(before, a.shares):
+			data.AddRtAttr(int(a.four), a.bytes(a.masks(after, w)|a.number(f)))
+			data.AddRtAttr(int(a.twin), a.bytes(a.masks(after, w)|a.number(f)))
+		case same || a.mask != 0:
+		case a.flag != 0:
+			changed.set(a, f.Bool())
+		case f.IsZero() && a.sharedWith(before, after, w):
+		default:
+			if err := a.encode(data, f, index); err != nil {
+				return err
+			}
 		}
 	}
+	changed.encode(data)
 	return nil
+}
+
+// flags are those that a message changes, by attribute.
+type flags []struct {
+	attribute   uint16
+	value, mask uint32
+}
+
+func (list *flags) set(a attribute, on bool) {
+	i := 0
+	for i < len(*list) && (*list)[i].attribute != a.four {
+		i++
+	}
+	if i == len(*list) {
+		*list = append(*list, struct {
+			attribute   uint16
+			value, mask uint32
+		}{attribute: a.four})
+	}
+	(*list)[i].value |= kernel.Bit(on) * a.flag
+	(*list)[i].mask |= a.flag
+}
+
+func (list flags) encode(data *nl.RtAttr) {
+	for _, f := range list {
+		data.AddRtAttr(int(f.attribute), slices.Concat(nl.Uint32Attr(f.value), nl.Uint32Attr(f.mask)))
+	}
+}
+
+// shares says whether another field is of the same attribute.
+func (a attribute) shares(b attribute) bool { return a.four == b.four }
+
+// masks are the bits that other fields have of the same attribute.
+func (a attribute) masks(others []attribute, w reflect.Value) (bits uint64) {
+	for _, b := range others {
+		if a.shares(b) {
+			bits |= b.number(w.Field(b.index))
+		}
+	}
+	return bits
 }
 
 // sharedWith says whether another field of the same attribute is set, so that this one need not be cleared.
 func (a attribute) sharedWith(before, after []attribute, w reflect.Value) bool {
 	return slices.ContainsFunc(slices.Concat(before, after), func(b attribute) bool {
-		return b.four == a.four && !w.Field(b.index).IsZero()
+		return a.shares(b) && !w.Field(b.index).IsZero()
 	})
 }
 
@@ -141,9 +240,12 @@ func (a attribute) encode(data *nl.RtAttr, f reflect.Value, index func(object.Re
 	switch v := f.Interface().(type) {
 	case netip.Addr:
 		t := a.four
-		if !v.IsValid() {
+		switch {
+		case !v.IsValid() && a.only6:
+			v = netip.IPv6Unspecified()
+		case !v.IsValid():
 			v = netip.IPv4Unspecified()
-		} else if v.Is6() {
+		case v.Is6():
 			t = a.six
 		}
 		data.AddRtAttr(int(t), v.AsSlice())
@@ -157,6 +259,9 @@ func (a attribute) encode(data *nl.RtAttr, f reflect.Value, index func(object.Re
 		encodeMACs(data, int(a.four), v)
 	default:
 		data.AddRtAttr(int(a.four), a.bytes(a.number(f)))
+		if a.twin != 0 {
+			data.AddRtAttr(int(a.twin), a.bytes(a.number(f)))
+		}
 	}
 	return nil
 }
@@ -164,10 +269,14 @@ func (a attribute) encode(data *nl.RtAttr, f reflect.Value, index func(object.Re
 // number is the value of a field as the kernel counts it.
 func (a attribute) number(f reflect.Value) uint64 {
 	switch {
+	case f.Kind() == reflect.Bool && a.mask != 0:
+		return a.mask * uint64(kernel.Bit(f.Bool()))
 	case f.Kind() == reflect.Bool:
 		return uint64(kernel.Bit(f.Bool()))
 	case f.Kind() == reflect.String:
 		return a.count(slices.Index(a.words, f.String()))
+	case a.unit != 0:
+		return uint64(f.Int() / int64(a.unit))
 	}
 	return f.Uint()
 }
@@ -175,7 +284,9 @@ func (a attribute) number(f reflect.Value) uint64 {
 func (a attribute) setNumber(f reflect.Value, n uint64) {
 	switch f.Kind() {
 	case reflect.Bool:
-		f.SetBool(n != 0)
+		f.SetBool(n != 0 && (a.mask == 0 || n&a.mask != 0))
+	case reflect.Int64:
+		f.SetInt(int64(n) * int64(a.unit))
 	case reflect.String:
 		f.SetString("unknown " + strconv.FormatUint(n, 10))
 		for i, word := range a.words {
@@ -221,18 +332,51 @@ func decode(data kernel.Attrs, base, wanted Spec, place func(index int) object.R
 	}
 	for t, value := range kernel.Attributes(data) {
 		for _, a := range attributes {
-			if t != a.four && (a.six == 0 || t != a.six) {
+			if !a.is(t) {
 				continue
 			}
-			if err := a.decode(v.Field(a.index), value, place); err != nil {
+			f := v.Field(a.index)
+			before := reflect.ValueOf(f.Interface())
+			if err := a.decode(f, value, place); err != nil {
 				return base, fmt.Errorf("attribute %d of %T: %w", t, base, err)
+			}
+			if t == a.twin && reflect.TypeOf(wanted) == v.Type() && f.Equal(reflect.ValueOf(wanted).Field(a.index)) {
+				f.Set(before)
+			}
+			if a.near && reflect.TypeOf(wanted) == v.Type() && a.isNear(f, reflect.ValueOf(wanted).Field(a.index)) {
+				f.Set(reflect.ValueOf(wanted).Field(a.index))
 			}
 		}
 	}
 	return v.Interface(), nil
 }
 
+// isNear says whether two numbers are the same but for the rounding of the kernel's clock.
+func (a attribute) isNear(f, wanted reflect.Value) bool {
+	n, w := a.number(f), a.number(wanted)
+	return max(n, w)-min(n, w) <= 1
+}
+
+// is says whether a type of attribute is this one's.
+func (a attribute) is(t uint16) bool {
+	return t == a.four || a.six != 0 && t == a.six || a.twin != 0 && t == a.twin
+}
+
+// keep adds the attributes of a live link for which its Spec has no fields: the kernel would make them zero.
+func keep(data *nl.RtAttr, spec Spec, live kernel.Attrs) {
+	attributes := layout(reflect.TypeOf(spec))
+	for t, value := range kernel.Attributes(live) {
+		if !slices.ContainsFunc(attributes, func(a attribute) bool { return a.is(t) }) {
+			data.AddRtAttr(int(t), slices.Clone(value))
+		}
+	}
+}
+
 func (a attribute) decode(f reflect.Value, value []byte, place func(index int) object.Ref) error {
+	if a.flag != 0 {
+		f.SetBool(kernel.U32At(value, 0)&a.flag != 0)
+		return nil
+	}
 	switch f.Interface().(type) {
 	case netip.Addr:
 		addr, _ := netip.AddrFromSlice(value)

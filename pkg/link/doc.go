@@ -7,7 +7,7 @@
 // schema, the comparison, the message, and the reading follow.
 //
 // What every link has (MTU, MAC, arp) is compared too. Where the kernel makes or keeps it otherwise for this type, the
-// row must say so: MTU, Follows, OwnMAC, FixedMAC, NoARP. Where no field says it, add one to [Type]. It shows when the
+// row must say so: MTU, Follows, OwnMAC, FixedMAC, NoARP, NoMulticast, TxQLen. Where no field says it, add one to [Type]. It shows when the
 // case runs, as "unplanned: update link" or as a change that the kernel refuses.
 //
 // Write a case testdata/cases/TYPE/NAME.txtar; package battery tells its form at Parse. Let it change the MTU, the MAC

@@ -29,18 +29,22 @@ func objects() object.Form {
 func fromFile(l *object.Iface) Link {
 	ns, topology := l.Section.Name, l.Section.Topology
 	o := Link{
-		NS: ns, Name: l.Name, Ifname: l.Name, Type: l.Type, Up: true, MTU: l.EffectiveMTU(), MAC: l.EffectiveMAC(),
+		NS: ns, Name: l.Name, Ifname: l.Name, Type: l.Type, Up: !l.Down, MTU: l.EffectiveMTU(), MAC: l.EffectiveMAC(),
 		Group: object.Group(topology), Alias: object.Alias(topology, ns, l.Name),
 		Forwarding4: l.Forwards(object.IPv4, object.Forwarding4), Promote: true, Spec: l.Spec,
-		NoARP: typeOf(l.Type).NoARP, Dynamic: l.Dynamic,
+		Dynamic: l.Dynamic,
 	}
+	if typeOf(l.Type).Untold {
+		o.Alias = object.AliasOver(o.Alias, typeOf(l.Type).Underlay(l.Spec))
+	}
+	o.common(l)
 	// Below the least MTU of IPv6 the kernel has nothing of IPv6 on a link, no parameters either.
 	if o.MTU >= object.MinIPv6MTU {
 		o.Forwarding6 = l.Forwards(object.IPv6, object.Forwarding6)
 		if v, ok := l.AcceptRA(); ok {
 			o.AcceptRA = plan.Some(v)
 		}
-		if o.hasOwnMAC() {
+		if o.hasOwnMAC() && o.Up {
 			o.LinkLocal = linkLocal(l, o.MAC)
 		}
 	}
@@ -53,7 +57,7 @@ func fromFile(l *object.Iface) Link {
 	if m := l.Master; m != nil {
 		o.Master = m.Name
 		if ports := typeOf(m.Type).Ports; ports != nil {
-			o.Port = ports.New()
+			o.Port = ports.Declared(l)
 		}
 	}
 	if l.Peer != nil {

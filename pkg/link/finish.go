@@ -1,6 +1,8 @@
 package link
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/object"
@@ -34,6 +36,31 @@ func Finish(e *object.Env, ns string) (plan.Key, error) {
 	return plan.Key{}, nil
 }
 
+// bringUpBelow brings those links up that a new one is made on, and that it can't be up without.
+func bringUpBelow(e *object.Env, l Link) error {
+	if t := typeOf(l.Type); !l.Up || t.NeedsUp == nil || !t.NeedsUp(l.Spec) {
+		return nil
+	}
+	for _, k := range l.below() {
+		s, err := e.Section(k.NS)
+		if err != nil {
+			return err
+		}
+		late := object.In[unfinished](s)
+		for i, m := range *late {
+			if m.link.Key() != k {
+				continue
+			}
+			if err := m.bringUp(e, s); err != nil {
+				return err
+			}
+			*late = slices.Delete(*late, i, i+1)
+			break
+		}
+	}
+	return nil
+}
+
 func (m made) bringUp(e *object.Env, s *object.Section) error {
 	l := m.link
 	index, err := s.Index(l.Ifname)
@@ -46,7 +73,7 @@ func (m made) bringUp(e *object.Env, s *object.Section) error {
 	}
 	if m.first.Spec != l.Spec {
 		message := indexRequest(index, 0, 0)
-		if err := l.infoData(message, m.first.Spec, nil); err != nil {
+		if err := l.infoData(message, m.first.Spec, nil, nil); err != nil {
 			return err
 		}
 		if err := s.NS.Write("turn on multicast snooping of link "+l.Key().Place(), message.NetlinkRequest); err != nil {

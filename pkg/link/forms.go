@@ -12,14 +12,6 @@ func Forms(onLinks []object.Form) []object.Form {
 	return []object.Form{bridges(onLinks), interfaces(onLinks), objects()}
 }
 
-// linkBase has the keys of every link that plumb makes.
-type linkBase struct {
-	MTU uint32     `file:"mtu,least=68,most=65535" doc:"largest packet, in bytes; of a cable, on both ends"`
-	MAC object.MAC `file:"mac" doc:"Ethernet address; left out, derived from the names"`
-	// Dynamic is a key of lo too.
-	Dynamic bool `file:"dynamic" doc:"others add addresses and routes here, as a DHCP client does: they are left alone"`
-}
-
 // linksPart is the part of a section where links stand by their names, of type K. A link has the forms on links, and
 // the keys of what own makes.
 func linksPart[K ~string](key, item, doc string, onLinks []object.Form, own ...func() any) file.Part {
@@ -27,7 +19,7 @@ func linksPart[K ~string](key, item, doc string, onLinks []object.Form, own ...f
 	for _, f := range onLinks {
 		parts = append(parts, f.Part)
 	}
-	for _, keys := range append(own, func() any { return &linkBase{MTU: object.DefaultMTU} }) {
+	for _, keys := range append(own, newLinkBase) {
 		parts = append(parts, file.Part{New: keys})
 	}
 	return file.Part{
@@ -48,7 +40,7 @@ func declaredLinks[K ~string](at *object.At, onLinks []object.Form) iter.Seq2[*o
 			l := &object.Iface{
 				Section: at.Sense, Name: string(entries[i].Key), At: spots.Key(), Form: own[0], Spots: spots,
 				MTU: file.ValueAt(base.MTU, spots.In("mtu")), MAC: file.ValueAt(base.MAC, spots.In("mac")),
-				Dynamic: base.Dynamic, Forms: make([]object.At, len(onLinks)),
+				Down: !base.Up, Base: base, Dynamic: base.Dynamic, Forms: make([]object.At, len(onLinks)),
 			}
 			for i := range onLinks {
 				f := &onLinks[i]
@@ -69,12 +61,12 @@ func bridges(onLinks []object.Form) object.Form {
 	return object.Form{
 		On: object.OnSection,
 		Part: linksPart[object.OwnIfname]("bridges", TypeBridge, "switches in the kernel, by name", onLinks,
-			func() any { return &Bridge{Snooping: true} }),
+			func() any { return &bridgeForm{Bridge: NewBridge()} }),
 		Links: true,
 		Enter: func(at *object.At) {
 			for l, own := range declaredLinks[object.OwnIfname](at, onLinks) {
-				b := own[0].(*Bridge)
-				l.Type, l.STP, l.Spec = TypeBridge, b.STP, *b
+				b := own[0].(*bridgeForm)
+				l.Type, l.STP, l.Spec = TypeBridge, b.STP, b.spec(l.Spots)
 				at.Add(l)
 			}
 		},
@@ -95,6 +87,7 @@ func checkPorts(at *object.At) any {
 // member has the keys of a link that can be a port.
 type member struct {
 	Master object.OwnIfname `file:"master" doc:"bridge of the section that this end is a port of"`
+	Port   portKeys         `file:"port" doc:"what the bridge keeps of the port: of this end with master, else of the other"`
 }
 
 // typed has the keys of the types of link that stand alone: one of them at most.
@@ -115,7 +108,7 @@ func newTyped() any {
 // interfaces are the links that are no bridges: ends of cables, links of other types, and lo.
 func interfaces(onLinks []object.Form) object.Form {
 	part := linksPart[object.Ifname]("interfaces", "interface", "ends of cables, links of other types, and lo, by name",
-		onLinks, func() any { return new(cable) }, func() any { return new(member) }, newTyped)
+		onLinks, func() any { return new(cable) }, func() any { return &member{Port: portKeys{PortOptions: newPortOptions()}} }, newTyped)
 	part.Only = func(name string) (keys []string) {
 		if name == object.Lo { // the kernel makes it
 			for _, f := range onLinks {
@@ -128,14 +121,15 @@ func interfaces(onLinks []object.Form) object.Form {
 	return object.Form{
 		On: object.OnSection, Part: part, Links: true,
 		Enter:  func(at *object.At) { enterInterfaces(at, onLinks) },
-		Join:   func(n *object.Network) { joinCables(n); resolveAll(n); enslave(n); checkAll(n) },
+		Join:   func(n *object.Network) { joinCables(n); resolveAll(n); enslave(n); joinPorts(n); checkAll(n) },
 		Across: func(n *object.Network) { cableSegments(n); joinSegments(n); checkBridges(n) },
 	}
 }
 
 func enterInterfaces(at *object.At, onLinks []object.Form) {
 	for l, own := range declaredLinks[object.Ifname](at, onLinks) {
-		l.MasterName = string(own[1].(*member).Master)
+		of := own[1].(*member)
+		l.MasterName, l.Port = string(of.Master), &of.Port
 		switch of := own[2].(*typed); {
 		case l.Name == object.Lo:
 		case of.Key != "":

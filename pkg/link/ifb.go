@@ -9,6 +9,6 @@ type IFB struct{}
 var ifb = Type{
 	Name: "ifb", Doc: "a link that tc redirects packets to, to queue those that come in",
 	Part:  kernel.Part{Module: "ifb", Option: "IFB"},
-	NoARP: true, FixedMAC: true,
+	NoARP: true, NoMulticast: true, FixedMAC: true, TxQLen: 32,
 	New: func() Spec { return IFB{} },
 }

@@ -3,6 +3,7 @@ package link
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 
 	"github.com/plumbnet/plumb/pkg/object"
@@ -40,13 +41,17 @@ type Link struct {
 	Promote     bool `plan:"promote_secondaries"`
 	// AcceptRA is net.ipv6.conf.*.accept_ra of a link of the host; in a namespace it is unset, and a sysctl as any other.
 	AcceptRA plan.Opt[uint32] `plan:"accept_ra"`
-	// NoARP says that the link does not ask for its neighbours (`ip link set arp off`).
-	NoARP bool `plan:"arp off"`
+	// NoARP says that the link does not ask for its neighbours (`ip link set arp off`), and NoMulticast that it is not for
+	// packets to groups (`ip link set multicast off`).
+	NoARP       bool `plan:"arp off"`
+	NoMulticast bool `plan:"multicast off"`
+	// TxQLen is how many packets a queueing discipline of the link holds, where that does not say it itself.
+	TxQLen uint32 `plan:"txqueuelen"`
 	// Disabled6 and GenMode are the link's own net.ipv6.conf.*.disable_ipv6 and addr_gen_mode, where they are not 0, the
 	// kernel's default. No file wants them, but a rollback does.
 	Disabled6 plan.Opt[bool]  `plan:"disable_ipv6,quiet"`
 	GenMode   plan.Opt[uint8] `plan:"addr_gen_mode,quiet"`
-	// Idle says that the link was never up: see [object.MakeIdle]. No file wants that either.
+	// Idle says that the link was never up: see [object.MakeIdle]. One that is declared down is like that.
 	Idle plan.Opt[bool] `plan:"never up,quiet"`
 	// Port is what the master keeps of the link, and Spec what is peculiar to its type; nil for nothing.
 	Port Spec `plan:"options of the port,same"`
@@ -73,6 +78,18 @@ func placed(r object.Ref) []plan.Key {
 		return []plan.Key{k}
 	}
 	return nil
+}
+
+// without is a spec that refers to a link which has gone.
+func without(s Spec, gone object.Ref) Spec {
+	v := reflect.New(reflect.TypeOf(s)).Elem()
+	v.Set(reflect.ValueOf(s))
+	for i := range v.NumField() {
+		if v.Field(i).Interface() == any(gone) {
+			v.Field(i).Set(reflect.ValueOf(object.Ref(object.Unknown)))
+		}
+	}
+	return v.Interface()
 }
 
 // Needs implements [plan.Object].
@@ -105,6 +122,8 @@ func (l Link) On() []plan.Key {
 func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	if was, ok := old.(Link); ok && now == nil {
 		switch {
+		case slices.Contains(l.below(), old.Key()) && typeOf(l.Type).Outlives:
+			l.Spec = without(l.Spec, object.Ref(old.Key().Place()))
 		case l.Peer == object.Ref(old.Key().Place()) || slices.Contains(l.below(), old.Key()):
 			return nil, false
 		case l.NS == was.NS && l.Master == was.Name:
@@ -115,8 +134,12 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 		old.Key() == object.NamespaceKey(l.Underlay()) && l.Underlay() != l.NS {
 		l.Spec = t.Orphan(l.Spec)
 	}
-	if is, ok := now.(Link); ok && is.MTU < l.MTU && typeOf(l.Type).Follows && slices.Contains(l.below(), is.Key()) {
-		l.MTU = is.MTU
+	l.Port = l.portAfter(old, now)
+	if is, ok := now.(Link); ok && slices.Contains(l.below(), is.Key()) {
+		was, _ := old.(Link)
+		if t := typeOf(l.Type); t.Follows && is.MTU < l.MTU || t.Tracks && is.MTU != was.MTU {
+			l.MTU = is.MTU
+		}
 	}
 	if value, ok := object.Switched(l.NS, object.Forwarding4, old, now); ok {
 		l.Forwarding4 = object.IsOn(value)
@@ -129,9 +152,12 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 
 // Claims implements [plan.Exclusive].
 func (l Link) Claims() (keys []plan.Key) {
+	if l.Ifname == l.Name { // one that a hand has renamed gives way to links by itself
+		keys = append(keys, NameClaim(l.NS, l.Name))
+	}
 	t := typeOf(l.Type)
 	if t.Claims == nil || l.Spec == nil {
-		return nil
+		return keys
 	}
 	for _, k := range t.Claims(l.Spec) {
 		k.NS = l.Underlay()
@@ -139,6 +165,9 @@ func (l Link) Claims() (keys []plan.Key) {
 	}
 	return keys
 }
+
+// NameClaim is the claim on a name in a section: of a link on its own, and of an altname.
+func NameClaim(ns, name string) plan.Key { return plan.Key{NS: ns, Kind: "name", Name: name} }
 
 // Underlay implements [object.Laid]: the section that the link is made from.
 func (l Link) Underlay() string {

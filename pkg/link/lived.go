@@ -59,10 +59,10 @@ func (l Link) joins() (list []plan.Key) {
 	if l.Master != "" {
 		list = append(list, object.LinkKey(l.NS, l.Master))
 	}
-	if t.Bridged {
+	if t.Lower != nil {
 		list = append(list, l.below()...)
 	}
-	if t.Wire != nil && l.Spec != nil {
+	if t.Wire != nil && l.Spec != nil && t.Wire(l.Spec) != "" {
 		list = append(list, plan.Key{Kind: "wire", Name: t.Wire(l.Spec)})
 	}
 	return list

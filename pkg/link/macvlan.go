@@ -21,13 +21,13 @@ type Macvlan struct {
 const passthru = "passthru"
 
 var (
-	macvlan = macvlanType("macvlan", "an interface with a MAC address of its own on another link")
-	macvtap = macvlanType("macvtap", "a macvlan whose packets a virtual machine reads from /dev/tap*")
+	macvlan = macvlanType("macvlan", "an interface with a MAC address of its own on another link", 0)
+	macvtap = macvlanType("macvtap", "a macvlan whose packets a virtual machine reads from /dev/tap*", 500)
 )
 
-func macvlanType(name, doc string) Type {
-	return Type{
-		Name: name, Doc: doc, Part: kernel.Part{Module: name, Option: strings.ToUpper(name)}, Bridged: true,
+func macvlanType(name, doc string, txQLen uint32) Type {
+	return onParent(func(m *Macvlan) *object.Ref { return &m.Parent }, Type{
+		Name: name, Doc: doc, Part: kernel.Part{Module: name, Option: strings.ToUpper(name)}, Handler: "macvlan", TxQLen: txQLen,
 		Check: func(l *object.Iface, at file.Spots) {
 			if l.Spec.(Macvlan).Mode == passthru && l.Spots.Given("mac") {
 				l.Section.Clash(file.Error, l.Spots.At("mac"), at.At("mode"),
@@ -39,22 +39,7 @@ func macvlanType(name, doc string) Type {
 			}
 		},
 		// The kernel's own mode is vepa, which needs a switch that reflects.
-		New:      func() Spec { return Macvlan{Mode: "bridge"} },
-		Below:    func(s Spec) []plan.Key { return placed(s.(Macvlan).Parent) },
-		Lower:    func(s Spec) object.Ref { return s.(Macvlan).Parent },
-		Underlay: func(s Spec) object.SectionRef { return sectionOf(s.(Macvlan).Parent) },
-		Beneath: func(s Spec, _ object.SectionRef, lower object.Ref) Spec {
-			m := s.(Macvlan)
-			m.Parent = lower
-			return m
-		},
-		MTU: func(_ Spec, below uint32) uint32 {
-			if below == 0 {
-				return object.DefaultMTU
-			}
-			return below
-		},
-		Follows: true,
+		New: func() Spec { return Macvlan{Mode: "bridge"} },
 		Takes: func(s Spec) object.Ref {
 			if m := s.(Macvlan); m.Mode == passthru {
 				return m.Parent
@@ -75,5 +60,5 @@ func macvlanType(name, doc string) Type {
 			}
 			return nil
 		},
-	}
+	})
 }

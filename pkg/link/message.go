@@ -50,6 +50,9 @@ func (l Link) createAttrs(add func(t int, b []byte)) {
 		add(unix.IFLA_ADDRESS, slices.Clone(l.MAC[:]))
 	}
 	add(unix.IFLA_GROUP, nl.Uint32Attr(l.Group))
+	if l.TxQLen != l.fresh().TxQLen {
+		add(unix.IFLA_TXQLEN, nl.Uint32Attr(l.TxQLen))
+	}
 }
 
 // creation is what a message that makes a link must know of where the link is made.
@@ -59,14 +62,16 @@ type creation struct {
 	peer   *Link // the other end of a cable, in the namespace that peerNS is open on; nil for none
 	peerNS int
 	lower  int // index of the link that it is made on, 0 for none
+	from   int // number of the underlay in its namespace, where the message is sent from that; else -1
 	index  func(object.Ref) (int, error)
 }
 
 // createMessage makes a link.
 func (l Link) createMessage(c creation) (*nl.NetlinkRequest, error) {
 	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	info.Flags, info.Change = l.flags(l.fresh())
 	if l.Up && !typeOf(l.Type).Late {
-		info.Flags, info.Change = unix.IFF_UP, unix.IFF_UP
+		info.Flags, info.Change = info.Flags|unix.IFF_UP, info.Change|unix.IFF_UP
 	}
 	m := kernel.NewMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, info)
 	l.createAttrs(m.Add)
@@ -79,8 +84,11 @@ func (l Link) createMessage(c creation) (*nl.NetlinkRequest, error) {
 	if c.into >= 0 {
 		m.U32(unix.IFLA_NET_NS_FD, uint32(c.into))
 	}
+	if c.from >= 0 {
+		m.U32(unix.IFLA_LINK_NETNSID, uint32(c.from))
+	}
 	if c.peer == nil {
-		return m.NetlinkRequest, l.infoData(m, fresh(l.Spec), c.index)
+		return m.NetlinkRequest, l.infoData(m, fresh(l.Spec), nil, c.index)
 	}
 	kind := m.Nest(unix.IFLA_LINKINFO)
 	kind.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(l.Type))
@@ -91,23 +99,30 @@ func (l Link) createMessage(c creation) (*nl.NetlinkRequest, error) {
 	return m.NetlinkRequest, nil
 }
 
-// infoData adds what of the link's own type differs from have.
-func (l Link) infoData(m kernel.Message, have Spec, index func(object.Ref) (int, error)) error {
+// infoData adds what of the link's own type differs from have, of a link that has the attributes live.
+func (l Link) infoData(m kernel.Message, have Spec, live kernel.Attrs, index func(object.Ref) (int, error)) error {
+	t := typeOf(l.Type)
 	info := m.Nest(unix.IFLA_LINKINFO)
 	info.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(l.Type))
 	data := info.AddRtAttr(unix.IFLA_INFO_DATA|unix.NLA_F_NESTED, nil)
-	if err := encode(data, l.Spec, have, index); err != nil {
+	differs := have
+	if t.Whole {
+		keep(data, l.Spec, live)
+		differs = nil
+	}
+	if err := encode(data, l.Spec, differs, index); err != nil {
 		return err
 	}
-	if extra := typeOf(l.Type).Extra; extra != nil {
-		extra(data, l.Spec, have)
+	if t.Extra != nil {
+		t.Extra(data, l.Spec, have)
 	}
 	return nil
 }
 
 // finishMessage sets what the kernel does not take when it makes the link, or what first was not as wanted.
 func (l Link) finishMessage(first Link, index, master int) *nl.NetlinkRequest {
-	m := indexRequest(index, kernel.Bit(l.Up && !typeOf(l.Type).Late), unix.IFF_UP)
+	flags, mask := l.flags(l.fresh()) // the other end of a cable is made without
+	m := indexRequest(index, flags|kernel.Bit(l.Up && !typeOf(l.Type).Late), mask|unix.IFF_UP)
 	m.Add(unix.IFLA_IFALIAS, []byte(l.Alias))
 	if first.MTU != l.MTU {
 		m.U32(unix.IFLA_MTU, l.MTU)

@@ -7,6 +7,6 @@ import "github.com/plumbnet/plumb/pkg/object"
 // only the live host tells.
 func Open(l *object.Iface) bool {
 	t := typeOf(l.Type)
-	made := t.Bridged && len(l.Below) > 0
+	made := t.Handler != "" && len(l.Below) > 0
 	return !t.Pair && l.Type != TypeBridge && !made
 }

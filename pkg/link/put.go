@@ -73,6 +73,13 @@ func (l Link) make(e *object.Env, others []Link) (live object.LiveLink, err erro
 	if err != nil {
 		return live, err
 	}
+	if err := bringUpBelow(e, l); err != nil {
+		return live, err
+	}
+	if c.from >= 0 {
+		// The kernel tells of it in the underlay first, where it makes it before Linux 6.15. [finish] asks for it.
+		return live, explain(l, outlast(func() error { return s.NS.Write(what, req) }))
+	}
 	err = outlast(func() error {
 		return s.NS.WriteEcho(what, req, unix.RTM_NEWLINK, func(msgs [][]byte) {
 			for _, m := range msgs {
@@ -91,7 +98,7 @@ func outlast(create func() error) error {
 	const patience, pause = 2 * time.Second, 10 * time.Millisecond
 	for deadline := time.Now().Add(patience); ; time.Sleep(pause) {
 		err := create()
-		held := errors.Is(err, unix.EADDRINUSE) || errors.Is(err, unix.EEXIST)
+		held := errors.Is(err, unix.EADDRINUSE) || errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EBUSY)
 		if !held || time.Now().After(deadline) {
 			return err
 		}
@@ -100,7 +107,7 @@ func outlast(create func() error) error {
 
 // plan finds the section that the message is sent from, and what the message must know.
 func (l Link) plan(e *object.Env, others []Link) (s *object.Section, c creation, err error) {
-	c.into = -1
+	c.into, c.from = -1, -1
 	own, err := e.Section(l.NS)
 	if err != nil {
 		return nil, c, err
@@ -108,15 +115,23 @@ func (l Link) plan(e *object.Env, others []Link) (s *object.Section, c creation,
 	if c.master, err = master(own, l); err != nil {
 		return nil, c, err
 	}
-	if s, err = e.Section(l.Underlay()); err != nil {
+	below, err := e.Section(l.Underlay())
+	if err != nil {
 		return nil, c, err
 	}
-	if s != own {
-		if c.into, err = own.NS.FD(); err != nil {
-			return nil, c, err
-		}
+	s = below
+	switch {
+	case below == own:
+	case typeOf(l.Type).Inside:
+		s = own
+		c.from, err = giveNumber(own, below)
+	default:
+		c.into, err = own.NS.FD()
 	}
-	c.index = func(r object.Ref) (int, error) { return indexOfRef(s, r) }
+	if err != nil {
+		return nil, c, err
+	}
+	c.index = func(r object.Ref) (int, error) { return indexOfRef(below, r) }
 	if t := typeOf(l.Type); t.Lower != nil {
 		if c.lower, err = c.index(t.Lower(l.Spec)); err != nil {
 			return nil, c, err
@@ -195,6 +210,14 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 		return err
 	}
 	s.Made(l.Name, live.Index)
+	if err := putPort(e, s, live.Index, Link{}, l); err != nil {
+		return err
+	}
+	if t := typeOf(l.Type); t.Finish != nil {
+		if err := t.Finish(s, live.Index, l); err != nil {
+			return err
+		}
+	}
 	if live.Forwarding6 != l.Forwarding6 {
 		if err := writeForwarding6(s, l); err != nil {
 			return err

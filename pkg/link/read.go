@@ -26,6 +26,9 @@ func Read(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 		}
 		for i := range s.Links {
 			live := &s.Links[i]
+			if live.Class == plan.Ours && !e.Dynamic(object.LinkKey(s.NS.Name, live.Known)) {
+				continue // it gives up the altname
+			}
 			for _, name := range live.Altnames {
 				taken := Link{NS: s.NS.Name, Name: name, Ifname: name, Type: live.Type}
 				o := object.Live{Object: taken, Links: []*object.LiveLink{live}, Why: altnameOf(s, live, name)}
@@ -54,7 +57,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 		NS: s.NS.Name, Name: live.Known, Type: live.Type, Ifname: live.Name, Up: live.Up(), MTU: live.MTU, MAC: live.MAC,
 		Group: live.Group, Alias: live.Alias, LinkLocal: plan.Some(linkLocal),
 		Forwarding4: live.Forwarding4, Forwarding6: live.Forwarding6, Promote: live.Promote,
-		NoARP: live.Flags&unix.IFF_NOARP != 0,
+		NoARP: live.Flags&unix.IFF_NOARP != 0, NoMulticast: live.Flags&unix.IFF_MULTICAST == 0, TxQLen: live.TxQLen,
 	}
 	if s.NS.Name == "" {
 		l.AcceptRA = plan.Some(live.AcceptRA)
@@ -89,7 +92,11 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 	if master := s.At(live.Master); master != nil && live.Master != 0 {
 		l.Master = master.Known
 		if ports := typeOf(master.Type).Ports; ports != nil {
-			l.Port = ports.Read(live, master)
+			var wantedPort Spec
+			if want.Master == l.Master {
+				wantedPort = want.Port
+			}
+			l.Port = ports.Read(s, live, master, wantedPort)
 		}
 	}
 	if IsPair(live.Type) {
@@ -121,7 +128,10 @@ func readSpec(e *object.Env, s *object.Section, live *object.LiveLink, want Link
 		s.Warnf("link %s: %v", placeOf(s, live), err)
 	}
 	if t.Beneath != nil {
-		spec = t.Beneath(spec, underlayOf(live), lowerRef(s, live, live.Lower))
+		spec = t.Beneath(spec, underlayOf(e, t, live), lowerRef(s, live, live.Lower))
+	}
+	if t.Live != nil {
+		spec = t.Live(s, live, spec, want.Spec)
 	}
 	if t.Recall != nil {
 		spec = t.Recall(e, live, spec, want, e.Record.Told(object.LinkKey(s.NS.Name, live.Known), live.Index))
@@ -130,9 +140,14 @@ func readSpec(e *object.Env, s *object.Section, live *object.LiveLink, want Link
 }
 
 // underlayOf is what the section of a live link's underlay is called, as [Type.Underlay] has it.
-func underlayOf(live *object.LiveLink) object.SectionRef {
+func underlayOf(e *object.Env, t *Type, live *object.LiveLink) object.SectionRef {
+	told, stamped := object.AliasUnderlay(live.Alias)
 	switch {
-	case live.LowerNSID < 0:
+	case t.Untold && stamped:
+		return told
+	case t.Untold && live.Group == object.Group(e.Topology): // it has lost its alias, or has none yet
+		return object.Unknown
+	case t.Untold || live.LowerNSID < 0:
 		return ""
 	case live.Far == nil:
 		return object.Unknown

@@ -23,12 +23,14 @@ func resolveAll(n *object.Network) {
 // checkAll checks links against those that they are made on, when all masters are known.
 func checkAll(n *object.Network) {
 	checkCircles(n)
-	first := make(map[plan.Key]*object.Iface)
+	first, sibling := make(map[plan.Key]*object.Iface), make(map[plan.Key]*object.Iface)
 	for _, s := range n.Sections {
 		for _, l := range s.Links {
 			if _, ok := l.Form.(*typed); ok {
+				checkIP(l)
 				checkBelow(l)
 				checkClaims(l, first)
+				checkSiblings(l, sibling)
 			}
 		}
 	}
@@ -73,7 +75,7 @@ func checkCircles(n *object.Network) {
 
 // checkClaims reports what two links of the file claim for themselves.
 func checkClaims(l *object.Iface, first map[plan.Key]*object.Iface) {
-	for _, k := range (Link{NS: l.Section.Name, Type: l.Type, Spec: l.Spec}).Claims() {
+	for _, k := range (Link{NS: l.Section.Name, Name: l.Name, Type: l.Type, Spec: l.Spec}).Claims() {
 		if other := first[k]; other != nil && l.Spots.Good(l.Type) {
 			l.Section.Clash(file.Error, l.Spots.At(l.Type), other.Spots.At(other.Type),
 				"%s and %s both have %s %s, which is there once",
@@ -81,6 +83,30 @@ func checkClaims(l *object.Iface, first map[plan.Key]*object.Iface) {
 			continue
 		}
 		first[k] = l
+	}
+}
+
+// checkSiblings reports links on one link that can't be there together.
+func checkSiblings(l *object.Iface, first map[plan.Key]*object.Iface) {
+	t := typeOf(l.Type)
+	if t.Handler == "" || !l.Spots.Good(l.Type) {
+		return
+	}
+	for _, k := range t.Below(l.Spec) {
+		other := first[k]
+		if other == nil {
+			first[k] = l
+			continue
+		}
+		here, there := l.Spots.At(l.Type), other.Spots.At(other.Type)
+		switch {
+		case typeOf(other.Type).Handler != t.Handler:
+			l.Section.Clash(file.Error, here, there,
+				"%s is %s, and %s %s on the same link, which hands its frames to one type only", l, l.Type, other, other.Type)
+		case t.Shared != nil && t.Shared(l.Spec) != t.Shared(other.Spec):
+			l.Section.Clash(file.Error, here, there, "%s has %s, and %s on the same link %s: they have that in common",
+				l, t.Shared(l.Spec), other, t.Shared(other.Spec))
+		}
 	}
 }
 
@@ -123,16 +149,34 @@ func refer(l *object.Iface, ref object.Ref, at file.Span) object.Ref {
 	return object.Ref(object.LinkKey(ns, name).Place())
 }
 
+// checkIP reports what a link that carries no Ethernet frames cannot have.
+func checkIP(l *object.Iface) {
+	if !typeOf(l.Type).IP {
+		return
+	}
+	if l.Spots.Given("mac") {
+		l.Section.Errorf(l.Spots.At("mac"), "%s is of type %s, which has no MAC address", l, l.Type)
+	}
+	if l.Master != nil && l.Master.Type == TypeBridge {
+		l.Section.Errorf(l.Spots.At("master"), "%s is of type %s, which cannot be a port of a bridge: it carries no "+
+			"Ethernet frames", l, l.Type)
+	}
+}
+
 // checkBelow reports what cannot be made on the links below.
 func checkBelow(l *object.Iface) {
 	s, at := l.Section, l.Spots.At(l.Type)
 	for _, below := range l.Below {
-		if typeOf(l.Type).Bridged && typeOf(below.Type).Bridged {
-			s.Errorf(at, "%s is made on %s, a %s: the kernel would put it on what that is made on", l, below, below.Type)
-		}
-		if typeOf(l.Type).Bridged && below.Master != nil {
+		t, other := typeOf(l.Type), typeOf(below.Type)
+		switch {
+		case t.Handler != "" && t.Handler == other.Handler:
+			s.Errorf(at, "%s is made on %s, %s: the kernel would put it on what that is made on",
+				l, below, withArticle(below.Type))
+		case t.Handler != "" && below.Master != nil:
 			s.Errorf(at, "%s cannot be made on %s, which is a port of %s: the kernel hands its frames to one of them only",
 				l, below, below.Master)
+		case l.Type == vlan.Name && other.NoVLANs:
+			s.Errorf(at, "%s cannot be made on %s: no VLAN can be on a link of type %s", l, below, below.Type)
 		}
 	}
 	if len(l.Below) == 0 {
@@ -141,7 +185,7 @@ func checkBelow(l *object.Iface) {
 	switch most := defaultMTU(typeOf(l.Type), l); {
 	case most < object.MinMTU:
 		s.Errorf(at, "what %s is made on leaves it an MTU of %d, and the least is %d", l, most, object.MinMTU)
-	case l.MTU.Good() && l.MTU.V > most:
+	case l.MTU.Good() && l.MTU.V > most && !typeOf(l.Type).Outlives:
 		s.Errorf(l.MTU.At, "the MTU of %s is %d, and what it is made on leaves %d", l, l.MTU.V, most)
 	}
 }
@@ -160,13 +204,21 @@ func defaultMTU(t *Type, l *object.Iface) uint32 {
 	return t.MTU(l.Spec, least)
 }
 
+// withArticle is a type as it is spoken of.
+func withArticle(name string) string {
+	if strings.ContainsRune("aeiou", rune(name[0])) {
+		return "an " + name
+	}
+	return "a " + name
+}
+
 // joinSegments unites the segments of links between which frames pass without a cable.
 func joinSegments(n *object.Network) {
 	wires := make(map[string]*object.Iface)
 	for _, s := range n.Sections {
 		for _, l := range s.Links {
 			t := typeOf(l.Type)
-			if t.Bridged {
+			if t.Handler != "" {
 				for _, below := range l.Below {
 					object.Unite(below, l)
 				}
@@ -175,9 +227,11 @@ func joinSegments(n *object.Network) {
 				continue
 			}
 			wire := t.Wire(l.Spec)
-			if first := wires[wire]; first != nil {
+			switch first := wires[wire]; {
+			case wire == "":
+			case first != nil:
 				object.Unite(first, l)
-			} else {
+			default:
 				wires[wire] = l
 			}
 		}

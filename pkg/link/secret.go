@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"unique"
+	handles "unique"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +19,7 @@ import (
 // than an address: neither fmt nor JSON nor the trace of a panic shows it.
 type Secret struct {
 	path string // of the file, until that is read
-	key  unique.Handle[[keySize]byte]
+	key  handles.Handle[[keySize]byte]
 }
 
 // keySize is the size of keys of any sort, in bytes.
@@ -30,12 +30,12 @@ func newSecret(key [keySize]byte) Secret {
 	if key == [keySize]byte{} {
 		return Secret{}
 	}
-	return Secret{key: unique.Make(key)}
+	return Secret{key: handles.Make(key)}
 }
 
 // reveal gives the key to whoever hands it to the kernel; zeros where there is none.
 func (s Secret) reveal() (key [keySize]byte) {
-	if s.key != (unique.Handle[[keySize]byte]{}) {
+	if s.key != (handles.Handle[[keySize]byte]{}) {
 		key = s.key.Value()
 	}
 	return key

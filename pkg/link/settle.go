@@ -18,6 +18,9 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 	if err := possible(e, l); err != nil {
 		return nil, err
 	}
+	if err := agrees(e, l); err != nil {
+		return nil, err
+	}
 	if t := typeOf(l.Type); t.Settle != nil {
 		s, err := t.Settle(l.Spec)
 		if err != nil {
@@ -37,14 +40,18 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s, which it is made on, %w", k.Name, err)
 		}
-		most := typeOf(l.Type).MTU(l.Spec, live.MTU)
+		t := typeOf(l.Type)
+		if l.Up && !live.Up() && t.NeedsUp != nil && t.NeedsUp(l.Spec) {
+			return nil, fmt.Errorf("%s, which it is made on, is down: set it up first", k.Name)
+		}
+		most := t.MTU(l.Spec, live.MTU)
 		if l.MTU == 0 {
 			l.MTU = most
 		}
 		if l.MTU < object.MinIPv6MTU { // the kernel has nothing of IPv6 on it
 			l.Forwarding6, l.AcceptRA, l.LinkLocal = false, plan.Opt[uint32]{}, plan.Opt[netip.Addr]{}
 		}
-		if l.MTU > most {
+		if l.MTU > most && !typeOf(l.Type).Outlives {
 			return nil, fmt.Errorf("mtu %d is more than the %d that %s leaves: lower it, or leave it out", l.MTU, most, k.Name)
 		}
 		if most < object.MinMTU {
@@ -52,4 +59,27 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 		}
 	}
 	return l, nil
+}
+
+// agrees says whether a link could be made without changing one of somebody else's on the same link, with which it has
+// options in common.
+func agrees(e *object.Env, l Link) error {
+	t := typeOf(l.Type)
+	if t.Shared == nil {
+		return nil
+	}
+	for _, s := range e.Sections {
+		for i := range s.Links {
+			live := &s.Links[i]
+			if live.Type != l.Type || live.Class == plan.Ours || e.Wanted(object.LinkKey(s.NS.Name, live.Known)) {
+				continue
+			}
+			have := readSpec(e, s, live, Link{})
+			if t.Lower(have) == t.Lower(l.Spec) && t.Shared(have) != t.Shared(l.Spec) {
+				return fmt.Errorf("%s, which plumb did not make, is on the same link and has %s: "+
+					"they have that in common, so write the same, or remove it", placeOf(s, live), t.Shared(have))
+			}
+		}
+	}
+	return nil
 }

@@ -38,17 +38,28 @@ type Type struct {
 	First func(e *object.Env, l Link) Link
 	// Check reports what the tags of its spec can't, and settles what follows from other keys. What it refers to is found.
 	Check func(l *object.Iface, at file.Spots)
-	// Bridged says that frames pass between it and the links below, and Wire names what it shares with others of its type
-	// between which frames pass.
-	Bridged bool
+	// Handler names what hands it the frames that come over the link below, where they pass between the two: the kernel
+	// has one for each link. Wire names what it shares with others of its type between which frames pass.
+	Handler string
 	Wire    func(Spec) string
+	// NoVLANs says that no VLAN can be made on it.
+	NoVLANs bool
+	// Shared tells, in words, the options that all of the type on one link have in common.
+	Shared func(Spec) string
 	// Below lists the links that it is made on: it needs them, and goes with them.
 	Below func(Spec) []plan.Key
+	// Outlives says that it stays when such a link goes, without it, and that its MTU may be larger than what that leaves.
+	Outlives bool
 	// Lower is the one of them that the kernel keeps as IFLA_LINK.
 	Lower func(Spec) object.Ref
 	// Underlay is the section that it is made from, where that can be another than its own: [object.HostName], a
 	// namespace, or "" for its own.
 	Underlay func(Spec) object.SectionRef
+	// Inside says that the message that makes it is sent from its own section, and tells the number of the underlay. Made
+	// from the underlay, it would have its own section for one.
+	Inside bool
+	// Untold says that the kernel does not tell the underlay. The alias does: see [object.Alias].
+	Untold bool
 	// Beneath is the spec of a live link with what its attributes do not tell: its underlay, as Underlay has it, and its
 	// lower link.
 	Beneath func(s Spec, underlay object.SectionRef, lower object.Ref) Spec
@@ -65,29 +76,49 @@ type Type struct {
 	Configure func(s *object.Section, l Link, have Spec) error
 	// Orphan is what the link is when the section of its underlay goes and the link stays.
 	Orphan func(Spec) Spec
+	// Live adds to the spec of a live link what its attributes do not tell, and takes for wanted what another may have
+	// made of them for a time. Wanted is nil where the link is not.
+	Live func(s *object.Section, live *object.LiveLink, spec, wanted Spec) Spec
 	// MTU is that of a link that declares none, in bytes: below is the least of those that it is made on, 0 where that is
 	// not known. Nil is [object.DefaultMTU].
 	MTU func(s Spec, below uint32) uint32
 	// Follows says that it is never larger than a link below: the kernel lowers it with that.
 	Follows bool
+	// Tracks says that the kernel gives it the MTU of the link below whenever that changes.
+	Tracks bool
+	// NeedsUp says whether it can be up only while the links below are.
+	NeedsUp func(Spec) bool
+	// Whole says that a message that changes it must have all its attributes: the kernel makes zero what it lacks.
+	// WithMTU says that it must have the MTU, which else the kernel may derive anew; other types take none beside them.
+	Whole, WithMTU bool
+	// IP says that it carries IP packets and no Ethernet frames: it has no MAC, asks for no neighbours, and is no port of
+	// a bridge.
+	IP bool
 	// OwnMAC says whether it has a MAC of its own; nil says yes.
 	OwnMAC func(Spec) bool
 	// FixedMAC says that the kernel does not give it another MAC once it is made.
 	FixedMAC bool
 	// Quiets says that the kernel turns off net.ipv4.conf.all.send_redirects when such a link comes up.
 	Quiets bool
-	// NoARP says that the kernel makes it with arp off (IFF_NOARP).
-	NoARP bool
+	// NoARP says that the kernel makes it with arp off (IFF_NOARP), and NoMulticast without IFF_MULTICAST.
+	NoARP, NoMulticast bool
+	// Routed says whether the kernel turns arp off as long as a link is like that.
+	Routed func(Spec) bool
+	// TxQLen is what the kernel makes it with, where that is not [defaultTxQLen].
+	TxQLen uint32
 	// Claims names what only one link can have in its underlay: see [plan.Exclusive].
 	Claims func(Spec) []plan.Key
 	// Takes is the link whose frames all come to this one, empty for none.
 	Takes func(Spec) object.Ref
 	// Fixed names fields that can't be changed in place from have to want.
 	Fixed func(want, have Spec) []string
+	// Before is what a message of its own makes of the link first; have, where there is nothing to do before the rest.
+	Before func(want, have Spec) Spec
 	// Extra adds to a message that changes the link what must go with the fields that differ.
 	Extra func(data *nl.RtAttr, want, have Spec)
-	// Changed is called when the link has been changed.
-	Changed func(s *object.Section, index int, want, have Spec) error
+	// Changed is called when the link has been changed, and Finish when it was made and set up, but for what is Late.
+	Changed func(s *object.Section, index int, l Link, have Spec) error
+	Finish  func(s *object.Section, index int, l Link) error
 	// Explain adds to an error what the kernel's own words leave out.
 	Explain func(l Link, err error) error
 	// Ports is how it keeps its ports, nil for a type that is no master.
@@ -96,12 +127,25 @@ type Type struct {
 
 // Ports is what a master keeps of each of its ports.
 type Ports struct {
-	// New is a port of which the file says nothing.
-	New func() Spec
-	// Read reads a port from its own link and from its master.
-	Read func(port, master *object.LiveLink) Spec
+	// New is a port of which the file says nothing, and Declared what the file says of one.
+	New      func() Spec
+	Declared func(l *object.Iface) Spec
+	// Read reads a port from its own link and from its master. Wanted is nil where the link is not a wanted port of it.
+	Read func(s *object.Section, port, master *object.LiveLink, wanted Spec) Spec
+	// Joined is what a link has become that was just made a port of its master.
+	Joined func(e *object.Env, s *object.Section, l Link) Spec
 	// Put makes a port what is wanted. It is a message of its own, for the kernel takes nothing of it beside others.
-	Put func(s *object.Section, index int, l Link) error
+	Put func(s *object.Section, index int, l Link, have Spec) error
+}
+
+// portsOf is how the master of a wanted link keeps its ports, nil where it keeps nothing of them.
+func portsOf(l Link) *Ports {
+	for _, t := range Types {
+		if t.Ports != nil && reflect.TypeOf(t.Ports.New()) == reflect.TypeOf(l.Port) {
+			return t.Ports
+		}
+	}
+	return nil
 }
 
 // typeOf finds the row of a type; one that plumb does not make has a row that says nothing.
@@ -127,7 +171,12 @@ func sectionOf(r object.Ref) object.SectionRef {
 // hasOwnMAC says whether a link has a MAC of its own.
 func (l Link) hasOwnMAC() bool {
 	t := typeOf(l.Type)
-	return t.OwnMAC == nil || l.Spec == nil || t.OwnMAC(l.Spec)
+	return !t.IP && (t.OwnMAC == nil || l.Spec == nil || t.OwnMAC(l.Spec))
+}
+
+// asks says whether the kernel makes a link with arp on.
+func (t *Type) asks(s Spec) bool {
+	return !t.NoARP && !t.IP && (t.Routed == nil || s == nil || !t.Routed(s))
 }
 
 // IsPair says whether links of a type are ends of cables.

@@ -49,7 +49,11 @@ func another(t *testing.T, row Type) Spec {
 		groups = append(groups, a.four)
 		switch f.Interface().(type) {
 		case netip.Addr:
-			f.Set(reflect.ValueOf(netip.MustParseAddr("2001:db8::7")))
+			addr := "2001:db8::7"
+			if a.six == 0 {
+				addr = "192.0.2.7"
+			}
+			f.Set(reflect.ValueOf(netip.MustParseAddr(addr)))
 		case object.Ref:
 			f.Set(reflect.ValueOf(object.Ref("ns1/eth7")))
 		case plan.List[object.MAC]:
@@ -60,6 +64,8 @@ func another(t *testing.T, row Type) Spec {
 				f.SetBool(true)
 			case reflect.String:
 				f.SetString(a.words[len(a.words)-1])
+			case reflect.Int64:
+				f.SetInt(113 * int64(a.unit))
 			case reflect.Uint8, reflect.Uint16, reflect.Uint32:
 				f.SetUint(113)
 			default:
@@ -150,10 +156,12 @@ func listed(t *testing.T, e *object.Env, want []plan.Object) map[plan.Key]plan.O
 // newLink is a link as a file declares it.
 func newLink(ns, name, of string, spec Spec) Link {
 	mac := object.DerivedMAC("test", ns, name)
-	return Link{
+	l := Link{
 		NS: ns, Name: name, Ifname: name, Type: of, Up: true, MTU: 1400, MAC: mac, Group: object.Group("test"),
 		Alias: object.Alias("test", ns, name), LinkLocal: plan.Some(mac.LinkLocal()), Promote: true, Spec: spec,
 	}
+	l.common(new(object.Iface))
+	return l
 }
 
 // What is made is read as it was wanted, in the section of its underlay and in another; and so is what is changed in
@@ -164,7 +172,7 @@ func TestMade(t *testing.T) {
 	}
 	four, six := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
 	group := netip.MustParseAddr("239.1.1.1")
-	base := newLink("", "br0", TypeBridge, Bridge{Snooping: true})
+	base := newLink("", "br0", TypeBridge, NewBridge())
 	for name, test := range map[string]struct {
 		ns, of string
 		specs  []Spec

@@ -9,8 +9,8 @@ import (
 // unlisted are the specs of live links of a section that no dump tells, by their index.
 type unlisted map[int]Spec
 
-// Fetch asks for what no dump tells of links that are the topology's, or stand at a wanted name.
-func Fetch(e *object.Env, s *object.Section, enter func(f func() error) error) error {
+// fetchUnlisted asks for what no dump tells of links that are the topology's, or stand at a wanted name.
+func fetchUnlisted(e *object.Env, s *object.Section, enter func(f func() error) error) error {
 	known := object.In[unlisted](s)
 	for i := range Types {
 		t := &Types[i]

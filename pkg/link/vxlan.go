@@ -3,7 +3,6 @@ package link
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -116,16 +115,6 @@ func checkVXLAN(l *object.Iface, at file.Spots) {
 	if v.Local.IsValid() && (v.Local.IsUnspecified() || v.Local.IsMulticast()) {
 		s.Errorf(at.At("local"), "%s is no address of a host", v.Local).Hint = "leave local out"
 	}
-	if of := sectionOf(v.Dev); of != "" {
-		if v.Underlay != "" && v.Underlay != of {
-			s.Errorf(at.At("underlay"), "dev is in %s, and underlay is %s", of, v.Underlay).Hint = "leave underlay out"
-		}
-		v.Underlay = of
-	} else if v.Underlay != "" {
-		s.Find(object.Place{NS: strings.TrimPrefix(string(v.Underlay), object.HostName)}, at.At("underlay"))
-	}
-	if v.Underlay == sectionName(s.Name) {
-		v.Underlay = ""
-	}
+	v.Underlay = laidOver(l, at, v.Dev, v.Underlay)
 	l.Spec = v
 }

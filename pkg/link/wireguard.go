@@ -60,9 +60,8 @@ var wireguard = Type{
 	Name: "wireguard", Doc: "the end of encrypted tunnels over UDP to peers that are known by their keys",
 	Part:   kernel.Part{Module: "wireguard", Option: "WIREGUARD"},
 	New:    func() Spec { return WireGuard{} },
-	NoARP:  true,
+	IP:     true,
 	Quiets: true,
-	OwnMAC: func(Spec) bool { return false },
 	MTU: func(Spec, uint32) uint32 {
 		const overhead = 80 // IPv6, UDP, and WireGuard's own
 		return object.DefaultMTU - overhead
@@ -70,6 +69,12 @@ var wireguard = Type{
 	Check:    checkWireGuard,
 	Wire:     func(Spec) string { return "wireguard" }, // who talks to whom, only their private keys tell
 	Underlay: func(s Spec) object.SectionRef { return s.(WireGuard).Underlay },
+	Untold:   true,
+	Beneath: func(s Spec, underlay object.SectionRef, _ object.Ref) Spec {
+		w := s.(WireGuard)
+		w.Underlay = underlay
+		return w
+	},
 	Claims: func(s Spec) []plan.Key {
 		if w := s.(WireGuard); w.ListenPort != 0 {
 			return []plan.Key{{Kind: "listen-port", Name: fmt.Sprint(w.ListenPort)}}
@@ -111,18 +116,7 @@ func (w WireGuard) canonical() WireGuard {
 // checkWireGuard reports what does not go together, and settles where files are, and the underlay.
 func checkWireGuard(l *object.Iface, at file.Spots) {
 	w, s := l.Spec.(WireGuard), l.Section
-	if l.Spots.Given("mac") {
-		s.Errorf(l.Spots.At("mac"), "%s is a wireguard link, which has no MAC address", l)
-	}
-	if l.MasterName != "" {
-		s.Errorf(l.Spots.At("master"), "%s is a wireguard link, which carries no Ethernet: it cannot be a port of a bridge", l)
-	}
-	if w.Underlay != "" {
-		s.Find(object.Place{NS: strings.TrimPrefix(string(w.Underlay), object.HostName)}, at.At("underlay"))
-	}
-	if w.Underlay == sectionName(s.Name) {
-		w.Underlay = ""
-	}
+	w.Underlay = laidOver(l, at, "", w.Underlay)
 	if v := s.Conf(object.IPv4, "all", "send_redirects"); v != nil && !v.Off() && v.Value.Good() {
 		s.Clash(file.Error, l.At, v.At, "%s is on, and the kernel turns it off when %s comes up", v.Name, l)
 	}

@@ -64,22 +64,21 @@ func newWireGuard(d *wgtypes.Device) WireGuard {
 	return w.canonical()
 }
 
-// What the host record knows of a link by these names: the section of its UDP socket, and which namespace that was; the
-// port that it was told to have; and where each peer was said to be, after the name of its key.
+// What the host record knows of a link by these names: which namespace has its UDP socket, where that is not its own;
+// the port that it was told to have; and, after this and a peer's key, where that was said to be.
 const (
-	toldUnderlay = "underlay"
 	toldCookie   = "underlay-cookie"
 	toldPort     = "listen-port"
 	toldEndpoint = "endpoint "
 )
 
-// toldWireGuard is what the link does not tell: the namespace of its socket; whether its port is the kernel's choice;
-// and where a peer was at first, for the kernel follows it when it moves.
+// toldWireGuard is what the link does not tell: the namespace of its socket, of which the alias has the name; whether
+// its port is the kernel's choice; and where a peer was at first, for the kernel follows it when it moves.
 func toldWireGuard(e *object.Env, l Link) map[string]string {
 	w := l.Spec.(WireGuard)
 	told := make(map[string]string)
 	if w.Underlay != "" {
-		told[toldUnderlay], told[toldCookie] = string(w.Underlay), cookieOf(e, placeIn(l.NS, w.Underlay))
+		told[toldCookie] = cookieOf(e, placeIn(l.NS, w.Underlay))
 	}
 	if w.ListenPort != 0 {
 		told[toldPort] = strconv.Itoa(int(w.ListenPort))
@@ -107,7 +106,9 @@ func recallWireGuard(e *object.Env, live *object.LiveLink, s Spec, want Link, to
 	w := s.(WireGuard)
 	wanted, declared := want.Spec.(WireGuard)
 	broken := told.Unsure || !told.Known() && e.Record.Pending(want.Key())
-	w.Underlay = recallUnderlay(e, live, want, told)
+	if orphaned(e, live, w, want, told) {
+		w.Underlay = object.Unknown
+	}
 	if declared && wanted.ListenPort == 0 && !broken && told.Values[toldPort] == "" {
 		w.ListenPort = 0 // the kernel's choice
 	}
@@ -139,27 +140,13 @@ func recallEndpoint(live, want WireGuardPeer, listed bool, told object.Told) End
 	return live.Endpoint
 }
 
-// recallUnderlay is the section of the link's socket. A link whose section has gone has no carrier, and never gets a
-// socket again.
-func recallUnderlay(e *object.Env, live *object.LiveLink, want Link, told object.Told) object.SectionRef {
-	wanted, declared := want.Spec.(WireGuard)
-	switch {
-	case e.Undoing && wanted.Underlay == object.Unknown:
-		return object.Unknown // nothing can give it back a socket that is dead
-	case !live.Carrier:
-		return object.Unknown
-	case told.Known():
-		of := object.SectionRef(told.Values[toldUnderlay])
-		if cookie := told.Values[toldCookie]; cookie != "" && cookie != cookieOf(e, placeIn(want.NS, of)) {
-			return object.Unknown
-		}
-		return of
-	case declared && !e.Record.Pending(want.Key()):
-		return wanted.Underlay // the record was lost
-	case declared:
-		return object.Unknown // it was made by a run that did not come to its end
-	}
-	return ""
+// orphaned says that the namespace that had the link's socket is gone: the link has no carrier then, and never gets a
+// socket again. A rollback to such a link takes it with a socket too.
+func orphaned(e *object.Env, live *object.LiveLink, w WireGuard, want Link, told object.Told) bool {
+	wanted, _ := want.Spec.(WireGuard)
+	of := told.Values[toldCookie]
+	return !live.Carrier || e.Undoing && wanted.Underlay == object.Unknown ||
+		w.Underlay != "" && of != "" && of != cookieOf(e, placeIn(want.NS, w.Underlay))
 }
 
 // configureWireGuard tells a link how it differs from have.

@@ -29,8 +29,14 @@ type Iface struct {
 	MTU       file.Value[uint32]
 	MAC       file.Value[MAC]
 	Addresses []file.Value[netip.Prefix]
+	// Down says that the link is declared down.
+	Down bool
+	// Base is what the file declares of links of every type; nil where another link makes this one.
+	Base any
 	// Dynamic says that others add addresses and routes to the link, which are left alone.
 	Dynamic bool
+	// Port is what the master shall keep of the link, nil for what it keeps of any.
+	Port any
 	// MasterName is the link that the file names as its master.
 	MasterName string
 	// Spec is what is peculiar to the link's type.

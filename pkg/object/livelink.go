@@ -21,6 +21,7 @@ type LiveLink struct {
 	// Carrier says whether the driver has one to give, be the link up or down.
 	Carrier bool
 	MTU     uint32
+	TxQLen  uint32
 	MAC     MAC
 	Group   uint32
 	Alias   string
@@ -179,6 +180,8 @@ func ParseLink(b []byte) LiveLink {
 			l.Carrier = kernel.U8(value) != 0
 		case unix.IFLA_MTU:
 			l.MTU = kernel.U32At(value, 0)
+		case unix.IFLA_TXQLEN:
+			l.TxQLen = kernel.U32At(value, 0)
 		case unix.IFLA_GROUP:
 			l.Group = kernel.U32At(value, 0)
 		case unix.IFLA_MASTER:

@@ -90,6 +90,19 @@ type Ifname string
 
 // Parse implements [file.Parser].
 func (n *Ifname) Parse(_, s string) error {
+	err := CheckIfname(s)
+	switch {
+	case err != nil:
+		return err
+	case len(s) > maxIfname:
+		return file.Flawf("%s cannot name an interface: it is longer than 15 bytes", file.Quote(s))
+	}
+	*n = Ifname(s)
+	return nil
+}
+
+// CheckIfname says what an interface cannot be called, however long that is.
+func CheckIfname(s string) error {
 	bad := func(why string) error { return file.Flawf("%s cannot name an interface: %s", file.Quote(s), why) }
 	switch {
 	case s == "":
@@ -102,10 +115,7 @@ func (n *Ifname) Parse(_, s string) error {
 		return bad("it has white space or control characters")
 	case strings.ContainsAny(s, "/:%"):
 		return bad("it has one of / : %")
-	case len(s) > maxIfname:
-		return bad("it is longer than 15 bytes")
 	}
-	*n = Ifname(s)
 	return nil
 }
 

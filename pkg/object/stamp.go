@@ -24,9 +24,24 @@ func Group(topology string) uint32 {
 // Doomed is the IFLA_GROUP number of links of a topology that are about to be deleted.
 func Doomed(topology string) uint32 { return Group(topology) + 1 }
 
-// Alias is the IFLA_IFALIAS that stamps a link: by it a renamed link is known again.
+// Alias is the IFLA_IFALIAS that stamps a link: by it a renamed link is known again. [AliasOver] adds to it.
 func Alias(topology, ns, name string) string {
 	return "plumb:" + topology + "/" + ns + "/" + name
+}
+
+// AliasOver is an alias that also tells the underlay of a link of which the kernel does not, if that has another than
+// its own section: "plumb:lab/ns1/gn0/host".
+func AliasOver(alias string, underlay SectionRef) string {
+	if underlay == "" {
+		return alias
+	}
+	return alias + "/" + string(underlay)
+}
+
+// AliasUnderlay is the underlay that an alias tells, empty for the link's own section; ok is false for any other text.
+func AliasUnderlay(alias string) (underlay SectionRef, ok bool) {
+	topology, ns, name, ok := ParseAlias(alias)
+	return SectionRef(strings.TrimPrefix(strings.TrimPrefix(alias, Alias(topology, ns, name)), "/")), ok
 }
 
 // ParseAlias is the reverse of [Alias]; ok is false for any other text.
@@ -37,7 +52,8 @@ func ParseAlias(alias string) (topology, ns, name string, ok bool) {
 	}
 	topology, place, ok := strings.Cut(rest, "/")
 	ns, name, whole := strings.Cut(place, "/")
-	if !ok || !whole || topology == "" || name == "" || strings.Contains(name, "/") {
+	name, underlay, _ := strings.Cut(name, "/")
+	if !ok || !whole || topology == "" || name == "" || strings.Contains(underlay, "/") {
 		return "", "", "", false
 	}
 	return topology, ns, name, true

@@ -19,8 +19,8 @@ type Subnets struct {
 func NewSubnets(links []*Iface) Subnets {
 	s := Subnets{links: map[netip.Prefix][]*Iface{}}
 	for _, l := range links {
-		if l.Type == "" {
-			continue // no neighbour is reached over lo
+		if l.Type == "" || l.Down {
+			continue // no neighbour is reached over lo, or over a link that is down
 		}
 		for _, a := range l.Addresses {
 			p := a.V.Masked()

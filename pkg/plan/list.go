@@ -9,7 +9,9 @@ import (
 )
 
 // List is a list as one comparable value: two are equal (==) when their elements are, in the same order. The zero value
-// is the empty list. A difference between two prints as one [Field] for each element that goes or comes.
+// is the empty list. A difference between two prints as one [Field] for each element that goes or comes. Of elements
+// that stand for several, as a range does, only what the other list does not cover goes or comes: they have a method
+// Minus(T) []T, which gives what is left of one without another.
 type List[T comparable] struct {
 	// array is an array of the elements, nil for none: its length is part of its type.
 	array any
@@ -74,10 +76,32 @@ func (l List[T]) elements() []any {
 	return list
 }
 
+// without is what is left of the list without another of its type.
+func (l List[T]) without(o elements) []any {
+	var none T
+	if _, ok := any(none).(interface{ Minus(T) []T }); !ok {
+		return without(l.elements(), o.elements())
+	}
+	rest := slices.Collect(l.All())
+	for _, e := range o.elements() {
+		var left []T
+		for _, r := range rest {
+			left = append(left, any(r).(interface{ Minus(T) []T }).Minus(e.(T))...)
+		}
+		rest = left
+	}
+	list := make([]any, len(rest))
+	for i, e := range rest {
+		list[i] = e
+	}
+	return list
+}
+
 // elements is how the generic comparison sees any List[T].
 type elements interface {
 	fmt.Stringer
 	elements() []any
+	without(o elements) []any
 }
 
 // Item is an element of a [List] that is known by a name, as "peer X". Two of one name differ by their attributes, each
@@ -86,7 +110,7 @@ type Item interface{ Item() string }
 
 // lists compares two lists that are not equal, element by element; as a whole when only their order differs.
 func (c *comparison) lists(a *attribute, want, have elements) {
-	came, went := without(want.elements(), have.elements()), without(have.elements(), want.elements())
+	came, went := want.without(have), have.without(want)
 	for _, e := range went {
 		if i := slices.IndexFunc(came, sameItem(e)); i >= 0 {
 			c.items(a, came[i], e)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // TestNameIsAltname wants links of every sort at a name that another link has besides its own: diff and apply refuse,
@@ -57,34 +58,49 @@ func TestNameIsAltname(t *testing.T) {
 	}
 }
 
-// TestOldNameIsAltname renames a link of ours, whose old name then is another one's altname, or its own.
+// TestOldNameIsAltname renames a link of ours, whose old name then is another one's altname.
 func TestOldNameIsAltname(t *testing.T) {
-	for _, holder := range []string{"other", "br9"} {
-		t.Run(holder, func(t *testing.T) {
-			l := newLab(t)
-			l.script("ip link add other type bridge")
-			l.fixture(func() { l.sh("ip", "link", "del", "other") })
-			topo := l.load("name: x\nbridges: {br0: {addresses: [10.0.0.1/24]}}\n")
-			l.apply(topo)
-			made := l.settle()
-			l.sh("ip", "link", "set", "br0", "name", "br9")
-			l.sh("ip", "link", "property", "add", "dev", holder, "altname", "br0")
-			drifted := l.settle()
-			refusal(t, l.diff(topo), object.LinkKey("", "br0"), "an altname of link "+holder)
-			report, err := l.tryApply(topo)
-			refused(t, err, "an altname of link "+holder)
-			refusal(t, report.Plan, object.LinkKey("", "br0"), "ip link property del dev "+holder+" altname br0")
-			l.restored("after the refusal", drifted)
-			l.sh("ip", "link", "property", "del", "dev", holder, "altname", "br0")
-			l.apply(topo)
-			l.restored("with its name again", made)
-			l.sh("ip", "link", "set", "br0", "name", "br9")
-			l.sh("ip", "link", "property", "add", "dev", holder, "altname", "br0")
-			l.destroy("x")
-			l.sh("ip", "link", "set", "other", "name", "other") // it is still there
-			if holder == "other" {
-				l.sh("ip", "link", "property", "del", "dev", "other", "altname", "br0")
-			}
-		})
+	const holder = "other"
+	l := newLab(t)
+	l.script("ip link add other type bridge")
+	l.fixture(func() { l.sh("ip", "link", "del", "other") })
+	topo := l.load("name: x\nbridges: {br0: {addresses: [10.0.0.1/24]}}\n")
+	l.apply(topo)
+	made := l.settle()
+	l.sh("ip", "link", "set", "br0", "name", "br9")
+	l.sh("ip", "link", "property", "add", "dev", holder, "altname", "br0")
+	drifted := l.settle()
+	refusal(t, l.diff(topo), object.LinkKey("", "br0"), "an altname of link "+holder)
+	report, err := l.tryApply(topo)
+	refused(t, err, "an altname of link "+holder)
+	refusal(t, report.Plan, object.LinkKey("", "br0"), "ip link property del dev "+holder+" altname br0")
+	l.restored("after the refusal", drifted)
+	l.sh("ip", "link", "property", "del", "dev", holder, "altname", "br0")
+	l.apply(topo)
+	l.restored("with its name again", made)
+	l.sh("ip", "link", "set", "br0", "name", "br9")
+	l.sh("ip", "link", "property", "add", "dev", holder, "altname", "br0")
+	l.destroy("x")
+	l.sh("ip", "link", "set", "other", "name", "other") // it is still there
+	l.sh("ip", "link", "property", "del", "dev", "other", "altname", "br0")
+}
+
+// TestAltnameTaken wants an altname that a link of others has, as its name or besides it: diff and apply refuse.
+func TestAltnameTaken(t *testing.T) {
+	l := newLab(t)
+	l.script("ip link add lan type bridge\nip link property add dev lan altname wan")
+	l.fixture(func() { l.sh("ip", "link", "del", "lan") })
+	before := l.settle()
+	for name, why := range map[string]string{
+		"lan": "name lan is taken by link lan, which does not belong to this topology",
+		"wan": "exists and is not ours",
+	} {
+		topo := l.load("name: x\nbridges: {br0: {altnames: [" + name + "]}}\n")
+		for range 2 {
+			refusal(t, l.diff(topo), plan.Key{Kind: "altname", Name: name}, why)
+			_, err := l.tryApply(topo)
+			refused(t, err, why)
+		}
+		l.restored("after the refusal", before)
 	}
 }

@@ -30,6 +30,7 @@ var pings = map[string][2]string{
 	"ipv6-only":      {"alice", "fd00:b::10"},
 	"namespaced-nat": {"phone", "198.51.100.80"},
 	"routers":        {"r1", "10.255.0.3"},
+	"vlan-trunk":     {"pc1", "10.10.0.12"},
 	"two-lans":       {"gw", "10.2.0.80"}, // its other bridges run STP, and take half a minute to forward
 }
 

@@ -38,7 +38,8 @@ bridges:
 	}
 	for _, w := range want {
 		l := objectOf[links.Link](t, topo, object.LinkKey("", w.name))
-		bridge := links.Bridge{STP: w.stp, VLANFiltering: w.vlan, Snooping: true}
+		bridge := links.NewBridge()
+		bridge.STP, bridge.VLANFiltering = w.stp, w.vlan
 		if l.MTU != w.mtu || l.Spec != bridge || l.MAC.String() != w.mac {
 			t.Errorf("%+v, want %+v", l, w)
 		}

@@ -20,16 +20,16 @@ func TestLinkDefaults(t *testing.T) {
 		return links.Link{
 			NS: ns, Name: name, Ifname: name, Type: links.TypeVeth, Up: true, MTU: 1500, MAC: mac,
 			LinkLocal: plan.Some(mac.LinkLocal()),
-			Group:     object.Group("lab"), Alias: object.Alias("lab", ns, name), Promote: true, Spec: links.Veth{},
+			Group:     object.Group("lab"), Alias: object.Alias("lab", ns, name), Promote: true, TxQLen: 1000, Spec: links.Veth{},
 		}
 	}
 	br0 := link("", "br0")
-	br0.Type, br0.Spec = links.TypeBridge, links.Bridge{Snooping: true}
+	br0.Type, br0.Spec = links.TypeBridge, links.NewBridge()
 	br0.AcceptRA = plan.Some[uint32](0)
 	eth0 := link("ns1", "eth0")
 	eth0.Peer = object.Ref(port)
 	end := link("", port)
-	end.Peer, end.Master, end.Port, end.AcceptRA = "ns1/eth0", "br0", links.BridgePort{}, br0.AcceptRA
+	end.Peer, end.Master, end.Port, end.AcceptRA = "ns1/eth0", "br0", links.NewPort(links.TypeVeth, br0.Spec), br0.AcceptRA
 	equal(t, topo.Objects(), []plan.Object{
 		br0, end,
 		kinds.Namespace{Name: "ns1", LoUp: true, Forwarding4: plan.Some(false), Forwarding6: plan.Some(false)},
@@ -74,7 +74,9 @@ namespaces:
 		}
 	}
 	br0 := objectOf[links.Link](t, topo, object.LinkKey("", "br0"))
-	if br0.Spec != (links.Bridge{STP: true, VLANFiltering: true}) {
+	b := links.NewBridge()
+	b.STP, b.VLANFiltering, b.Snooping = true, true, false
+	if br0.Spec != b {
 		t.Error(br0)
 	}
 	// A far end that is not listed comes from the interface that declares the cable.

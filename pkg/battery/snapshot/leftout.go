@@ -149,5 +149,6 @@ var leftOutAtTimes = []struct {
 	{"tailroom", (*Link).isBridge, ofPorts},
 	{"tso_max_size", (*Link).isUpper, "it took it from the link below when it was made"},
 	{"tso_max_segs", (*Link).isUpper, "it took it from the link below when it was made"},
+	{"perm_address", (*Link).isRandom, "the kernel makes it at random"},
 	{"info slave state", (*Link).undecided, "the spanning tree decides on it, or the carrier does"},
 }

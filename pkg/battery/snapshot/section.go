@@ -240,7 +240,12 @@ func (s *Section) readNSIDs(c *socket, others []*os.File, names []string) error 
 func (l *Link) has(flag uint32) bool { return l.Flags&flag != 0 }
 
 // isUpper reports whether the link is made on another one.
-func (l *Link) isUpper() bool { return l.info == "vxlan" || l.info == "macvlan" || l.info == "macvtap" }
+func (l *Link) isUpper() bool {
+	return slices.Contains([]string{"vxlan", "macvlan", "macvtap", "ipvlan", "vlan"}, l.info)
+}
+
+// isRandom says that the kernel makes the link's address of hardware at random, and its link-local address of that.
+func (l *Link) isRandom() bool { return l.info == "ip6gre" || l.info == "ip6tnl" }
 
 func (l *Link) isBridge() bool { return l.info == "bridge" }
 

@@ -143,11 +143,18 @@ func (l *Link) leavesOut(line string) bool {
 	return false
 }
 
+// ifaProto is IFA_PROTO of linux/if_addr.h.
+const ifaProto = 11
+
 // addressLines number the addresses of each link: their order matters. Left out is what the kernel derives from the
-// MAC, where it may be there or not.
+// MAC, where it may be there or not, and what it makes at random.
 func (p *printer) addressLines() {
 	count := make(map[string]int)
 	for _, a := range p.s.locals {
+		const byKernel = 3 // IFAPROT_KERNEL_LL
+		if a.link.isRandom() && number(find(a.body[unix.SizeofIfAddrmsg:], ifaProto)) == byKernel {
+			continue
+		}
 		if a.link.waiting() && !a.link.isBridge() && a.addr == a.link.linkLocal() {
 			continue
 		}

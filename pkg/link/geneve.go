@@ -1,0 +1,57 @@
+package link
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Geneve is the end of a tunnel over UDP that carries Ethernet frames (RFC 8926; IFLA_GENEVE_* of linux/if_link.h).
+type Geneve struct {
+	ID       uint32            `file:"id,required,most=16777215" plan:"id,fixed" nl:"1" doc:"network identifier (VNI)"`
+	Remote   netip.Addr        `file:"remote,required" plan:"remote" nl:"2,7" doc:"address of the other end"`
+	Underlay object.SectionRef `file:"underlay" plan:"underlay,fixed" doc:"section that packets travel in"`
+	Port     uint16            `file:"port,least=1" plan:"port,fixed" nl:"5,be,new=6081" doc:"UDP port"`
+	TTL      uint8             `file:"ttl" plan:"ttl" nl:"3" doc:"time to live of packets; 0: the route's"`
+	TOS      uint8             `file:"tos" plan:"tos" nl:"4" doc:"type of service; 1: that of what is carried"`
+}
+
+var geneve = Type{
+	Name: "geneve", Doc: "the end of a tunnel over UDP that carries Ethernet frames (RFC 8926)",
+	New:      func() Spec { return Geneve{Port: 6081} },
+	Wire:     func(s Spec) string { return fmt.Sprintf("geneve %d port %d", s.(Geneve).ID, s.(Geneve).Port) },
+	Underlay: func(s Spec) object.SectionRef { return s.(Geneve).Underlay },
+	Untold:   true,
+	WithMTU:  true,
+	Beneath: func(s Spec, underlay object.SectionRef, _ object.Ref) Spec {
+		g := s.(Geneve)
+		g.Underlay = underlay
+		return g
+	},
+	MTU: func(s Spec, _ uint32) uint32 {
+		const four, six = 50, 70 // IP, UDP, Geneve and the inner Ethernet
+		if s.(Geneve).Remote.Is6() {
+			return object.DefaultMTU - six
+		}
+		return object.DefaultMTU - four
+	},
+	Claims: func(s Spec) []plan.Key {
+		g := s.(Geneve)
+		return []plan.Key{{Kind: "geneve tunnel", Name: fmt.Sprintf("%d to %s (port %d)", g.ID, g.Remote, g.Port)}}
+	},
+	Fixed: func(want, have Spec) []string {
+		if want.(Geneve).Remote.Is6() != have.(Geneve).Remote.Is6() {
+			return []string{"remote"}
+		}
+		return nil
+	},
+	Check: func(l *object.Iface, at file.Spots) {
+		g := l.Spec.(Geneve)
+		hosts(l, at, "remote", g.Remote, g.Remote.Is6())
+		g.Underlay = laidOver(l, at, "", g.Underlay)
+		l.Spec = g
+	},
+}
