@@ -71,7 +71,7 @@ type Wrong struct{ File, Problem string }
 //
 //	requires, with, packets  one command a line; "in NS " before it names a namespace. There is no shell: quotes keep
 //	                         words together, and nothing is expanded. "rest" waits until the kernel is done with what
-//	                         was before it
+//	                         was before it, and "feature LINK NAME on|off" is what ethtool -K does
 //	from, to                 topologies
 //	file NAME                a file beside them, where commands run too
 //	anew                     names of links

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/safchain/ethtool"
+
 	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -265,11 +267,14 @@ func (r *trial) run(list ...Command) {
 }
 
 // Run runs the command. The error has what it says. The command "rest" waits until the kernel is done with what was
-// before it.
+// before it, and "feature LINK NAME on|off" is ethtool(8), which not every host has.
 func (c Command) Run() error {
-	if len(c.Argv) == 1 && c.Argv[0] == "rest" {
+	switch {
+	case len(c.Argv) == 1 && c.Argv[0] == "rest":
 		_, err := snapshot.Rest()
 		return err
+	case len(c.Argv) == 4 && c.Argv[0] == "feature":
+		return host.Inside(c.NS, func() error { return setFeature(c.Argv[1], c.Argv[2], c.Argv[3] == "on") })
 	}
 	return host.Inside(c.NS, func() error {
 		out, err := exec.Command(c.Argv[0], c.Argv[1:]...).CombinedOutput()
@@ -278,6 +283,15 @@ func (c Command) Run() error {
 		}
 		return nil
 	})
+}
+
+func setFeature(link, name string, on bool) error {
+	e, err := ethtool.NewEthtool()
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	return e.Change(link, map[string]bool{name: on})
 }
 
 func (r *trial) must(err error) {

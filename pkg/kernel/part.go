@@ -39,7 +39,7 @@ func (n *Namespace) HasLinks(kind string, in Part) (bool, error) {
 		alias = "devname:" + strings.TrimPrefix(in.Device, "/dev/")
 	}
 	switch {
-	case loaded(in.Module) && in.Device == "", loadable(alias):
+	case Loaded(in.Module) && in.Device == "", loadable(alias):
 		return true, nil
 	case in.Device != "":
 		return opens(in.Device)
@@ -65,8 +65,8 @@ func linkProbe(kind string) Query {
 	return NewQuery(m.NetlinkRequest, 0)
 }
 
-// loaded says whether a module is in the kernel. Of one that is built in there may be no sign.
-func loaded(module string) bool {
+// Loaded says whether a module is in the kernel. Of one that is built in there may be no sign.
+func Loaded(module string) bool {
 	_, err := os.Stat("/sys/module/" + strings.ReplaceAll(module, "-", "_"))
 	return err == nil
 }

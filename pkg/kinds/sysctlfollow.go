@@ -25,10 +25,13 @@ func followLinks(e *object.Env) error {
 		}
 	})
 	for was, now := range renamed {
+		if now.Kind != object.KindSysctl {
+			continue
+		}
 		object.In[renames](e.Sections[now.NS]).note(linkOf(was.Name), linkOf(now.Name))
 	}
 	for _, c := range gone {
-		if !automatic(c) {
+		if c.Kind == object.KindSysctl && !automatic(c) {
 			e.Warn(fmt.Sprintf("sysctl %s: the interface (ifindex %d) is gone, and with it what the value was before: %s",
 				c.Place(), c.Index, c.Original))
 		}

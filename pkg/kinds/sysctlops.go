@@ -104,7 +104,7 @@ func orNil(value string) *string {
 
 // sysctlKeys lists the sysctls that the topology wants in a section, and those that it has claimed there.
 func sysctlKeys(e *object.Env, s *object.Section) []plan.Key {
-	keys := e.Record.Claimed(s.NS.Name)
+	keys := slices.DeleteFunc(e.Record.Claimed(s.NS.Name), func(k plan.Key) bool { return k.Kind != object.KindSysctl })
 	for _, o := range e.WantedHere(s.NS.Name, object.KindSysctl) {
 		keys = append(keys, o.Key())
 	}

@@ -16,6 +16,8 @@ var table = []object.Kind{
 	sysctlRow,
 	linkRow,
 	altnameRow,
+	fdbRow,
+	offloadRow,
 	addressRow,
 	// A gateway must be reachable when its route is made: after the addresses.
 	routeRow,
@@ -57,6 +59,19 @@ var linkRow = object.Kind{
 var altnameRow = object.Kind{
 	Name: KindAltname, Form: altnameForm(),
 	Read: readAltnames, Owner: object.ByProtocol, Put: putAltname, Del: delAltnames, Held: alone,
+}
+
+var fdbRow = object.Kind{
+	Name: KindFDB, Form: fdbForm(),
+	Fetch: fetchFDB, Read: readFDB, Owner: object.ByProtocol, Put: putFDB, Del: delFDB,
+	// Where entries were once wanted, they are asked for.
+	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
+}
+
+var offloadRow = object.Kind{
+	Name: KindOffload, Form: offloadForm(),
+	Fetch: fetchOffloads, Read: readOffloads, Owner: claimedOffloads, Put: putOffloads, Del: delOffloads,
+	Pending: always, Claim: claimOffload, Settle: settleOffload,
 }
 
 var addressRow = object.Kind{

@@ -51,6 +51,7 @@ var bridge = Type{
 	Name:    TypeBridge,
 	Part:    kernel.Part{Module: "bridge", Option: "BRIDGE"},
 	New:     func() Spec { return NewBridge() },
+	Lacks:   noVLANs,
 	Late:    true,
 	First:   firstBridge,
 	Live:    liveBridge,
@@ -151,12 +152,37 @@ func changedBridge(s *object.Section, index int, l Link, have Spec) error {
 	return unblock(s, index, w, h)
 }
 
+// vlanPart says what a kernel needs whose bridges don't filter VLANs.
+const vlanPart = "vlan-filtering needs a kernel with CONFIG_BRIDGE_VLAN_FILTERING"
+
 // explainBridge names what a kernel without VLAN filtering lacks.
 func explainBridge(l Link, err error) error {
 	if b, ok := l.Spec.(Bridge); ok && b.VLANFiltering && errors.Is(err, unix.EOPNOTSUPP) {
-		return fmt.Errorf("%w: vlan-filtering needs a kernel with CONFIG_BRIDGE_VLAN_FILTERING", err)
+		return fmt.Errorf("%w: %s", err, vlanPart)
 	}
 	return err
+}
+
+// noVLANs says that the bridges of this kernel don't filter VLANs, where that is wanted. What is not in the kernel yet
+// may do so.
+func noVLANs(e *object.Env, l Link) string {
+	if b, ok := l.Spec.(Bridge); !ok || !b.VLANFiltering || !kernel.Loaded(TypeBridge) {
+		return ""
+	}
+	if s := e.Sections[l.NS]; s != nil {
+		if live := s.Link(l.Name); live != nil && live.Data.U8(unix.IFLA_BR_VLAN_FILTERING) != 0 {
+			return ""
+		}
+	}
+	const noBridge = 1 // lo, of which a kernel says that it is none, where it has VLANs of bridges
+	head := &nl.RtGenMsg{RtGenmsg: unix.RtGenmsg{Family: unix.AF_BRIDGE}}
+	m := kernel.NewMessage(unix.RTM_GETVLAN, unix.NLM_F_DUMP, head)
+	m.AddRawData(append(make([]byte, 3), nl.Uint32Attr(noBridge)...)) // struct br_vlan_msg
+	err := e.Sections[""].NS.Read(kernel.NewQuery(m.NetlinkRequest, unix.RTM_NEWVLAN), func([][]byte) {})
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return vlanPart
+	}
+	return ""
 }
 
 // unblock sets the ports of a bridge forwarding whose STP was switched off: nobody else does before 30 s are over.

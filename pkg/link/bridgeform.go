@@ -49,7 +49,10 @@ func (m GroupMask) String() string { return fmt.Sprintf("%#x", uint16(m)) }
 // bridgeForm has the keys of a bridge.
 type bridgeForm struct {
 	Bridge `file:",inline"`
-	Port   VLANKeys `file:"port" doc:"VLANs that the host itself is in by this bridge"`
+	Port   VLANKeys   `file:"port" doc:"VLANs that the host itself is in by this bridge"`
+	FDB    []fdbEntry `file:"fdb,item=an fdb entry" doc:"where stations are, so that it need not be learned"`
+
+	static []StaticEntry
 }
 
 // VLANKeys say which VLANs a port is in.
@@ -145,6 +148,13 @@ func joinPorts(n *object.Network) {
 			}
 			if f, ok := l.Form.(*bridgeForm); ok {
 				checkBridge(l, f)
+			}
+		}
+	}
+	for _, s := range n.Sections {
+		for _, l := range s.Links {
+			if f, ok := l.Form.(*bridgeForm); ok {
+				f.static = f.entries(l)
 			}
 		}
 	}

@@ -98,16 +98,11 @@ func (p BridgePort) Lasts() Spec {
 }
 
 var bridgePorts = Ports{
-	New: func() Spec { return BridgePort{PortOptions: newPortOptions()} },
-	Declared: func(l *object.Iface) Spec {
-		if p, ok := l.Port.(BridgePort); ok {
-			return p
-		}
-		return NewPort(l.Type, l.Master.Spec)
-	},
-	Read:   readBridgePort,
-	Joined: joinedBridge,
-	Put:    putBridgePort,
+	New:      func() Spec { return BridgePort{PortOptions: newPortOptions()} },
+	Declared: func(l *object.Iface) Spec { return portSpec(l) },
+	Read:     readBridgePort,
+	Joined:   joinedBridge,
+	Put:      putBridgePort,
 }
 
 // NewPort is what a link of a type is as a new port of a bridge.

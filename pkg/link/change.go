@@ -70,6 +70,12 @@ func changeIPv6(s *object.Section, old, l Link) error {
 		}
 		old.Forwarding6, old.AcceptRA = live.Forwarding6, plan.Some(live.AcceptRA)
 	}
+	if l.MTU6.Set && l.MTU6 != old.MTU6 && l.MTU == old.MTU {
+		path := "net/ipv6/conf/" + l.Ifname + "/mtu"
+		if err := s.NS.WriteSysctl(path, fmt.Sprint(l.MTU6.V)); err != nil {
+			return err
+		}
+	}
 	if err := writeAcceptRA(s, old.AcceptRA, l); err != nil || old.Forwarding6 == l.Forwarding6 {
 		return err
 	}
@@ -148,6 +154,12 @@ func makeRoom(e *object.Env, s *object.Section, l Link) error {
 
 // change sends one message with all that differs, and what the master keeps of the link.
 func change(e *object.Env, s *object.Section, index int, old, l Link) error {
+	if t := typeOf(l.Type); t.Alter != nil && old.Spec != l.Spec {
+		if err := t.Alter(s, l, old); err != nil {
+			return err
+		}
+		old.Spec = l.Spec
+	}
 	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil && !typeOf(l.Type).WithMTU {
 		// Some types take nothing of their own beside an MTU (drivers/net/vxlan/vxlan_core.c: vxlan_nl2conf).
 		first := old

@@ -33,6 +33,7 @@ import (
 //	ip6               an address that is always one of IPv6: none is sent as ::
 //	mask=0x2000       a bit of a number that several fields share, of a type whose messages are [Type.Whole]
 //	twin=5            sent as another attribute too; read is the one of the two that is not as wanted, if any
+//	less              the number is one less than the field, which is 0 for none
 //	new=8472          what a new link has that is told nothing; without it nothing
 //	absent=wanted     where the kernel does not tell, it has what is wanted; without it what a new link has
 type attribute struct {
@@ -43,6 +44,7 @@ type attribute struct {
 	only6        bool
 	size         int
 	be           bool
+	less         uint64 // 1 for a number that is less than the field by that
 	words        []string
 	count        func(position int) uint64
 	flag         uint32 // the bit of an attribute that holds flags, 0 for another
@@ -92,6 +94,8 @@ func newAttribute(f reflect.StructField, index int, tag []string) attribute {
 			a.size = bits / 8
 		case name == "be":
 			a.be = true
+		case name == "less":
+			a.less = 1
 		case name == "bit":
 			a.count = func(position int) uint64 { return 1 << position }
 		case name == "one":
@@ -278,7 +282,7 @@ func (a attribute) number(f reflect.Value) uint64 {
 	case a.unit != 0:
 		return uint64(f.Int() / int64(a.unit))
 	}
-	return f.Uint()
+	return f.Uint() - a.less
 }
 
 func (a attribute) setNumber(f reflect.Value, n uint64) {
@@ -295,7 +299,7 @@ func (a attribute) setNumber(f reflect.Value, n uint64) {
 			}
 		}
 	default:
-		f.SetUint(n)
+		f.SetUint(n + a.less)
 	}
 }
 

@@ -66,9 +66,10 @@ func (s Setting[T]) or(other T) T {
 const defaultTxQLen = 1000
 
 // fresh has what the kernel makes a link of the type with.
-func (l Link) fresh() Link {
-	t := typeOf(l.Type)
-	f := Link{Type: l.Type, NoARP: !t.asks(l.Spec), NoMulticast: t.NoMulticast || t.IP, TxQLen: t.TxQLen}
+func (l Link) fresh() Link { return typeOf(l.Type).fresh(l.Spec) }
+
+func (t *Type) fresh(s Spec) Link {
+	f := Link{Type: t.Name, NoARP: !t.asks(s), NoMulticast: t.NoMulticast || t.IP, TxQLen: t.TxQLen}
 	if f.TxQLen == 0 {
 		f.TxQLen = defaultTxQLen
 	}

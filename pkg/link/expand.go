@@ -41,6 +41,9 @@ func fromFile(l *object.Iface) Link {
 	// Below the least MTU of IPv6 the kernel has nothing of IPv6 on a link, no parameters either.
 	if o.MTU >= object.MinIPv6MTU {
 		o.Forwarding6 = l.Forwards(object.IPv6, object.Forwarding6)
+		if typeOf(o.Type).Tracks && l.Setting(object.IPv6, "mtu") == nil {
+			o.MTU6 = plan.Some(o.MTU)
+		}
 		if v, ok := l.AcceptRA(); ok {
 			o.AcceptRA = plan.Some(v)
 		}

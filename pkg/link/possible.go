@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/plumbnet/plumb/pkg/object"
@@ -11,6 +12,12 @@ type asked map[string]bool
 
 // possible says whether the kernel can make a link, unless it has made it.
 func possible(e *object.Env, l Link) error {
+	t := typeOf(l.Type)
+	if t.Lacks != nil {
+		if why := t.Lacks(e, l); why != "" {
+			return errors.New(why)
+		}
+	}
 	if s := e.Sections[l.NS]; s != nil {
 		if live := s.Link(l.Name); live != nil && live.Type == l.Type {
 			return nil
@@ -20,7 +27,6 @@ func possible(e *object.Env, l Link) error {
 	if *types == nil {
 		*types = make(asked)
 	}
-	t := typeOf(l.Type)
 	if _, known := (*types)[l.Type]; !known {
 		has, err := e.Sections[""].NS.HasLinks(l.Type, t.Part)
 		if err != nil {

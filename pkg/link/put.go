@@ -65,6 +65,10 @@ func (l Link) make(e *object.Env, others []Link) (live object.LiveLink, err erro
 	if err != nil {
 		return live, err
 	}
+	if t := typeOf(l.Type); t.Make != nil {
+		err = outlast(func() error { live, err = t.Make(s, l); return err })
+		return live, err
+	}
 	what := "create link " + l.Key().Place()
 	if c.peer != nil {
 		what += " and " + c.peer.Key().Place()

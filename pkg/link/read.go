@@ -74,6 +74,9 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 		(live.Disabled6 || !e.UsesIPv6() && !(typeOf(l.Type).Late && live.IPv6)):
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	}
+	if typeOf(l.Type).Tracks && live.MTU6 != 0 {
+		l.MTU6 = plan.Some(live.MTU6)
+	}
 	if live.Disabled6 {
 		l.Disabled6 = plan.Some(true)
 	}

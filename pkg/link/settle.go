@@ -48,8 +48,12 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 		if l.MTU == 0 {
 			l.MTU = most
 		}
+		if l.MTU6.Set {
+			l.MTU6 = plan.Some(l.MTU)
+		}
 		if l.MTU < object.MinIPv6MTU { // the kernel has nothing of IPv6 on it
 			l.Forwarding6, l.AcceptRA, l.LinkLocal = false, plan.Opt[uint32]{}, plan.Opt[netip.Addr]{}
+			l.MTU6 = plan.Opt[uint32]{}
 		}
 		if l.MTU > most && !typeOf(l.Type).Outlives {
 			return nil, fmt.Errorf("mtu %d is more than the %d that %s leaves: lower it, or leave it out", l.MTU, most, k.Name)

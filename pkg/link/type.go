@@ -28,6 +28,8 @@ type Type struct {
 	Doc string
 	// Part is the part of the kernel that makes it, which not every kernel has.
 	Part kernel.Part
+	// Lacks says what this kernel lacks that has the type, and not all that is wanted of the link; empty for nothing.
+	Lacks func(e *object.Env, l Link) string
 	// New is a link as the file declares it without saying more.
 	New func() Spec
 	// Pair says that the kernel makes two of them at once, the ends of a cable.
@@ -114,6 +116,10 @@ type Type struct {
 	Fixed func(want, have Spec) []string
 	// Before is what a message of its own makes of the link first; have, where there is nothing to do before the rest.
 	Before func(want, have Spec) Spec
+	// Make makes a link for which there is no message, with its MTU and MAC, and stamps it. Alter changes what of its spec
+	// no message changes.
+	Make  func(s *object.Section, l Link) (object.LiveLink, error)
+	Alter func(s *object.Section, want, have Link) error
 	// Extra adds to a message that changes the link what must go with the fields that differ.
 	Extra func(data *nl.RtAttr, want, have Spec)
 	// Changed is called when the link has been changed, and Finish when it was made and set up, but for what is Late.

@@ -63,6 +63,15 @@ func (r *Record) Learn(k plan.Key, written, read string) {
 	c.Read = more
 }
 
+// Note notes what the original of a claim is, once that is known.
+func (r *Record) Note(k plan.Key, original string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.At(k); c != nil {
+		c.Original = original
+	}
+}
+
 // Follow gives claims on interfaces the names that these have now, by section and ifindex; name gives none for one that
 // is gone, and known is false for a section that was not read. Claims on interfaces that are gone are forgotten. It
 // returns those, and the new keys of the others by the old.
@@ -86,7 +95,11 @@ func (r *Record) Follow(name func(ns string, index int) (name string, known bool
 		c := &r.Claims[i]
 		c.follow(func(index int) (string, bool) { return name(c.NS, index) })
 		if now, known := name(c.NS, c.Index); known && c.Index != 0 {
-			if k := SysctlKey(c.NS, SysctlOn(c.Name, now)); k != c.Key {
+			k := SysctlKey(c.NS, SysctlOn(c.Name, now))
+			if _, rest, named := strings.Cut(c.Name, " "); named && c.Kind != KindSysctl {
+				k = plan.Key{NS: c.NS, Kind: c.Kind, Name: now + " " + rest}
+			}
+			if k != c.Key {
 				renamed[c.Key], c.Key = k, k
 			}
 		}

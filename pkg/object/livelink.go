@@ -35,9 +35,10 @@ type LiveLink struct {
 
 	Forwarding4, Forwarding6, Promote bool
 	AcceptRA                          uint32
-	IPv6                              bool // the link has IPv6, and derives a link-local address from its MAC
-	NoLinkLocal                       bool // the link is told to make none by itself, or another
-	Disabled6                         bool // IPv6 is switched off
+	MTU6                              uint32 // net.ipv6.conf.*.mtu
+	IPv6                              bool   // the link has IPv6, and derives a link-local address from its MAC
+	NoLinkLocal                       bool   // the link is told to make none by itself, or another
+	Disabled6                         bool   // IPv6 is switched off
 	GenMode                           uint8
 	Idle                              bool // it was never up, and so has no queueing discipline
 
@@ -88,6 +89,7 @@ const (
 	Devconf4Forwarding = 1
 	Devconf4Promote    = 20
 	devconf6Forwarding = 0
+	devconf6MTU        = 2
 	devconf6AcceptRA   = 3
 	devconf6Disable    = 26
 
@@ -95,6 +97,12 @@ const (
 	iflaInet6Conf        = 2
 	iflaInet6AddrGenMode = 8
 	addrGenModeEUI64     = 0
+)
+
+// IFLA_TUN_TYPE of linux/if_link.h, and its value for a tap.
+const (
+	iflaTunType = 3
+	tunTypeTap  = 2
 )
 
 // Loopback is the type of lo, which has no name in the kernel.
@@ -214,6 +222,9 @@ func ParseLink(b []byte) LiveLink {
 func (l *LiveLink) parseInfo(info kernel.Attrs) {
 	data, port := info.Nested(unix.IFLA_INFO_DATA), info.Nested(unix.IFLA_INFO_SLAVE_DATA)
 	l.Type, l.PortType = info.Text(unix.IFLA_INFO_KIND), info.Text(unix.IFLA_INFO_SLAVE_KIND)
+	if l.Type == "tun" && data.U8(iflaTunType) == tunTypeTap {
+		l.Type = "tap" // the kernel calls both alike
+	}
 	kept := append(append(make(kernel.Attrs, 0, len(data)+len(port)), data...), port...)
 	l.Data, l.PortData = kept[:len(data):len(data)], kept[len(data):]
 }
@@ -226,6 +237,7 @@ func (l *LiveLink) parseConf(families kernel.Attrs) {
 	six := families.Nested(unix.AF_INET6)
 	conf := six.Get(iflaInet6Conf)
 	l.Forwarding6 = kernel.U32At(conf, devconf6Forwarding) != 0
+	l.MTU6 = kernel.U32At(conf, devconf6MTU)
 	l.AcceptRA = kernel.U32At(conf, devconf6AcceptRA)
 	l.Disabled6 = kernel.U32At(conf, devconf6Disable) != 0
 	l.GenMode = six.U8(iflaInet6AddrGenMode)

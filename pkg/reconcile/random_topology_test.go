@@ -61,6 +61,7 @@ func (v inventor) topology(name string) string {
 	}
 	v.tunnels(rooms)
 	v.macvlans(rooms)
+	v.ports(rooms)
 	v.wireguards(rooms)
 	doc := rooms[0].body
 	doc["name"] = name
@@ -108,9 +109,7 @@ func (v inventor) bridge(r *room, name string) mapping {
 	if v.oneIn(6) {
 		b["mcast-snooping"] = false
 	}
-	if v.oneIn(8) && v.vlans {
-		b["vlan-filtering"] = true
-	}
+	v.bridgeOptions(b)
 	v.common(r, b, name)
 	return b
 }

@@ -1,9 +1,12 @@
 package reconcile_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 // Frames cross a trunk with the tag of their VLAN, and come to nobody in another one.
@@ -48,5 +51,22 @@ func TestVLANTrunk(t *testing.T) {
 		if heard, _ := any.hears("untagged", soon); heard {
 			t.Error("a frame without a tag crosses")
 		}
+	}
+}
+
+// A kernel whose bridges filter no VLANs is found before anything is written.
+func TestVLANsLacking(t *testing.T) {
+	if possible(t, "vlan-trunk.yaml") {
+		t.Skip("the kernel's bridges filter VLANs")
+	}
+	l := newLab(t)
+	before := l.seam.Count()
+	_, err := l.tryApply(l.load(l.example("vlan-trunk.yaml")))
+	want := "link floor1: vlan-filtering needs a kernel with CONFIG_BRIDGE_VLAN_FILTERING"
+	if err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, reconcile.ErrRolledBack) {
+		t.Errorf("%v, want %q", err, want)
+	}
+	if n := l.seam.Count() - before; n != 0 {
+		t.Errorf("%d writes were made", n)
 	}
 }

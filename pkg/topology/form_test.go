@@ -33,6 +33,7 @@ func texts() map[reflect.Type][]string {
 		reflect.TypeFor[object.MAC]():           {"02:00:00:00:00:01", "00:00:00:00:00:02"},
 		reflect.TypeFor[kinds.AddressText]():    {"10.0.0.1/24", "fd00::1/64", "::1/128"},
 		reflect.TypeFor[kinds.AltnameText]():    {"lan", "a-long-name-of-an-interface"},
+		reflect.TypeFor[kinds.FeatureName]():    {"rx-gro", "tx-scatter-gather"},
 		reflect.TypeFor[kinds.Gateway]():        {"10.0.0.1", "fe80::1"},
 		reflect.TypeFor[kinds.Destination]():    {"default", "10.0.0.0/8", "10.0.0.1", "fd00::/64", "::/0"},
 		reflect.TypeFor[kinds.RouteType]():      {"blackhole", "unreachable", "prohibit"},

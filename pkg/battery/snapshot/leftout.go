@@ -150,5 +150,6 @@ var leftOutAtTimes = []struct {
 	{"tso_max_size", (*Link).isUpper, "it took it from the link below when it was made"},
 	{"tso_max_segs", (*Link).isUpper, "it took it from the link below when it was made"},
 	{"perm_address", (*Link).isRandom, "the kernel makes it at random"},
+	{"af_spec inet6 addr_gen_mode", (*Link).nameless, "it becomes random when a carrier first comes"},
 	{"info slave state", (*Link).undecided, "the spanning tree decides on it, or the carrier does"},
 }

@@ -49,6 +49,7 @@ type Link struct {
 	carried  bool // a port of it has a carrier
 	hasLocal bool // the address that the kernel derives from the MAC
 	body     []byte
+	features []string // that are on
 }
 
 // local is an IP address of a link.
@@ -124,6 +125,9 @@ func (s *Section) read(whole, keep bool, others []*os.File, names []string) erro
 		return nil
 	}
 	if err := errors.Join(s.readRuleset(), s.readWireGuard()); err != nil {
+		return err
+	}
+	if err := s.readFeatures(); err != nil {
 		return err
 	}
 	s.sysctls, err = readSysctls(s, keep)
@@ -261,6 +265,15 @@ func (l *Link) undecided() bool {
 // kernel looks for ports that carry.
 func (l *Link) waiting() bool {
 	return l.stp || !l.has(unix.IFF_LOWER_UP) || l.isBridge() && !l.carried
+}
+
+// nameless says that the link has no MAC, and is no tunnel between two addresses: a tun.
+func (l *Link) nameless() bool { return l.kind == unix.ARPHRD_NONE }
+
+// chose says that the kernel has made an address of the link from something else than its MAC: at random, when a
+// carrier first comes to one that has none, or from its number among the ipvlans of its parent.
+func (l *Link) chose(a netip.Addr) bool {
+	return (l.info == "ipvlan" || l.nameless()) && a.Is6() && a.IsLinkLocalUnicast()
 }
 
 // linkLocal is the address that the kernel derives from the MAC.

@@ -25,6 +25,7 @@ func (s *Section) lines(all []*Section) (quick, rest []string) {
 	p.otherLines()
 	p.rulesetLines()
 	p.wireguardLines()
+	p.featureLines()
 	for _, line := range s.sysctls {
 		p.begin(line)
 		p.end()
@@ -147,7 +148,7 @@ func (l *Link) leavesOut(line string) bool {
 const ifaProto = 11
 
 // addressLines number the addresses of each link: their order matters. Left out is what the kernel derives from the
-// MAC, where it may be there or not, and what it makes at random.
+// MAC, where it may be there or not, what it derives from something else, and what it makes at random.
 func (p *printer) addressLines() {
 	count := make(map[string]int)
 	for _, a := range p.s.locals {
@@ -155,7 +156,7 @@ func (p *printer) addressLines() {
 		if a.link.isRandom() && number(find(a.body[unix.SizeofIfAddrmsg:], ifaProto)) == byKernel {
 			continue
 		}
-		if a.link.waiting() && !a.link.isBridge() && a.addr == a.link.linkLocal() {
+		if a.link.waiting() && !a.link.isBridge() && a.addr == a.link.linkLocal() || a.link.chose(a.addr) {
 			continue
 		}
 		family := "inet6"

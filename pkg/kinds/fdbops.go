@@ -1,0 +1,138 @@
+package kinds
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// liveFDB is an entry as the kernel tells of it (struct ndmsg of linux/neighbour.h).
+type liveFDB struct {
+	port, bridge int
+	mac          object.MAC
+	vlan         uint16
+	state        uint16
+}
+
+// fdbEntries are the entries of a section's bridges that none has learned, as far as they were asked for.
+type fdbEntries struct {
+	asked bool
+	list  []liveFDB
+}
+
+// fetchFDB asks where there are entries of the topology's, or may be. There can be very many that bridges have learned.
+func fetchFDB(e *object.Env, s *object.Section, enter func(f func() error) error) error {
+	entries := object.In[fdbEntries](s)
+	if entries.asked || len(e.WantedHere(s.NS.Name, KindFDB)) == 0 && !e.Record.Mentions(s.NS.Name, KindFDB) {
+		return nil
+	}
+	return enter(func() error {
+		m := kernel.NewMessage(unix.RTM_GETNEIGH, unix.NLM_F_DUMP, &netlink.Ndmsg{Family: unix.AF_BRIDGE})
+		entries.asked = true
+		err := s.NS.Read(kernel.NewQuery(m.NetlinkRequest, unix.RTM_NEWNEIGH), func(msgs [][]byte) {
+			entries.list = nil
+			for _, m := range msgs {
+				if f, ok := parseFDB(m); ok {
+					entries.list = append(entries.list, f)
+				}
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("list the forwarding tables of bridges: %w", err)
+		}
+		return nil
+	})
+}
+
+// parseFDB reads an entry of a bridge. One that was learned, by the bridge or by a program for it, is left out.
+func parseFDB(b []byte) (f liveFDB, ok bool) {
+	const stateAt, flagsAt = 8, 10
+	if len(b) < unix.SizeofNdMsg || b[flagsAt]&unix.NTF_EXT_LEARNED != 0 {
+		return f, false
+	}
+	attrs := kernel.Attrs(b[unix.SizeofNdMsg:])
+	f.port, f.bridge = int(kernel.U32At(b, 1)), int(attrs.U32(unix.NDA_MASTER))
+	f.state, f.vlan = kernel.U16(b[stateAt:]), kernel.U16(attrs.Get(unix.NDA_VLAN))
+	copy(f.mac[:], attrs.Get(unix.NDA_LLADDR))
+	return f, f.bridge != 0 && f.state&(unix.NUD_NOARP|unix.NUD_PERMANENT) != 0
+}
+
+// readFDB streams static entries, and of those for the host itself the ones that a file wants otherwise: a bridge makes
+// them for all MACs that it and its ports have.
+func readFDB(e *object.Env, s *object.Section) iter.Seq[object.Live] {
+	return func(yield func(object.Live) bool) {
+		for _, f := range object.In[fdbEntries](s).list {
+			port, bridge := s.At(f.port), s.At(f.bridge)
+			if port == nil || bridge == nil || f.vlan != 0 && bridge.Data.U8(unix.IFLA_BR_VLAN_FILTERING) == 0 {
+				continue // of one for all VLANs the kernel makes one for each that the port is in, whether they are filtered
+			}
+			o := FDB{
+				NS: s.NS.Name, Bridge: bridge.Known, MAC: f.mac, VLAN: f.vlan, Dev: port.Known,
+				Local: f.state&unix.NUD_PERMANENT != 0,
+			}
+			if o.Local && !e.Wanted(o.Key()) {
+				continue
+			}
+			if !yield(object.Live{Object: o, Links: []*object.LiveLink{bridge}, ByHand: true}) {
+				return
+			}
+		}
+	}
+}
+
+// putFDB makes entries, or has them lead to another port. What the bridge has learned of the address gives way.
+func putFDB(e *object.Env, changes []plan.Change) error {
+	for _, c := range changes {
+		f, ok := c.New.(FDB)
+		if !ok {
+			return object.WrongType(KindFDB, c.New)
+		}
+		const flags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
+		if err := f.write(e, "set", unix.RTM_NEWNEIGH, flags); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func delFDB(e *object.Env, objects []plan.Object) error {
+	if _, err := e.Section(objects[0].Key().NS); err != nil {
+		return nil // the namespace is gone, and all in it
+	}
+	for _, o := range objects {
+		f, ok := o.(FDB)
+		if !ok {
+			return object.WrongType(KindFDB, o)
+		}
+		err := f.write(e, "delete", unix.RTM_DELNEIGH, 0)
+		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, object.ErrNoLink) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f FDB) write(e *object.Env, verb string, proto, flags int) error {
+	s, index, err := e.LinkOf(f.NS, f.Dev)
+	if err != nil {
+		return err
+	}
+	head := &netlink.Ndmsg{Family: unix.AF_BRIDGE, Index: uint32(index), State: unix.NUD_NOARP, Flags: unix.NTF_MASTER}
+	if f.Local {
+		head.State = unix.NUD_PERMANENT
+	}
+	m := kernel.NewMessage(proto, flags, head)
+	m.Add(unix.NDA_LLADDR, append([]byte(nil), f.MAC[:]...))
+	if f.VLAN != 0 {
+		m.Add(unix.NDA_VLAN, nl.Uint16Attr(f.VLAN))
+	}
+	return s.NS.Write(verb+" "+f.Key().Label(), m.NetlinkRequest)
+}
