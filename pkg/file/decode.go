@@ -52,6 +52,10 @@ func (d *decoder) read(e entry, what string, to target) {
 
 // scalar reads a single value.
 func (d *decoder) scalar(n *yaml.Node, what string, to target) (Span, order) {
+	if resolved := resolve(n); to.typ.flag && resolved.Kind == yaml.MappingNode && len(resolved.Content) == 0 {
+		to.v.SetBool(true)
+		return spanOf(n), orderly
+	}
 	text, at, ok := d.text(n, what)
 	if !ok || !d.accept(at, to.parse(what, text)) {
 		return at, garbled

@@ -10,6 +10,16 @@ import (
 
 // fields reads a mapping into a struct.
 func (d *decoder) fields(n *yaml.Node, what string, to target) order {
+	if to.typ.short != nil {
+		switch of := resolve(n); {
+		case of.Kind == yaml.ScalarNode:
+			d.read(entry{key: to.typ.short.key, at: spanOf(n), value: n}, what, to.alone())
+			return orderly
+		case of.Kind == yaml.SequenceNode:
+			d.Errorf(spanOf(n), "%s must be a single value or a mapping, not a list", what)
+			return garbled
+		}
+	}
 	var only []string
 	if to.only != nil {
 		only = to.only(d.path[len(d.path)-1])

@@ -12,6 +12,7 @@
 //	least=N, most=N   the bounds of a number
 //	enum=a|b|c        the words that a string may be
 //	item=a route      what messages call an item of a list; of a Map, what stands before its key: item=bridge
+//	short             this value alone may stand for the whole struct: "x" for {key: x}
 //	inline            instead of a key: the keys of this struct, [Parts] or [OneOf] stand beside the others
 //
 // A field _ with a key as "x-*" lets any key with that beginning stand for nothing. The tag missing is the hint for a

@@ -68,7 +68,11 @@ func same(a, b reflect.Value) bool {
 func encode(to target, fresh reflect.Value) *yaml.Node {
 	switch to.typ.shape {
 	case mapping, parts:
-		return encodeMapping(to.typ, to.v, fresh)
+		n := encodeMapping(to.typ, to.v, fresh)
+		if short := to.typ.short; short != nil && len(n.Content) == 2 && n.Content[0].Value == short.key {
+			return n.Content[1]
+		}
+		return n
 	case list:
 		n := &yaml.Node{Kind: yaml.SequenceNode}
 		items := to.slice()

@@ -31,6 +31,22 @@ const maxQuoted = 120
 // DidYouMean is the hint that gives the right form of a value.
 func DidYouMean(s string) string { return "did you mean " + Quote(s) + "?" }
 
+// Flag is a key that says what a value is by standing there: it is true, or an empty mapping as those of the keys
+// beside it.
+type Flag bool
+
+// Parse implements [Parser].
+func (f *Flag) Parse(name, text string) error {
+	if !slices.Contains([]string{"true", "yes", "on"}, strings.ToLower(text)) {
+		return Flaw{name + " must be true, not " + Quote(text), "leave it out where it is not so"}
+	}
+	*f = true
+	return nil
+}
+
+// Text implements [Described].
+func (*Flag) Text() Text { return Text{Words: "true, or {}"} }
+
 // parse sets the target to what a text says; what is its name in messages.
 func (t target) parse(what, text string) error {
 	if t.typ.parser {

@@ -93,7 +93,12 @@ func unionSchemas(t *typ, v reflect.Value) (schemas []object) {
 func schemaOf(to target) object {
 	switch to.typ.shape {
 	case mapping, parts:
-		return mappingSchema(to.typ, to.v)
+		s := mappingSchema(to.typ, to.v)
+		if to.typ.short != nil {
+			s["type"] = "object"
+			return object{"anyOf": []object{textSchema(to.alone()), s}}
+		}
+		return s
 	case list:
 		return object{"type": []string{"array", "null"}, "items": schemaOf(to.element())}
 	case table:
@@ -104,13 +109,16 @@ func schemaOf(to target) object {
 		return s
 	}
 	s := textSchema(to)
-	if v := to.v.Interface(); to.required == "" && (to.v.Kind() == reflect.Bool || !to.v.IsZero()) {
+	if v := to.v.Interface(); to.required == "" && to.hasDefault() {
 		if s["default"] = v; to.typ.parser {
 			s["default"] = textOf(to.v)
 		}
 	}
 	return s
 }
+
+// hasDefault says whether a single value is one where the file leaves it out, which false is too.
+func (t target) hasDefault() bool { return t.v.Kind() == reflect.Bool && !t.typ.flag || !t.v.IsZero() }
 
 // element is a fresh item of a list, or value of a Map. What is required of the list is not so of its items.
 func (t target) element() target {
@@ -131,6 +139,8 @@ func textSchema(to target) object {
 	text := to.text()
 	s := object{"type": "string"}
 	switch {
+	case to.typ.flag:
+		return object{"enum": []any{true, "yes", "on", object{}}}
 	case len(text.Types) > 0:
 		s["type"] = text.Types
 	case to.v.Kind() == reflect.Bool:

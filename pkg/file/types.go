@@ -45,9 +45,11 @@ type typ struct {
 	elem     *typ // of a list's items and of a Map's values
 	key      *typ // of a Map's keys
 	fields   []field
+	short    *field   // the field whose value may stand for the whole struct
 	ignored  []string // beginnings of keys that stand for nothing
 	open     bool     // has keys that are known at run time only
 	parser   bool
+	flag     bool // a Flag
 	defaults bool
 }
 
@@ -60,6 +62,7 @@ type field struct {
 	typ    *typ
 	index  int
 	inline bool
+	short  bool
 }
 
 // rule is what a tag says of a value.
@@ -88,6 +91,7 @@ func makeType(t reflect.Type) *typ {
 	made := &typ{
 		parser:   p.Implements(reflect.TypeFor[Parser]()),
 		defaults: p.Implements(reflect.TypeFor[Defaulter]()),
+		flag:     t == reflect.TypeFor[Flag](),
 	}
 	switch {
 	case made.parser, t == reflect.TypeFor[netip.Addr](), t == reflect.TypeFor[netip.Prefix]():
@@ -131,6 +135,9 @@ func (t *typ) addField(f reflect.StructField, index int) {
 	}
 	t.open = t.open || n.inline && n.typ.open
 	t.fields = append(t.fields, n)
+	if n.short {
+		t.short = &n
+	}
 }
 
 func (f *field) option(option string) (ok bool) {
@@ -139,6 +146,8 @@ func (f *field) option(option string) (ok bool) {
 	case "":
 	case "inline":
 		f.inline = true
+	case "short":
+		f.short = true
 	case "item":
 		f.noun = value
 	case "required":
@@ -231,6 +240,12 @@ func keysOf(t *typ, v reflect.Value) (keys []string) {
 		return true
 	})
 	return keys
+}
+
+// alone is the value that may stand for the whole struct.
+func (t target) alone() target {
+	f := t.typ.short
+	return target{rule: &f.rule, typ: f.typ, v: t.v.Field(f.index)}
 }
 
 // item is the target of an item of a list, or of a value of a Map, with its defaults.

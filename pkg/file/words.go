@@ -27,7 +27,7 @@ func Words(v any) []Word {
 func structWords(words []Word, path string, t *typ, v reflect.Value) []Word {
 	each(t, v, func(to target) bool {
 		w := Word{Path: path + to.key, Type: to.typeWords(), Doc: to.doc, Required: to.required != ""}
-		if to.typ.shape == scalar && !w.Required && (!to.v.IsZero() || to.v.Kind() == reflect.Bool) {
+		if to.typ.shape == scalar && !w.Required && to.hasDefault() {
 			w.Default = textOf(to.v)
 		}
 		words = append(words, w)
@@ -51,10 +51,12 @@ func innerWords(words []Word, path string, to target) []Word {
 }
 
 func (t target) typeWords() string {
-	switch t.typ.shape {
-	case mapping, parts, table:
+	switch {
+	case t.typ.short != nil:
+		return t.alone().typeWords() + ", or mapping"
+	case t.typ.keyed() || t.typ.shape == table:
 		return "mapping"
-	case list:
+	case t.typ.shape == list:
 		return "list of " + t.element().typeWords()
 	}
 	switch text := t.text(); {

@@ -24,12 +24,12 @@ type Address struct {
 	// Length is that of the prefix. The connected route goes and comes with it.
 	Length Length `plan:"prefix length,fixed,swap"`
 	// Peer is the far end of a point-to-point address.
-	Peer      netip.Addr `plan:"peer,fixed"`
+	Peer      netip.Addr `plan:"peer"`
 	Broadcast netip.Addr `plan:"broadcast,fixed"`
 	// Scope is that of an IPv4 address; IPv6 addresses have theirs by what they are.
 	Scope         uint8  `plan:"scope,fixed"`
 	Label         string `plan:"label,fixed"`
-	NoPrefixRoute bool   `plan:"noprefixroute,fixed"`
+	NoPrefixRoute bool   `plan:"noprefixroute"`
 	// DADFailed says that another station on the link has the address.
 	DADFailed bool `plan:"dadfailed,fixed"`
 	// Tentative says that the kernel does not use an IPv6 address yet, as it looks for another station that has it.
@@ -38,13 +38,20 @@ type Address struct {
 	Finite bool `plan:"expires"`
 	// Connected says that the kernel's route to the subnet is there, or that the kernel makes none.
 	Connected bool `plan:"connected route"`
+	// ToPeer says the same of the route to the peer of an IPv6 address; that of IPv4 has no other network.
+	ToPeer bool `plan:"route to the peer"`
 	// Metric is that of the connected route; 0 is the kernel's default.
 	Metric uint32 `plan:"metric"`
 	Proto  uint8  `plan:"proto,quiet"`
 
 	// found is the address where it is not as it is wanted.
 	found object.Found
+	// moves says that it is another's and goes because it is on a link that becomes a port: see [object.Moved].
+	moves bool
 }
+
+// Yields implements [plan.Yielding]: with an address that moves, packets would still leave by its link.
+func (a Address) Yields() bool { return a.moves }
 
 // Length is a prefix length.
 type Length uint8
@@ -60,7 +67,7 @@ func AddressKey(ns, dev string, p netip.Prefix) plan.Key {
 
 // NewAddress is an address as plumb makes it.
 func NewAddress(ns, dev string, p netip.Prefix) Address {
-	a := Address{NS: ns, Dev: dev, Prefix: p, Length: Length(p.Bits()), Connected: true, Proto: object.Protocol}
+	a := Address{NS: ns, Dev: dev, Prefix: p, Length: Length(p.Bits()), Connected: true, ToPeer: true, Proto: object.Protocol}
 	if p.Addr().Is4() && p.Addr().IsLoopback() {
 		a.Scope = scopeHost // as ip-address(8) does
 	}
@@ -73,8 +80,15 @@ func (a Address) actual() netip.Prefix { return netip.PrefixFrom(a.Prefix.Addr()
 // scopeHost is RT_SCOPE_HOST of rtnetlink.h.
 const scopeHost = 254
 
-// Key implements [plan.Object].
-func (a Address) Key() plan.Key { return AddressKey(a.NS, a.Dev, a.Prefix) }
+// Key implements [plan.Object]. An IPv4 address with a peer in another network is another address
+// (net/ipv4/devinet.c: find_matching_ifa).
+func (a Address) Key() plan.Key {
+	k := AddressKey(a.NS, a.Dev, a.Prefix)
+	if a.Peer.Is4() && a.subnet() != a.Prefix.Masked() {
+		k.Name += " peer " + a.subnet().String()
+	}
+	return k
+}
 
 // Needs implements [plan.Object].
 func (a Address) Needs() []plan.Key { return []plan.Key{object.LinkNeed(a.NS, a.Dev)} }
@@ -82,13 +96,37 @@ func (a Address) Needs() []plan.Key { return []plan.Key{object.LinkNeed(a.NS, a.
 // Describe implements [plan.Object].
 func (a Address) Describe() string { return "" }
 
-// Fixed implements [plan.Rigid]: before Linux 6.4 the kernel ignores another protocol number of an IPv4 address
-// (net/ipv4/devinet.c: inet_rtm_newaddr).
+// Fixed implements [plan.Rigid]: of an IPv4 address the kernel ignores most of what differs, before Linux 6.4 the
+// protocol number too (net/ipv4/devinet.c: inet_rtm_newaddr); of IPv6 it ignores that there is no peer any longer
+// (net/ipv6/addrconf.c: inet6_addr_modify).
 func (a Address) Fixed(plan.Object) []string {
-	if a.Prefix.Addr().Is4() && !kernel.Since(6, 4) {
-		return []string{"proto"}
+	fixed := []string{"peer", "noprefixroute"}
+	switch {
+	case a.Prefix.Addr().Is4() && !kernel.Since(6, 4):
+		return append(fixed, "proto")
+	case a.Prefix.Addr().Is4():
+		return fixed
+	case !a.Peer.IsValid():
+		return fixed[:1]
 	}
 	return nil
+}
+
+// subnet is what the address is in: of IPv4, the network of its peer.
+func (a Address) subnet() netip.Prefix {
+	if a.Peer.IsValid() && a.Prefix.Addr().Is4() {
+		return netip.PrefixFrom(a.Peer, int(a.Length)).Masked()
+	}
+	return a.actual().Masked()
+}
+
+// network is the subnet that is reached over the link because of the address; it is not valid where the kernel makes no
+// route.
+func (a Address) network() netip.Prefix {
+	if a.NoPrefixRoute {
+		return netip.Prefix{}
+	}
+	return a.subnet()
 }
 
 // Sequence implements [plan.Sequenced]: the kernel prefers the first address of a subnet as source. It sorts IPv6
@@ -159,7 +197,7 @@ func primary(members []plan.Object, i int) bool {
 func sameSubnet(a, b plan.Object) bool {
 	x, ok := a.(Address)
 	y, also := b.(Address)
-	return ok && also && x.Prefix.Addr().Is4() && x.Prefix.Masked() == y.Prefix.Masked()
+	return ok && also && x.Prefix.Addr().Is4() && y.Prefix.Addr().Is4() && x.subnet() == y.subnet()
 }
 
 // On implements [plan.Dependent]. A source address is there as long as one link has it.

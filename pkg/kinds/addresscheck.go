@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
@@ -13,6 +14,18 @@ import (
 func checkAddresses(at *object.At) any {
 	l := at.Link
 	at.Expect(len(l.Addresses))
+	scopeOf := make(map[netip.Prefix]uint8)
+	for i, spot := range at.Spots.Items() {
+		e := (*at.Form.(*[]AddressEntry))[i]
+		checkOptions(at.Sense, e, spot)
+		a := e.address(at.Name, l.Name)
+		if scope, known := scopeOf[a.subnet()]; known && scope != a.Scope && spot.Good("address") {
+			at.Errorf(spot.At(), "%s has another scope than an address of the same network before it", a.Prefix.Addr()).
+				Hint = "give all of a network one scope"
+		} else if spot.Good("address") {
+			scopeOf[a.subnet()] = a.Scope
+		}
+	}
 	if l.Master != nil && len(l.Addresses) > 0 {
 		at.Warnf(l.Addresses[0].At, "%s is a port of %s, which takes its frames: its addresses do not work", l, l.Master).
 			Hint = "move them to " + l.Master.String()
@@ -40,13 +53,41 @@ func checkAddresses(at *object.At) any {
 	return nil
 }
 
+// checkOptions reports what an address of its family cannot have.
+func checkOptions(s *object.Sense, a AddressEntry, at file.Spots) {
+	ip := a.Address.Addr()
+	if !at.Good("address") {
+		return
+	}
+	for _, key := range []string{"label", "scope"} {
+		if ip.Is6() && at.Given(key) {
+			s.Errorf(at.At(key), "%s has a %s, which only IPv4 addresses have", ip, key)
+		}
+	}
+	switch {
+	case len(a.Label) > maxLabel:
+		s.Errorf(at.At("label"), "label %s is longer than %d bytes", file.Quote(a.Label), maxLabel)
+	case at.Given("label") && strings.TrimSpace(a.Label) != a.Label || at.Given("label") && a.Label == "":
+		s.Errorf(at.At("label"), "label %s is empty, or has space around it", file.Quote(a.Label))
+	case a.Peer.IsValid() && a.Peer.Is4() != ip.Is4():
+		s.Errorf(at.At("peer"), "%s and its peer %s are of different families", ip, a.Peer)
+	case a.Peer.IsValid() && (a.Peer == ip || a.Peer.IsUnspecified() || a.Peer.IsMulticast()):
+		s.Errorf(at.At("peer"), "%s is no other host", a.Peer)
+	}
+}
+
+// maxLabel is IFNAMSIZ less the closing zero.
+const maxLabel = 15
+
 // claim is an address of a link, as a stake in its subnet.
 type claim struct {
 	address file.Value[netip.Prefix]
 	link    *object.Iface
+	// network is the one that the address leads to; not valid for none.
+	network netip.Prefix
 }
 
-func (c claim) subnet() netip.Prefix { return c.address.V.Masked() }
+func (c claim) subnet() netip.Prefix { return c.network }
 
 // addressesAcross checks the addresses of each section against each other, and those of all sections.
 func addressesAcross(n *object.Network) {
@@ -65,9 +106,9 @@ func ownAddresses(s *object.Sense) {
 	first := make(map[netip.Addr]claim)
 	for _, l := range s.Links {
 		here := make(map[netip.Addr]claim, len(l.Addresses))
-		for _, a := range l.Addresses {
-			c := claim{a, l}
-			if !repeated(c, here, first) && l.Type != "" && !a.V.Addr().IsLinkLocalUnicast() && !c.alone() {
+		for i, a := range l.Addresses {
+			c := claim{a, l, l.Networks[i]}
+			if !repeated(c, here, first) && c.network.IsValid() && l.Type != "" && !a.V.Addr().IsLinkLocalUnicast() && !c.alone() {
 				claims = append(claims, c)
 			}
 		}
@@ -124,12 +165,12 @@ func foreignAddresses(n *object.Network) {
 	first := map[netip.Addr]claim{}
 	parts := map[part]bool{}
 	var claims []claim
-	add := func(l *object.Iface, a file.Value[netip.Prefix]) {
+	add := func(l *object.Iface, a file.Value[netip.Prefix], network netip.Prefix) {
 		ip := a.V.Addr()
 		if ip.IsLinkLocalUnicast() || ip.IsLoopback() {
 			return
 		}
-		c := claim{a, l}
+		c := claim{a, l, network}
 		if c.alone() {
 			return // people give one to several on purpose: anycast, unnumbered links
 		}
@@ -140,7 +181,7 @@ func foreignAddresses(n *object.Network) {
 			first[ip] = c
 		}
 		// One address speaks for its segment: that a network is on two of them need not be said for each.
-		if p := (part{l.Segment(), a.V.Masked()}); l.Type != "" && !parts[p] {
+		if p := (part{l.Segment(), network}); l.Type != "" && network.IsValid() && !parts[p] {
 			parts[p] = true
 			if !again {
 				claims = append(claims, c)
@@ -149,8 +190,8 @@ func foreignAddresses(n *object.Network) {
 	}
 	for _, s := range n.Sections {
 		for _, l := range s.Links {
-			for _, a := range l.Addresses {
-				add(l, a)
+			for i, a := range l.Addresses {
+				add(l, a, l.Networks[i])
 			}
 		}
 	}

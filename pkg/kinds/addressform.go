@@ -28,6 +28,32 @@ func (a *AddressText) Parse(_, s string) error {
 // Text implements [file.Described].
 func (*AddressText) Text() file.Text { return file.Text{Words: "address with prefix length"} }
 
+// AddressEntry is an entry of an interface's list of addresses.
+type AddressEntry struct {
+	Address AddressText `file:"address,required,short" missing:"as \"address: 10.0.0.1/24\"" doc:"address with its prefix length"`
+	Label   string      `file:"label" doc:"name of an IPv4 address, for old programs, as eth0:1; 15 bytes at most"`
+	Scope   string      `file:"scope,enum=global|site|link|host" doc:"how far an IPv4 address is valid; left out, by the address"`
+	// NoPrefixRoute is for those who make the route to the network themselves, or want none.
+	NoPrefixRoute bool       `file:"noprefixroute" doc:"the kernel makes no route to the network"`
+	Peer          netip.Addr `file:"peer" doc:"address of the other end of a point-to-point link"`
+}
+
+// scopes are RT_SCOPE_* of linux/rtnetlink.h.
+var scopes = map[string]uint8{"global": 0, "site": 200, "link": 253, "host": scopeHost}
+
+// address is the entry as an object. A label that is the link's name is what an address without one has.
+func (a AddressEntry) address(ns, dev string) Address {
+	o := NewAddress(ns, dev, a.Address.Prefix)
+	o.Peer, o.NoPrefixRoute = a.Peer, a.NoPrefixRoute
+	if a.Label != dev {
+		o.Label = a.Label
+	}
+	if scope, given := scopes[a.Scope]; given {
+		o.Scope = scope
+	}
+	return o
+}
+
 // unfit is what is wrong with an address that is well-formed.
 func unfit(s string, p netip.Prefix) file.Flaw {
 	a := p.Addr()
@@ -84,7 +110,7 @@ func addressForm() object.Form {
 		On: object.OnLink,
 		Part: file.Part{
 			Key: "addresses", Item: "an address", Doc: "addresses, the preferred one of a network first",
-			New: func() any { return new([]AddressText) },
+			New: func() any { return new([]AddressEntry) },
 		},
 		Enter: enterAddresses, Check: checkAddresses, Across: addressesAcross, Expand: expandAddresses, Ordered: true,
 	}
@@ -92,12 +118,14 @@ func addressForm() object.Form {
 
 // enterAddresses lists the addresses of a link that could be read, and keeps the texts of the others.
 func enterAddresses(at *object.At) {
-	list := *at.Form.(*[]AddressText)
+	list := *at.Form.(*[]AddressEntry)
 	at.Unread(at.Spots.Unread())
 	at.Link.Addresses = make([]file.Value[netip.Prefix], 0, len(list))
 	for i, spot := range at.Spots.Items() {
-		if at.Unread(spot.Unread()); spot.Good() {
-			at.Link.Addresses = append(at.Link.Addresses, file.ValueAt(list[i].Prefix, spot))
+		if at.Unread(spot.Unread("address")); spot.Good("address") {
+			a := list[i].address(at.Name, at.Link.Name)
+			at.Link.Addresses = append(at.Link.Addresses, file.ValueAt(a.Prefix, spot.In("address")))
+			at.Link.Networks = append(at.Link.Networks, a.network())
 		}
 	}
 }
@@ -105,12 +133,17 @@ func enterAddresses(at *object.At) {
 // expandAddresses adds the addresses of a link in the order in which the kernel takes them, so that it ends with that
 // of the file: it lists IPv4 primaries before all secondaries, and puts the newest IPv6 address first.
 func expandAddresses(at *object.At, x *object.Expansion) {
-	var primary, secondary, six []file.Value[netip.Prefix]
+	type placed struct {
+		Address
+		at file.Span
+	}
+	var primary, secondary, six []placed
 	seen := map[netip.Prefix]bool{}
-	for _, a := range at.Link.Addresses {
-		subnet := a.V.Masked()
+	for i, spot := range at.Spots.Items() {
+		a := placed{(*at.Form.(*[]AddressEntry))[i].address(at.Name, at.Link.Name), spot.At("address")}
+		subnet := a.subnet()
 		switch {
-		case a.V.Addr().Is6():
+		case a.Prefix.Addr().Is6():
 			six = append(six, a)
 		case seen[subnet]:
 			secondary = append(secondary, a)
@@ -121,6 +154,6 @@ func expandAddresses(at *object.At, x *object.Expansion) {
 	}
 	slices.Reverse(six)
 	for _, a := range slices.Concat(primary, secondary, six) {
-		x.Add(NewAddress(at.Name, at.Link.Name, a.V), a.At)
+		x.Add(a.Address, a.at)
 	}
 }

@@ -24,13 +24,19 @@ func readAddresses(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 				continue // its link came or went between the two dumps
 			}
 			a := addressOf(live, s.NS.Name, l.Known, l.Name)
-			a.Connected = !connects(live, l) || connected[subnetOn{live.Prefix.Masked(), live.Index}]
+			makes := connects(live, l)
+			a.Connected = !makes || connected[subnetOn{a.subnet(), live.Index}]
+			a.ToPeer = !makes || !a.hasHost() || connected[subnetOn{a.host(), live.Index}]
 			if e.Want(a.Key()) != plan.Object(a) {
 				a.found = object.Keep(s, [][]byte{live.Message}, object.AddressIndexes)
 			}
 			o := object.Live{
 				Object: a, Links: []*object.LiveLink{l}, Proto: live.Proto, ByHand: handMade(live, l),
-				OfLink: live.Proto != object.ProtoLinkLocal,
+				OfLink: live.Proto != object.ProtoLinkLocal, Message: live.Message,
+			}
+			if o.Moves = e.MovesAddress(s, l, live); o.Moves {
+				a.moves = true
+				o.Object = a
 			}
 			if p, ok := known[addressOn{a.Dev, a.Prefix.Addr()}]; ok && p != a.Prefix {
 				o.Was, a.Prefix = a.Key(), p
@@ -83,18 +89,25 @@ func connectedRoutes(s *object.Section) map[subnetOn]bool {
 // connects says whether the kernel makes a route to the address's subnet (net/ipv4/fib_frontend.c: fib_add_ifaddr,
 // net/ipv6/addrconf.c: addrconf_prefix_route).
 func connects(a object.LiveAddress, l *object.LiveLink) bool {
-	if !l.Up() || a.Flags&unix.IFA_F_NOPREFIXROUTE != 0 || a.Peer.IsValid() {
+	if !l.Up() || a.Flags&unix.IFA_F_NOPREFIXROUTE != 0 {
 		return false
 	}
 	if !a.Prefix.Addr().Is4() {
 		return a.Flags&unix.IFA_F_DADFAILED == 0
 	}
-	return l.Type != object.Loopback && a.Flags&unix.IFA_F_SECONDARY == 0 && a.Prefix.Bits() < 32
+	return l.Type != object.Loopback && a.Flags&unix.IFA_F_SECONDARY == 0 &&
+		(a.Prefix.Bits() < 32 || a.Peer.IsValid())
 }
 
-// connect puts the kernel's route to the address's subnet back.
-func connect(s *object.Section, a Address) error {
-	r := connected(a)
+// hasHost says whether the kernel makes a route to the peer beside that to the subnet, and host is where that leads to
+// (net/ipv6/addrconf.c: __ipv6_ifa_notify).
+func (a Address) hasHost() bool { return a.Peer.Is6() }
+
+func (a Address) host() netip.Prefix { return netip.PrefixFrom(a.Peer, a.Peer.BitLen()) }
+
+// connect puts the kernel's route to a subnet of the address's back.
+func connect(s *object.Section, a Address, subnet netip.Prefix) error {
+	r := connected(a, subnet)
 	req, err := routeMessage(s, unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, r)
 	if err != nil {
 		return err
@@ -102,13 +115,33 @@ func connect(s *object.Section, a Address) error {
 	return s.NS.Write("put back route "+r.Key().Name, req)
 }
 
-// disconnect takes that route away again, for a rollback.
-func disconnect(s *object.Section, a Address) error { return delRoute(s, connected(a)) }
+// reachPeer makes the route to the peer of a new IPv6 address at once: the kernel does so a moment later.
+func reachPeer(s *object.Section, a Address) error {
+	if !a.hasHost() || !a.ToPeer || a.NoPrefixRoute {
+		return nil
+	}
+	if err := connect(s, a, a.host()); !errors.Is(err, unix.ENETDOWN) {
+		return err
+	}
+	return nil // it comes with the link
+}
 
-// connected is the kernel's route to the address's subnet.
-func connected(a Address) Route {
+// disconnect takes that route away again, for a rollback.
+func disconnect(s *object.Section, a Address) error {
+	var err error
+	if !a.Connected {
+		err = delRoute(s, connected(a, a.subnet()))
+	}
+	if !a.ToPeer && a.hasHost() {
+		err = errors.Join(err, delRoute(s, connected(a, a.host())))
+	}
+	return err
+}
+
+// connected is the kernel's route to a subnet of the address's.
+func connected(a Address, subnet netip.Prefix) Route {
 	r := Route{
-		NS: a.NS, Dst: a.actual().Masked(), Table: MainTable, Metric: a.Metric, Type: Unicast, Dev: plan.Some(a.Dev),
+		NS: a.NS, Dst: subnet, Table: MainTable, Metric: a.Metric, Type: Unicast, Dev: plan.Some(a.Dev),
 		Proto: unix.RTPROT_KERNEL,
 	}
 	if a.Prefix.Addr().Is4() {
@@ -164,11 +197,13 @@ func putAddress(e *object.Env, changes []plan.Change) error {
 		if err != nil {
 			return err
 		}
+		if err := inTurn(e, s, index, a); err != nil {
+			return err
+		}
 		if old, changes := c.Old.(Address); changes {
 			err = changeAddress(s, index, old, a)
-		} else if err = writeAddress(s, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, a); err == nil &&
-			!a.Connected {
-			err = disconnect(s, a)
+		} else if err = writeAddress(s, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, a); err == nil {
+			err = errors.Join(reachPeer(s, a), disconnect(s, a))
 		}
 		if err != nil {
 			return err
@@ -178,12 +213,17 @@ func putAddress(e *object.Env, changes []plan.Change) error {
 }
 
 func changeAddress(s *object.Section, index int, old, a Address) error {
-	if a.Connected && !old.Connected {
-		if err := connect(s, a); err != nil {
+	if a.Connected && !old.Connected && !a.NoPrefixRoute {
+		if err := connect(s, a, a.subnet()); err != nil {
 			return err
 		}
 	}
-	old.Connected, old.found = a.Connected, a.found
+	if a.ToPeer && !old.ToPeer && a.hasHost() && !a.NoPrefixRoute {
+		if err := connect(s, a, a.host()); err != nil {
+			return err
+		}
+	}
+	old.Connected, old.ToPeer, old.found = a.Connected, a.ToPeer, a.found
 	if old.Tentative && !a.Tentative {
 		if err := a.live(index).Renew(s.NS, object.LinkKey(a.NS, a.Dev).Place()); err != nil {
 			return err
@@ -193,10 +233,7 @@ func changeAddress(s *object.Section, index int, old, a Address) error {
 			return err
 		}
 	}
-	if !a.Connected {
-		return disconnect(s, a)
-	}
-	return nil
+	return disconnect(s, a)
 }
 
 func writeAddress(s *object.Section, verb string, proto, flags, index int, a Address) error {
@@ -229,11 +266,39 @@ func swapAddress(e *object.Env, c plan.Change) error {
 	if err != nil {
 		return err
 	}
+	if was.Scope != a.Scope {
+		if err := makeWay(e, s, index, a); err != nil {
+			return err
+		}
+	}
 	err = was.live(index).Swap(s.NS, a.live(index), object.LinkKey(a.NS, a.Dev).Place())
 	if err == nil && a.found != "" {
 		err = putBackAddress(s, unix.NLM_F_REPLACE, a)
 	}
+	if err == nil {
+		err = reachPeer(s, a)
+	}
 	return err
+}
+
+// makeWay deletes the addresses of a subnet that are to get another scope too, by steps to come: the kernel has one for
+// all of them (net/ipv4/devinet.c: __inet_insert_ifa).
+func makeWay(e *object.Env, s *object.Section, index int, a Address) error {
+	all, err := object.ListAddresses(s.NS)
+	if err != nil {
+		return err
+	}
+	for _, live := range all {
+		other := addressOf(live, a.NS, a.Dev, a.Dev)
+		want, wanted := e.Want(other.Key()).(Address)
+		if live.Index != index || !wanted || want.Scope != a.Scope || live.Scope == a.Scope || !sameSubnet(other, a) {
+			continue
+		}
+		if err := object.IgnoreGone(writeAddress(s, "delete", unix.RTM_DELADDR, 0, index, other)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // putBackAddress makes an address as it was found.

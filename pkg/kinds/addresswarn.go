@@ -35,9 +35,15 @@ func warnAddress(e *object.Env, o plan.Object) (texts []string, err error) {
 	return overlapping, nil
 }
 
-// madeOn says whether a wanted link is made on another one of the host: then what is on one is on the other.
+// madeOn says whether a wanted link is made on another one of the host, or has it for a port: then what is on one is on
+// the other.
 func madeOn(e *object.Env, dev, below string) bool {
 	l := e.Want(object.LinkKey("", dev))
+	if g, ok := e.Want(object.LinkKey("", below)).(object.Given); ok && g.IsGiven() {
+		if master, ok := g.Onto(); ok && master == object.LinkKey("", dev) {
+			return true
+		}
+	}
 	return l != nil && slices.Contains(l.Needs(), object.LinkKey("", below))
 }
 

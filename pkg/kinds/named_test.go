@@ -20,7 +20,7 @@ import (
 // allowed are the places that may name a kind all the same, each with its reason: at most ten.
 var allowed = map[string]string{
 	`plan/text.go: "altname"`: "it is called like a link, and so is a place",
-	`plan/text.go: "offload"`: "as of an address",
+	`plan/text.go: "offload"`: "as of an address", `plan/text.go: "neighbor"`: "as of an address",
 	`plan/text.go: "address"`: "a key alone must tell that it begins with a link's name, and so is a place",
 }
 

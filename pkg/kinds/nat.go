@@ -128,7 +128,10 @@ type linkNetwork struct {
 func undeclaredNetworks(e *object.Env, s *object.Section) (list []linkNetwork) {
 	for _, a := range s.Addresses() {
 		l := s.At(a.Index)
-		if l == nil || l.Class == plan.Ours || l.Type == object.Loopback || e.Wanted(object.LinkKey(s.NS.Name, l.Name)) {
+		if l == nil || l.Class == plan.Ours || l.Type == object.Loopback {
+			continue
+		}
+		if k := object.LinkKey(s.NS.Name, l.Name); e.Wanted(k) && !e.Given(k) {
 			continue
 		}
 		p := a.Prefix

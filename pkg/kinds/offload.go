@@ -213,25 +213,33 @@ func claimedOffloads(e *object.Env, s *object.Section, live iter.Seq[object.Live
 	return have, nil
 }
 
-// claimOffload says what the record must remember of a feature. Of a link that is still to be made it is noted when that
-// is there: see [learnOriginal].
-func claimOffload(e *object.Env, o plan.Object) (value string, read func() (object.Claim, error), ok bool) {
+// wishOffload is what the record must know of a feature.
+func wishOffload(e *object.Env, o plan.Object) []object.Wish {
 	want, ok := o.(Offload)
-	return want.Value, func() (object.Claim, error) {
-		c := object.Claim{Wants: make(map[string]string)}
-		s, err := e.Section(want.NS)
-		if err != nil {
-			return c, nil // it is made with the plan
+	if !ok {
+		return nil
+	}
+	return []object.Wish{{
+		Key: want.Key(), Value: want.Value, Original: func() (object.Claim, error) { return originalOffload(e, want) },
+	}}
+}
+
+// originalOffload is what the record must remember of a feature. Of a link that is still to be made it is noted when
+// that is there: see [learnOriginal].
+func originalOffload(e *object.Env, want Offload) (object.Claim, error) {
+	c := object.Claim{Wants: make(map[string]string)}
+	s, err := e.Section(want.NS)
+	if err != nil {
+		return c, nil // it is made with the plan
+	}
+	live, _, ok := liveOffload(s, want.Key())
+	if l := liveNamed(s, want.Dev); ok && l != nil {
+		c.Original = live.Value
+		if l.Class != plan.Ours {
+			c.Index = l.Index
 		}
-		live, _, ok := liveOffload(s, want.Key())
-		if l := liveNamed(s, want.Dev); ok && l != nil {
-			c.Original = live.Value
-			if l.Class != plan.Ours {
-				c.Index = l.Index
-			}
-		}
-		return c, nil
-	}, ok
+	}
+	return c, nil
 }
 
 func putOffloads(e *object.Env, changes []plan.Change) error {

@@ -59,7 +59,9 @@ type Route struct {
 
 	// found is the route where it is not as it is wanted, and ahead and behind are those beside it.
 	found, ahead, behind object.Found
-	tos                  uint8 // of packets that it is for; no file has it
+	// moves says that it is another's and goes with an address that moves: see [Address].
+	moves bool
+	tos   uint8 // of packets that it is for; no file has it
 }
 
 // NextHop is one of several ways that a route has. Weight is 1 to 256.
@@ -187,6 +189,9 @@ func (r Route) devs() []string {
 	}
 	return devs
 }
+
+// Yields implements [plan.Yielding]: see [Address.Yields].
+func (r Route) Yields() bool { return r.moves }
 
 // Describe implements [plan.Object].
 func (r Route) Describe() string {

@@ -2,6 +2,7 @@ package kinds
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
@@ -30,10 +31,5 @@ func (r routeAt) overDown(gateway netip.Addr, at file.Span) bool {
 }
 
 func holdsNetwork(l *object.Iface, a netip.Addr) bool {
-	for _, own := range l.Addresses {
-		if own.V.Masked().Contains(a) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.Networks, func(own netip.Prefix) bool { return own.Contains(a) })
 }

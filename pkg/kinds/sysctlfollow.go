@@ -31,7 +31,10 @@ func followLinks(e *object.Env) error {
 		object.In[renames](e.Sections[now.NS]).note(linkOf(was.Name), linkOf(now.Name))
 	}
 	for _, c := range gone {
-		if c.Kind == object.KindSysctl && !automatic(c) {
+		if _, _, ofLink := object.AttributeOf(c.Key); ofLink {
+			e.Warn(fmt.Sprintf("%s: the interface (ifindex %d) is gone, and with it what the value was before: %s",
+				c.Label(), c.Index, c.Original))
+		} else if c.Kind == object.KindSysctl && !automatic(c) {
 			e.Warn(fmt.Sprintf("sysctl %s: the interface (ifindex %d) is gone, and with it what the value was before: %s",
 				c.Place(), c.Index, c.Original))
 		}

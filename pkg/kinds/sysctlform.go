@@ -119,7 +119,8 @@ func checkSysctls(at *object.At) any {
 		}
 		l, ok := at.Sense.Link(name)
 		switch {
-		case ok && v.Name == object.ConfName(object.IPv4, name, "promote_secondaries") && v.Value.Good() && v.Off():
+		case ok && !l.Given && v.Value.Good() && v.Off() &&
+			v.Name == object.ConfName(object.IPv4, name, "promote_secondaries"):
 			at.Errorf(v.At, "%s must stay 1: "+
 				"without it, the first address of a subnet takes the others with it when it changes", v.Name)
 		case !ok && at.Name != "" && name != "lo" && at.Whole():
@@ -179,7 +180,7 @@ func ofLink(s *object.Sense, family, key string) bool {
 func isOfLink(s *object.Sense, name string) bool {
 	of, ok := object.SysctlOfLink(name)
 	l, found := s.Link(of)
-	if !ok || !found || l.Type == "" {
+	if !ok || !found || l.Type == "" || l.Given {
 		return false
 	}
 	if name == object.ConfName(object.IPv6, of, acceptRA) {
@@ -210,7 +211,8 @@ func expandSysctls(at *object.At, x *object.Expansion) {
 	for _, d := range defaults(at.Sense) {
 		for _, l := range at.Links {
 			name := object.ConfName(d.family, l.Name, d.key)
-			if l.Type == "" || at.Sysctl(name) != nil || d.family == object.IPv6 && l.EffectiveMTU() < object.MinIPv6MTU {
+			small := d.family == object.IPv6 && l.EffectiveMTU() < object.MinIPv6MTU
+			if l.Type == "" || l.Given || at.Sysctl(name) != nil || small {
 				continue
 			}
 			add(name, d.setting.Value.V, d.setting.At)

@@ -282,14 +282,15 @@ func leaves(e *object.Env, k plan.Key, c object.Claim) bool {
 	return mine && len(c.Wants) == 1 && !e.Wanted(k)
 }
 
-// claimSysctl says what a parameter must be recorded for. A namespace's own switches follow from what plumb makes of a
+// wishSysctl says what a parameter must be recorded for. A namespace's own switches follow from what plumb makes of a
 // namespace.
-func claimSysctl(e *object.Env, o plan.Object) (value string, read func() (object.Claim, error), ok bool) {
+func wishSysctl(e *object.Env, o plan.Object) []object.Wish {
 	v, ok := o.(Sysctl)
 	if !ok || v.NS != "" && (v.Name == object.Forwarding4 || v.Name == object.Forwarding6) {
-		return "", nil, false
+		return nil
 	}
-	return v.Value, func() (object.Claim, error) { return originalOf(e, v.Key()) }, true
+	k := v.Key()
+	return []object.Wish{{Key: k, Value: v.Value, Original: func() (object.Claim, error) { return originalOf(e, k) }}}
 }
 
 // originalOf reads what a claim on a parameter must remember before the first write to it. A parameter of a link of

@@ -23,6 +23,8 @@ var table = []object.Kind{
 	routeRow,
 	// A rule leads to a table when its routes are there.
 	ruleRow,
+	// A neighbour is lost whenever its link changes much: it comes when all of that is done.
+	neighborRow,
 	natRow,
 }
 
@@ -42,16 +44,16 @@ var sysctlRow = object.Kind{
 	First: askSwitches, Fetch: fetchSysctls, Join: followLinks, Read: readSysctls, Owner: claimedSysctls,
 	Put: putSysctl, Del: delSysctls,
 	Pending: always, // its value may be the one that was wanted before
-	Claim:   claimSysctl, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl,
+	Wishes:  wishSysctl, Claimed: true, Cuts: cutsSysctl, Also: uplinks, Settle: settleSysctl,
 	Warn: object.Warnings(warnForwarding, warnOutranked), Takes: takesForwarding,
 	Schedule: object.Schedule{Inherited: true},
 }
 
 var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
-	First: link.First, Ask: link.Ask, Fetch: link.Fetch, Join: link.Join, Read: link.Read, Owner: object.StampedLinks,
-	Also: quieted, Put: link.Put, Del: link.Del, Pending: madeOrRemoved, Held: link.Held, Undo: link.Undo,
-	Cuts: link.Cuts, Settle: link.Settle,
+	First: link.First, Ask: link.Ask, Fetch: link.Fetch, Join: link.Join, Read: link.Read, Owner: link.Owner,
+	Also: quieted, Put: link.Put, Del: link.Del, Pending: link.Pending, Wishes: link.Wishes, Returns: link.Returns,
+	Held: link.Held, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
 	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
@@ -71,18 +73,18 @@ var fdbRow = object.Kind{
 var offloadRow = object.Kind{
 	Name: KindOffload, Form: offloadForm(),
 	Fetch: fetchOffloads, Read: readOffloads, Owner: claimedOffloads, Put: putOffloads, Del: delOffloads,
-	Pending: always, Claim: claimOffload, Settle: settleOffload,
+	Pending: always, Wishes: wishOffload, Claimed: true, Settle: settleOffload,
 }
 
 var addressRow = object.Kind{
 	Name: KindAddress, Form: addressForm(),
 	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Swap: swapAddress,
-	Del: delAddresses, Held: alone, Undo: undoAddress, Cuts: cutsAddress, Warn: warnAddress, Done: addressesDone,
+	Del: delAddresses, Returns: returnAddresses, Held: alone, Undo: undoAddress, Cuts: cutsAddress, Warn: warnAddress, Done: addressesDone,
 }
 
 var routeRow = object.Kind{
 	Name: KindRoute, Form: routeForm(),
-	Ask: askRoutes, Fetch: fetchRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
+	Ask: askRoutes, Fetch: fetchRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes, Returns: returnRoutes,
 	Held: alone, Cuts: cutsRoute, Settle: settleRoute, Warn: warnOfRoute,
 }
 
@@ -90,6 +92,13 @@ var ruleRow = object.Kind{
 	Name: KindRule, Form: ruleForm(),
 	Ask: askRules, Read: readRules, Owner: object.ByProtocol, Put: putRules, Del: delRules, Cuts: cutsRule,
 	// In a namespace it is held too: where rules were once wanted, they are asked for.
+	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
+}
+
+var neighborRow = object.Kind{
+	Name: KindNeighbor, Form: neighborForm(),
+	Ask: askNeighbors, Read: readNeighbors, Owner: object.ByProtocol, Put: putNeighbors, Del: delNeighbors,
+	// In a namespace it is held too: where neighbours were once wanted, they are asked for.
 	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
 }
 
@@ -103,7 +112,12 @@ var natRow = object.Kind{
 // alone says whether an object of the host stands on no link of ours, and so has no stamp to be known by.
 func alone(o plan.Object, onOurs bool) bool { return o.Key().NS == "" && !onOurs }
 
-// madeOrRemoved says whether an action makes or removes an object, rather than changing it in place.
-func madeOrRemoved(a plan.Action) bool { return a != plan.Update }
+// madeOrRemoved lists what an action makes or removes, rather than changing it in place.
+func madeOrRemoved(a plan.Action, c plan.Change) []plan.Key {
+	if a == plan.Update {
+		return nil
+	}
+	return always(a, c)
+}
 
-func always(plan.Action) bool { return true }
+func always(_ plan.Action, c plan.Change) []plan.Key { return []plan.Key{c.Key()} }

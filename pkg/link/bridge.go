@@ -21,21 +21,22 @@ const TypeBridge = "bridge"
 const MaxBridgePorts = 1023
 
 // Bridge is what is peculiar to a bridge (IFLA_BR_* of linux/if_link.h). Its VLANs are those that the host itself, or
-// the namespace, is in by it.
+// the namespace, is in by it. Of VLANs and of multicast snooping a kernel that lacks them has whatever is wanted.
 type Bridge struct {
 	STP bool `file:"stp" plan:"stp" nl:"5,u32" doc:"run the spanning tree protocol (IEEE 802.1D)"`
 	// VLANFiltering needs a kernel that has it, and is sent only to change what is.
 	VLANFiltering bool `file:"vlan-filtering" plan:"vlan-filtering" nl:"7" doc:"keep VLANs apart"`
-	// Snooping is whatever is wanted where the kernel has no multicast snooping.
+
 	Snooping bool   `file:"mcast-snooping" plan:"mcast-snooping" nl:"23,new=1,absent=wanted" doc:"multicast by membership"`
 	Priority uint16 `file:"priority" plan:"priority" nl:"6,new=32768" doc:"the lowest is the root of the spanning tree"`
 
-	ForwardDelay file.Duration `file:"forward-delay" plan:"forward-delay" nl:"1,unit=10ms,near,new=1500" doc:"how long a port listens, and then learns, with stp"`
-	Ageing       file.Duration `file:"ageing" plan:"ageing" nl:"4,unit=10ms,near,new=30000" doc:"how long an address is remembered"`
+	Ageing  file.Duration `file:"ageing" plan:"ageing" nl:"4,unit=10ms,near,new=30000" doc:"time to forget a station"`
+	Delay   file.Duration `file:"forward-delay" plan:"forward-delay" nl:"1,unit=10ms,near,new=1500" doc:"wait of a port"`
+	Forward GroupMask     `file:"group-fwd-mask" plan:"group-fwd-mask" nl:"9" doc:"bit N passes on 01:80:c2:00:00:0N"`
 
-	GroupForward GroupMask `file:"group-fwd-mask" plan:"group-fwd-mask" nl:"9" doc:"bit N: pass on frames to 01:80:c2:00:00:0N"`
-	VLANProtocol string    `file:"vlan-protocol,enum=802.1q|802.1ad" plan:"vlan-protocol" nl:"8,be,u16,values=33024|34984,new=33024,absent=wanted" doc:"tags by which VLANs are told"`
-	DefaultPVID  uint16    `file:"default-pvid,most=4094" plan:"default-pvid" nl:"39,new=1,absent=wanted" doc:"VLAN that new ports are in, without a tag; 0: none"`
+	DefaultPVID uint16 `file:"default-pvid,most=4094" plan:"default-pvid" nl:"39,new=1,absent=wanted" doc:"VLAN of ports"`
+	// Tags are the kind of tags that tell VLANs.
+	Tags VLANProto `file:"vlan-protocol" plan:"vlan-protocol" nl:"8,be,new=33024,absent=wanted" doc:"tags"`
 
 	VLANTable
 }
@@ -100,7 +101,7 @@ func liveBridge(s *object.Section, live *object.LiveLink, spec, wanted Spec) Spe
 	}
 	root, own := live.Data.Get(unix.IFLA_BR_ROOT_ID), live.Data.Get(unix.IFLA_BR_BRIDGE_ID)
 	if !bytes.Equal(root, own) {
-		b.ForwardDelay = want.ForwardDelay
+		b.Delay = want.Delay
 	}
 	if b.STP && live.Data.U8(unix.IFLA_BR_TOPOLOGY_CHANGE) != 0 {
 		b.Ageing = want.Ageing
@@ -109,12 +110,12 @@ func liveBridge(s *object.Section, live *object.LiveLink, spec, wanted Spec) Spe
 	return b
 }
 
-// stpOff switches the spanning tree off before the rest: while it runs, the kernel refuses delays that it can't use, and
-// it takes the delay first, whatever the order in a message.
+// stpOff switches the spanning tree off before the rest: while it runs, the kernel refuses delays that it can't use,
+// and it takes the delay first, whatever the order in a message.
 func stpOff(want, have Spec) Spec {
 	w, _ := want.(Bridge)
 	h, _ := have.(Bridge)
-	if h.STP && !w.STP && h.ForwardDelay != w.ForwardDelay {
+	if h.STP && !w.STP && h.Delay != w.Delay {
 		h.STP = false
 	}
 	return h

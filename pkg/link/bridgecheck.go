@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/plumbnet/plumb/pkg/object"
 )
@@ -70,7 +71,9 @@ func knownMTU(l *object.Iface) bool {
 	if l.MTU.Given() {
 		return l.MTU.Good()
 	}
-	return len((Link{Type: l.Type, Spec: l.Spec}).below()) <= len(l.Below)
+	unknown := func(below *object.Iface) bool { return !knownMTU(below) }
+	return !l.Given && len((Link{Type: l.Type, Spec: l.Spec}).below()) <= len(l.Below) &&
+		!slices.ContainsFunc(l.Below, unknown)
 }
 
 // portEnd is the link by which a person knows a port: of a cable to a namespace, the end there.

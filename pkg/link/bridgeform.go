@@ -46,6 +46,40 @@ func (*GroupMask) Text() file.Text {
 
 func (m GroupMask) String() string { return fmt.Sprintf("%#x", uint16(m)) }
 
+// VLANProto is the kind of tag by which a bridge tells VLANs: its EtherType (ETH_P_8021Q, ETH_P_8021AD).
+type VLANProto uint16
+
+// vlanProtos are those that bridges know, by their names in ip-link(8).
+var vlanProtos = []struct {
+	name  string
+	proto VLANProto
+}{{"802.1q", 0x8100}, {"802.1ad", 0x88a8}}
+
+// Parse implements [file.Parser].
+func (p *VLANProto) Parse(what, text string) error {
+	for _, known := range vlanProtos {
+		if text == known.name {
+			*p = known.proto
+			return nil
+		}
+	}
+	return file.NotOneOf(what, text, p.Text().Enum)
+}
+
+// Text implements [file.Described].
+func (*VLANProto) Text() file.Text {
+	return file.Text{Words: "kind of tag", Enum: []string{"802.1q", "802.1ad"}}
+}
+
+func (p VLANProto) String() string {
+	for _, known := range vlanProtos {
+		if p == known.proto {
+			return known.name
+		}
+	}
+	return fmt.Sprintf("unknown %#x", uint16(p))
+}
+
 // bridgeForm has the keys of a bridge.
 type bridgeForm struct {
 	Bridge `file:",inline"`
@@ -123,7 +157,7 @@ const maxBridgeTime = 1000000 * time.Second
 func checkBridge(l *object.Iface, f *bridgeForm) {
 	s, at := l.Section, l.Spots
 	f.Port.check(s, l, at.In("port"))
-	for key, d := range map[string]file.Duration{"forward-delay": f.ForwardDelay, "ageing": f.Ageing} {
+	for key, d := range map[string]file.Duration{"forward-delay": f.Delay, "ageing": f.Ageing} {
 		switch v := time.Duration(d); {
 		case !at.Good(key):
 		case v%bridgeTick != 0:
@@ -133,8 +167,8 @@ func checkBridge(l *object.Iface, f *bridgeForm) {
 		}
 	}
 	const least, most = 2 * time.Second, 30 * time.Second // BR_MIN_FORWARD_DELAY, BR_MAX_FORWARD_DELAY
-	if v := time.Duration(f.ForwardDelay); at.Good("forward-delay") && f.STP && (v < least || v > most) {
-		s.Errorf(at.At("forward-delay"), "forward-delay is %s, and with stp it must be from 2s to 30s", f.ForwardDelay)
+	if v := time.Duration(f.Delay); at.Good("forward-delay") && f.STP && (v < least || v > most) {
+		s.Errorf(at.At("forward-delay"), "forward-delay is %s, and with stp it must be from 2s to 30s", f.Delay)
 	}
 }
 

@@ -60,6 +60,16 @@ func costOf(speed uint32) uint32 {
 // vethSpeed is what ends of cables say they are.
 const vethSpeed = 10000
 
+// costing is a port of which the file does not say the cost, on a link of a type that only the live host tells.
+func costing(port Spec, of string) Spec {
+	p, ok := port.(BridgePort)
+	if !ok || of != TypeVeth || p.Cost != 0 {
+		return port
+	}
+	p.Cost = costOf(vethSpeed)
+	return p
+}
+
 // portCosts are the costs of live ports by their speed, where the file says nothing, by their indexes.
 type portCosts map[int]uint32
 

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/plumbnet/plumb/pkg/file"
@@ -89,7 +90,7 @@ func bridgeOf(l *object.Iface, to object.Place, at file.Span) *object.Iface {
 	case ok && b.Form != nil:
 		s.Errorf(at, "%s is an interface, not a bridge", b).Hint = "an interface is joined by peer: " + b.String()
 	case !s.Doubtful:
-		s.Errorf(at, "there is no bridge %s %s", file.Quote(to.Name), s.Where()).Hint = similar(s, to)
+		s.Errorf(at, "there is no bridge %s %s", file.Quote(to.Name), s.Where()).Hint = cmp.Or(similar(s, to), declareGiven(to.Name))
 	}
 	return nil
 }
@@ -129,6 +130,9 @@ func connect(l *object.Iface, to object.Place, at file.Span) {
 	switch {
 	case far == l:
 		s.Errorf(at, "the cable ends where it begins, at %s", l)
+	case far.Given && far.Type != TypeBridge:
+		s.Errorf(at, "%s is there already, and no new cable can end at it", far).
+			Hint = "a cable can end at a bridge, as master: NAME puts " + far.Name + " on one"
 	case far.Type == TypeBridge:
 		s.Errorf(at, "%s is a bridge, not an interface", far).Hint = "a bridge is joined by bridge: " + far.String()
 	case far.Peer == l: // declared at both ends

@@ -68,7 +68,7 @@ func older(e *object.Env, made map[plan.Key]bool) bool {
 func awaitCarriers(s *object.Section, deadline time.Time) {
 	for i := range s.Links {
 		l := &s.Links[i]
-		for first := true; untold(l) && (first || time.Now().Before(deadline)); first = false {
+		for first := true; unannounced(l) && (first || time.Now().Before(deadline)); first = false {
 			if !first {
 				time.Sleep(carrierPause)
 			}
@@ -81,8 +81,8 @@ func awaitCarriers(s *object.Section, deadline time.Time) {
 	}
 }
 
-// untold says whether a carrier has come to a link that plumb makes with others, and the kernel has yet to tell of it.
-func untold(l *object.LiveLink) bool {
+// unannounced says whether a carrier has come to a link that plumb makes with others, and the kernel has yet to tell of it.
+func unannounced(l *object.LiveLink) bool {
 	t := typeOf(l.Type)
 	return (t.Pair || t.Ports != nil) && l.Up() && l.Flags&unix.IFF_LOWER_UP != 0 && !l.Carries()
 }

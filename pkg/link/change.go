@@ -59,7 +59,7 @@ func update(e *object.Env, old, l Link) error {
 
 // changeIPv6 writes the parameters of IPv6 that differ.
 func changeIPv6(s *object.Section, old, l Link) error {
-	if l.MTU < object.MinIPv6MTU {
+	if l.MTU < object.MinIPv6MTU || l.Given {
 		return nil
 	}
 	if old.MTU < object.MinIPv6MTU {

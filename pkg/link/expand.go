@@ -2,6 +2,7 @@ package link
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -18,7 +19,7 @@ func objects() object.Form {
 		Expand: func(at *object.At, x *object.Expansion) {
 			for _, l := range at.Links {
 				if l.Type != "" { // lo is not ours to make
-					x.Add(fromFile(l), l.At)
+					x.Add(ofGiven(l, fromFile(l)), l.At)
 				}
 			}
 		},
@@ -51,11 +52,11 @@ func fromFile(l *object.Iface) Link {
 			o.LinkLocal = linkLocal(l, o.MAC)
 		}
 	}
-	if len(o.below()) > len(l.Below) && !l.MTU.Good() {
+	if (len(o.below()) > len(l.Below) || slices.ContainsFunc(l.Below, untold)) && !l.MTU.Good() {
 		o.MTU = 0 // what a link leaves that the file does not know: see [Settle]
 	}
-	if o.Spec == nil { // a link that another one makes
-		o.Spec = typeOf(l.Type).New()
+	if t := typeOf(l.Type); o.Spec == nil && t.New != nil { // a link that another one makes
+		o.Spec = t.New()
 	}
 	if m := l.Master; m != nil {
 		o.Master = m.Name

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"iter"
 
 	"github.com/plumbnet/plumb/pkg/file"
@@ -19,7 +20,7 @@ func linksPart[K ~string](key, item, doc string, onLinks []object.Form, own ...f
 	for _, f := range onLinks {
 		parts = append(parts, f.Part)
 	}
-	for _, keys := range append(own, newLinkBase) {
+	for _, keys := range append(own, newPresence, newLinkBase) {
 		parts = append(parts, file.Part{New: keys})
 	}
 	return file.Part{
@@ -48,6 +49,9 @@ func declaredLinks[K ~string](at *object.At, onLinks []object.Form) iter.Seq2[*o
 				if f.Enter != nil {
 					f.Enter(&l.Forms[i])
 				}
+			}
+			if spots.Given("existing") {
+				given(l)
 			}
 			if !yield(l, own) {
 				return
@@ -87,8 +91,10 @@ func checkPorts(at *object.At) any {
 // member has the keys of a link that can be a port.
 type member struct {
 	Master object.OwnIfname `file:"master" doc:"bridge of the section that this end is a port of"`
-	Port   portKeys         `file:"port" doc:"what the bridge keeps of the port: of this end with master, else of the other"`
+	Port   portKeys         `file:"port" doc:"what the bridge keeps of this port, or of the one at its end"`
 }
+
+func newMember() any { return &member{Port: portKeys{PortOptions: newPortOptions()}} }
 
 // typed has the keys of the types of link that stand alone: one of them at most.
 type typed struct {
@@ -108,7 +114,7 @@ func newTyped() any {
 // interfaces are the links that are no bridges: ends of cables, links of other types, and lo.
 func interfaces(onLinks []object.Form) object.Form {
 	part := linksPart[object.Ifname]("interfaces", "interface", "ends of cables, links of other types, and lo, by name",
-		onLinks, func() any { return new(cable) }, func() any { return &member{Port: portKeys{PortOptions: newPortOptions()}} }, newTyped)
+		onLinks, func() any { return new(cable) }, newMember, newTyped)
 	part.Only = func(name string) (keys []string) {
 		if name == object.Lo { // the kernel makes it
 			for _, f := range onLinks {
@@ -132,9 +138,16 @@ func enterInterfaces(at *object.At, onLinks []object.Form) {
 		l.MasterName, l.Port = string(of.Master), &of.Port
 		switch of := own[2].(*typed); {
 		case l.Name == object.Lo:
+		case l.Given:
+			l.Type, l.Form = typeGiven, new(presence)
+			contradicted(l, "existing")
+			if of.Key != "" {
+				l.Section.Clash(file.Error, l.Spots.At(of.Key), l.Spots.At("existing"),
+					"interface %s has both %s and existing", l, of.Key)
+			}
 		case of.Key != "":
 			l.Type, l.Form, l.Spec = of.Key, of, of.Value
-			contradicted(l)
+			contradicted(l, l.Type)
 		default:
 			l.Type, l.Spec = TypeVeth, Veth{}
 		}
@@ -144,11 +157,11 @@ func enterInterfaces(at *object.At, onLinks []object.Form) {
 	}
 }
 
-// contradicted reports a link of another type that is said to be the end of a cable too.
-func contradicted(l *object.Iface) {
+// contradicted reports a link that a key says to be something else, and that is said to be the end of a cable too.
+func contradicted(l *object.Iface, by string) {
 	for _, key := range []string{"bridge", "peer", "port-name"} {
 		if l.Spots.Given(key) {
-			l.Section.Clash(file.Error, l.Spots.At(key), l.Spots.At(l.Type), "interface %s has both %s and %s", l, key, l.Type)
+			l.Section.Clash(file.Error, l.Spots.At(key), l.Spots.At(by), "interface %s has both %s and %s", l, key, by)
 		}
 	}
 }
@@ -175,6 +188,6 @@ func enslaveTo(l *object.Iface, name string, at file.Span) {
 		s.Errorf(at, "%s is an interface, not a bridge", m)
 	case !s.Doubtful:
 		s.Errorf(at, "there is no bridge %s %s", file.Quote(name), s.Where()).
-			Hint = file.Suggest(name, s.LinkNames(TypeBridge))
+			Hint = cmp.Or(file.Suggest(name, s.LinkNames(TypeBridge)), declareGiven(name))
 	}
 }

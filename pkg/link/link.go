@@ -16,6 +16,13 @@ type Link struct {
 	// Dynamic says that what others add to the link is left alone. The kernel has no room for that: of a live link it is
 	// as wanted.
 	Dynamic bool
+	// Given says that the link is there already, made by others, and Managed what of it is wanted, nothing being all. Back
+	// names what of that nobody declares any longer: it is as it was before.
+	Given   bool
+	Managed plan.Fields
+	Back    plan.List[string]
+	// Pinned says that the MAC is managed only for the sake of what it was: see [pins].
+	Pinned bool
 
 	Type string `plan:"type,fixed"`
 	// Peer is the place of a cable's other end ("ns1/eth0", or "veth7" on the host), or [object.Unknown].
@@ -68,7 +75,7 @@ func (l Link) Key() plan.Key { return object.LinkKey(l.NS, l.Name) }
 
 // below lists the links that it is made on.
 func (l Link) below() []plan.Key {
-	if t := typeOf(l.Type); t.Below != nil && l.Spec != nil {
+	if t := typeOf(l.Type); t.Below != nil && l.Spec != nil && !l.Given {
 		return t.Below(l.Spec)
 	}
 	return nil
@@ -107,7 +114,12 @@ func (l Link) Needs() []plan.Key {
 }
 
 // Pair implements [plan.Paired].
-func (l Link) Pair() (plan.Key, bool) { return l.Peer.Key() }
+func (l Link) Pair() (plan.Key, bool) {
+	if l.Given { // whoever has made the cable knows its other end
+		return plan.Key{}, false
+	}
+	return l.Peer.Key()
+}
 
 // On implements [plan.Dependent].
 func (l Link) On() []plan.Key {
@@ -126,7 +138,7 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 		switch {
 		case slices.Contains(l.below(), old.Key()) && typeOf(l.Type).Outlives:
 			l.Spec = without(l.Spec, object.Ref(old.Key().Place()))
-		case l.Peer == object.Ref(old.Key().Place()) || slices.Contains(l.below(), old.Key()):
+		case !l.Given && l.Peer == object.Ref(old.Key().Place()) || slices.Contains(l.below(), old.Key()):
 			return nil, false
 		case l.NS == was.NS && l.Master == was.Name:
 			l.Master, l.Port = "", nil
@@ -158,7 +170,7 @@ func (l Link) Claims() (keys []plan.Key) {
 		keys = append(keys, NameClaim(l.NS, l.Name))
 	}
 	t := typeOf(l.Type)
-	if t.Claims == nil || l.Spec == nil {
+	if t.Claims == nil || l.Spec == nil || l.Given {
 		return keys
 	}
 	for _, k := range t.Claims(l.Spec) {
@@ -174,7 +186,7 @@ func NameClaim(ns, name string) plan.Key { return plan.Key{NS: ns, Kind: "name",
 // Underlay implements [object.Laid]: the section that the link is made from.
 func (l Link) Underlay() string {
 	t := typeOf(l.Type)
-	if t.Underlay == nil || l.Spec == nil {
+	if t.Underlay == nil || l.Spec == nil || l.Given {
 		return l.NS
 	}
 	return placeIn(l.NS, t.Underlay(l.Spec))
@@ -207,17 +219,28 @@ func (l Link) Fixed(have plan.Object) (fields []string) {
 	return fields
 }
 
+// IsGiven implements [object.Given].
+func (l Link) IsGiven() bool { return l.Given }
+
+// Onto implements [object.Given].
+func (l Link) Onto() (plan.Key, bool) {
+	return object.LinkKey(l.NS, l.Master), l.Master != "" && l.Managed.Has(masterName) && l.Back.Len() == 0
+}
+
 // Shared implements [object.Shared].
 func (l Link) Shared() (plan.Key, bool) { return l.Key(), l.Dynamic }
 
 // Derives says whether the link-local address that the kernel derives is made anew when the link becomes another one in
 // place.
 func (l Link) Derives(from Link) bool {
+	if l.Given {
+		return l.LinkLocal.Set && l.LinkLocal != from.LinkLocal
+	}
 	return l.LinkLocal.Set && (l.LinkLocal != from.LinkLocal || from.Tentative || l.CarriesIPv6() && !from.CarriesIPv6())
 }
 
 // QuietsRedirects says that the kernel turns off ICMP redirects in the section of the link when it comes up.
-func (l Link) QuietsRedirects() bool { return typeOf(l.Type).Quiets }
+func (l Link) QuietsRedirects() bool { return typeOf(l.Type).Quiets && !l.Given }
 
 // HardwareAddress is the MAC that the link has or shall have.
 func (l Link) HardwareAddress() object.MAC { return l.MAC }

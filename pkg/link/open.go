@@ -8,5 +8,5 @@ import "github.com/plumbnet/plumb/pkg/object"
 func Open(l *object.Iface) bool {
 	t := typeOf(l.Type)
 	made := t.Handler != "" && len(l.Below) > 0
-	return !t.Pair && l.Type != TypeBridge && !made
+	return l.Given || !t.Pair && l.Type != TypeBridge && !made
 }

@@ -26,6 +26,11 @@ func Put(e *object.Env, changes []plan.Change) error {
 	if old, ok := changes[0].Old.(Link); ok && len(changes) == 1 {
 		return update(e, old, links[0])
 	}
+	for _, l := range links {
+		if l.Given {
+			return fmt.Errorf("%s is gone, and plumb does not make what is declared as existing", l.Key().Place())
+		}
+	}
 	return create(e, links)
 }
 

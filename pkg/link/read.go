@@ -86,7 +86,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 	if live.NoLinkLocal {
 		l.GenMode = plan.Some(live.GenMode)
 	}
-	l.Dynamic = want.Dynamic
+	l.Dynamic, l.Given, l.Managed = want.Dynamic, want.Given, want.Managed
 	// Where nothing is declared of IPv6, the kernel may take its time.
 	l.Tentative = e.WantsIPv6(l.Key()) && want.LinkLocal.V.IsValid() && derived.Tentative()
 	if l.Spec = readSpec(e, s, live, want); want.Type == l.Type && !want.hasOwnMAC() {

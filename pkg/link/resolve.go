@@ -2,6 +2,7 @@ package link
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/file"
@@ -179,7 +180,7 @@ func checkBelow(l *object.Iface) {
 			s.Errorf(at, "%s cannot be made on %s: no VLAN can be on a link of type %s", l, below, below.Type)
 		}
 	}
-	if len(l.Below) == 0 {
+	if len(l.Below) == 0 || slices.ContainsFunc(l.Below, untold) {
 		return
 	}
 	switch most := defaultMTU(typeOf(l.Type), l); {
@@ -197,12 +198,15 @@ func defaultMTU(t *Type, l *object.Iface) uint32 {
 	}
 	least := uint32(0)
 	for _, below := range l.Below {
-		if mtu := below.EffectiveMTU(); least == 0 || mtu < least {
+		if mtu := below.EffectiveMTU(); !untold(below) && (least == 0 || mtu < least) {
 			least = mtu
 		}
 	}
 	return t.MTU(l.Spec, least)
 }
+
+// untold says whether only the live host tells the MTU of a link.
+func untold(l *object.Iface) bool { return l.Given && !l.MTU.Given() }
 
 // withArticle is a type as it is spoken of.
 func withArticle(name string) string {

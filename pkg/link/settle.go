@@ -15,6 +15,9 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 	if !ok {
 		return nil, object.WrongType(object.KindLink, o)
 	}
+	if l.Given {
+		return settleGiven(e, l)
+	}
 	if err := possible(e, l); err != nil {
 		return nil, err
 	}
@@ -29,7 +32,7 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 		l.Spec = s
 	}
 	for _, k := range l.below() {
-		if e.Wanted(k) {
+		if e.Wanted(k) && !e.Given(k) {
 			continue
 		}
 		s := e.Sections[k.NS]
@@ -44,7 +47,7 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 		if l.Up && !live.Up() && t.NeedsUp != nil && t.NeedsUp(l.Spec) {
 			return nil, fmt.Errorf("%s, which it is made on, is down: set it up first", k.Name)
 		}
-		most := t.MTU(l.Spec, live.MTU)
+		most := t.MTU(l.Spec, leaves(e, k, live))
 		if l.MTU == 0 {
 			l.MTU = most
 		}

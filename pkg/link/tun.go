@@ -55,7 +55,7 @@ const device = "/dev/net/tun"
 func tunType(name, doc string, mode uint16) Type {
 	t := Type{
 		Name: name, Doc: doc, Part: kernel.Part{Module: "tun", Option: "TUN", Device: device},
-		New: func() Spec { return Tun{Persist: true} },
+		New:   func() Spec { return Tun{Persist: true} },
 		Alter: func(s *object.Section, want, have Link) error { return alterTun(s, want, have, mode) },
 		Fixed: func(want, have Spec) (fields []string) {
 			w, h := want.(Tun), have.(Tun)

@@ -51,7 +51,7 @@ func fetchUnlisted(e *object.Env, s *object.Section, enter func(f func() error) 
 // far.
 func configure(e *object.Env, s *object.Section, index int, l Link, have func() Spec) error {
 	t := typeOf(l.Type)
-	if t.Configure == nil || l.Spec == nil {
+	if t.Configure == nil || l.Spec == nil || l.Given {
 		return nil
 	}
 	told := t.Told(e, l)

@@ -180,8 +180,8 @@ type vlanEntry struct {
 	flags uint16
 }
 
-// putVLANs makes the table of a port of a bridge, or of a bridge itself, what is wanted. What comes is there before what
-// goes has gone.
+// putVLANs makes the table of a port of a bridge, or of a bridge itself, what is wanted. What comes is there before
+// what goes has gone.
 func putVLANs(s *object.Section, index int, name string, self bool, want, have VLANTable) error {
 	was := have.entries()
 	var come []vlanEntry

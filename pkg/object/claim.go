@@ -7,6 +7,15 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
+// Wish is a value that an object wants for something that is not plumb's.
+type Wish struct {
+	// Key is what the record knows it by.
+	Key   plan.Key
+	Value string
+	// Original reads what the record must remember before the first write.
+	Original func() (Claim, error)
+}
+
 // Claim is who wants what of something that is not plumb's, and what it was.
 type Claim struct {
 	// Original is the value before the first topology wrote it; empty when it stands on a link of ours, which takes its

@@ -32,6 +32,8 @@ type Env struct {
 	// Copies tells why links with a copied stamp are left alone. A run keeps it: when ours is gone, a copy is still none
 	// of ours.
 	Copies map[LinkAt]string
+	// Returned are the keys of what is wanted only because it was there before the topology.
+	Returned map[plan.Key]bool
 	// Undoing says that the run goes back to what it found, and Beside is what it has written meanwhile.
 	Undoing bool
 	Beside  *Beside
@@ -113,7 +115,8 @@ func (e *Env) Join() error {
 		for i := range s.Links {
 			l := &s.Links[i]
 			l.Mark = e.MarkOf(s, l)
-			if l.Class != plan.Loose && !l.Collides && s.byKey[l.Known] == nil {
+			there := l.Class != plan.Loose || e.Given(LinkKey(s.NS.Name, l.Known))
+			if there && !l.Collides && s.byKey[l.Known] == nil {
 				s.byKey[l.Known] = l
 			}
 		}

@@ -29,6 +29,10 @@ type Iface struct {
 	MTU       file.Value[uint32]
 	MAC       file.Value[MAC]
 	Addresses []file.Value[netip.Prefix]
+	// Networks are those that the kernel reaches because of each address; not valid for none.
+	Networks []netip.Prefix
+	// Given says that the link is there already, made by others.
+	Given bool
 	// Down says that the link is declared down.
 	Down bool
 	// Base is what the file declares of links of every type; nil where another link makes this one.

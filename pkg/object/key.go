@@ -29,6 +29,15 @@ func ParsePlace(place string) plan.Key {
 	return LinkKey("", place)
 }
 
+// AttributeKey is the key by which the record knows an attribute of a link.
+func AttributeKey(ns, link, attribute string) plan.Key { return LinkKey(ns, link+" "+attribute) }
+
+// AttributeOf is the reverse of [AttributeKey]: no link has a space in its name.
+func AttributeOf(k plan.Key) (link, attribute string, ok bool) {
+	link, attribute, ok = strings.Cut(k.Name, " ")
+	return link, attribute, ok && k.Kind == KindLink
+}
+
 // LinkNeed is what anything on a link needs: the link, or for lo, which comes with its namespace, that.
 func LinkNeed(ns, dev string) plan.Key {
 	if dev == Lo && ns != "" {

@@ -42,14 +42,19 @@ type Kind struct {
 	// Del deletes objects of one namespace. What is gone already is no error.
 	Del func(*Env, []plan.Object) error
 
-	// Pending says whether the host record must tell, before a step of such an action, what the step is about.
-	Pending func(plan.Action) bool
+	// Pending lists what the host record must tell, before a step of such an action, that the step is about.
+	Pending func(plan.Action, plan.Change) []plan.Key
 	// Held says whether the host record must tell that a wanted object is ours; onOurs says that it stands on a link of
 	// ours.
 	Held func(o plan.Object, onOurs bool) bool
-	// Claim says what value an object gives to something that is not plumb's, and how to read what the record must
-	// remember of that before the first write. Ok is false for an object that claims nothing.
-	Claim func(e *Env, o plan.Object) (value string, original func() (Claim, error), ok bool)
+	// Wishes lists the values that an object gives to what is not plumb's.
+	Wishes func(e *Env, o plan.Object) []Wish
+	// Returns lists what is wanted, beside what the topology wants, so that what it has claimed and does not want any
+	// longer becomes what it was.
+	Returns func(*Env) ([]plan.Object, error)
+	// Claimed says that each object is a claim: one that the topology had not claimed before is no part of a rollback, but
+	// goes back to its original with the claim.
+	Claimed bool
 	// Undo is what a rollback wants back of what was there before; ok is false for nothing. Nil is the object as it was.
 	Undo func(plan.Have) (o plan.Object, ok bool)
 	// Cuts says which lifeline of the host a change cuts, empty for none.

@@ -58,7 +58,7 @@ func parseAddresses(msgs [][]byte) []LiveAddress {
 	list := make([]LiveAddress, 0, len(msgs))
 	four := 0
 	for _, m := range msgs {
-		a := parseAddress(m)
+		a := ParseAddress(m)
 		if !a.Prefix.IsValid() {
 			continue // no family that we know
 		}
@@ -70,7 +70,8 @@ func parseAddresses(msgs [][]byte) []LiveAddress {
 	return list
 }
 
-func parseAddress(b []byte) LiveAddress {
+// ParseAddress reads a message of RTM_NEWADDR.
+func ParseAddress(b []byte) LiveAddress {
 	m := nl.DeserializeIfAddrmsg(b)
 	t := kernel.Attrs(b[m.Len():])
 	a := LiveAddress{

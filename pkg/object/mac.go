@@ -47,3 +47,18 @@ func (m *MAC) Parse(_, s string) error {
 
 // Text implements [file.Described].
 func (*MAC) Text() file.Text { return file.Text{Words: "MAC address"} }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]: it reads what MarshalText writes, the zero address too.
+func (m *MAC) UnmarshalText(text []byte) error {
+	hw, err := net.ParseMAC(string(text))
+	if err == nil && len(hw) != len(m) {
+		err = fmt.Errorf("%q is not a MAC address of %d bytes", text, len(m))
+	}
+	if err == nil {
+		*m = MAC(hw)
+	}
+	return err
+}

@@ -25,6 +25,9 @@ func (e *Env) MarkOf(s *Section, l *LiveLink) Mark {
 	topology, ns, declared, stamped := ParseAlias(l.Alias)
 	mine := stamped && topology == e.Topology
 	wanted := e.Wanted(LinkKey(s.NS.Name, l.Name))
+	if e.Given(LinkKey(s.NS.Name, l.Name)) {
+		return e.markOfGiven(l)
+	}
 	if e.stamped(l) {
 		copied := e.Copied(s, l.Index)
 		switch {
@@ -52,6 +55,24 @@ func (e *Env) MarkOf(s *Section, l *LiveLink) Mark {
 	return m
 }
 
+// markOfGiven is the mark of a link that the topology declares, and does not make. It is nobody's, or refused.
+func (e *Env) markOfGiven(l *LiveLink) Mark {
+	m := Mark{Known: l.Name, Class: plan.Loose}
+	topology, _, _, stamped := ParseAlias(l.Alias)
+	switch {
+	case e.stamped(l):
+		m.Why = "was made by plumb for this very topology: a link that is there already is one that others have made"
+	case stamped && l.Plumbs():
+		m.Why = BelongsTo(topology)
+	case l.Type == Loopback:
+		m.Why = "is the loopback interface of the section"
+	default:
+		return m
+	}
+	m.Class, m.Final = plan.Foreign, true
+	return m
+}
+
 func (e *Env) groupCollides(l *LiveLink) string {
 	return fmt.Sprintf("has the group of topology %s, but not its alias: give it another, with ip link set %s group 0",
 		e.Topology, l.Name)
@@ -75,6 +96,7 @@ func StampedLinks(e *Env, s *Section, live iter.Seq[Live]) (have []plan.Have, er
 		h := plan.Have{Object: o.Object, Class: l.Class, Why: l.Mark.Why, Final: l.Final, Collides: l.Collides}
 		twin := s.byKey[l.Known]
 		switch {
+		case l.Class == plan.Loose && e.Given(o.Key()):
 		case l.Class == plan.Loose && e.InTheWay(o.Object):
 			h.Class, h.Final, h.Why = plan.Foreign, true, NotOurs
 		case l.Class == plan.Loose:

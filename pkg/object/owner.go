@@ -24,6 +24,10 @@ type Live struct {
 	OfLink bool
 	// Why says why it is not as declared, where that is not for all to see: "empty".
 	Why string
+	// Moves says that it is on a link that becomes a port, and goes as long as that is so; Message is how the kernel told
+	// of it.
+	Moves   bool
+	Message []byte
 	// Loose says that it is left alone, unless a rollback wants it.
 	Loose bool
 }
@@ -103,6 +107,8 @@ func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
 	k := l.Key()
 	h = plan.Have{Object: l.Object, Class: e.classOf(s, k, l)}
 	switch {
+	case h.Class == plan.Ours && l.Moves && !e.Wanted(k):
+		h.Why = e.movedFrom(s, l.Links[0])
 	case h.Class == plan.Foreign && l.OfLink && l.Links[0].Class == plan.Foreign:
 		h.Why, h.Final = l.Links[0].Mark.Why, l.Links[0].Final
 	case h.Class == plan.Foreign:
@@ -113,7 +119,7 @@ func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
 			}
 		}
 	case h.Class == plan.Loose && e.fallsWithAdopted(k, l):
-	case h.Class == plan.Loose && !(l.OfLink && e.owns(l.Links[0])):
+	case h.Class == plan.Loose && !e.Wanted(k) && !(l.OfLink && e.told(s, l.Links[0])):
 		return h, false // of a link of ours all are told: they keep its routes, and their subnets have a primary
 	case !e.Wanted(k) && l.Proto != Protocol:
 		h.Why = e.handMade(s, l)
@@ -127,6 +133,14 @@ func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
 	if !others {
 		_, others = e.Record.HeldByOther(l.Was)
 	}
+	given := func(l *LiveLink) bool { return e.Given(LinkKey(s.NS.Name, l.Known)) }
+	if l.Moves && !others && !e.Record.Holds(k) {
+		e.noteMoved(s, l)
+		if wanted {
+			return plan.Loose
+		}
+		return plan.Ours
+	}
 	onTheirs := func(l *LiveLink) bool { return e.theirs(s, l) }
 	switch {
 	case s.Owned || !others && slices.ContainsFunc(l.Links, e.owns):
@@ -139,6 +153,7 @@ func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
 		}
 	case (e.Record.Holds(k) || e.Record.Holds(l.Was)) && (wanted || marked):
 		return plan.Ours
+	case wanted && (e.Returned[k] || e.Undoing && slices.ContainsFunc(l.Links, given)):
 	case wanted:
 		return plan.Foreign
 	case marked && !slices.ContainsFunc(l.Links, e.ofOthers):
@@ -157,6 +172,11 @@ func (e *Env) fallsWithAdopted(k plan.Key, l Live) bool {
 // owns says whether what stands on a link is ours: also when we are about to take the link over.
 func (e *Env) owns(l *LiveLink) bool {
 	return l.Class == plan.Ours || l.Class == plan.Foreign && e.Adopt && !l.Final
+}
+
+// told says whether the topology makes a link or declares it.
+func (e *Env) told(s *Section, l *LiveLink) bool {
+	return e.owns(l) || e.Given(LinkKey(s.NS.Name, l.Known))
 }
 
 // theirs says whether others put on a link what they like.

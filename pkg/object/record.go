@@ -31,10 +31,12 @@ type Record struct {
 	// Held lists, by topology, objects of the host which can't carry a stamp, and namespaces, which can lose theirs with
 	// the mount that they are.
 	Held map[string][]plan.Key `json:"held,omitempty"`
-	// Claims tells of sysctls that topologies want.
+	// Claims tells of sysctls, and attributes of links that plumb did not make, that topologies want.
 	Claims []ClaimEntry `json:"sysctls,omitempty"`
 	// Told lists what links were told and the kernel does not tell again.
 	Told []ToldEntry `json:"told,omitempty"`
+	// Moved lists, by topology, what it has taken away from its ports.
+	Moved map[string][]Moved `json:"moved,omitempty"`
 
 	dir string
 	// mu guards Claims and disk while steps are taken in several sections at once.
@@ -126,7 +128,7 @@ func (r *Record) Save(seam *kernel.Seam) error {
 
 // Empty says whether there is nothing to tell.
 func (r *Record) Empty() bool {
-	return len(r.Pending)+len(r.Held)+len(r.Claims)+len(r.Told) == 0
+	return len(r.Pending)+len(r.Held)+len(r.Claims)+len(r.Moved)+len(r.Told) == 0
 }
 
 // writeFile writes the record, in place where there is no room: a rollback must tell what it has reached.
@@ -186,7 +188,8 @@ func overwrite(path string, data []byte) error {
 
 // Topologies lists those that the record tells of, some more than once.
 func (r *Record) Topologies() []string {
-	names := slices.Concat(slices.Collect(maps.Keys(r.Pending)), slices.Collect(maps.Keys(r.Held)))
+	names := slices.Concat(slices.Collect(maps.Keys(r.Pending)), slices.Collect(maps.Keys(r.Held)),
+		slices.Collect(maps.Keys(r.Moved)))
 	for _, c := range r.Claims {
 		names = slices.AppendSeq(names, maps.Keys(c.Wants))
 	}
@@ -275,7 +278,7 @@ func (r *Record) Recall(before *Record, topology string) {
 func (r *Record) Clone() *Record {
 	c := &Record{
 		Format: r.Format, Pending: cloneLists(r.Pending), Held: cloneLists(r.Held), Claims: slices.Clone(r.Claims),
-		Told: slices.Clone(r.Told), dir: r.dir, disk: r.disk,
+		Moved: cloneLists(r.Moved), Told: slices.Clone(r.Told), dir: r.dir, disk: r.disk,
 	}
 	for i, e := range c.Claims {
 		c.Claims[i].Wants = maps.Clone(e.Wants)
@@ -283,8 +286,8 @@ func (r *Record) Clone() *Record {
 	return c
 }
 
-func cloneLists(m map[string][]plan.Key) map[string][]plan.Key {
-	c := make(map[string][]plan.Key, len(m))
+func cloneLists[T any](m map[string][]T) map[string][]T {
+	c := make(map[string][]T, len(m))
 	for t, keys := range m {
 		c[t] = slices.Clone(keys)
 	}

@@ -22,8 +22,10 @@ func NewSubnets(links []*Iface) Subnets {
 		if l.Type == "" || l.Down {
 			continue // no neighbour is reached over lo, or over a link that is down
 		}
-		for _, a := range l.Addresses {
-			p := a.V.Masked()
+		for _, p := range l.Networks {
+			if !p.IsValid() {
+				continue
+			}
 			if len(s.links[p]) == 0 {
 				s.sorted = append(s.sorted, p)
 			}

@@ -20,6 +20,15 @@ type Shared interface {
 	Shared() (link plan.Key, ok bool)
 }
 
+// Given is an object that may be declared of something that is there already, and that plumb did not make: it is never
+// made or deleted, and only in part what the topology wants.
+type Given interface {
+	plan.Object
+	IsGiven() bool
+	// Onto is the master that a given link shall have; ok is false where that is not said.
+	Onto() (master plan.Key, ok bool)
+}
+
 // wants are the objects that the topology wants, in the ways in which they are looked for.
 type wants struct {
 	objects  []plan.Object
@@ -27,6 +36,7 @@ type wants struct {
 	wantIn   map[place][]plan.Object
 	wantIPv6 map[plan.Key]bool // links that shall have IPv6 addresses
 	dynamic  map[plan.Key]bool // links to which others may add addresses and routes
+	given    map[plan.Key]bool // what is there already: see [Given]
 	claims   map[plan.Key]bool // what only one object can have: see [plan.Exclusive]
 }
 
@@ -42,7 +52,7 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 	}
 	e.wants = &wants{
 		objects: want, want: make(map[plan.Key]plan.Object, len(want)), wantIn: make(map[place][]plan.Object),
-		wantIPv6: make(map[plan.Key]bool), dynamic: make(map[plan.Key]bool), claims: make(map[plan.Key]bool),
+		wantIPv6: make(map[plan.Key]bool), dynamic: make(map[plan.Key]bool), given: make(map[plan.Key]bool), claims: make(map[plan.Key]bool),
 	}
 	first, last := 0, place{}
 	for i, o := range want {
@@ -65,6 +75,9 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 			if link, dynamic := shared.Shared(); dynamic {
 				e.dynamic[link] = true
 			}
+		}
+		if g, ok := o.(Given); ok && g.IsGiven() {
+			e.given[k] = true
 		}
 		for _, claim := range claimsOf(o) {
 			e.claims[claim] = true
@@ -110,6 +123,9 @@ func (w *wants) WantedHere(ns, kind string) []plan.Object { return w.wantIn[plac
 
 // Dynamic says whether what others add to a link is left alone.
 func (w *wants) Dynamic(link plan.Key) bool { return w.dynamic[link] }
+
+// Given says whether the topology declares an object that is there already, and that it does not make.
+func (w *wants) Given(k plan.Key) bool { return w.given[k] }
 
 // UsesIPv6 says whether any link shall have IPv6 addresses: then each has its link-local one at once.
 func (w *wants) UsesIPv6() bool { return len(w.wantIPv6) > 0 }

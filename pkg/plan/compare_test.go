@@ -176,6 +176,38 @@ func TestCompareLists(t *testing.T) {
 	}
 }
 
+// span is an element that stands for all numbers from From up to To.
+type span struct{ From, To int }
+
+func (s span) String() string { return fmt.Sprintf("%d-%d", s.From, s.To) }
+
+func (s span) Minus(o span) (left []span) {
+	for _, part := range []span{{s.From, min(s.To, o.From)}, {max(s.From, o.To), s.To}} {
+		if part.From < part.To {
+			left = append(left, part)
+		}
+	}
+	return left
+}
+
+type belt struct {
+	Name  string
+	Spans List[span] `plan:"span"`
+}
+
+func (b belt) Key() Key       { return Key{Kind: "belt", Name: b.Name} }
+func (belt) Needs() []Key     { return nil }
+func (belt) Describe() string { return "" }
+
+// Of elements that stand for several only what the other list does not cover goes or comes.
+func TestCompareSpans(t *testing.T) {
+	want, have := belt{Spans: NewList(nil, span{1, 9}, span{20, 30})}, belt{Spans: NewList(nil, span{1, 5}, span{6, 22})}
+	fields, _ := Compare(want, have)
+	if got := fieldsText(fields); got != "span 9-20 -> none, span none -> 5-6, span none -> 22-30" {
+		t.Error(got)
+	}
+}
+
 func TestCompareManagedFields(t *testing.T) {
 	other := base{Up: true, MTU: Some(9), deeper: deeper{Alias: "a", Place: "b"}}
 	have := set(with(other), spec(tube{ID: 7, Remote: 8, Keys: NewList(nil, digit(1))}), slave(hook{3}), ports(1))

@@ -278,6 +278,7 @@ func (p *planner) settle(u *unit, now state) {
 func (p *planner) update(o Object) {
 	old := p.world.Object(o.Key())
 	fields, _ := Compare(o, old)
+	o = Over(o, old)
 	step := Step{Action: Update, Changes: []Change{{Old: old, New: o}}, Fields: fields}
 	switch {
 	case p.adopts(o.Key()):

@@ -210,7 +210,7 @@ func (k Key) Label() string {
 	switch {
 	case k.NS == "":
 		return k.Kind + " " + k.Name
-	case slices.Contains([]string{"link", "altname", "offload", "address"}, k.Kind):
+	case slices.Contains([]string{"link", "altname", "offload", "address", "neighbor"}, k.Kind):
 		return k.Kind + " " + k.Place()
 	}
 	return k.Kind + " " + k.NS + " " + k.Name

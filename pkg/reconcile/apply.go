@@ -116,19 +116,22 @@ func left(p plan.Plan) string {
 func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 	pending := r.record.Pending[r.topology]
 	for _, s := range p.Steps {
-		if told := r.env.Of(s.Key()).Pending; s.Action == plan.Refuse || told == nil || !told(s.Action) {
+		told := r.env.Of(s.Key()).Pending
+		if s.Action == plan.Refuse || told == nil {
 			continue
 		}
 		for _, c := range s.Changes {
-			k := c.Key()
-			pending = append(pending, k)
-			if k.Kind == object.KindNamespace && s.Action == plan.Create {
+			pending = append(pending, told(s.Action, c)...)
+			if k := c.Key(); k.Kind == object.KindNamespace && s.Action == plan.Create {
 				r.record.ForgetNamespace(k.Name)
 			}
 		}
 	}
 	r.record.SetPending(r.topology, pending)
 	r.record.SetHeld(r.topology, append(r.record.Held[r.topology], r.held(want)...))
+	if !r.undoing {
+		r.env.RecordMoved()
+	}
 	for _, o := range want {
 		if r.env.Sections[o.Key().NS] == nil {
 			continue
@@ -144,14 +147,15 @@ func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 func (r *run) held(want []plan.Object) []plan.Key {
 	links := make(map[plan.Key]bool)
 	for _, o := range want {
-		if k := o.Key(); k.Kind == object.KindLink {
+		if k := o.Key(); k.Kind == object.KindLink && !r.env.Given(k) {
 			links[k] = true
 		}
 	}
 	var keys []plan.Key
 	for _, o := range want {
 		stands := func(k plan.Key) bool { return links[k] }
-		if told := r.env.Of(o.Key()).Held; told != nil && told(o, slices.ContainsFunc(o.Needs(), stands)) {
+		told := r.env.Of(o.Key()).Held
+		if told != nil && !r.env.Returned[o.Key()] && told(o, slices.ContainsFunc(o.Needs(), stands)) {
 			keys = append(keys, o.Key())
 		}
 	}
@@ -161,27 +165,41 @@ func (r *run) held(want []plan.Object) []plan.Key {
 // claim notes that the topology wants to give a value to something that is not plumb's, and, when it is the first to,
 // what the value was. Changed says that the record did not know.
 func (r *run) claim(o plan.Object) (changed bool, err error) {
-	row := r.env.Of(o.Key())
-	if row.Claim == nil {
-		return false, nil
+	for _, w := range r.wishes(o) {
+		was, known := r.env.Record.Claim(w.Key)
+		if !known {
+			if was, err = w.Original(); err != nil {
+				return changed, err
+			}
+		}
+		changed = r.record.Want(w.Key, was, r.topology, w.Value) || changed
 	}
-	value, original, ok := row.Claim(r.env, o)
-	if !ok {
-		return false, nil
+	return changed, nil
+}
+
+func (r *run) wishes(o plan.Object) []object.Wish {
+	if row := r.env.Of(o.Key()); row.Wishes != nil {
+		return row.Wishes(r.env, o)
 	}
-	was, known := r.env.Record.Claim(o.Key())
-	if !known {
-		if was, err = original(); err != nil {
-			return false, err
+	return nil
+}
+
+// wished says whether something that is claimed is still wanted.
+func (r *run) wished(want []plan.Object) func(plan.Key) bool {
+	wishes := make(map[plan.Key]bool)
+	for _, o := range want {
+		for _, w := range r.wishes(o) {
+			wishes[w.Key] = true
 		}
 	}
-	return r.record.Want(o.Key(), was, r.topology, value), nil
+	return func(k plan.Key) bool { return wishes[k] || r.env.Wanted(k) }
 }
 
 // finish makes the host record tell the state that was reached.
 func (r *run) finish(want []plan.Object) error {
-	r.record.Leave(r.topology, r.env.Wanted)
+	r.record.Leave(r.topology, r.wished(want))
 	r.record.SetPending(r.topology, nil)
+	r.env.ForgetMoved()
 	r.record.SetHeld(r.topology, r.held(want))
 	return r.record.Save(r.Seam)
 }

@@ -7,13 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
 	"github.com/plumbnet/plumb/pkg/battery"
 	"github.com/plumbnet/plumb/pkg/battery/host"
@@ -109,6 +106,12 @@ func (l *lab) load(yaml string) *topology.Topology {
 	return all[0]
 }
 
+// ofLab makes of the interface and the addresses that a reader is to replace those of [lab.uplink].
+var ofLab = strings.NewReplacer(
+	"eth0:\n    existing", "up0:\n    existing", "192.0.2.10/24", uplink4+"/24", "192.0.2.1}", world4+"}",
+	"192.0.2.20/24", "198.18.0.20/24",
+)
+
 // example is the text of a file of examples/.
 func (l *lab) example(name string) string {
 	l.Helper()
@@ -116,39 +119,10 @@ func (l *lab) example(name string) string {
 	if err != nil {
 		l.Fatal(err)
 	}
+	if name == "uplink-bridge.yaml" {
+		return ofLab.Replace(string(text))
+	}
 	return l.withKeys(string(text))
-}
-
-var (
-	keyFile   = regexp.MustCompile(`(private-key|preshared-key)-file: ([a-z-]+\.key)`)
-	publicKey = regexp.MustCompile(`public-key: \S+ # wg pubkey < (\S+)`)
-)
-
-// withKeys makes the keys that an example says how to make, and has it name those.
-func (l *lab) withKeys(yaml string) string {
-	l.Helper()
-	if !keyFile.MatchString(yaml) {
-		return yaml
-	}
-	dir := l.TempDir()
-	keys := make(map[string]wgtypes.Key)
-	for _, m := range keyFile.FindAllStringSubmatch(yaml, -1) {
-		if _, made := keys[m[2]]; made {
-			continue
-		}
-		key, err := wgtypes.GeneratePrivateKey()
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, m[2]), []byte(key.String()+"\n"), 0o600)
-		}
-		if err != nil {
-			l.Fatal(err)
-		}
-		keys[m[2]] = key
-	}
-	yaml = keyFile.ReplaceAllString(yaml, "$1-file: "+dir+"/$2")
-	return publicKey.ReplaceAllStringFunc(yaml, func(line string) string {
-		return "public-key: " + keys[publicKey.FindStringSubmatch(line)[1]].PublicKey().String()
-	})
 }
 
 // open opens the host with what change makes of the usual options.

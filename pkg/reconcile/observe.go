@@ -231,7 +231,19 @@ func (r *run) wanted(t *topology.Topology) []plan.Object {
 // complete adds to what the file wants what only the live host can tell.
 func (r *run) complete(want []plan.Object) ([]plan.Object, error) {
 	if r.undoing {
-		return want, nil
+		return r.there(want), nil
+	}
+	back, err := r.returns()
+	if err != nil {
+		return nil, err
+	}
+	r.env.Returned = make(map[plan.Key]bool, len(back))
+	for _, o := range back {
+		r.env.Returned[o.Key()] = true
+	}
+	if len(back) > 0 {
+		want = append(back, want...)
+		r.env.SetWant(want, nil)
 	}
 	var settled, more []plan.Object
 	var lacking []error
@@ -265,6 +277,37 @@ func (r *run) complete(want []plan.Object) ([]plan.Object, error) {
 	want = append(more, want...)
 	r.env.SetWant(want, nil)
 	return want, nil
+}
+
+// returns lists what is to become what it was before the topology claimed it.
+func (r *run) returns() (list []plan.Object, err error) {
+	for _, row := range r.env.Table {
+		if row.Returns == nil {
+			continue
+		}
+		some, err := row.Returns(r.env)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, some...)
+	}
+	return list, nil
+}
+
+// there leaves out what plumb does not make and that has gone: nobody can have it back.
+func (r *run) there(want []plan.Object) []plan.Object {
+	var rest []plan.Object
+	for _, o := range want {
+		k := o.Key()
+		if s := r.env.Sections[k.NS]; !r.env.Given(k) || s != nil && s.Known(k.Name) != 0 {
+			rest = append(rest, o)
+		}
+	}
+	if len(rest) < len(want) {
+		r.env.SetWant(rest, nil)
+		return rest
+	}
+	return want
 }
 
 // placed says which object an error is about, and where the file declares it.

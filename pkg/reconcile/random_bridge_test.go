@@ -39,7 +39,8 @@ func (v inventor) bridgeOptions(b mapping) {
 
 // vlansOfPort are those of an access port, of a trunk, or of one that is both.
 func (v inventor) vlansOfPort() mapping {
-	return choose(v, mapping{"pvid": 10}, mapping{"vlans": []any{10, "20-30"}}, mapping{"pvid": 1, "vlans": []any{"25-40"}},
+	return choose(v, mapping{"pvid": 10}, mapping{"vlans": []any{10, "20-30"}},
+		mapping{"pvid": 1, "vlans": []any{"25-40"}},
 		mapping{"pvid": 10, "vlans": []any{20}, "untagged": []any{20}})
 }
 

@@ -62,12 +62,14 @@ func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err 
 	r.record.Recall(before, r.topology)
 	var taken []plan.Step
 	for range rounds {
-		if _, failed := r.observe(want, nil); failed != nil {
+		full, failed := r.observe(want, nil)
+		if failed != nil {
 			return rest, failed
 		}
-		if rest = r.diff(want); len(rest.Steps) == 0 {
+		if rest = r.diff(full); len(rest.Steps) == 0 {
 			r.done(taken)
 			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
+			r.record.Moved = before.Moved
 			ours := func(k plan.Key) bool { return r.env.Wanted(k) && !r.others[k] }
 			r.record.RecallTold(before, r.topology, ours)
 			return rest, r.record.Save(r.Seam)
@@ -75,19 +77,20 @@ func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err 
 		// Should the process die on the way, the record must know what it was about to do; but the way back is worth
 		// trying without.
 		err = r.prepare(rest, nil)
-		failed := r.execute(rest.Steps, true, true)
+		failed = r.execute(rest.Steps, true, true)
 		taken = append(taken, rest.Steps...)
 		if err = errors.Join(err, failed); errors.Is(err, errStopped) {
 			return rest, err
 		}
 	}
-	if _, failed := r.observe(want, nil); failed != nil {
+	full, failed := r.observe(want, nil)
+	if failed != nil {
 		return rest, failed
 	}
 	if err != nil {
 		err = fmt.Errorf("%w: %w", errNotBack, err)
 	}
-	return r.diff(want), err
+	return r.diff(full), err
 }
 
 // inverse names what is to be undone of what a run did or tried, the last first.
@@ -123,7 +126,7 @@ func (r *run) before(start []plan.Have, before *object.Record) []plan.Object {
 			continue
 		}
 		row := r.env.Of(k)
-		if c := before.At(k); row.Claim != nil && (c == nil || c.Wants[r.topology] == "") {
+		if c := before.At(k); row.Claimed && (c == nil || c.Wants[r.topology] == "") {
 			continue // what the topology had not claimed goes back to its original, and the claim with it
 		}
 		if row.Undo != nil {

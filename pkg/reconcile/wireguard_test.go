@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+
 	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
@@ -185,3 +187,35 @@ func glob(t *testing.T, pattern string) []string {
 
 // keyPath is where a key is.
 var keyPath = regexp.MustCompile(`private-key-file: (\S+)`)
+
+var (
+	keyFile   = regexp.MustCompile(`(private-key|preshared-key)-file: ([a-z-]+\.key)`)
+	publicKey = regexp.MustCompile(`public-key: \S+ # wg pubkey < (\S+)`)
+)
+
+// withKeys makes the keys that an example says how to make, and has it name those.
+func (l *lab) withKeys(yaml string) string {
+	l.Helper()
+	if !keyFile.MatchString(yaml) {
+		return yaml
+	}
+	dir := l.TempDir()
+	keys := make(map[string]wgtypes.Key)
+	for _, m := range keyFile.FindAllStringSubmatch(yaml, -1) {
+		if _, made := keys[m[2]]; made {
+			continue
+		}
+		key, err := wgtypes.GeneratePrivateKey()
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, m[2]), []byte(key.String()+"\n"), 0o600)
+		}
+		if err != nil {
+			l.Fatal(err)
+		}
+		keys[m[2]] = key
+	}
+	yaml = keyFile.ReplaceAllString(yaml, "$1-file: "+dir+"/$2")
+	return publicKey.ReplaceAllStringFunc(yaml, func(line string) string {
+		return "public-key: " + keys[publicKey.FindStringSubmatch(line)[1]].PublicKey().String()
+	})
+}

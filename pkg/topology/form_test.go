@@ -60,6 +60,7 @@ func texts() map[reflect.Type][]string {
 		reflect.TypeFor[file.Duration]():             {"15s", "100ms", "1m30s"},
 		reflect.TypeFor[link.VLANRange]():            {"10", "30-40"},
 		reflect.TypeFor[link.GroupMask]():            {"0x4000", "8", "0"},
+		reflect.TypeFor[link.VLANProto]():            {"802.1q", "802.1ad"},
 		reflect.TypeFor[netip.Addr]():                {"192.0.2.1", "2001:db8::1"},
 		reflect.TypeFor[netip.Prefix]():              {"10.0.0.0/8", "fd00::/64"},
 	}

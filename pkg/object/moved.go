@@ -1,0 +1,155 @@
+package object
+
+import (
+	"bytes"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Moved is an address or a route of others on an interface that a topology has for a port, as the kernel told of it
+// before it was taken away: the topology has the address on the port's master, and no route leads over a port.
+type Moved struct {
+	plan.Key
+	// Index is that of the interface, whatever its name.
+	Index   int    `json:"ifindex"`
+	Message []byte `json:"message"`
+}
+
+// onto is the master on which a given link is wanted, and whose addresses are wanted there.
+type onto struct {
+	master    plan.Key
+	addresses map[netip.Addr]bool
+}
+
+// moving finds what moves from a link to its master; nil for nothing.
+func (e *Env) moving(s *Section, l *LiveLink) *onto {
+	if len(e.given) == 0 { // as mostly
+		return nil
+	}
+	g, _ := e.Want(LinkKey(s.NS.Name, l.Name)).(Given)
+	if g == nil || !g.IsGiven() {
+		return nil
+	}
+	master, ok := g.Onto()
+	if !ok {
+		return nil
+	}
+	to := &onto{master, make(map[netip.Addr]bool)}
+	for _, o := range e.AllWanted() {
+		if a, ok := o.(Addressed); ok {
+			if k, address := a.Gives(); k == master {
+				to.addresses[address] = true
+			}
+		}
+	}
+	return to
+}
+
+// MovesAddress says whether an address of others on a link goes because the link's master has one of that family that
+// the link had: a port is no place for addresses, and only all together can they come back in their order.
+func (e *Env) MovesAddress(s *Section, l *LiveLink, a LiveAddress) bool {
+	to := e.moving(s, l)
+	return to != nil && a.Proto != Protocol && !a.Prefix.Addr().IsLinkLocalUnicast() &&
+		e.movesFamily(s, l, to, kernel.Family(a.Prefix.Addr()))
+}
+
+// MovesRoutes says whether routes of others over links, of a family, go with addresses that move or have moved.
+func (e *Env) MovesRoutes(s *Section, links []*LiveLink, family uint8) bool {
+	for _, l := range links {
+		if to := e.moving(s, l); to == nil || !e.movesFamily(s, l, to, family) {
+			return false
+		}
+	}
+	return len(links) > 0
+}
+
+func (e *Env) movesFamily(s *Section, l *LiveLink, to *onto, family uint8) bool {
+	if slices.ContainsFunc(s.Addresses(), func(a LiveAddress) bool {
+		return a.Index == l.Index && to.addresses[a.Prefix.Addr()] && kernel.Family(a.Prefix.Addr()) == family
+	}) {
+		return true
+	}
+	return e.Record.hasMoved(e.Topology, s.NS.Name, l.Index, family)
+}
+
+// movedFrom is why something goes that moves.
+func (e *Env) movedFrom(s *Section, l *LiveLink) string {
+	if to := e.moving(s, l); to != nil {
+		return "is on a port of " + to.master.Place() + " now"
+	}
+	return ""
+}
+
+// notes are what was found that moves.
+type notes struct{ list []Moved }
+
+// noteMoved notes what moves, for the record. What comes to a port later does not come back.
+func (e *Env) noteMoved(s *Section, l Live) {
+	if index := l.Links[0].Index; !e.Record.hasMoved(e.Topology, s.NS.Name, index, l.Message[0]) {
+		n := In[notes](s)
+		n.list = append(n.list, Moved{l.Key(), index, bytes.Clone(l.Message)})
+	}
+}
+
+// RecordMoved writes what was found that moves into the record.
+func (e *Env) RecordMoved() {
+	for _, ns := range slices.Sorted(maps.Keys(e.Sections)) {
+		for _, m := range In[notes](e.Sections[ns]).list {
+			e.Record.move(e.Topology, m)
+		}
+	}
+}
+
+func (r *Record) move(topology string, m Moved) {
+	if r.Moved == nil {
+		r.Moved = make(map[string][]Moved)
+	}
+	same := func(known Moved) bool { return known.Key == m.Key && known.Index == m.Index }
+	if !slices.ContainsFunc(r.Moved[topology], same) {
+		r.Moved[topology] = append(r.Moved[topology], m)
+	}
+}
+
+// hasMoved says whether something of a family, with which each message begins, was taken from a link.
+func (r *Record) hasMoved(topology, ns string, index int, family uint8) bool {
+	return slices.ContainsFunc(r.Moved[topology], func(m Moved) bool {
+		return m.NS == ns && m.Index == index && len(m.Message) > 0 && m.Message[0] == family
+	})
+}
+
+// MovedBy lists what a topology has taken from its ports.
+func (r *Record) MovedBy(topology string) []Moved { return r.Moved[topology] }
+
+// ForgetMoved forgets what does not move any longer, and so is back.
+func (e *Env) ForgetMoved() {
+	r := e.Record.Record
+	var kept []Moved
+	for _, m := range r.Moved[e.Topology] {
+		if s := e.Sections[m.NS]; s != nil && s.At(m.Index) != nil && e.moving(s, s.At(m.Index)) != nil {
+			kept = append(kept, m)
+		}
+	}
+	if delete(r.Moved, e.Topology); len(kept) > 0 {
+		r.Moved[e.Topology] = kept
+	}
+}
+
+// Homeless lists what the topology has taken from ports of a section that are none of its any longer, of a kind.
+func (e *Env) Homeless(s *Section, kind string) (list []Moved) {
+	for _, m := range e.Record.MovedBy(e.Topology) {
+		if m.NS != s.NS.Name || m.Kind != kind {
+			continue
+		}
+		switch l := s.At(m.Index); {
+		case l == nil:
+			e.Warn(m.Label() + " cannot be given back: its interface is gone")
+		case e.moving(s, l) == nil:
+			list = append(list, m)
+		}
+	}
+	return list
+}

@@ -1,0 +1,205 @@
+package reconcile_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plumbnet/plumb/pkg/reconcile"
+)
+
+// uplinkPort has up0 of the private host as a bridge's port, and its addresses and default routes on the bridge.
+const uplinkPort = `
+name: x
+bridges:
+  br0:
+    addresses: [` + uplink4 + `/24, "` + uplink6 + `/64"]
+interfaces:
+  up0: {existing: true, master: br0}
+routes:
+  - {to: default, via: ` + world4 + `}
+  - {to: default, via: "` + world6 + `"}
+namespaces:
+  ns1: {interfaces: {eth0: {bridge: br0, addresses: [198.18.0.7/24]}}}
+`
+
+// TestUplinkMoves: the addresses of an uplink that becomes a port go to the bridge that the topology has them on, with
+// the routes over it, and come back with destroy.
+func TestUplinkMoves(t *testing.T) {
+	l := newLab(t)
+	l.uplink()
+	l.script(`
+		ip route add 198.51.100.0/24 via ` + world4 + ` proto static metric 50
+		ip route add 203.0.113.0/24 dev up0 scope link
+		ip address add 198.18.0.3/24 dev up0 label up0:x`)
+	l.mark()
+	l.fixture(func() {})
+	before := l.settle()
+	topo := l.load(uplinkPort)
+	if p := l.diff(topo, func(o *reconcile.Options) { o.AllowDisconnect = false }); !p.Refused() {
+		t.Errorf("nothing says that the host may be cut off:\n%s", planText(p))
+	}
+	t.Logf("\n%s", planText(l.diff(topo)))
+	l.apply(topo)
+	l.converged(topo)
+	for _, to := range []string{world4, world6} {
+		l.sh("ping", "-n", "-c", "1", "-W", "5", to)
+	}
+	l.sh("ip", "netns", "exec", "ns1", "ping", "-n", "-c", "1", "-W", "5", world4)
+	if out := l.sh("ip", "route", "get", "192.0.2.1"); !strings.Contains(out, "dev br0") {
+		t.Errorf("the default route does not lead over the bridge: %s", out)
+	}
+	t.Logf("\n%s", outcomes(l.destroy("x")))
+	l.same("after destroy", before, l.settle())
+	if _, err := l.tryApply(l.load(strings.ReplaceAll(uplinkPort, "up0", "up9"))); !errors.Is(err, reconcile.ErrNotRun) ||
+		!strings.Contains(err.Error(), `test.yaml:7: link up9: is not there`) {
+		t.Errorf("%v", err)
+	}
+}
+
+// cards are two interfaces of the host that plumb does not make.
+func (l *lab) cards() {
+	l.Helper()
+	l.script(`
+		ip link add card0 address 02:f2:00:00:00:01 type veth peer name far0 address 02:f2:00:00:00:02
+		ip link add card1 address 02:f2:00:00:00:03 mtu 1480 type veth peer name far1 address 02:f2:00:00:00:04`)
+	l.fixture(func() {
+		l.script(`
+			ip link del far0
+			ip link del far1`)
+	})
+}
+
+const existingCard = `
+name: x
+interfaces: {card0: {existing: true, mtu: 1400, mac: "02:f2:00:00:00:11"}}
+sysctls: {net.ipv4.conf.card0.rp_filter: 2}
+`
+
+// TestExistingSwapped: what an interface was is given back to that one, when names were swapped meanwhile, by destroy
+// or by an apply, which then changes the one that has the name now.
+func TestExistingSwapped(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		t.Run(fmt.Sprintf("applied again: %v", again), func(t *testing.T) {
+			l := newLab(t)
+			l.cards()
+			before := l.settle()
+			l.apply(l.load(existingCard))
+			swap := func() {
+				l.script(`
+					ip link set card0 name card9
+					ip link set card1 name card0
+					ip link set card9 name card1`)
+			}
+			swap()
+			if again {
+				l.apply(l.load(existingCard))
+				l.converged(l.load(existingCard))
+				if out := l.sh("ip", "-o", "link", "show", "card1"); !strings.Contains(out, "mtu 1500") {
+					t.Errorf("the first one is not as it was: %s", out)
+				}
+			}
+			l.destroy("x")
+			swap()
+			l.same("after destroy", before, l.settle())
+		})
+	}
+}
+
+// TestExistingShared: two topologies may want the same of an interface, and the last to leave gives it back; what they
+// do not agree about is refused, as is a link that another topology has made, and one's own. None is taken over.
+func TestExistingShared(t *testing.T) {
+	l := newLab(t)
+	l.cards()
+	before := l.settle()
+	l.apply(l.load(existingCard))
+	const second = "name: y\nbridges: {br1: {}}\ninterfaces: {card0: {existing: true, mtu: 1400, master: br1}}\n"
+	l.apply(l.load(second), func(o *reconcile.Options) { o.Adopt = true })
+	l.converged(l.load(second))
+	l.refused(strings.Replace(second, "1400", "1300", 1), "topology x wants mtu 1400: the two cannot be on one host")
+	l.refused("name: z\nbridges: {br1: {existing: true}}", "belongs to topology y")
+	l.refused("name: y\nbridges: {br1: {existing: true}}", "was made by plumb for this very topology")
+	l.refused("name: z\nbridges: {br2: {}}\ninterfaces: {card0: {existing: true, master: br2}}", "topology y wants master br1")
+	l.destroy("x")
+	if out := l.sh("ip", "-o", "link", "show", "card0"); !strings.Contains(out, "mtu 1400") ||
+		!strings.Contains(out, "02:f2:00:00:00:01") || strings.Contains(out, "alias") {
+		t.Errorf("card0 is not as the second one wants it: %s", out)
+	}
+	l.destroy("y")
+	l.same("after both", before, l.settle())
+}
+
+// refused says that a topology is refused, with or without --adopt, for a reason, and that nothing changes.
+func (l *lab) refused(yaml, why string) {
+	l.Helper()
+	for _, adopt := range []bool{false, true} {
+		before := l.settle()
+		p := l.diff(l.load(yaml), func(o *reconcile.Options) { o.Adopt = adopt })
+		if !p.Refused() || !strings.Contains(planText(p), why) {
+			l.Errorf("it is not refused because %s:\n%s", why, planText(p))
+		}
+		l.same("after the refusal", before, l.settle())
+	}
+}
+
+// TestExistingMeddled: a value that is no longer what was written stays as it is, with a warning; what is gone is told.
+func TestExistingMeddled(t *testing.T) {
+	l := newLab(t)
+	l.cards()
+	l.apply(l.load(existingCard))
+	l.script("ip link set card0 mtu 1450")
+	l.destroy("x")
+	const want = "mtu of link card0 is 1450, which is neither what was written (1400) nor what it was before (1500)"
+	if text := strings.Join(l.warnings, "\n"); !strings.Contains(text, want) {
+		t.Errorf("no warning that %s, but\n%s", want, text)
+	}
+	if out := l.sh("ip", "-o", "link", "show", "card0"); !strings.Contains(out, "mtu 1450") ||
+		!strings.Contains(out, "02:f2:00:00:00:01") {
+		t.Errorf("card0 has not its own MAC and the other's MTU: %s", out)
+	}
+	l.script("ip link set card0 mtu 1500")
+
+	l.apply(l.load(existingCard))
+	l.script("ip link del card0")
+	l.destroy("x")
+	if text := strings.Join(l.warnings, "\n"); !strings.Contains(text, "link card0 mtu: the interface") {
+		t.Errorf("no warning that the interface is gone, but\n%s", text)
+	}
+	l.script("ip link add card0 address 02:f2:00:00:00:01 type veth peer name far0 address 02:f2:00:00:00:02")
+}
+
+// TestExistingInNamespace: an interface that was moved into a namespace of the topology by hand.
+func TestExistingInNamespace(t *testing.T) {
+	l := newLab(t)
+	l.cards()
+	const (
+		empty = "name: x\nnamespaces: {ns1: {bridges: {sw0: {}}}}\n"
+		with  = "name: x\nnamespaces: {ns1: {bridges: {sw0: {addresses: [10.4.0.1/24]}}, " +
+			"interfaces: {card1: {existing: true, mtu: 1400, master: sw0}}}}\n"
+	)
+	if _, err := l.tryApply(l.load(with)); !errors.Is(err, reconcile.ErrNotRun) ||
+		!strings.Contains(err.Error(), "namespace ns1 is yet to be made") {
+		t.Errorf("%v", err)
+	}
+	l.apply(l.load(empty))
+	l.script(`
+		ip link set card1 netns ns1
+		ip -n ns1 link set card1 up
+		ip -n ns1 address add 10.4.0.1/24 dev card1`)
+	before := l.settle()
+	l.apply(l.load(with))
+	l.converged(l.load(with))
+	l.apply(l.load(empty))
+	l.same("when the file says nothing of it any longer", before, l.settle())
+	l.apply(l.load(with))
+	report := l.destroy("x")
+	if text := outcomes(report); !strings.Contains(text, "update link ns1/card1:  master sw0 -> none, mtu 1400 -> 1480") {
+		t.Errorf("it is not given back before its namespace goes:\n%s", text)
+	}
+	for strings.Contains(l.sh("ip", "-o", "link"), "far1") { // the other end, which the kernel deletes when it gets to it
+		time.Sleep(10 * time.Millisecond)
+	}
+	l.script("ip link add card1 address 02:f2:00:00:00:03 mtu 1480 type veth peer name far1 address 02:f2:00:00:00:04")
+}
