@@ -58,6 +58,10 @@ func another(t *testing.T, row Type) Spec {
 			f.Set(reflect.ValueOf(object.Ref("ns1/eth7")))
 		case plan.List[object.MAC]:
 			f.Set(reflect.ValueOf(macSet(object.MAC{2, 0, 0, 0, 0, 9}, object.MAC{2, 0, 0, 0, 0, 8})))
+		case GREKey:
+			f.Set(reflect.ValueOf(GREKey{113, 114}))
+		case GREFlag:
+			f.Set(reflect.ValueOf(GREFlag{false, true}))
 		default:
 			switch f.Kind() {
 			case reflect.Bool:

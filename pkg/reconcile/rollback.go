@@ -69,6 +69,7 @@ func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err 
 		if rest = r.diff(full); len(rest.Steps) == 0 {
 			r.done(taken)
 			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
+			r.record.Attached = before.Attached
 			r.record.Moved = before.Moved
 			ours := func(k plan.Key) bool { return r.env.Wanted(k) && !r.others[k] }
 			r.record.RecallTold(before, r.topology, ours)
