@@ -1,6 +1,6 @@
 # What the tests need, and the Debian packages that have it; gcc is the race detector's.
-TOOLS    := gcc ip nft ping strace sysctl unshare
-PACKAGES := gcc libc6-dev iproute2 nftables iputils-ping procps strace util-linux
+TOOLS    := gcc ip nft ping strace sysctl unshare wg
+PACKAGES := gcc libc6-dev iproute2 nftables iputils-ping procps strace util-linux wireguard-tools
 # What plumb is tested beside.
 NEIGHBOURS := dbus dnsmasq-base docker.io firewalld iptables libvirt-clients libvirt-daemon-system ufw
 # What emulated machines need beside that.

@@ -96,6 +96,8 @@ func TestParse(t *testing.T) {
 -- with --
 # a comment
 ip link set 'a b' alias ""
+-- file x.key --
+a key
 -- from --
 name: x
 -- hand --
@@ -120,7 +122,8 @@ name
 	}
 	want := Case{
 		Name: filepath.Base(filepath.Dir(path)) + "/x", About: "What it is for.", From: "name: x\n",
-		With: []Command{{Argv: []string{"ip", "link", "set", "a b", "alias", ""}}},
+		Files: map[string]string{"x.key": "a key\n"},
+		With:  []Command{{Argv: []string{"ip", "link", "set", "a b", "alias", ""}}},
 		Hand: []Drift{
 			{
 				Name: "one", Do: []Command{{"ns1", strings.Fields("ip link set eth0 down")}},

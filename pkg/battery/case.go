@@ -17,6 +17,8 @@ type Case struct {
 	// Requires are commands that fail where the kernel lacks what the case needs. They run in a network namespace of
 	// their own.
 	Requires []Command
+	// Files are what else stands beside the topology, by name: files that only root can read.
+	Files map[string]string
 	// With are commands that make what else there is on the host.
 	With []Command
 	// From and To are topologies of one name: the one that is tried, and another that it is changed to and back from.
@@ -71,6 +73,7 @@ type Wrong struct{ File, Problem string }
 //	                         words together, and nothing is expanded. "rest" waits until the kernel is done with what
 //	                         was before it, and "feature LINK NAME on|off" is what ethtool -K does
 //	from, to                 topologies
+//	file NAME                a file beside them, where commands run too
 //	anew                     names of links
 //	hand, others             paragraphs: "# NAME", commands, and lines "> BEGINNING" of the plan, "anew LINK...",
 //	                         "gone LINK...", "passes"
@@ -100,6 +103,13 @@ func Parse(path string) (Case, error) {
 }
 
 func (c *Case) add(section, text string) (err error) {
+	if name, ok := strings.CutPrefix(section, "file "); ok {
+		if c.Files == nil {
+			c.Files = make(map[string]string)
+		}
+		c.Files[name] = text
+		return nil
+	}
 	switch section {
 	case "requires":
 		c.Requires, err = commands(text)

@@ -53,6 +53,10 @@ func (c Case) Run(t *testing.T) {
 		return
 	}
 	r.requires()
+	t.Chdir(t.TempDir())
+	for name, text := range c.Files {
+		r.must(os.WriteFile(name, []byte(text), 0o600))
+	}
 	r.run(c.With...)
 	r.from = r.load(c.From)
 	if c.To != "" {

@@ -21,7 +21,7 @@ func PlanText(p plan.Plan) string {
 func StepText(s plan.Step) string {
 	text := fmt.Sprintf("%s %s: %s", s.Action, s.Key().Label(), s.Reason)
 	for _, f := range s.Fields {
-		text += fmt.Sprintf(" %s %s -> %s,", f.Name, f.Before, f.After)
+		text += " " + f.String() + ","
 	}
 	return text
 }

@@ -69,20 +69,26 @@ func (d *decoder) accept(at Span, err error) bool {
 		return true
 	}
 	p := d.Errorf(at, "%s", err)
-	if f, ok := errors.AsType[Flaw](err); ok {
+	if h, ok := errors.AsType[Hidden](err); ok {
+		p.Hint, p.text = h.Hint, ""
+	} else if f, ok := errors.AsType[Flaw](err); ok {
 		p.Hint = f.Hint
 	}
 	return false
 }
 
-// list reads a list into a slice. What could not be read of it is a zero value there.
+// list reads a list. What could not be read of it is a zero value there.
 func (d *decoder) list(n *yaml.Node, what string, to target) order {
 	items, ok := d.items(n, what)
-	to.v.SetZero()
-	to.v.Grow(len(items))
-	to.v.SetLen(len(items))
+	slice := to.slice()
+	slice.SetZero()
+	slice.Grow(len(items))
+	slice.SetLen(len(items))
 	for i, c := range items {
-		d.read(entry{at: spanOf(c), value: c}, to.noun, to.item(to.v.Index(i)))
+		d.read(entry{at: spanOf(c), value: c}, to.noun, to.item(slice.Index(i)))
+	}
+	if s, ok := to.v.Addr().Interface().(Sequence); ok {
+		s.SetSlice(slice.Interface())
 	}
 	if !ok {
 		return garbled

@@ -69,6 +69,10 @@ func (d *decoder) unknown(e entry, what string, to target, only []string) order 
 	if only == nil {
 		only = keysOf(to.typ, to.v)
 	}
+	if file := e.key + "-file"; slices.Contains(only, file) { // what has a file of its own is not for all to see
+		p.Hint, p.text = DidYouMean(file), ""
+		return garbled
+	}
 	if p.Hint = Suggest(e.key, only); p.Hint != "" {
 		return garbled
 	}

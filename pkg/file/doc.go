@@ -19,8 +19,8 @@
 // required key that is not there; doc says what the value is, with its unit.
 //
 // What a file leaves out keeps the value that the struct had before; structs in lists and Maps get theirs from
-// [Defaulter]. A type with a text form of its own is a [Parser]. Problems are collected in a [Report], and [Spots]
-// tells later checks what could not be read, so that one mistake is reported once.
+// [Defaulter]. A type with a text form of its own is a [Parser], and a list that is no slice a [Sequence]. Problems are
+// collected in a [Report], and [Spots] tells later checks what could not be read, so that one mistake is reported once.
 //
 // The package knows nothing of what the files are about.
 package file

@@ -75,8 +75,9 @@ func encode(to target, fresh reflect.Value) *yaml.Node {
 		return n
 	case list:
 		n := &yaml.Node{Kind: yaml.SequenceNode}
-		for i := range to.v.Len() {
-			item := target{rule: to.rule, typ: to.typ.elem, v: to.v.Index(i)}
+		items := to.slice()
+		for i := range items.Len() {
+			item := target{rule: to.rule, typ: to.typ.elem, v: items.Index(i)}
 			n.Content = append(n.Content, flow(encode(item, to.freshItem().v)))
 		}
 		return flow(n)

@@ -62,6 +62,9 @@ func NewReport(name string, data []byte) *Report {
 	return &Report{file: name, lines: sync.OnceValue(func() []string { return splitLines(string(data)) })}
 }
 
+// File is the name of the file, as the user gave it.
+func (r *Report) File() string { return r.file }
+
 // Errorf adds an error. The caller may set its Hint.
 func (r *Report) Errorf(at Span, format string, args ...any) *Problem {
 	return r.add(Error, at, fmt.Sprintf(format, args...))

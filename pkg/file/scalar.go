@@ -14,6 +14,9 @@ type Flaw struct {
 	Message, Hint string
 }
 
+// Hidden is the flaw of a value that is secret: the line of the file that it stands in is not shown.
+type Hidden struct{ Flaw }
+
 func (f Flaw) Error() string { return f.Message }
 
 // Flawf makes a flaw without a hint.

@@ -20,6 +20,13 @@ type Defaulter interface {
 	Default()
 }
 
+// Sequence is a list that is no slice, as one that can be compared. Its pointer has the methods.
+type Sequence interface {
+	// Slice is a slice of the items, and SetSlice takes one of the same type.
+	Slice() any
+	SetSlice(items any)
+}
+
 // shape is what stands in the file for a type.
 type shape int
 
@@ -97,6 +104,8 @@ func makeType(t reflect.Type) *typ {
 		made.shape, made.open = union, true
 	case t.Kind() == reflect.Slice:
 		made.shape, made.elem = list, typeOf(t.Elem())
+	case p.Implements(reflect.TypeFor[Sequence]()):
+		made.shape, made.elem = list, typeOf(reflect.TypeOf(reflect.New(t).Interface().(Sequence).Slice()).Elem())
 	case t.Kind() == reflect.Struct:
 		made.shape = mapping
 		for i := range t.NumField() {
@@ -250,11 +259,21 @@ func (t target) item(v reflect.Value) target {
 	return target{rule: t.rule, typ: t.typ.elem, v: v}
 }
 
+// slice is what a list holds, to be set by index; of a [Sequence] it is a copy.
+func (t target) slice() reflect.Value {
+	if t.v.Kind() == reflect.Slice {
+		return t.v
+	}
+	items := reflect.ValueOf(t.v.Addr().Interface().(Sequence).Slice())
+	copied := reflect.New(items.Type()).Elem()
+	copied.Set(items)
+	return copied
+}
+
 // freshItem is the target of an item that is in no list yet.
 func (t target) freshItem() target {
-	of := t.v.Type().Elem()
 	if t.typ.shape == table {
-		of = of.Field(1).Type
+		return t.item(reflect.New(t.v.Type().Elem().Field(1).Type).Elem())
 	}
-	return t.item(reflect.New(of).Elem())
+	return t.item(reflect.New(t.slice().Type().Elem()).Elem())
 }

@@ -53,8 +53,8 @@ var sysctlRow = object.Kind{
 var linkRow = object.Kind{
 	Name: object.KindLink, Forms: link.Forms,
 	First: link.First, Ask: link.Ask, Fetch: link.Fetch, Join: link.Join, Read: link.Read, Owner: link.Owner,
-	Put: link.Put, Del: link.Del, Pending: link.Pending, Wishes: link.Wishes, Returns: link.Returns, Held: link.Held,
-	Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle, Also: alsoVRFRules,
+	Also: alsoOfLink, Put: link.Put, Del: link.Del, Pending: link.Pending, Wishes: link.Wishes, Returns: link.Returns,
+	Held: link.Held, Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle,
 	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
 }
@@ -62,6 +62,11 @@ var linkRow = object.Kind{
 var remoteRow = object.Kind{
 	Name: KindRemote, Form: remoteForm(),
 	Fetch: fetchRemotes, Read: readRemotes, Owner: object.ByProtocol, Put: putRemotes, Del: delRemotes,
+}
+
+// alsoOfLink lists what links of some types bring with them, or take.
+func alsoOfLink(e *object.Env, o plan.Object) []plan.Object {
+	return slices.Concat(alsoVRFRules(e, o), quieted(e, o))
 }
 
 var altnameRow = object.Kind{

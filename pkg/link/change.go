@@ -35,6 +35,9 @@ func update(e *object.Env, old, l Link) error {
 			return err
 		}
 	}
+	if err := configure(e, s, index, l, func() Spec { return old.Spec }); err != nil {
+		return err
+	}
 	if err := restoreMode(s, old, l); err != nil {
 		return err
 	}
@@ -188,8 +191,10 @@ func change(e *object.Env, s *object.Section, index int, old, l Link) error {
 	if err != nil {
 		return err
 	}
-	if err := s.NS.Write("change link "+l.Key().Place(), m.NetlinkRequest); err != nil {
-		return explain(l, err)
+	if !isEmpty(m) {
+		if err := s.NS.Write("change link "+l.Key().Place(), m.NetlinkRequest); err != nil {
+			return explain(l, err)
+		}
 	}
 	return putPort(e, s, index, old, l)
 }
@@ -207,6 +212,12 @@ func putPort(e *object.Env, s *object.Section, index int, old, l Link) error {
 		return nil
 	}
 	return ports.Put(s, index, l, old.Port)
+}
+
+// isEmpty says whether a message changes nothing.
+func isEmpty(m kernel.Message) bool {
+	head, ok := m.Data[0].(*nl.IfInfomsg)
+	return ok && len(m.Data) == 1 && head.Change == 0
 }
 
 func changeMessage(e *object.Env, s *object.Section, index int, old, l Link) (m kernel.Message, err error) {
@@ -240,7 +251,7 @@ func changeMessage(e *object.Env, s *object.Section, index int, old, l Link) (m 
 	if old.Forwarding4 != l.Forwarding4 || old.Promote != l.Promote {
 		l.confAttrs(m)
 	}
-	if old.Spec != l.Spec && l.Spec != nil {
+	if old.Spec != l.Spec && l.Spec != nil && typeOf(l.Type).Configure == nil {
 		below, err := e.Section(l.Underlay())
 		if err != nil {
 			return m, err

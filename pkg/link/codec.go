@@ -17,6 +17,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // attribute is a field of a [Spec] as the kernel has it in IFLA_INFO_DATA. The tag nl:"4,17" is its type, and that for
@@ -264,6 +265,8 @@ func (a attribute) encode(data *nl.RtAttr, f reflect.Value, index func(object.Re
 		return a.encodeIndex(data, object.Ref(v), index)
 	case Hosts:
 		v.encode(data, int(a.four))
+	case plan.List[object.MAC]:
+		encodeMACs(data, int(a.four), v)
 	case GREKey:
 		data.AddRtAttr(int(a.four), a.bytes(uint64(v[0])))
 		data.AddRtAttr(int(a.twin), a.bytes(uint64(v[1])))
@@ -411,6 +414,9 @@ func (a attribute) decode(f reflect.Value, value []byte, place func(index int) o
 		if i := int(kernel.U32At(value, 0)); i != 0 {
 			f.Set(reflect.ValueOf(place(i)))
 		}
+		return nil
+	case plan.List[object.MAC]:
+		f.Set(reflect.ValueOf(decodeMACs(value)))
 		return nil
 	}
 	switch f.Interface().(type) {

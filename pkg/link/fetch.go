@@ -7,5 +7,8 @@ func Fetch(e *object.Env, s *object.Section, enter func(f func() error) error) e
 	if err := fetchCosts(e, s, enter); err != nil {
 		return err
 	}
+	if err := fetchUnlisted(e, s, enter); err != nil {
+		return err
+	}
 	return fetchVLANs(e, s, enter)
 }

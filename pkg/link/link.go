@@ -151,6 +151,10 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 			l = l.afterMaster(was, is)
 		}
 	}
+	if t := typeOf(l.Type); now == nil && t.Orphan != nil && l.Spec != nil &&
+		old.Key() == object.NamespaceKey(l.Underlay()) && l.Underlay() != l.NS {
+		l.Spec = t.Orphan(l.Spec)
+	}
 	l.Port = l.portAfter(old, now)
 	if is, ok := now.(Link); ok && slices.Contains(l.below(), is.Key()) {
 		was, _ := old.(Link)
@@ -194,14 +198,18 @@ func (l Link) Underlay() string {
 	if t.Underlay == nil || l.Spec == nil || l.Given {
 		return l.NS
 	}
-	switch ns := t.Underlay(l.Spec); ns {
+	return placeIn(l.NS, t.Underlay(l.Spec))
+}
+
+// placeIn is the name of a section that is referred to from another one.
+func placeIn(own string, of object.SectionRef) string {
+	switch of {
 	case "":
-		return l.NS
+		return own
 	case object.HostName:
 		return ""
-	default:
-		return string(ns)
 	}
+	return string(of)
 }
 
 // Fixed implements [plan.Rigid].
@@ -240,6 +248,9 @@ func (l Link) Derives(from Link) bool {
 	return l.LinkLocal.Set && (l.LinkLocal != from.LinkLocal || from.Tentative || l.Restarted(from) ||
 		l.CarriesIPv6() && !from.CarriesIPv6())
 }
+
+// QuietsRedirects says that the kernel turns off ICMP redirects in the section of the link when it comes up.
+func (l Link) QuietsRedirects() bool { return typeOf(l.Type).Quiets && !l.Given }
 
 // HardwareAddress is the MAC that the link has or shall have.
 func (l Link) HardwareAddress() object.MAC { return l.MAC }

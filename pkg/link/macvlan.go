@@ -13,6 +13,8 @@ import (
 type Macvlan struct {
 	Parent object.Ref `file:"parent,required" plan:"parent,fixed" doc:"the link that it is made on"`
 	Mode   string     `file:"mode,enum=private|vepa|bridge|passthru|source" plan:"mode" nl:"1,bit" doc:"who meets whom"`
+	// Sources are those whose frames come to the link in mode source, as a set.
+	Sources plan.List[object.MAC] `file:"macaddr,item=macaddr" plan:"macaddr" nl:"5" doc:"who is heard in mode source"`
 }
 
 // passthru gives the parent to one macvlan alone, which has the parent's MAC.
@@ -33,6 +35,7 @@ func macvlanType(name, doc string, txQLen uint32) Type {
 				l.Section.Clash(file.Error, l.Spots.At("mac"), at.At("mode"),
 					"%s has a mac, and mode passthru, in which it has its parent's", l)
 			}
+			checkSources(l, at)
 		},
 		// The kernel's own mode is vepa, which needs a switch that reflects.
 		New: func() Spec { return Macvlan{Mode: "bridge"} },
@@ -48,6 +51,7 @@ func macvlanType(name, doc string, txQLen uint32) Type {
 			}
 			return nil
 		},
+		Extra:  setSources,
 		OwnMAC: func(s Spec) bool { return s.(Macvlan).Mode != passthru },
 		Fixed: func(want, have Spec) []string {
 			if w, h := want.(Macvlan), have.(Macvlan); w.Mode != h.Mode && (w.Mode == passthru || h.Mode == passthru) {

@@ -236,6 +236,9 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 	if err := enableIPv6(e, s, &live, l); err != nil {
 		return err
 	}
+	if err := configure(e, s, live.Index, l, typeOf(l.Type).unset); err != nil {
+		return err
+	}
 	if typeOf(l.Type).Late && (l.Up || first.Spec != l.Spec) {
 		late := object.In[unfinished](s)
 		*late = append(*late, made{link: l, first: first, live: live})

@@ -90,7 +90,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 	l.Dynamic, l.Given, l.Managed = want.Dynamic, want.Given, want.Managed
 	// Where nothing is declared of IPv6, the kernel may take its time.
 	l.Tentative = e.WantsIPv6(l.Key()) && want.LinkLocal.V.IsValid() && derived.Tentative()
-	if l.Spec = readSpec(e, s, live, want.Spec); want.Type == l.Type && !want.hasOwnMAC() {
+	if l.Spec = readSpec(e, s, live, want); want.Type == l.Type && !want.hasOwnMAC() {
 		l.MAC, l.found = want.MAC, live.MAC // it has that of its parent, whatever it is told
 	}
 	if master := s.At(live.Master); master != nil && live.Master != 0 {
@@ -118,24 +118,31 @@ func switchedOn(e *object.Env, l Link) bool {
 }
 
 // readSpec reads what is peculiar to the link's type.
-func readSpec(e *object.Env, s *object.Section, live *object.LiveLink, wanted Spec) Spec {
+func readSpec(e *object.Env, s *object.Section, live *object.LiveLink, want Link) Spec {
 	t := typeOf(live.Type)
 	if t.New == nil {
 		return nil
 	}
-	spec, err := decode(live.Data, t.unset(), wanted, func(index int) object.Ref { return lowerRef(s, live, index) })
+	base := t.unset()
+	if known := (*object.In[unlisted](s))[live.Index]; known != nil {
+		base = known
+	}
+	spec, err := decode(live.Data, base, want.Spec, func(index int) object.Ref { return lowerRef(s, live, index) })
 	if err != nil {
 		s.Warnf("link %s: %v", placeOf(s, live), err)
 	}
 	if t.Beneath != nil {
 		underlay := underlayOf(live)
 		if t.Untold {
-			underlay = toldUnderlay(e, s, live, wanted)
+			underlay = toldUnderlay(e, s, live, want.Spec)
 		}
 		spec = t.Beneath(spec, underlay, lowerRef(s, live, live.Lower))
 	}
 	if t.Live != nil {
-		spec = t.Live(s, live, spec, wanted)
+		spec = t.Live(s, live, spec, want.Spec)
+	}
+	if t.Recall != nil {
+		spec = t.Recall(e, live, spec, want, e.Record.Told(object.LinkKey(s.NS.Name, live.Known), live.Index))
 	}
 	return spec
 }

@@ -24,6 +24,13 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 	if err := agrees(e, l); err != nil {
 		return nil, err
 	}
+	if t := typeOf(l.Type); t.Settle != nil {
+		s, err := t.Settle(l.Spec)
+		if err != nil {
+			return nil, err
+		}
+		l.Spec = s
+	}
 	for _, k := range l.below() {
 		if e.Wanted(k) && !e.Given(k) {
 			continue
@@ -74,7 +81,7 @@ func agrees(e *object.Env, l Link) error {
 			if live.Type != l.Type || live.Class == plan.Ours || e.Wanted(object.LinkKey(s.NS.Name, live.Known)) {
 				continue
 			}
-			have := readSpec(e, s, live, nil)
+			have := readSpec(e, s, live, Link{})
 			if t.Lower(have) == t.Lower(l.Spec) && t.Shared(have) != t.Shared(l.Spec) {
 				return fmt.Errorf("%s, which plumb did not make, is on the same link and has %s: "+
 					"they have that in common, so write the same, or remove it", placeOf(s, live), t.Shared(have))

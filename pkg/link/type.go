@@ -74,6 +74,19 @@ type Type struct {
 	// Beneath is the spec of a live link with what its attributes do not tell: its underlay, as Underlay has it, and its
 	// lower link.
 	Beneath func(s Spec, underlay object.SectionRef, lower object.Ref) Spec
+	// Settle reads what of a wanted spec stands outside of the topology's file, as keys do.
+	Settle func(Spec) (Spec, error)
+	// Ask reads of live links, by their names, what no dump tells of them: the thread is in their namespace. One that is
+	// gone is left out.
+	Ask func(names []string) (map[string]Spec, error)
+	// Told is what a link is told and never tells again, for the host record, and Recall a live spec by what it was told
+	// and what is wanted of it.
+	Told   func(e *object.Env, l Link) map[string]string
+	Recall func(e *object.Env, live *object.LiveLink, s Spec, want Link, told object.Told) Spec
+	// Configure makes a link, which is there, what is wanted, where no message of links can.
+	Configure func(s *object.Section, l Link, have Spec) error
+	// Orphan is what the link is when the section of its underlay goes and the link stays.
+	Orphan func(Spec) Spec
 	// Live adds to the spec of a live link what its attributes do not tell, and takes for wanted what another may have
 	// made of them for a time. Wanted is nil where the link is not.
 	Live func(s *object.Section, live *object.LiveLink, spec, wanted Spec) Spec
@@ -100,6 +113,8 @@ type Type struct {
 	KeepsMAC func(Spec) bool
 	// NoLinkLocal says that the kernel derives no link-local address for it.
 	NoLinkLocal bool
+	// Quiets says that the kernel turns off net.ipv4.conf.all.send_redirects when such a link comes up.
+	Quiets bool
 	// NoARP says that the kernel makes it with arp off (IFF_NOARP), and NoMulticast without IFF_MULTICAST.
 	NoARP, NoMulticast bool
 	// Routed says whether the kernel turns arp off as long as a link is like that.

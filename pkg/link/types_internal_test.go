@@ -56,6 +56,8 @@ func another(t *testing.T, row Type) Spec {
 			f.Set(reflect.ValueOf(netip.MustParseAddr(addr)))
 		case object.Ref:
 			f.Set(reflect.ValueOf(object.Ref("ns1/eth7")))
+		case plan.List[object.MAC]:
+			f.Set(reflect.ValueOf(macSet(object.MAC{2, 0, 0, 0, 0, 9}, object.MAC{2, 0, 0, 0, 0, 8})))
 		case GREKey:
 			f.Set(reflect.ValueOf(GREKey{113, 114}))
 		case GREFlag:
@@ -193,11 +195,11 @@ func TestMade(t *testing.T) {
 			VXLAN{ID: 7, Port: 4789, Dev: "br0", Underlay: object.HostName, Local: four},
 		}},
 		"macvlan": {"", "macvlan", []Spec{
-			Macvlan{"br0", "bridge"}, Macvlan{"br0", "private"}, Macvlan{"br0", "vepa"},
+			Macvlan{Parent: "br0", Mode: "bridge"}, Macvlan{Parent: "br0", Mode: "private"}, Macvlan{Parent: "br0", Mode: "vepa"},
 		}},
-		"macvlan elsewhere": {"ns1", "macvlan", []Spec{Macvlan{"br0", "bridge"}, Macvlan{"br0", "source"}}},
-		"macvlan passthru":  {"ns1", "macvlan", []Spec{Macvlan{"br0", "passthru"}}},
-		"macvtap":           {"ns1", "macvtap", []Spec{Macvlan{"br0", "bridge"}}},
+		"macvlan elsewhere": {"ns1", "macvlan", []Spec{Macvlan{Parent: "br0", Mode: "bridge"}, Macvlan{Parent: "br0", Mode: "source"}}},
+		"macvlan passthru":  {"ns1", "macvlan", []Spec{Macvlan{Parent: "br0", Mode: "passthru"}}},
+		"macvtap":           {"ns1", "macvtap", []Spec{Macvlan{Parent: "br0", Mode: "bridge"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := kernel.OnThread(func(thread kernel.Thread) error {

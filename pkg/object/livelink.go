@@ -13,16 +13,18 @@ import (
 // LiveLink is a link as the kernel describes it in RTM_NEWLINK (rtnetlink(7)), with the indexes that are only valid
 // while it lives.
 type LiveLink struct {
-	Index  int
-	Name   string
-	Type   string // IFLA_INFO_KIND: "" for a physical interface, [Loopback] for lo
-	Flags  uint32 // IFF_UP ...
-	Oper   uint8  // IF_OPER_UP ..., RFC 2863
-	MTU    uint32
-	TxQLen uint32
-	MAC    MAC
-	Group  uint32
-	Alias  string
+	Index int
+	Name  string
+	Type  string // IFLA_INFO_KIND: "" for a physical interface, [Loopback] for lo
+	Flags uint32 // IFF_UP ...
+	Oper  uint8  // IF_OPER_UP ..., RFC 2863
+	// Carrier says whether the driver has one to give, be the link up or down.
+	Carrier bool
+	MTU     uint32
+	TxQLen  uint32
+	MAC     MAC
+	Group   uint32
+	Alias   string
 	// Altnames are other names that it is found by (ip-link(8): altname).
 	Altnames []string
 	Master   int // index, 0 for none
@@ -199,6 +201,8 @@ func ParseLink(b []byte) LiveLink {
 			l.Alias = unix.ByteSliceToString(value)
 		case unix.IFLA_OPERSTATE:
 			l.Oper = kernel.U8(value)
+		case unix.IFLA_CARRIER:
+			l.Carrier = kernel.U8(value) != 0
 		case unix.IFLA_MTU:
 			l.MTU = kernel.U32At(value, 0)
 		case unix.IFLA_TXQLEN:

@@ -33,6 +33,8 @@ type Record struct {
 	Held map[string][]plan.Key `json:"held,omitempty"`
 	// Claims tells of sysctls, and attributes of links that plumb did not make, that topologies want.
 	Claims []ClaimEntry `json:"sysctls,omitempty"`
+	// Told lists what links were told and the kernel does not tell again.
+	Told []ToldEntry `json:"told,omitempty"`
 	// Attached lists, by topology, the namespaces of others that its sections are attached to.
 	Attached map[string][]Attachment `json:"attached,omitempty"`
 	// Moved lists, by topology, what it has taken away from its ports.
@@ -130,7 +132,7 @@ func (r *Record) Save(seam *kernel.Seam) error {
 
 // Empty says whether there is nothing to tell.
 func (r *Record) Empty() bool {
-	return len(r.Pending) == 0 && len(r.Held) == 0 && len(r.Claims) == 0 && len(r.Attached) == 0 && len(r.Moved) == 0
+	return len(r.Pending)+len(r.Held)+len(r.Claims)+len(r.Attached)+len(r.Moved)+len(r.Told) == 0
 }
 
 // writeFile writes the record, in place where there is no room: a rollback must tell what it has reached.
@@ -256,7 +258,8 @@ func (r *Record) Want(k plan.Key, was Claim, topology, value string) (changed bo
 	return changed
 }
 
-// Leave takes the topology's wish out of all claims but those that keep says, and forgets claims that nobody has.
+// Leave takes the topology's wish out of all claims but those that keep says, and forgets claims that nobody has, and
+// what its other links were told.
 func (r *Record) Leave(topology string, keep func(plan.Key) bool) {
 	r.Claims = slices.DeleteFunc(r.Claims, func(c ClaimEntry) bool {
 		if !keep(r.out(c.Key)) {
@@ -267,10 +270,12 @@ func (r *Record) Leave(topology string, keep func(plan.Key) bool) {
 	for i := range r.Claims {
 		r.Claims[i].forgetUnwanted()
 	}
+	r.Told = slices.DeleteFunc(r.Told, func(t ToldEntry) bool { return t.Topology == topology && !keep(t.Key) })
 }
 
-// ForgetNamespace drops what is known about sysctls of a namespace that is new.
+// ForgetNamespace drops what is known about sysctls and links of a namespace that is new.
 func (r *Record) ForgetNamespace(name string) {
+	r.Told = slices.DeleteFunc(r.Told, func(t ToldEntry) bool { return t.NS == name })
 	r.Claims = slices.DeleteFunc(r.Claims, func(c ClaimEntry) bool { return c.NS == name })
 }
 
@@ -293,7 +298,8 @@ func (r *Record) Recall(before *Record, topology string) {
 func (r *Record) Clone() *Record {
 	c := &Record{
 		Format: r.Format, Pending: cloneLists(r.Pending), Held: cloneLists(r.Held), Claims: slices.Clone(r.Claims),
-		Attached: cloneLists(r.Attached), Moved: cloneLists(r.Moved), places: r.places, dir: r.dir, disk: r.disk,
+		Attached: cloneLists(r.Attached), Moved: cloneLists(r.Moved), Told: slices.Clone(r.Told),
+		places: r.places, dir: r.dir, disk: r.disk,
 	}
 	for i, e := range c.Claims {
 		c.Claims[i].Wants = maps.Clone(e.Wants)

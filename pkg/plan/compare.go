@@ -159,12 +159,20 @@ func (s Step) onlySwapped() bool {
 	return s.Action == Replace && len(fixed) > 0 && !slices.ContainsFunc(fixed, func(f Field) bool { return !f.Swap })
 }
 
+// String is the field as text has it. What reads alike before and after, as what is secret does, is said to be changed.
+func (f Field) String() string {
+	if f.Before == f.After {
+		return f.Name + " changed"
+	}
+	return fmt.Sprintf("%s %s -> %s", f.Name, f.Before, f.After)
+}
+
 // differences writes fields in a row: "mtu 1400 -> 1500, up no -> yes".
 func differences(fields []Field) string {
 	var words []string
 	for _, f := range fields {
 		if !f.Quiet {
-			words = append(words, fmt.Sprintf("%s %s -> %s", f.Name, f.Before, f.After))
+			words = append(words, f.String())
 		}
 	}
 	return strings.Join(words, ", ")

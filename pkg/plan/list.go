@@ -53,6 +53,12 @@ func (l List[T]) All() iter.Seq[T] {
 	}
 }
 
+// Slice gives the elements as a slice, a []T.
+func (l List[T]) Slice() any { return slices.Collect(l.All()) }
+
+// SetSlice makes the list that of a []T, in its order.
+func (l *List[T]) SetSlice(elements any) { *l = NewList(nil, elements.([]T)...) }
+
 // String writes the elements with ", " between.
 func (l List[T]) String() string {
 	var words []string
@@ -98,17 +104,53 @@ type elements interface {
 	without(o elements) []any
 }
 
+// Item is an element of a [List] that is known by a name, as "peer X". Two of one name differ by their attributes, each
+// a field of its own: "peer X endpoint".
+type Item interface{ Item() string }
+
 // lists compares two lists that are not equal, element by element; as a whole when only their order differs.
 func (c *comparison) lists(a *attribute, want, have elements) {
 	came, went := want.without(have), have.without(want)
 	for _, e := range went {
-		c.add(a, format(e), format(nil))
+		if i := slices.IndexFunc(came, sameItem(e)); i >= 0 {
+			c.items(a, came[i], e)
+			came = slices.Delete(came, i, i+1)
+			continue
+		}
+		c.add(named(a, e), format(e), format(nil))
 	}
 	for _, e := range came {
-		c.add(a, format(nil), format(e))
+		c.add(named(a, e), format(nil), format(e))
 	}
 	if len(came)+len(went) == 0 {
 		c.add(a, have.String(), want.String())
+	}
+}
+
+// sameItem says whether an element is known by the name of another one.
+func sameItem(e any) func(any) bool {
+	item, ok := e.(Item)
+	return func(other any) bool { return ok && other.(Item).Item() == item.Item() }
+}
+
+// named is the attribute of an element that is known by a name.
+func named(a *attribute, e any) *attribute {
+	item, ok := e.(Item)
+	if !ok {
+		return a
+	}
+	of := *a
+	of.name = item.Item()
+	return &of
+}
+
+// items compares two elements of one name.
+func (c *comparison) items(a *attribute, want, have any) {
+	var of comparison
+	of.structs(layoutOf(reflect.TypeOf(want)), reflect.ValueOf(want), reflect.ValueOf(have))
+	for _, f := range of.fields {
+		f.Name, f.Fixed, f.Quiet = want.(Item).Item()+" "+f.Name, a.fixed || f.Fixed, a.quiet || f.Quiet
+		c.fields = append(c.fields, f)
 	}
 }
 

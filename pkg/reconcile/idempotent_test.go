@@ -3,11 +3,15 @@ package reconcile_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/battery/snapshot"
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/link"
+	"github.com/plumbnet/plumb/pkg/topology"
 )
 
 // examples lists the files of examples/.
@@ -34,6 +38,12 @@ var needed = map[string]string{
 // possible says whether the kernel has what an example needs. Where TEST_REQUIRE_KINDS says that it has all, it must.
 func possible(t *testing.T, example string) bool {
 	t.Helper()
+	if of := lacking(t, filepath.Join("..", "..", "examples", example)); of != "" {
+		if os.Getenv("TEST_REQUIRE_KINDS") != "" {
+			t.Errorf("%s: the kernel has no links of type %s", example, of)
+		}
+		return false
+	}
 	if needed[example] == "" {
 		return true
 	}
@@ -42,6 +52,40 @@ func possible(t *testing.T, example string) bool {
 		t.Errorf("%s: %v", example, err)
 	}
 	return err == nil
+}
+
+// lacking is a type of link in a file that the kernel lacks, empty for none.
+func lacking(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _ := topology.Load(topology.Input{Name: path, Data: text})
+	for _, topo := range all {
+		for _, o := range topo.Objects() {
+			if l, ok := o.(link.Link); ok && lacksLinks(t, l.Type) {
+				return l.Type
+			}
+		}
+	}
+	return ""
+}
+
+// lacksLinks says whether the kernel can make no links of a type.
+func lacksLinks(t *testing.T, kind string) bool {
+	t.Helper()
+	n, err := kernel.Current(new(kernel.Seam))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	row := link.Types[slices.IndexFunc(link.Types, func(row link.Type) bool { return row.Name == kind })]
+	has, err := n.HasLinks(kind, row.Part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return !has
 }
 
 func TestSecondApplyWritesNothing(t *testing.T) {

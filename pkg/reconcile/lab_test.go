@@ -125,7 +125,7 @@ func (l *lab) example(name string) string {
 	if name == "uplink-bridge.yaml" {
 		return ofLab.Replace(string(text))
 	}
-	return string(text)
+	return l.withKeys(string(text))
 }
 
 // open opens the host with what change makes of the usual options.

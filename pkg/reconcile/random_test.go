@@ -38,7 +38,9 @@ func TestRandomPairs(t *testing.T) {
 	tried := 0
 	for _, seed := range host.Share(t, seeds) {
 		tried++
-		ok := t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { tryPair(t, newInventor(seed, vlans).here(t), seed) })
+		ok := t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			tryPair(t, newInventor(seed, vlans).here(t).withKeys(t), seed)
+		})
 		if !ok && os.Getenv("TEST_ALL") == "" {
 			t.Fatalf("TEST_SEED=%d TEST_PAIRS=1 runs this pair alone", seed)
 		}
@@ -114,7 +116,7 @@ func (l *lab) inSync(topo *topology.Topology) {
 // TestInventor holds that most of what is made up is valid.
 func TestInventor(t *testing.T) {
 	const many = 1000
-	v := newInventor(1, true)
+	v := newInventor(1, true).withKeys(t)
 	why := make(map[string]int)
 	invalid := 0
 	for range many {

@@ -17,6 +17,7 @@ type inventor struct {
 	more  *rand.Rand // for what came later: what a seed stood for before is the same
 	vlans bool       // the kernel has bridges that filter VLANs
 	types []string   // of link that the kernel has; nil for all
+	keys  string     // the directory of keys for wireguard links; empty for none
 }
 
 func newInventor(seed uint64, vlans bool) inventor {
@@ -66,6 +67,7 @@ func (v inventor) topology(name string) string {
 	v.macvlans(rooms)
 	v.ports(rooms)
 	v.plainLinks(rooms)
+	v.wireguards(rooms)
 	doc := rooms[0].body
 	doc["name"] = name
 	namespaces := mapping{}

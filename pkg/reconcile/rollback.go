@@ -71,6 +71,8 @@ func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err 
 			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
 			r.record.Attached = before.Attached
 			r.record.Moved = before.Moved
+			ours := func(k plan.Key) bool { return r.env.Wanted(k) && !r.others[k] }
+			r.record.RecallTold(before, r.topology, ours)
 			return rest, r.record.Save(r.Seam)
 		}
 		// Should the process die on the way, the record must know what it was about to do; but the way back is worth

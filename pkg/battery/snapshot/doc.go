@@ -7,6 +7,6 @@
 // hex. So a new attribute shows without a change here, unless its value differs from run to run. What is left out is
 // in one table, [leftOut], with the reason.
 //
-// Not read: filters, classes and actions of traffic control, multicast groups of bridges, what drivers tell by generic
-// netlink (wireguard, ethtool), IPsec, conntrack.
+// Not read: filters, classes and actions of traffic control, multicast groups of bridges, what drivers tell by ethtool,
+// IPsec, conntrack.
 package snapshot

@@ -124,7 +124,7 @@ func (s *Section) read(whole, keep bool, others []*os.File, names []string) erro
 	if !whole {
 		return nil
 	}
-	if err := s.readRuleset(); err != nil {
+	if err := errors.Join(s.readRuleset(), s.readWireGuard()); err != nil {
 		return err
 	}
 	if err := s.readFeatures(); err != nil {

@@ -24,6 +24,7 @@ func (s *Section) lines(all []*Section) (quick, rest []string) {
 	p.forwardingLines()
 	p.otherLines()
 	p.rulesetLines()
+	p.wireguardLines()
 	p.featureLines()
 	for _, line := range s.sysctls {
 		p.begin(line)

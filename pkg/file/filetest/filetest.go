@@ -44,6 +44,8 @@ func (f *Filler) value(v reflect.Value, tag string, fresh func(any)) {
 		v.SetString(f.word(tag))
 	case v.Kind() == reflect.Slice:
 		f.list(v, tag, fresh)
+	case v.Addr().Type().Implements(reflect.TypeFor[file.Sequence]()):
+		f.sequence(to.(file.Sequence), tag, fresh)
 	case v.Kind() == reflect.Struct:
 		f.fields(v)
 	default:
@@ -90,6 +92,13 @@ func (f *Filler) text(to any, text string) {
 	if err != nil {
 		panic(fmt.Sprintf("filetest: a text of %T is not valid: %v", to, err))
 	}
+}
+
+// sequence fills a list that is no slice.
+func (f *Filler) sequence(to file.Sequence, tag string, fresh func(any)) {
+	items := reflect.New(reflect.TypeOf(to.Slice())).Elem()
+	f.list(items, tag, fresh)
+	to.SetSlice(items.Interface())
 }
 
 // list fills a slice, or a Map with keys that differ.

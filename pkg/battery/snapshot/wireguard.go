@@ -1,0 +1,86 @@
+package snapshot
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Messages of generic netlink begin with struct genlmsghdr: a command, and the version of its family.
+const genlHeader = 4
+
+// readWireGuard reads what wireguard links tell by generic netlink. Where there is none, nothing is asked.
+func (s *Section) readWireGuard() error {
+	var c *socket
+	var family uint16
+	for _, l := range s.Links {
+		if l.info != "wireguard" {
+			continue
+		}
+		if c == nil {
+			var err error
+			if c, err = dial(unix.NETLINK_GENERIC); err != nil {
+				return err
+			}
+			defer c.close()
+			body := appendText([]byte{unix.CTRL_CMD_GETFAMILY, 1, 0, 0}, unix.CTRL_ATTR_FAMILY_NAME, []byte("wireguard\x00"))
+			answer, err := c.ask(unix.GENL_ID_CTRL, unix.NLM_F_ACK, body)
+			if err != nil || len(answer) != 1 {
+				return fmt.Errorf("the family of wireguard: %w", errors.Join(err, fmt.Errorf("%d answers", len(answer))))
+			}
+			family = uint16(number(find(answer[0].body[genlHeader:], unix.CTRL_ATTR_FAMILY_ID)))
+		}
+		body := appendText([]byte{unix.WG_CMD_GET_DEVICE, 1, 0, 0}, unix.WGDEVICE_A_IFNAME, append([]byte(l.Name), 0))
+		list, err := c.ask(family, unix.NLM_F_DUMP, body)
+		switch {
+		case errors.Is(err, unix.ENODEV): // it has gone meanwhile
+		case err != nil:
+			return fmt.Errorf("read wireguard link %s: %w", l.Name, err)
+		}
+		s.lists["wireguard"] = append(s.lists["wireguard"], list...)
+	}
+	return nil
+}
+
+// ephemeral is the least port that the kernel chooses: those differ from run to run.
+const ephemeral = 32768
+
+// wireguardLines tell of wireguard links, and of their peers: those in no order.
+func (p *printer) wireguardLines() {
+	for _, m := range p.s.lists["wireguard"] {
+		b := m.body[genlHeader:]
+		head := "wireguard " + text(find(b, unix.WGDEVICE_A_IFNAME))
+		if key := find(b, unix.WGDEVICE_A_PRIVATE_KEY); key != nil {
+			p.begin(fmt.Sprintf("%s private key %x mark %#x", head, key, number(find(b, unix.WGDEVICE_A_FWMARK))))
+			if port := number(find(b, unix.WGDEVICE_A_LISTEN_PORT)); port < ephemeral {
+				p.out = fmt.Appendf(p.out, " port %d", port)
+			}
+			p.end()
+		}
+		for _, peer := range each(find(b, unix.WGDEVICE_A_PEERS)) {
+			at := fmt.Sprintf("%s peer %x", head, find(peer, unix.WGPEER_A_PUBLIC_KEY))
+			p.begin(fmt.Sprintf("%s preshared key %x keepalive %d endpoint %s", at, find(peer, unix.WGPEER_A_PRESHARED_KEY),
+				number(find(peer, unix.WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL)), sockaddr(find(peer, unix.WGPEER_A_ENDPOINT))))
+			p.end()
+			for _, n := range each(find(peer, unix.WGPEER_A_ALLOWEDIPS)) {
+				bits := number(find(n, unix.WGALLOWEDIP_A_CIDR_MASK))
+				p.begin(at + " allowed " + prefix(find(n, unix.WGALLOWEDIP_A_IPADDR), byte(bits)))
+				p.end()
+			}
+		}
+	}
+}
+
+// sockaddr is an address with a port: struct sockaddr_in, or sockaddr_in6.
+func sockaddr(b []byte) string {
+	if len(b) < unix.SizeofSockaddrInet4 {
+		return "none"
+	}
+	ip, _ := netip.AddrFromSlice(b[4:8])
+	if len(b) >= unix.SizeofSockaddrInet6 {
+		ip, _ = netip.AddrFromSlice(b[8:24])
+	}
+	return netip.AddrPortFrom(ip, uint16(b[2])<<8|uint16(b[3])).String()
+}
