@@ -133,6 +133,7 @@ func (f finder) value(path, key string, n *yaml.Node) {
 	}
 	if path == "namespaces.NAME" {
 		f.mapping("", n) // it has the keys of the host
+		f.mapping(path, n)
 		return
 	}
 	if !f.known[path] {
