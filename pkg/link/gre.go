@@ -117,19 +117,25 @@ func checkGRE(l *object.Iface, at file.Spots) {
 	}
 }
 
-// fixedOffloads names what the kernel decides on the offloads of an ip6gretap by, once and for all
-// (net/ipv6/ip6_gre.c: ip6gre_tnl_init_features).
+// fixedOffloads names what the kernel decides on the offloads of a tunnel of frames by. It does not do so anew, or not
+// both ways (net/ipv4/ip_gre.c: ipgre_link_update; net/ipv6/ip6_gre.c: ip6gre_tnl_init_features).
 func fixedOffloads(want, have Spec) (fields []string) {
-	w, ok := want.(GRE6)
-	h, also := have.(GRE6)
-	if !ok || !also {
-		return nil
-	}
-	if w.Checksum != h.Checksum {
-		fields = append(fields, "csum")
-	}
-	if w.Sequence != h.Sequence {
-		fields = append(fields, "seq")
+	w, h := flagsOf(want), flagsOf(have)
+	for i, name := range []string{"csum", "seq"} {
+		if w[i] != h[i] {
+			fields = append(fields, name)
+		}
 	}
 	return fields
+}
+
+// flagsOf are the checksum and the numbering of a GRE tunnel.
+func flagsOf(s Spec) [2]GREFlag {
+	switch g := s.(type) {
+	case GRE:
+		return [2]GREFlag{g.Checksum, g.Sequence}
+	case GRE6:
+		return [2]GREFlag{g.Checksum, g.Sequence}
+	}
+	return [2]GREFlag{}
 }
