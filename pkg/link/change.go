@@ -67,7 +67,7 @@ func changeIPv6(s *object.Section, old, l Link) error {
 		}
 		old.Forwarding6, old.AcceptRA = live.Forwarding6, plan.Some(live.AcceptRA)
 	}
-	if l.MTU6.Set && l.MTU6 != old.MTU6 && l.MTU == old.MTU {
+	if l.MTU6.Set && l.MTU6 != old.MTU6 { // the kernel may have changed the other meanwhile, without a word to IPv6
 		path := "net/ipv6/conf/" + l.Ifname + "/mtu"
 		if err := s.NS.WriteSysctl(path, fmt.Sprint(l.MTU6.V)); err != nil {
 			return err
@@ -152,7 +152,7 @@ func makeRoom(e *object.Env, s *object.Section, l Link) error {
 // change sends one message with all that differs, and what the master keeps of the link.
 func change(e *object.Env, s *object.Section, index int, old, l Link) error {
 	if t := typeOf(l.Type); t.Alter != nil && old.Spec != l.Spec {
-		if err := t.Alter(s, l, old); err != nil {
+		if err := t.Alter(e, s, l, old); err != nil {
 			return err
 		}
 		old.Spec = l.Spec

@@ -49,6 +49,7 @@ func texts() map[reflect.Type][]string {
 		reflect.TypeFor[link.Setting[uint32]]():      {"0", "500"},
 		reflect.TypeFor[object.Ref]():                {"br0", "host/br0", "ns1/eth0"},
 		reflect.TypeFor[object.SectionRef]():         {"host", "ns1"},
+		reflect.TypeFor[object.Attach]():             {"docker:web", "podman:a.b", "pid:1", "netns:é x", "path:/run/a: b"},
 		reflect.TypeFor[kinds.Mark]():                {"0x1", "0x1/0xff"},
 		reflect.TypeFor[kinds.NumberRange[uint16]](): {"80", "80-90"},
 		reflect.TypeFor[kinds.NumberRange[uint32]](): {"0", "1000-1999"},
