@@ -67,12 +67,13 @@ func greType(name, doc string, part kernel.Part, spec func() Spec) Type {
 	t := ipTunnel(name, doc, part, spec, greHead)
 	t.Check = checkGRE
 	t.Fixed = func(want, have Spec) []string {
+		fields := fixedOffloads(want, have)
 		w, ok := want.(GRE)
 		h, also := have.(GRE)
-		if ok && also && t.IP && w.Remote.IsValid() != h.Remote.IsValid() {
-			return []string{"remote"} // the link is point-to-point, or not
+		if ok && also && w.Remote.IsValid() != h.Remote.IsValid() {
+			fields = append(fields, "remote") // the link is point-to-point, or not
 		}
-		return nil
+		return fields
 	}
 	return t
 }
@@ -117,19 +118,25 @@ func checkGRE(l *object.Iface, at file.Spots) {
 	}
 }
 
-// fixedOffloads names what the kernel decides on the offloads of an ip6gretap by, once and for all
-// (net/ipv6/ip6_gre.c: ip6gre_tnl_init_features).
+// fixedOffloads names what the kernel decides on a tunnel's offloads by. It does not do so anew, or not both ways
+// (net/ipv4/ip_gre.c: ipgre_link_update; net/ipv6/ip6_gre.c: ip6gre_tnl_init_features).
 func fixedOffloads(want, have Spec) (fields []string) {
-	w, ok := want.(GRE6)
-	h, also := have.(GRE6)
-	if !ok || !also {
-		return nil
-	}
-	if w.Checksum != h.Checksum {
-		fields = append(fields, "csum")
-	}
-	if w.Sequence != h.Sequence {
-		fields = append(fields, "seq")
+	w, h := flagsOf(want), flagsOf(have)
+	for i, name := range []string{"csum", "seq"} {
+		if w[i] != h[i] {
+			fields = append(fields, name)
+		}
 	}
 	return fields
+}
+
+// flagsOf are the checksum and the numbering of a GRE tunnel.
+func flagsOf(s Spec) [2]GREFlag {
+	switch g := s.(type) {
+	case GRE:
+		return [2]GREFlag{g.Checksum, g.Sequence}
+	case GRE6:
+		return [2]GREFlag{g.Checksum, g.Sequence}
+	}
+	return [2]GREFlag{}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/battery/host"
 )
 
-// TestFallbackTunnels makes tunnels in namespaces into which the modules of tunnels put links of their own: plumb leaves
-// those alone, and says nothing of them.
+// TestFallbackTunnels makes tunnels in namespaces into which the modules of tunnels put links of their own: plumb
+// leaves those alone, and says nothing of them.
 func TestFallbackTunnels(t *testing.T) {
 	if os.Getenv("TEST_INIT_NET") == "" {
 		t.Skip("changes the initial namespace: runs in a virtual machine, with TEST_INIT_NET=1")

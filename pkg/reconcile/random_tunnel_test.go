@@ -25,8 +25,8 @@ var tunnelKinds = sync.OnceValue(func() (list []string) {
 	return list
 })
 
-// ipTunnels adds tunnels of the types that the kernel has. Their ends are few: from one topology to the next they change
-// hands.
+// ipTunnels adds tunnels of the types that the kernel has. Their ends are few: from one topology to the next they
+// change hands.
 func (v inventor) ipTunnels(rooms []*room) {
 	kinds := tunnelKinds()
 	taken := make(map[string]bool)
