@@ -343,7 +343,7 @@ func settleOffload(e *object.Env, wanted plan.Object) (plan.Object, error) {
 func (o Offload) all(e *object.Env) (map[string]kernel.Feature, error) {
 	l, declared := e.Want(object.LinkKey(o.NS, o.Dev)).(link.Link)
 	if s := e.Sections[o.NS]; s != nil {
-		if live := liveNamed(s, o.Dev); live != nil && (!declared || live.Type == l.Type) {
+		if live := liveNamed(s, o.Dev); live != nil && (!declared || l.Given || live.Type == l.Type) {
 			return (*object.In[features](s))[live.Name], nil
 		}
 	}

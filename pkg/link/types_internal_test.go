@@ -56,6 +56,10 @@ func another(t *testing.T, row Type) Spec {
 			f.Set(reflect.ValueOf(netip.MustParseAddr(addr)))
 		case object.Ref:
 			f.Set(reflect.ValueOf(object.Ref("ns1/eth7")))
+		case GREKey:
+			f.Set(reflect.ValueOf(GREKey{113, 114}))
+		case GREFlag:
+			f.Set(reflect.ValueOf(GREFlag{false, true}))
 		default:
 			switch f.Kind() {
 			case reflect.Bool:

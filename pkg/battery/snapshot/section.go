@@ -251,6 +251,11 @@ func (l *Link) isUpper() bool {
 // isRandom says that the kernel makes the link's address of hardware at random, and its link-local address of that.
 func (l *Link) isRandom() bool { return l.info == "ip6gre" || l.info == "ip6tnl" }
 
+// isTunnel says that the link has no MAC, but the addresses of a tunnel's ends.
+func (l *Link) isTunnel() bool {
+	return l.isRandom() || l.info == "gre" || l.info == "ipip" || l.info == "sit"
+}
+
 func (l *Link) isBridge() bool { return l.info == "bridge" }
 
 func (l *Link) runsSTP() bool { return l.stp }
