@@ -128,7 +128,7 @@ func read(paths []string, stdin io.Reader) ([]topology.Input, error) {
 				return nil, errors.New("stdin can be read only once: -f - is repeated")
 			}
 			stdinRead = true
-			if err := add("<stdin>", stdin); err != nil {
+			if err := add(topology.Stdin, stdin); err != nil {
 				return nil, err
 			}
 			continue

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Feature is the state of a feature of a link, as an offload (ethtool(8): -k). Requested is what is asked for: whether it
-// works may depend on other features, and on the links below.
+// Feature is the state of a feature of a link, as an offload (ethtool(8): -k). Requested is what is asked for: whether
+// it works may depend on other features, and on the links below.
 type Feature struct {
 	Requested bool
 	// Fixed says that it cannot be changed: the kernel takes a request, and does nothing.

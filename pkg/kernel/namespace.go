@@ -34,6 +34,7 @@ type Namespace struct {
 
 	closed bool
 	ended  bool // it has no name any more
+	held   bool // it is open until it is closed: see [Attach]
 	fd     int
 	route  *socket // nil while it rests
 	nft    *socket // nil while it rests, or before something is asked of it that is no look

@@ -14,11 +14,11 @@ func (n *Namespace) Use(t Thread) {
 	n.user, t.using = t, append(t.using, n)
 }
 
-// rest closes the sockets until the namespace is used again. One without a name stays open: it could not be found
-// again, and the caller says when it ends.
+// rest closes the sockets until the namespace is used again. One without a name, or with one that only we give it,
+// stays open: it could not be found again, and the caller says when it ends.
 func (n *Namespace) rest() {
 	n.user = Thread{}
-	if n.Name != "" && !n.ended {
+	if n.Name != "" && !n.ended && !n.held {
 		n.release()
 	}
 }
@@ -86,7 +86,7 @@ func (n *Namespace) Borrow(f func(fd int) error) error {
 	switch {
 	case n.closed:
 		return ErrClosed
-	case n.Name == "":
+	case n.Name == "" || n.held:
 		return f(n.fd)
 	}
 	file, err := OpenFile(n.Name)

@@ -39,8 +39,8 @@ func checkAddresses(at *object.At) any {
 				a.V, l, object.MinIPv6MTU, l.EffectiveMTU()).Hint = l.MTU.At.See()
 		}
 		if l.Down {
-			at.Errorf(a.At, "%s on %s: the link is declared down, and the kernel keeps IPv6 addresses of links that are up", a.V, l).
-				Hint = l.Spots.At("up").See()
+			at.Errorf(a.At, "%s on %s: the link is declared down, and the kernel keeps IPv6 addresses of links that are up",
+				a.V, l).Hint = l.Spots.At("up").See()
 		}
 		if by := l.NoIPv6(); by != nil {
 			at.Errorf(a.At, "%s on %s: %s switches IPv6 off there", a.V, l, by.Name).Hint = by.At.See()
@@ -108,7 +108,8 @@ func ownAddresses(s *object.Sense) {
 		here := make(map[netip.Addr]claim, len(l.Addresses))
 		for i, a := range l.Addresses {
 			c := claim{a, l, l.Networks[i]}
-			if !repeated(c, here, first) && c.network.IsValid() && l.Type != "" && !a.V.Addr().IsLinkLocalUnicast() && !c.alone() {
+			local := a.V.Addr().IsLinkLocalUnicast()
+			if !repeated(c, here, first) && c.network.IsValid() && l.Type != "" && !local && !c.alone() {
 				claims = append(claims, c)
 			}
 		}

@@ -30,9 +30,9 @@ func (*AddressText) Text() file.Text { return file.Text{Words: "address with pre
 
 // AddressEntry is an entry of an interface's list of addresses.
 type AddressEntry struct {
-	Address AddressText `file:"address,required,short" missing:"as \"address: 10.0.0.1/24\"" doc:"address with its prefix length"`
+	Address AddressText `file:"address,required,short" missing:"as \"address: 10.0.0.1/24\"" doc:"with prefix length"`
 	Label   string      `file:"label" doc:"name of an IPv4 address, for old programs, as eth0:1; 15 bytes at most"`
-	Scope   string      `file:"scope,enum=global|site|link|host" doc:"how far an IPv4 address is valid; left out, by the address"`
+	Scope   string      `file:"scope,enum=global|site|link|host" doc:"how far IPv4 is valid; left out, by the address"`
 	// NoPrefixRoute is for those who make the route to the network themselves, or want none.
 	NoPrefixRoute bool       `file:"noprefixroute" doc:"the kernel makes no route to the network"`
 	Peer          netip.Addr `file:"peer" doc:"address of the other end of a point-to-point link"`

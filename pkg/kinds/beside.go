@@ -14,7 +14,7 @@ import (
 // run, and a rollback gives that back: a hand may have given an interface another value than the switch.
 func writeBeside(e *object.Env, s *object.Section, name string, write func() error) error {
 	k := object.SysctlKey(s.NS.Name, name)
-	if spreads(k) == nil {
+	if spreads(e, k) == nil {
 		return write()
 	}
 	if !e.Undoing {
@@ -46,7 +46,7 @@ func keepBeside(e *object.Env, s *object.Section, k plan.Key) error {
 	if e.Beside.Of(k) != nil {
 		return nil
 	}
-	values, err := s.NS.ReadSysctls(beside(k, s.Links))
+	values, err := s.NS.ReadSysctls(beside(e, k, s.Links))
 	if err == nil {
 		e.Beside.Keep(k, values)
 	}

@@ -81,7 +81,11 @@ func readFDB(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 			if o.Local && !e.Wanted(o.Key()) {
 				continue
 			}
-			if !yield(object.Live{Object: o, Links: []*object.LiveLink{bridge}, ByHand: true}) {
+			proto := uint8(0)
+			if e.Record.Holds(o.Key()) { // the kernel keeps no mark with it
+				proto = object.Protocol
+			}
+			if !yield(object.Live{Object: o, Links: []*object.LiveLink{bridge}, Proto: proto, ByHand: true}) {
 				return
 			}
 		}
@@ -113,6 +117,11 @@ func delFDB(e *object.Env, objects []plan.Object) error {
 			return object.WrongType(KindFDB, o)
 		}
 		err := f.write(e, "delete", unix.RTM_DELNEIGH, 0)
+		if errors.Is(err, unix.EINVAL) && f.VLAN != 0 {
+			// The port has left the VLAN, and the kernel names no single entry of such a one: none of them is wanted.
+			const bulk = 0x200 // NLM_F_BULK of linux/netlink.h
+			err = f.write(e, "flush what is left with", unix.RTM_DELNEIGH, bulk)
+		}
 		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, object.ErrNoLink) {
 			return err
 		}
@@ -130,7 +139,11 @@ func (f FDB) write(e *object.Env, verb string, proto, flags int) error {
 		head.State = unix.NUD_PERMANENT
 	}
 	m := kernel.NewMessage(proto, flags, head)
-	m.Add(unix.NDA_LLADDR, append([]byte(nil), f.MAC[:]...))
+	if proto == unix.RTM_NEWNEIGH || flags == 0 {
+		m.Add(unix.NDA_LLADDR, append([]byte(nil), f.MAC[:]...))
+	} else {
+		head.State = 0 // whatever the state
+	}
 	if f.VLAN != 0 {
 		m.Add(unix.NDA_VLAN, nl.Uint16Attr(f.VLAN))
 	}

@@ -172,7 +172,7 @@ func (w wires) notForwarding(s *object.Sense, r *Route, g gatewayAt, holder *obj
 	}
 	on := holder.Section
 	arrives := r.Dst.IsSingleIP() && on.Holds(r.Dst.Addr(), holder.Name, holder.RouteTable())
-	if on.Name != "" && !arrives && leadsOn(holder) && w.once([2]any{on, family}) {
+	if !on.Foreign() && !arrives && leadsOn(holder) && w.once([2]any{on, family}) {
 		s.Warnf(g.at, "the gateway %s, on %s, does not forward %s: packets for %s get no further",
 			g.Addr, holder, family, r.goal()).
 			Hint = fmt.Sprintf("%s, set sysctls: {%s: 1}", on.Where(), key)
@@ -194,7 +194,7 @@ func (w wires) nobody(s *object.Sense, r *Route, g gatewayAt, from *object.Iface
 	hint := "add the address to the router"
 	for _, l := range w.links[from.Segment()] {
 		switch {
-		case link.Open(l):
+		case link.Open(l), l.Type == link.TypeBridge && l.Section.Attach != "": // others may be there
 			return
 		case l.Type == link.TypeBridge && l.Section.Name == "":
 			bridges = append(bridges, l.Name)

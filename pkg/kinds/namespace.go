@@ -11,6 +11,9 @@ import (
 // Namespace is the wanted or live state of a network namespace with a name in /run/netns. It is created with its lo up.
 type Namespace struct {
 	Name string
+	// Attach says whose namespace it is, where plumb does not make it; it is never made, changed or removed then, and all
+	// below is as it is.
+	Attach object.Attach `plan:"attach,fixed"`
 	// Dynamic says that what others add to lo is left alone. Of a live namespace it is as wanted.
 	Dynamic bool
 	// Leftover is a file without a namespace, as a crash between two steps of making one leaves it, and somebody who

@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -8,13 +9,22 @@ import (
 // namespaceForm makes the object of each namespace.
 func namespaceForm() object.Form {
 	return object.Form{
-		On: object.OnSection,
+		On: object.OnNamespace,
+		Part: file.Part{
+			Key: "attach", New: func() any { return new(object.Attach) },
+			Doc: "whose namespace it is, where plumb does not make it: only what the file says is managed in it",
+		},
+		Enter: func(at *object.At) {
+			at.Attach = *at.Form.(*object.Attach)
+			at.Doubtful = at.Doubtful || at.Spots.State() == file.Bad
+		},
 		Check: func(at *object.At) any {
 			at.Expect(1)
 			return nil
 		},
 		Expand: func(at *object.At, x *object.Expansion) {
-			if at.Name == "" {
+			if at.Attach != "" {
+				x.Add(Namespace{Name: at.Name, Attach: at.Attach}, at.Spots.At())
 				return
 			}
 			n := Namespace{Name: at.Name, LoUp: true}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,11 +22,15 @@ import (
 // readNamespaces streams a section's own namespace. With the host's section come names that no section has.
 func readNamespaces(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 	return func(yield func(object.Live) bool) {
-		if s.NS.Name != "" {
+		switch {
+		case s.Attached != nil:
+			yield(object.Live{Object: Namespace{Name: s.NS.Name, Attach: s.Attached.From}})
+			return
+		case s.NS.Name != "":
 			yield(object.Live{Object: liveNamespace(e, s)})
 			return
 		}
-		for _, name := range e.Names {
+		for _, name := range namesOf(e) {
 			if e.Sections[name] != nil {
 				continue
 			}
@@ -36,6 +41,13 @@ func readNamespaces(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 			}
 		}
 	}
+}
+
+// namesOf are those in /run/netns, and of sections that are refused.
+func namesOf(e *object.Env) []string {
+	names := slices.AppendSeq(slices.Clone(e.Names), maps.Keys(e.Foreign))
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func liveNamespace(e *object.Env, s *object.Section) Namespace {
@@ -92,6 +104,8 @@ func stampedNamespace(e *object.Env, s *object.Section, n Namespace) (h plan.Hav
 	k, stamp := n.Key(), e.Foreign[n.Name]
 	h = plan.Have{Object: n}
 	switch {
+	case s.Attached != nil:
+		return h, e.Wanted(k) // it is somebody else's, and stays as it is
 	case s.NS.Name != "":
 		stamp = object.StampOf(e.Topology, e.Cookie, s.Links)
 		h.Class, h.Why, h.Final = stamp.Class, stamp.Why, stamp.Final

@@ -96,11 +96,11 @@ func (e NATEntry) within(at *object.At) (list []netip.Prefix) {
 func (e NATEntry) holders(at *object.At, spot file.Spots) {
 	holders := at.Subnets.Touching(e.Subnet)
 	switch {
-	case at.Name != "" && len(holders) == 0 && !held(at.Network, e.Subnet) && !at.Doubts(e.Subnet.Addr()) &&
+	case !at.Foreign() && len(holders) == 0 && !held(at.Network, e.Subnet) && !at.Doubts(e.Subnet.Addr()) &&
 		!routeInto(at.Sense, e.Subnet):
 		at.Warnf(spot.At("masquerade"), "nobody has an address in %s, so nothing is translated", e.Subnet).
 			Hint = e.meant(at)
-	case at.Name == "" && len(at.Subnets.Over(e.Subnet)) == 0: // others may hold the rest
+	case at.Foreign() && len(at.Subnets.Over(e.Subnet)) == 0: // others may hold the rest
 	case len(holders) == 1 && holders[0] == string(e.Out) && !routeInto(at.Sense, e.Subnet, string(e.Out)):
 		at.Warnf(spot.At("out"), "%s holds %s itself, so what comes from there does not leave by it", e.Out, e.Subnet).
 			Hint = "out is the interface on the far side"

@@ -41,8 +41,8 @@ func (n Neighbor) Describe() string { return "at " + n.MAC.String() }
 // On implements [plan.Dependent].
 func (n Neighbor) On() []plan.Key { return n.Needs() }
 
-// After implements [plan.Dependent]: the kernel empties the table of a link that goes down, gets another MAC, or has arp
-// switched, and that of IPv6 where the MTU is too small for it.
+// After implements [plan.Dependent]: the kernel empties the table of a link that goes down, gets another MAC, or has
+// arp switched, and that of IPv6 where the MTU is too small for it.
 func (n Neighbor) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	if now == nil {
 		return n, old.Key() != object.LinkKey(n.NS, n.Dev) && old.Key() != object.NamespaceKey(n.NS)

@@ -266,8 +266,8 @@ func putOffloads(e *object.Env, changes []plan.Change) error {
 	return nil
 }
 
-// learnOriginal notes what a new link was made with, before that is changed: then nothing is known of it, or only of the
-// link that was there before. Same says that it is as wanted.
+// learnOriginal notes what a new link was made with, before that is changed: then nothing is known of it, or only of
+// the link that was there before. Same says that it is as wanted.
 func (o Offload) learnOriginal(e *object.Env, s *object.Section, old plan.Object) (same bool, err error) {
 	if was, ok := old.(Offload); ok {
 		if claim, claimed := e.Record.Claim(o.Key()); !claimed || claim.Original != "" {
@@ -343,7 +343,7 @@ func settleOffload(e *object.Env, wanted plan.Object) (plan.Object, error) {
 func (o Offload) all(e *object.Env) (map[string]kernel.Feature, error) {
 	l, declared := e.Want(object.LinkKey(o.NS, o.Dev)).(link.Link)
 	if s := e.Sections[o.NS]; s != nil {
-		if live := liveNamed(s, o.Dev); live != nil && (!declared || live.Type == l.Type) {
+		if live := liveNamed(s, o.Dev); live != nil && (!declared || l.Given || live.Type == l.Type) {
 			return (*object.In[features](s))[live.Name], nil
 		}
 	}

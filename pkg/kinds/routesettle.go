@@ -13,15 +13,15 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// settleRoute says why a route of the host can't be made, where only the live host tells: over a link that is not
-// there, or that goes in the same run. Of a namespace the file knows all links.
+// settleRoute says why a route can't be made, where only the live host tells: over a link that is not there, or that
+// goes in the same run. Of a namespace of the topology's the file knows all links.
 func settleRoute(e *object.Env, o plan.Object) (plan.Object, error) {
 	r, ok := o.(Route)
 	if !ok {
 		return nil, object.WrongType(KindRoute, o)
 	}
 	s := e.Sections[r.NS]
-	if r.NS != "" || s == nil {
+	if s == nil || s.Owned {
 		return r, nil
 	}
 	for _, dev := range r.devs() {

@@ -123,7 +123,7 @@ func checkSysctls(at *object.At) any {
 			v.Name == object.ConfName(object.IPv4, name, "promote_secondaries"):
 			at.Errorf(v.At, "%s must stay 1: "+
 				"without it, the first address of a subnet takes the others with it when it changes", v.Name)
-		case !ok && at.Name != "" && name != "lo" && at.Whole():
+		case !ok && !at.Foreign() && name != "lo" && at.Whole():
 			at.NoLink(name, v.At)
 		case ok && l.Type != "" && l.EffectiveMTU() < object.MinIPv6MTU && strings.HasPrefix(v.Name, "net.ipv6."):
 			at.Errorf(v.At, "%s: IPv6 needs an MTU of at least %d, and that of %s is %d",

@@ -282,11 +282,11 @@ func leaves(e *object.Env, k plan.Key, c object.Claim) bool {
 	return mine && len(c.Wants) == 1 && !e.Wanted(k)
 }
 
-// wishSysctl says what a parameter must be recorded for. A namespace's own switches follow from what plumb makes of a
-// namespace.
+// wishSysctl says what a parameter must be recorded for. The switches of a namespace of the topology's follow from what
+// plumb makes of a namespace.
 func wishSysctl(e *object.Env, o plan.Object) []object.Wish {
 	v, ok := o.(Sysctl)
-	if !ok || v.NS != "" && (v.Name == object.Forwarding4 || v.Name == object.Forwarding6) {
+	if !ok || e.Owns(v.NS) && isSwitch(v.Name) {
 		return nil
 	}
 	k := v.Key()
@@ -313,10 +313,10 @@ func originalOf(e *object.Env, k plan.Key) (object.Claim, error) {
 	if link, ok := object.SysctlOfLink(k.Name); ok {
 		c.Index = s.Known(link)
 	}
-	if spreads(k) == nil {
+	if spreads(e, k) == nil {
 		return c, nil
 	}
-	if c.Beside, err = s.NS.ReadSysctls(beside(k, s.Links)); err != nil {
+	if c.Beside, err = s.NS.ReadSysctls(beside(e, k, s.Links)); err != nil {
 		return c, err
 	}
 	c.Indexes = make(map[string]int)

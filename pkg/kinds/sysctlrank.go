@@ -62,7 +62,7 @@ func checkOutranked(at *object.At) {
 		if declared != nil {
 			all = declared.Value.V
 		}
-		if declared == nil && at.Name == "" || declared != nil && !declared.Value.Good() {
+		if declared == nil && at.Foreign() || declared != nil && !declared.Value.Good() {
 			continue // only the live host tells
 		}
 		if problem, remedy := outranked(v.Name, v.Value.V, all); problem != "" {

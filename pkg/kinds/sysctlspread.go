@@ -19,9 +19,9 @@ var spreadKeys = map[string]bool{
 }
 
 // spreads lists what writing a parameter writes beside itself, as paths in which * stands for each link and for
-// default; nil for nothing. A default of IPv4 is copied to those links of the host that never had a value of their own
-// (net/ipv4/devinet.c: devinet_copy_dflt_conf); in a namespace these are plumb's.
-func spreads(k plan.Key) []string {
+// default; nil for nothing. A default of IPv4 is copied to those links that never had a value of their own
+// (net/ipv4/devinet.c: devinet_copy_dflt_conf); in a namespace of the topology's these are plumb's.
+func spreads(e *object.Env, k plan.Key) []string {
 	path := object.SysctlPath(k.Name)
 	part := strings.Split(path, "/")
 	switch {
@@ -31,7 +31,7 @@ func spreads(k plan.Key) []string {
 		return nil
 	}
 	_, all6 := spreadKeys[part[4]]
-	if part[1] == "ipv6" && part[3] == "all" && all6 || k.NS == "" && isDefault4(k.Name) {
+	if part[1] == "ipv6" && part[3] == "all" && all6 || !e.Owns(k.NS) && isDefault4(k.Name) {
 		return []string{"net/" + part[1] + "/conf/*/" + part[4]}
 	}
 	return nil
@@ -47,8 +47,8 @@ func isDefault4(name string) bool {
 func onDefault(path string) string { return strings.Replace(path, "*", "default", 1) }
 
 // beside lists the paths of what a parameter writes beside itself.
-func beside(k plan.Key, links []object.LiveLink) (paths []string) {
-	for _, path := range spreads(k) {
+func beside(e *object.Env, k plan.Key, links []object.LiveLink) (paths []string) {
+	for _, path := range spreads(e, k) {
 		for _, l := range links {
 			if strings.Contains(path, "*") {
 				paths = append(paths, strings.Replace(path, "*", l.Name, 1))
@@ -107,19 +107,19 @@ func writeSysctl(e *object.Env, s *object.Section, v Sysctl, restore *object.Cla
 	if v.NS == "" {
 		forgetInherited(e)
 	}
-	if restore != nil && v.NS == "" && v.Name == object.ConfName(object.IPv6, "default", acceptRA) {
+	if restore != nil && !e.Owns(v.NS) && v.Name == object.ConfName(object.IPv6, "default", acceptRA) {
 		if err := lowerBorn(e, s, v.Value); err != nil {
 			return err
 		}
 	}
-	if spreads(v.Key()) == nil || isDefault4(v.Name) || v.NS != "" && isSwitch(v.Name) {
+	if spreads(e, v.Key()) == nil || isDefault4(v.Name) || e.Owns(v.NS) && isSwitch(v.Name) {
 		return s.NS.WriteSysctl(path, v.Value)
 	}
 	links, err := object.ListLinks(s.NS)
 	if err != nil {
 		return err
 	}
-	paths := beside(v.Key(), links)
+	paths := beside(e, v.Key(), links)
 	before, err := s.NS.ReadSysctls(paths)
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func kept(e *object.Env, s *object.Section, k plan.Key, links []object.LiveLink,
 		}
 		maps.Copy(keep, restorable(e, k, *restore))
 	}
-	each := spreads(k)[0]
+	each := spreads(e, k)[0]
 	for _, l := range links {
 		path := strings.Replace(each, "*", l.Name, 1)
 		topology, _, _, marked := object.ParseAlias(l.Alias)

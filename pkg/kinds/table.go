@@ -15,6 +15,7 @@ var table = []object.Kind{
 	// need says.
 	sysctlRow,
 	linkRow,
+	remoteRow,
 	altnameRow,
 	fdbRow,
 	offloadRow,
@@ -35,7 +36,7 @@ var namespaceRow = object.Kind{
 	Name: object.KindNamespace, Form: namespaceForm(),
 	Read: readNamespaces, Owner: stampedNamespaces, Put: putNamespace, Del: delNamespaces,
 	Pending: madeOrRemoved, Undo: undoNamespace,
-	Held:     func(plan.Object, bool) bool { return true }, // its name can outlive it, as a file: see [Namespace.Leftover]
+	Held:     made, // its name can outlive it, as a file: see [Namespace.Leftover]
 	Schedule: object.Schedule{Waits: true, Last: true, Sections: true},
 }
 
@@ -56,6 +57,11 @@ var linkRow = object.Kind{
 	Undo: link.Undo, Cuts: link.Cuts, Settle: link.Settle, Also: alsoVRFRules,
 	Warn: object.Warnings(warnBridge, warnForwardOff), Done: link.Done,
 	Schedule: object.Schedule{Waits: true, Finish: link.Finish},
+}
+
+var remoteRow = object.Kind{
+	Name: KindRemote, Form: remoteForm(),
+	Fetch: fetchRemotes, Read: readRemotes, Owner: object.ByProtocol, Put: putRemotes, Del: delRemotes,
 }
 
 var altnameRow = object.Kind{
@@ -109,8 +115,11 @@ var natRow = object.Kind{
 	Schedule: object.Schedule{Batch: true},
 }
 
-// alone says whether an object of the host stands on no link of ours, and so has no stamp to be known by.
-func alone(o plan.Object, onOurs bool) bool { return o.Key().NS == "" && !onOurs }
+// alone says whether an object stands on nothing of ours, and so has no stamp to be known by.
+func alone(_ plan.Object, onOurs bool) bool { return !onOurs }
+
+// made says whether a namespace is one that plumb makes.
+func made(o plan.Object, _ bool) bool { n, ok := o.(Namespace); return ok && n.Attach == "" }
 
 // madeOrRemoved lists what an action makes or removes, rather than changing it in place.
 func madeOrRemoved(a plan.Action, c plan.Change) []plan.Key {

@@ -35,10 +35,10 @@ func uplinks(e *object.Env, o plan.Object) (want []plan.Object) {
 
 // forwarded says whether a host forwarded before any topology asked for it: what its links take is as its owner has it.
 func forwarded(e *object.Env, s *object.Section) bool {
-	if s.NS.Name != "" {
+	if s.Owned {
 		return false
 	}
-	if claim, ok := e.Record.Claim(object.SysctlKey("", object.Forwarding6)); ok {
+	if claim, ok := e.Record.Claim(object.SysctlKey(s.NS.Name, object.Forwarding6)); ok {
 		return claim.Original == "1"
 	}
 	return object.IsOn(object.In[switches](s).six)
@@ -64,7 +64,7 @@ func raises(e *object.Env, s *object.Section, of string) []string {
 			add(l.Name, l.AcceptRA)
 		}
 	}
-	if s.NS.Name == "" && (of == "all" || of == "default") {
+	if !s.Owned && (of == "all" || of == "default") {
 		add("default", defaultAcceptRA(e, s))
 	}
 	return slices.Sorted(maps.Keys(names))
@@ -92,7 +92,7 @@ func defaultAcceptRA(e *object.Env, s *object.Section) uint32 {
 // lowerBorn gives links of others that were born while the default was raised what a new one would have got otherwise.
 // They are those that were not there when the switch of forwarding was recorded.
 func lowerBorn(e *object.Env, s *object.Section, value string) error {
-	forwarding, recorded := e.Record.Claim(object.SysctlKey("", object.Forwarding6))
+	forwarding, recorded := e.Record.Claim(object.SysctlKey(s.NS.Name, object.Forwarding6))
 	links, err := object.ListLinks(s.NS)
 	if err != nil || !recorded {
 		return err

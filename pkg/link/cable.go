@@ -1,24 +1,16 @@
 package link
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
 	"slices"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
-)
-
-// Attributes of RTM_GETNSID, linux/net_namespace.h.
-const (
-	netnsaNSID = 1
-	netnsaFD   = 3
 )
 
 // numbers are those by which a section knows other namespaces (network_namespaces(7): nsid).
@@ -285,14 +277,9 @@ func (a search) number(other *object.Section) (number int, err error) {
 			return number, nil
 		}
 	}
-	err = other.NS.Borrow(func(fd int) error {
-		return a.NS.ReadAll([]kernel.Query{nsidQuery(fd)}, func(replies []kernel.Reply) (err error) {
-			if number, err = nsid(replies[0]); err == nil {
-				a.learned[other.NS.ID()] = number
-			}
-			return err
-		})
-	})
+	if number, err = a.NS.NumberOf(other.NS); err == nil {
+		a.learned[other.NS.ID()] = number
+	}
 	return number, err
 }
 
@@ -304,14 +291,14 @@ func First(e *object.Env, s *object.Section, host *kernel.Namespace) (list []obj
 	}
 	n := numbersOf(s)
 	n.of = make(map[kernel.ID]int)
-	list = append(list, object.Question{Query: nsidQuery(fd), Answer: func(r kernel.Reply) (err error) {
-		n.host, err = nsid(r)
+	list = append(list, object.Question{Query: kernel.NSIDQuery(fd), Answer: func(r kernel.Reply) (err error) {
+		n.host, err = kernel.NSID(r)
 		return err
 	}})
 	others := openOthers(e, s.NS.Name)
 	for _, f := range others {
 		note := func(r kernel.Reply) error { return n.note(f.ID, r) }
-		list = append(list, object.Question{Query: nsidQuery(f.FD), Answer: note})
+		list = append(list, object.Question{Query: kernel.NSIDQuery(f.FD), Answer: note})
 	}
 	return list, func() {
 		for _, f := range others {
@@ -322,7 +309,7 @@ func First(e *object.Env, s *object.Section, host *kernel.Namespace) (list []obj
 
 // note notes the number of another namespace. One that has none yet may get one when the links are listed.
 func (n *numbers) note(id kernel.ID, r kernel.Reply) error {
-	number, err := nsid(r)
+	number, err := kernel.NSID(r)
 	if err == nil && number >= 0 {
 		n.of[id] = number
 	}
@@ -348,46 +335,8 @@ func openOthers(e *object.Env, ns string) (files []kernel.File) {
 	return files
 }
 
-func nsidQuery(fd int) kernel.Query {
-	m := kernel.NewMessage(unix.RTM_GETNSID, 0, nl.NewRtGenMsg())
-	m.U32(netnsaFD, uint32(fd))
-	return kernel.NewQuery(m.NetlinkRequest, unix.RTM_NEWNSID)
-}
-
-// nsid reads the answer, -1 for none.
-func nsid(r kernel.Reply) (number int, err error) {
-	if r.Err != nil {
-		return 0, fmt.Errorf("ask for the number of a namespace: %w", r.Err)
-	}
-	number = -1
-	for _, m := range r.Answers {
-		head := nl.DeserializeRtGenMsg(m)
-		number = int(int32(kernel.Attrs(m[head.Len():]).U32(netnsaNSID)))
-	}
-	return number, nil
-}
-
 // giveNumber is the number by which a section knows another namespace, which it gets if it has none.
 func giveNumber(s, other *object.Section) (number int, err error) {
-	fd, err := other.NS.FD()
-	if err != nil {
-		return -1, err
-	}
-	ask := func() error {
-		return s.NS.ReadAll([]kernel.Query{nsidQuery(fd)}, func(replies []kernel.Reply) (err error) {
-			number, err = nsid(replies[0])
-			return err
-		})
-	}
-	if err := ask(); err != nil || number >= 0 {
-		return number, err
-	}
-	m := kernel.NewMessage(unix.RTM_NEWNSID, 0, nl.NewRtGenMsg())
-	m.U32(netnsaNSID, 1<<32-1) // whichever is free
-	m.U32(netnsaFD, uint32(fd))
 	what := fmt.Sprintf("give namespace %s a number in %s", sectionName(other.NS.Name), sectionName(s.NS.Name))
-	if err := s.NS.Write(what, m.NetlinkRequest); err != nil && !errors.Is(err, unix.EEXIST) {
-		return -1, err
-	}
-	return number, ask()
+	return s.NS.GiveNumber(what, other.NS)
 }

@@ -12,7 +12,7 @@ import (
 // What the kernel refuses to tell is no number, not even that for none.
 func TestNSIDRefused(t *testing.T) {
 	refused := kernel.Reply{Err: unix.EPERM}
-	if _, err := nsid(refused); !errors.Is(err, unix.EPERM) {
+	if _, err := kernel.NSID(refused); !errors.Is(err, unix.EPERM) {
 		t.Errorf("the error is %v, want EPERM", err)
 	}
 	n := numbers{of: make(map[kernel.ID]int)}

@@ -14,6 +14,7 @@ type cable struct {
 	Bridge   object.Place     `file:"bridge" doc:"bridge that the cable leads to"`
 	PortName object.OwnIfname `file:"port-name" doc:"name of the cable's end at the bridge; left out, derived"`
 	Peer     object.Place     `file:"peer" doc:"interface that the cable leads to"`
+	Netkit   Netkit           `file:"netkit" doc:"the cable is a netkit, for BPF programs; left out, a veth"`
 }
 
 // joinCables joins the ends of all cables, in the order of the file, so that of two that want one socket the first has
@@ -22,7 +23,7 @@ func joinCables(n *object.Network) {
 	var ends []*object.Iface
 	for _, s := range n.Sections {
 		for _, l := range s.Links {
-			if _, ok := l.Form.(*cable); ok && l.Type == TypeVeth {
+			if _, ok := l.Form.(*cable); ok && IsPair(l.Type) {
 				ends = append(ends, l)
 			}
 		}
@@ -87,10 +88,13 @@ func bridgeOf(l *object.Iface, to object.Place, at file.Span) *object.Iface {
 	switch {
 	case ok && b.Type == TypeBridge:
 		return b
+	case ok && b.Given:
+		s.Errorf(at, "%s is declared as an interface, not as a bridge", b).Hint = "if it is a bridge, declare it in bridges"
 	case ok && b.Form != nil:
 		s.Errorf(at, "%s is an interface, not a bridge", b).Hint = "an interface is joined by peer: " + b.String()
 	case !s.Doubtful:
-		s.Errorf(at, "there is no bridge %s %s", file.Quote(to.Name), s.Where()).Hint = cmp.Or(similar(s, to), declareGiven(to.Name))
+		s.Errorf(at, "there is no bridge %s %s", file.Quote(to.Name), s.Where()).
+			Hint = cmp.Or(similar(s, to), declareGiven(s, to.Name))
 	}
 	return nil
 }
@@ -184,6 +188,7 @@ func leadsTo(l *object.Iface, o *object.Iface) bool {
 // pair makes two links the ends of one cable, and gives both the MTU that either declares.
 func pair(l *object.Iface, far *object.Iface) {
 	l.Peer, far.Peer = far, l
+	pairTypes(l, far)
 	switch {
 	case !l.MTU.Given():
 		l.MTU = far.MTU

@@ -67,7 +67,7 @@ func changeIPv6(s *object.Section, old, l Link) error {
 		}
 		old.Forwarding6, old.AcceptRA = live.Forwarding6, plan.Some(live.AcceptRA)
 	}
-	if l.MTU6.Set && l.MTU6 != old.MTU6 && l.MTU == old.MTU {
+	if l.MTU6.Set && l.MTU6 != old.MTU6 { // the kernel may have changed the other meanwhile, without a word to IPv6
 		path := "net/ipv6/conf/" + l.Ifname + "/mtu"
 		if err := s.NS.WriteSysctl(path, fmt.Sprint(l.MTU6.V)); err != nil {
 			return err
@@ -159,13 +159,14 @@ func change(e *object.Env, s *object.Section, index int, old, l Link) error {
 		return err
 	}
 	if t := typeOf(l.Type); t.Alter != nil && old.Spec != l.Spec {
-		if err := t.Alter(s, l, old); err != nil {
+		if err := t.Alter(e, s, l, old); err != nil {
 			return err
 		}
 		old.Spec = l.Spec
 	}
-	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil && !typeOf(l.Type).WithMTU {
-		// Some types take nothing of their own beside an MTU (drivers/net/vxlan/vxlan_core.c: vxlan_nl2conf).
+	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil {
+		// Some types take nothing of their own beside an MTU (drivers/net/vxlan/vxlan_core.c: vxlan_nl2conf). Others take
+		// that without telling IPv6 (drivers/net/geneve.c: geneve_link_config).
 		first := old
 		first.Spec = l.Spec
 		if err := change(e, s, index, old, first); err != nil {

@@ -30,9 +30,8 @@ import (
 //	unit=10ms         a length of time, in units of this one
 //	near              where the kernel tells one more or less than is wanted, it has what is wanted
 //	multicast         an address of a group, and unicast one of no group, where both have one type
-//	ip6               an address that is always one of IPv6: none is sent as ::
 //	mask=0x2000       a bit of a number that several fields share, of a type whose messages are [Type.Whole]
-//	twin=5            sent as another attribute too; read is the one of the two that is not as wanted, if any
+//	twin=5            the attribute of the second value of an array
 //	less              the number is one less than the field, which is 0 for none
 //	new=8472          what a new link has that is told nothing; without it nothing
 //	absent=wanted     where the kernel does not tell, it has what is wanted; without it what a new link has
@@ -41,7 +40,6 @@ type attribute struct {
 	four, six    uint16
 	twin         uint16
 	mask         uint64
-	only6        bool
 	size         int
 	be           bool
 	less         uint64 // 1 for a number that is less than the field by that
@@ -132,14 +130,17 @@ func numbered(list string) func(position int) uint64 {
 		n, _ := strconv.ParseUint(number, 10, 32) // TestTypes reads it too
 		numbers = append(numbers, n)
 	}
-	return func(position int) uint64 { return numbers[position] }
+	return func(position int) uint64 {
+		if position < 0 {
+			return 0 // a word for a number that is not known
+		}
+		return numbers[position]
+	}
 }
 
 // tunnelOption takes a word of the tag that only IP tunnels have.
 func (a *attribute) tunnelOption(name, value string) {
 	switch name {
-	case "ip6":
-		a.six, a.only6 = a.four, true
 	case "twin":
 		n, _ := strconv.ParseUint(value, 10, 16) // TestTypes would miss it
 		a.twin = uint16(n)
@@ -182,9 +183,11 @@ func encode(data *nl.RtAttr, want, have Spec, index func(object.Ref) (int, error
 		before, after := attributes[:i], attributes[i+1:]
 		switch same := h.IsValid() && f.Equal(h.Field(a.index)); {
 		case a.mask != 0 && !slices.ContainsFunc(before, a.shares):
-			data.AddRtAttr(int(a.four), a.bytes(a.masks(after, w)|a.number(f)))
-			data.AddRtAttr(int(a.twin), a.bytes(a.masks(after, w)|a.number(f)))
+			for way, t := range []uint16{a.four, a.twin} {
+				data.AddRtAttr(int(t), a.bytes(a.masks(after, w, way)|a.number(f.Index(way))))
+			}
 		case same || a.mask != 0:
+		case !h.IsValid() && f.Interface() == any(netip.Addr{}): // what is not sent is none, and some types take no zeros
 		case a.flag != 0:
 			changed.set(a, f.Bool())
 		case f.IsZero() && a.sharedWith(before, after, w):
@@ -229,10 +232,10 @@ func (list flags) encode(data *nl.RtAttr) {
 func (a attribute) shares(b attribute) bool { return a.four == b.four }
 
 // masks are the bits that other fields have of the same attribute.
-func (a attribute) masks(others []attribute, w reflect.Value) (bits uint64) {
+func (a attribute) masks(others []attribute, w reflect.Value, way int) (bits uint64) {
 	for _, b := range others {
 		if a.shares(b) {
-			bits |= b.number(w.Field(b.index))
+			bits |= b.number(w.Field(b.index).Index(way))
 		}
 	}
 	return bits
@@ -249,26 +252,26 @@ func (a attribute) encode(data *nl.RtAttr, f reflect.Value, index func(object.Re
 	switch v := f.Interface().(type) {
 	case netip.Addr:
 		t := a.four
-		switch {
-		case !v.IsValid() && a.only6:
-			v = netip.IPv6Unspecified()
-		case !v.IsValid():
+		if !v.IsValid() {
 			v = netip.IPv4Unspecified()
-		case v.Is6():
+		} else if v.Is6() && a.six != 0 {
 			t = a.six
 		}
 		data.AddRtAttr(int(t), v.AsSlice())
 	case object.Ref:
+		if v == object.Unknown { // see keep
+			return nil
+		}
 		return a.encodeIndex(data, v, index)
 	case object.OwnIfname:
 		return a.encodeIndex(data, object.Ref(v), index)
 	case Hosts:
 		v.encode(data, int(a.four))
+	case GREKey:
+		data.AddRtAttr(int(a.four), a.bytes(uint64(v[0])))
+		data.AddRtAttr(int(a.twin), a.bytes(uint64(v[1])))
 	default:
 		data.AddRtAttr(int(a.four), a.bytes(a.number(f)))
-		if a.twin != 0 {
-			data.AddRtAttr(int(a.twin), a.bytes(a.number(f)))
-		}
 	}
 	return nil
 }
@@ -352,12 +355,14 @@ func decode(data kernel.Attrs, base, wanted Spec, place func(index int) object.R
 				continue
 			}
 			f := v.Field(a.index)
-			before := reflect.ValueOf(f.Interface())
+			switch {
+			case a.twin != 0 && t == a.twin:
+				f = f.Index(1)
+			case a.twin != 0:
+				f = f.Index(0)
+			}
 			if err := a.decode(f, value, place); err != nil {
 				return base, fmt.Errorf("attribute %d of %T: %w", t, base, err)
-			}
-			if t == a.twin && reflect.TypeOf(wanted) == v.Type() && f.Equal(reflect.ValueOf(wanted).Field(a.index)) {
-				f.Set(before)
 			}
 			if a.near && reflect.TypeOf(wanted) == v.Type() && a.isNear(f, reflect.ValueOf(wanted).Field(a.index)) {
 				f.Set(reflect.ValueOf(wanted).Field(a.index))
@@ -378,11 +383,13 @@ func (a attribute) is(t uint16) bool {
 	return t == a.four || a.six != 0 && t == a.six || a.twin != 0 && t == a.twin
 }
 
-// keep adds the attributes of a live link for which its Spec has no fields: the kernel would make them zero.
+// keep adds the attributes of a live link of which its Spec does not tell: the kernel would make them zero.
 func keep(data *nl.RtAttr, spec Spec, live kernel.Attrs) {
-	attributes := layout(reflect.TypeOf(spec))
+	v := reflect.ValueOf(spec)
+	tells := func(a attribute) bool { return v.Field(a.index).Interface() != any(object.Ref(object.Unknown)) }
+	attributes := layout(v.Type())
 	for t, value := range kernel.Attributes(live) {
-		if !slices.ContainsFunc(attributes, func(a attribute) bool { return a.is(t) }) {
+		if !slices.ContainsFunc(attributes, func(a attribute) bool { return a.is(t) && tells(a) }) {
 			data.AddRtAttr(int(t), slices.Clone(value))
 		}
 	}

@@ -232,6 +232,7 @@ func enslave(n *object.Network) {
 			if l.Spots.Good("master") {
 				enslaveTo(l, l.MasterName, l.Spots.At("master"))
 			}
+			checkNetkit(l)
 		}
 	}
 	for _, s := range n.Sections {
@@ -268,7 +269,7 @@ func enslaveTo(l *object.Iface, name string, at file.Span) {
 	if !ok {
 		if !s.Doubtful {
 			s.Errorf(at, "there is no bridge, bond or vrf %s %s", file.Quote(name), s.Where()).
-				Hint = cmp.Or(file.Suggest(name, masterNames(s)), declareGiven(name))
+				Hint = cmp.Or(file.Suggest(name, masterNames(s)), declareGiven(s, name))
 		}
 		return
 	}

@@ -104,6 +104,9 @@ func newMember() any { return &member{Port: portKeys{PortOptions: newPortOptions
 // typed has the keys of the types of link that stand alone: one of them at most.
 type typed struct {
 	file.OneOf[Spec] `file:",inline"`
+	// list is what stands beside a vxlan, and remotes is what can be of it.
+	list    []remote
+	remotes []Remote
 }
 
 func newTyped() any {
@@ -113,13 +116,14 @@ func newTyped() any {
 			of = append(of, file.Alternative[Spec]{Key: t.Name, Doc: t.Doc, New: t.New})
 		}
 	}
-	return &typed{file.NewOneOf(of)}
+	return &typed{OneOf: file.NewOneOf(of)}
 }
 
 // interfaces are the links that are no bridges: ends of cables, links of other types, and lo.
 func interfaces(onLinks []object.Form) object.Form {
 	part := linksPart[object.Ifname]("interfaces", "interface", "ends of cables, links of other types, and lo, by name",
-		onLinks, func() any { return new(cable) }, newMember, newTyped)
+		onLinks, func() any { return &cable{Netkit: newNetkit()} }, newMember, newTyped,
+		func() any { return new(remotes) })
 	part.Only = func(name string) (keys []string) {
 		if name == object.Lo { // the kernel makes it
 			for _, f := range onLinks {
@@ -150,11 +154,17 @@ func enterInterfaces(at *object.At, onLinks []object.Form) {
 				l.Section.Clash(file.Error, l.Spots.At(of.Key), l.Spots.At("existing"),
 					"interface %s has both %s and existing", l, of.Key)
 			}
+			resolveRemotes(l, nil)
 		case of.Key != "":
 			l.Type, l.Form, l.Spec = of.Key, of, of.Value
+			of.list = own[3].(*remotes).FDB
 			contradicted(l, l.Type)
+		case l.Spots.Given(TypeNetkit):
+			l.Type, l.Spec = TypeNetkit, own[0].(*cable).Netkit
+			resolveRemotes(l, nil)
 		default:
 			l.Type, l.Spec = TypeVeth, Veth{}
+			resolveRemotes(l, nil)
 		}
 		if had, ok := at.Add(l); !ok {
 			at.Clash(file.Error, l.At, had.At, "%s is both a bridge and an interface", l)
@@ -164,7 +174,7 @@ func enterInterfaces(at *object.At, onLinks []object.Form) {
 
 // contradicted reports a link that a key says to be something else, and that is said to be the end of a cable too.
 func contradicted(l *object.Iface, by string) {
-	for _, key := range []string{"bridge", "peer", "port-name"} {
+	for _, key := range []string{"bridge", "peer", "port-name", TypeNetkit} {
 		if l.Spots.Given(key) {
 			l.Section.Clash(file.Error, l.Spots.At(key), l.Spots.At(by), "interface %s has both %s and %s", l, key, by)
 		}

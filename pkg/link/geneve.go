@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -21,6 +22,7 @@ type Geneve struct {
 
 var geneve = Type{
 	Name: "geneve", Doc: "the end of a tunnel over UDP that carries Ethernet frames (RFC 8926)",
+	Part:     kernel.Part{Module: "geneve", Option: "GENEVE"},
 	New:      func() Spec { return Geneve{Port: 6081} },
 	Wire:     func(s Spec) string { return fmt.Sprintf("geneve %d port %d", s.(Geneve).ID, s.(Geneve).Port) },
 	Underlay: func(s Spec) object.SectionRef { return s.(Geneve).Underlay },

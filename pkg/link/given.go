@@ -31,7 +31,10 @@ func given(l *object.Iface) {
 }
 
 // declareGiven is what to do about a bridge that the file does not declare, and that the host may have.
-func declareGiven(bridge string) string {
+func declareGiven(s *object.Sense, bridge string) string {
+	if s.Name != "" {
+		return "" // the file knows what is in a namespace
+	}
 	return "if it is there already, declare it as existing: bridges: {" + bridge + ": {existing: true}}"
 }
 

@@ -3,6 +3,8 @@ package link
 import (
 	"net/netip"
 
+	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
@@ -16,41 +18,44 @@ type GRE struct {
 	TTL      uint8             `file:"ttl" plan:"ttl" nl:"8" doc:"time to live; 0: that of what is carried"`
 	TOS      uint8             `file:"tos" plan:"tos" nl:"9" doc:"type of service; 1: of what is carried"`
 	PMTUDisc bool              `file:"pmtudisc" plan:"pmtudisc" nl:"10" doc:"forbid routers to fragment the packets"`
-	Key      uint32            `file:"key" plan:"key" nl:"4,be,twin=5" doc:"number that tells tunnels apart; 0: none"`
+	Key      GREKey            `file:"key" plan:"key" nl:"4,be,u32,twin=5" doc:"number that tells tunnels apart"`
 	// Keyed says that packets have a key.
-	Keyed    bool `plan:"has a key,quiet" nl:"2,u16,be,mask=0x2000,twin=3"`
-	Checksum bool `file:"csum" plan:"csum" nl:"2,u16,be,mask=0x8000,twin=3" doc:"packets have a checksum"`
-	Sequence bool `file:"seq" plan:"seq" nl:"2,u16,be,mask=0x1000,twin=3" doc:"packets are numbered"`
+	Keyed    GREFlag `plan:"has a key,quiet" nl:"2,u16,be,mask=0x2000,twin=3"`
+	Checksum GREFlag `file:"csum" plan:"csum" nl:"2,u16,be,mask=0x8000,twin=3" doc:"packets have a checksum"`
+	Sequence GREFlag `file:"seq" plan:"seq" nl:"2,u16,be,mask=0x1000,twin=3" doc:"packets are numbered"`
 }
 
 func (g GRE) flow() flow                    { return flow{g.Local, g.Remote, g.Dev, g.Underlay, g.Key} }
-func (g GRE) over(u object.SectionRef) Spec { g.Underlay, g.Keyed = u, g.Keyed || g.Key != 0; return g }
+func (g GRE) over(u object.SectionRef) Spec { g.Underlay = u; return g }
 
 // GRE6 is the end of a tunnel in IPv6.
 type GRE6 struct {
-	Local      netip.Addr        `file:"local" plan:"local" nl:"6,ip6" doc:"source address of the tunnel's packets"`
-	Remote     netip.Addr        `file:"remote" plan:"remote" nl:"7,ip6" doc:"address of the other end"`
+	Local      netip.Addr        `file:"local" plan:"local" nl:"6" doc:"source address of the tunnel's packets"`
+	Remote     netip.Addr        `file:"remote" plan:"remote" nl:"7" doc:"address of the other end"`
 	Dev        object.Ref        `file:"dev" plan:"dev" nl:"1" doc:"the link that packets leave by"`
 	Underlay   object.SectionRef `file:"underlay" plan:"underlay,fixed" doc:"section that packets travel in"`
 	TTL        uint8             `file:"ttl" plan:"ttl" nl:"8" doc:"hop limit of packets; 0: the route's"`
 	EncapLimit uint8             `file:"encap-limit" plan:"encap-limit" nl:"11" doc:"tunnels in this one"`
-	Key        uint32            `file:"key" plan:"key" nl:"4,be,twin=5" doc:"number that tells tunnels apart; 0: none"`
-	Keyed      bool              `plan:"has a key,quiet" nl:"2,u16,be,mask=0x2000,twin=3"`
-	Checksum   bool              `file:"csum" plan:"csum" nl:"2,u16,be,mask=0x8000,twin=3" doc:"packets have a checksum"`
-	Sequence   bool              `file:"seq" plan:"seq" nl:"2,u16,be,mask=0x1000,twin=3" doc:"packets are numbered"`
+	Key        GREKey            `file:"key" plan:"key" nl:"4,be,u32,twin=5" doc:"number that tells tunnels apart"`
+	Keyed      GREFlag           `plan:"has a key,quiet" nl:"2,u16,be,mask=0x2000,twin=3"`
+	Checksum   GREFlag           `file:"csum" plan:"csum" nl:"2,u16,be,mask=0x8000,twin=3" doc:"packets have a checksum"`
+	Sequence   GREFlag           `file:"seq" plan:"seq" nl:"2,u16,be,mask=0x1000,twin=3" doc:"packets are numbered"`
 }
 
 func (g GRE6) flow() flow { return flow{g.Local, g.Remote, g.Dev, g.Underlay, g.Key} }
 func (g GRE6) over(u object.SectionRef) Spec {
-	g.Underlay, g.Keyed = u, g.Keyed || g.Key != 0
+	g.Underlay = u
 	return g
 }
 
 var (
-	gre       = greType("gre", "a tunnel of IP packets in IPv4 (RFC 2784)", newGRE)
-	gretap    = ethernet(greType("gretap", "a tunnel of Ethernet frames in IPv4, as of gre", newGRE))
-	ip6gre    = greType("ip6gre", "a tunnel of IP packets in IPv6, as of gre", newGRE6)
-	ip6gretap = ethernet(greType("ip6gretap", "a tunnel of Ethernet frames in IPv6, as of gre", newGRE6))
+	gre       = greType("gre", "a tunnel of IP packets in IPv4 (RFC 2784)", partGRE, newGRE)
+	gretap    = ethernet(greType("gretap", "a tunnel of Ethernet frames in IPv4, as of gre", partGRE, newGRE))
+	ip6gre    = greType("ip6gre", "a tunnel of IP packets in IPv6, as of gre", partGRE6, newGRE6)
+	ip6gretap = ethernet(greType("ip6gretap", "a tunnel of Ethernet frames in IPv6, as of gre", partGRE6, newGRE6))
+
+	partGRE  = kernel.Part{Module: "ip_gre", Option: "NET_IPGRE"}
+	partGRE6 = kernel.Part{Module: "ip6_gre", Option: "IPV6_GRE"}
 )
 
 func newGRE() Spec { return GRE{PMTUDisc: true} }
@@ -58,8 +63,9 @@ func newGRE() Spec { return GRE{PMTUDisc: true} }
 // newGRE6 has the hop limit and the encapsulation limit of ip-link(8).
 func newGRE6() Spec { return GRE6{TTL: 64, EncapLimit: 4} }
 
-func greType(name, doc string, spec func() Spec) Type {
-	t := ipTunnel(name, doc, spec, greHead)
+func greType(name, doc string, part kernel.Part, spec func() Spec) Type {
+	t := ipTunnel(name, doc, part, spec, greHead)
+	t.Check = checkGRE
 	t.Fixed = func(want, have Spec) []string {
 		w, ok := want.(GRE)
 		h, also := have.(GRE)
@@ -73,7 +79,7 @@ func greType(name, doc string, spec func() Spec) Type {
 
 // ethernet is a tunnel that carries frames.
 func ethernet(t Type) Type {
-	t.IP, t.Fixed, t.Changed = false, nil, nil
+	t.IP, t.Fixed, t.Changed = false, fixedOffloads, nil
 	const inner = 14 // the Ethernet header inside
 	mtu := t.MTU
 	t.MTU = func(s Spec, below uint32) uint32 { return max(mtu(s, below), inner) - inner }
@@ -83,17 +89,47 @@ func ethernet(t Type) Type {
 // greHead counts the outer header and GRE's own.
 func greHead(s Spec) uint32 {
 	const four, six, field = 20 + 4, 40 + 8 + 4, 4 // IPv6 with the option of the encapsulation limit
-	head, options := uint32(four), []bool{}
+	head, options := uint32(four), []GREFlag{}
 	switch g := s.(type) {
 	case GRE:
-		options = []bool{g.Key != 0, g.Checksum, g.Sequence}
+		options = []GREFlag{g.Key.keyed(), g.Checksum, g.Sequence}
 	case GRE6:
-		head, options = six, []bool{g.Key != 0, g.Checksum, g.Sequence}
+		head, options = six, []GREFlag{g.Key.keyed(), g.Checksum, g.Sequence}
 	}
 	for _, has := range options {
-		if has {
+		if has[1] {
 			head += field
 		}
 	}
 	return head
+}
+
+// checkGRE settles what follows from the key.
+func checkGRE(l *object.Iface, at file.Spots) {
+	checkTunnel(l, at)
+	switch g := l.Spec.(type) {
+	case GRE:
+		g.Keyed = g.Key.keyed()
+		l.Spec = g
+	case GRE6:
+		g.Keyed = g.Key.keyed()
+		l.Spec = g
+	}
+}
+
+// fixedOffloads names what the kernel decides on the offloads of an ip6gretap by, once and for all
+// (net/ipv6/ip6_gre.c: ip6gre_tnl_init_features).
+func fixedOffloads(want, have Spec) (fields []string) {
+	w, ok := want.(GRE6)
+	h, also := have.(GRE6)
+	if !ok || !also {
+		return nil
+	}
+	if w.Checksum != h.Checksum {
+		fields = append(fields, "csum")
+	}
+	if w.Sequence != h.Sequence {
+		fields = append(fields, "seq")
+	}
+	return fields
 }

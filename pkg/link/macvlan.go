@@ -25,8 +25,8 @@ var (
 
 func macvlanType(name, doc string, txQLen uint32) Type {
 	return onParent(func(m *Macvlan) *object.Ref { return &m.Parent }, Type{
-		Name: name, Doc: doc, Part: kernel.Part{Module: name, Option: strings.ToUpper(name)}, Handler: "macvlan", TxQLen: txQLen,
-		NoPort: name == "macvtap",
+		Name: name, Doc: doc, Part: kernel.Part{Module: name, Option: strings.ToUpper(name)},
+		Handler: "macvlan", TxQLen: txQLen, NoPort: name == "macvtap",
 		Check: func(l *object.Iface, at file.Spots) {
 			if l.Spec.(Macvlan).Mode == passthru && l.Spots.Given("mac") {
 				l.Section.Clash(file.Error, l.Spots.At("mac"), at.At("mode"),

@@ -92,7 +92,14 @@ func (l Link) createMessage(c creation) (*nl.NetlinkRequest, error) {
 	}
 	kind := m.Nest(unix.IFLA_LINKINFO)
 	kind.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated(l.Type))
-	end := kind.AddRtAttr(unix.IFLA_INFO_DATA|unix.NLA_F_NESTED, nil).AddRtAttr(nl.VETH_INFO_PEER|unix.NLA_F_NESTED, nil)
+	data := kind.AddRtAttr(unix.IFLA_INFO_DATA|unix.NLA_F_NESTED, nil)
+	if err := encode(data, l.Spec, fresh(l.Spec), c.index); err != nil {
+		return nil, err
+	}
+	if far := typeOf(l.Type).Far; far != nil {
+		far(data, c.peer.Spec)
+	}
+	end := data.AddRtAttr(nl.VETH_INFO_PEER|unix.NLA_F_NESTED, nil) // it is IFLA_NETKIT_PEER_INFO too
 	nl.NewIfInfomsgChild(end, unix.AF_UNSPEC)
 	c.peer.createAttrs(func(t int, b []byte) { end.AddRtAttr(t, b) })
 	end.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(c.peerNS)))
@@ -117,6 +124,15 @@ func (l Link) infoData(m kernel.Message, have Spec, live kernel.Attrs, index fun
 		t.Extra(data, l.Spec, have)
 	}
 	return nil
+}
+
+// stampMessage gives a link that was made otherwise what a message that makes one does, and its alias.
+func (l Link) stampMessage(index int) *nl.NetlinkRequest {
+	flags, mask := l.flags(l.fresh())
+	m := indexRequest(index, flags, mask)
+	l.createAttrs(m.Add)
+	m.Add(unix.IFLA_IFALIAS, []byte(l.Alias))
+	return m.NetlinkRequest
 }
 
 // finishMessage sets what the kernel does not take when it makes the link, or what first was not as wanted.

@@ -19,7 +19,7 @@ func NewFeatures(l Link) (features map[string]kernel.Feature, ok bool, err error
 			return err
 		}
 		defer n.Close()
-		request, err := l.createMessage(creation{into: -1, index: func(object.Ref) (int, error) { return 0, nil }})
+		request, err := l.createMessage(creation{into: -1, from: -1, index: func(object.Ref) (int, error) { return 0, nil }})
 		if err != nil {
 			return err
 		}

@@ -71,7 +71,8 @@ func (l Link) make(e *object.Env, others []Link) (live object.LiveLink, err erro
 		return live, err
 	}
 	if t := typeOf(l.Type); t.Make != nil {
-		err = outlast(func() error { live, err = t.Make(s, l); return err })
+		stamp := func(index int) error { return s.NS.Write("stamp link "+l.Key().Place(), l.stampMessage(index)) }
+		err = outlast(func() error { live, err = t.Make(s, l, stamp); return err })
 		return live, err
 	}
 	what := "create link " + l.Key().Place()

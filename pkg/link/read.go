@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"reflect"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -127,7 +128,11 @@ func readSpec(e *object.Env, s *object.Section, live *object.LiveLink, wanted Sp
 		s.Warnf("link %s: %v", placeOf(s, live), err)
 	}
 	if t.Beneath != nil {
-		spec = t.Beneath(spec, underlayOf(e, t, live), lowerRef(s, live, live.Lower))
+		underlay := underlayOf(live)
+		if t.Untold {
+			underlay = toldUnderlay(e, s, live, wanted)
+		}
+		spec = t.Beneath(spec, underlay, lowerRef(s, live, live.Lower))
 	}
 	if t.Live != nil {
 		spec = t.Live(s, live, spec, wanted)
@@ -136,19 +141,32 @@ func readSpec(e *object.Env, s *object.Section, live *object.LiveLink, wanted Sp
 }
 
 // underlayOf is what the section of a live link's underlay is called, as [Type.Underlay] has it.
-func underlayOf(e *object.Env, t *Type, live *object.LiveLink) object.SectionRef {
-	told, stamped := object.AliasUnderlay(live.Alias)
+func underlayOf(live *object.LiveLink) object.SectionRef {
 	switch {
-	case t.Untold && stamped:
-		return told
-	case t.Untold && live.Group == object.Group(e.Topology): // it has lost its alias, or has none yet
-		return object.Unknown
-	case t.Untold || live.LowerNSID < 0:
+	case live.LowerNSID < 0:
 		return ""
 	case live.Far == nil:
 		return object.Unknown
 	}
 	return sectionName(live.Far.NS.Name)
+}
+
+// toldUnderlay is the underlay of a link of which its alias tells, and not the kernel. One of ours that has lost its alias
+// has the underlay that is wanted; but of one that a crash came upon nobody knows for which file it was made.
+func toldUnderlay(e *object.Env, s *object.Section, live *object.LiveLink, wanted Spec) object.SectionRef {
+	t := typeOf(live.Type)
+	told, stamped := object.AliasUnderlay(live.Alias)
+	switch {
+	case stamped:
+		return told
+	case live.Group != object.Group(e.Topology):
+		return "" // a hand has made it, where it is
+	case live.Alias == "" && e.Record.Pending(object.LinkKey(s.NS.Name, live.Name)):
+		return object.Unknown
+	case reflect.TypeOf(wanted) == reflect.TypeOf(t.New()):
+		return t.Underlay(wanted)
+	}
+	return object.Unknown
 }
 
 // sectionName is what a section is called where a namespace could be named.

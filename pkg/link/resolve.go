@@ -129,6 +129,8 @@ func resolve(l *object.Iface) {
 	if t.Check != nil {
 		t.Check(l, at)
 	}
+	of := l.Form.(*typed) // see resolveAll
+	of.remotes = resolveRemotes(l, of.list)
 	l.DefaultMTU = func() uint32 { return defaultMTU(t, l) }
 }
 
@@ -179,6 +181,8 @@ func checkBelow(l *object.Iface) {
 		case t.Handler != "" && below.IsPort():
 			s.Errorf(at, "%s cannot be made on %s, which is a port of %s: the kernel hands its frames to one of them only",
 				l, below, below.Master)
+		case t.NeedsUp != nil && t.NeedsUp(l.Spec) && !l.Down && below.Down:
+			s.Clash(file.Error, at, below.Spots.At("up"), "%s cannot be up on %s, which is down", l, below)
 		case l.Type == vlan.Name && other.NoVLANs:
 			s.Errorf(at, "%s cannot be made on %s: no VLAN can be on a link of type %s", l, below, below.Type)
 		}

@@ -55,8 +55,13 @@ const device = "/dev/net/tun"
 func tunType(name, doc string, mode uint16) Type {
 	t := Type{
 		Name: name, Doc: doc, Part: kernel.Part{Module: "tun", Option: "TUN", Device: device},
-		New:   func() Spec { return Tun{Persist: true} },
-		Alter: func(s *object.Section, want, have Link) error { return alterTun(s, want, have, mode) },
+		New: func() Spec { return Tun{Persist: true} },
+		Make: func(s *object.Section, l Link, stamp func(int) error) (object.LiveLink, error) {
+			return makeTun(s, l, mode, stamp)
+		},
+		Alter: func(_ *object.Env, s *object.Section, want, have Link) error {
+			return alterTun(s, want, have, mode)
+		},
 		Fixed: func(want, have Spec) (fields []string) {
 			w, h := want.(Tun), have.(Tun)
 			if w.User == 0 && h.User != 0 { // there is no way to take it back
@@ -67,9 +72,6 @@ func tunType(name, doc string, mode uint16) Type {
 			}
 			return fields
 		},
-	}
-	t.Make = func(s *object.Section, l Link) (object.LiveLink, error) {
-		return makeTun(s, l, t.fresh(l.Spec), mode)
 	}
 	if name == "tun" {
 		t.NoARP, t.NoVLANs, t.NoPort, t.TxQLen = true, true, true, 500
@@ -88,23 +90,13 @@ func checkTun(l *object.Iface, _ file.Spots) {
 
 // makeTun makes an interface as a program does, gives it its stamp, and only then has it stay: should plumb die before,
 // it goes with it.
-func makeTun(s *object.Section, l, fresh Link, mode uint16) (live object.LiveLink, err error) {
+func makeTun(s *object.Section, l Link, mode uint16, stamp func(int) error) (live object.LiveLink, err error) {
 	const exclusive = unix.IFF_TUN_EXCL // one of that name that is there is not opened
-	place := l.Key().Place()
-	err = openTun(s, l, mode|exclusive, "create link "+place, func(fd int) error {
+	err = openTun(s, l, mode|exclusive, "create link "+l.Key().Place(), func(fd int) error {
 		if live, err = object.FindLink(s.NS, l.Ifname); err != nil {
 			return err
 		}
-		flags, mask := l.flags(fresh)
-		m := indexRequest(live.Index, flags, mask)
-		m.U32(unix.IFLA_GROUP, l.Group)
-		m.U32(unix.IFLA_TXQLEN, l.TxQLen)
-		m.Add(unix.IFLA_IFALIAS, []byte(l.Alias))
-		m.U32(unix.IFLA_MTU, l.MTU)
-		if mode&unix.IFF_TAP != 0 {
-			m.Add(unix.IFLA_ADDRESS, l.MAC[:])
-		}
-		if err := s.NS.Write("stamp link "+place, m.NetlinkRequest); err != nil {
+		if err := stamp(live.Index); err != nil {
 			return err
 		}
 		return own(s, fd, l, Tun{})

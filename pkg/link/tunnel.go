@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -27,14 +28,14 @@ type flow struct {
 	local, remote netip.Addr
 	dev           object.Ref
 	underlay      object.SectionRef
-	key           uint32
+	key           GREKey
 }
 
 // String is how the claim of a tunnel is called.
 func (f flow) String() string {
 	words := fmt.Sprintf("from %s to %s", orAny(f.local), orAny(f.remote))
-	if f.key != 0 {
-		words += fmt.Sprintf(" with key %d", f.key)
+	if key := f.key[0]; key != 0 {
+		words += fmt.Sprintf(" with key %d", key)
 	}
 	if f.dev != "" {
 		words += " by " + string(f.dev)
@@ -54,15 +55,15 @@ func (f flow) wire() string {
 	if !f.local.IsValid() || !f.remote.IsValid() {
 		return ""
 	}
-	both := []string{f.local.String(), f.remote.String()}
+	both := []string{fmt.Sprintf("%s key %d", f.local, f.key[0]), fmt.Sprintf("%s key %d", f.remote, f.key[1])}
 	slices.Sort(both)
-	return fmt.Sprintf("%s key %d", strings.Join(both, " - "), f.key)
+	return strings.Join(both, ", ")
 }
 
 // ipTunnel makes the row of a type of tunnel. Head is what its own headers take of the MTU below, in bytes.
-func ipTunnel(name, doc string, spec func() Spec, head func(Spec) uint32) Type {
+func ipTunnel(name, doc string, part kernel.Part, spec func() Spec, head func(Spec) uint32) Type {
 	return Type{
-		Name: name, Doc: doc, New: spec,
+		Name: name, Doc: doc, Part: part, New: spec,
 		Whole: true, WithMTU: true, Inside: true, Outlives: true, IP: true,
 		Check:    checkTunnel,
 		Wire:     tunnelWire(name),

@@ -27,7 +27,7 @@ func moveLinkLocals(s *object.Section, index int, l Link, have Spec) error {
 			continue
 		}
 		next := a
-		next.Prefix = netip.PrefixFrom(moved, a.Prefix.Bits())
+		next.Prefix, next.Derived = netip.PrefixFrom(moved, a.Prefix.Bits()), a.Flags&unix.IFA_F_NODAD == 0
 		if err := next.Renew(s.NS, place); err != nil {
 			return err
 		}

@@ -34,6 +34,8 @@ type Type struct {
 	New func() Spec
 	// Pair says that the kernel makes two of them at once, the ends of a cable.
 	Pair bool
+	// Far adds to the message that makes both what is peculiar to the other one.
+	Far func(data *nl.RtAttr, far Spec)
 	// Late says that the link comes up after its ports.
 	Late bool
 	// First is the link as it is made, where it can become what is wanted only by a later change.
@@ -84,8 +86,8 @@ type Type struct {
 	Tracks bool
 	// NeedsUp says whether it can be up only while the links below are.
 	NeedsUp func(Spec) bool
-	// Whole says that a message that changes it must have all its attributes: the kernel makes zero what it lacks.
-	// WithMTU says that it must have the MTU, which else the kernel may derive anew; other types take none beside them.
+	// Whole says that a message that changes its attributes must have all of them: the kernel makes zero what it lacks.
+	// WithMTU says that it must have the MTU too, which else the kernel may derive anew.
 	Whole, WithMTU bool
 	// IP says that it carries IP packets and no Ethernet frames: it has no MAC, asks for no neighbours, and is no port of
 	// a bridge.
@@ -110,15 +112,14 @@ type Type struct {
 	Takes func(Spec) object.Ref
 	// Fixed names fields that can't be changed in place from have to want.
 	Fixed func(want, have Spec) []string
+	// Make makes a link for which there is no message, and has it stamped. Alter changes what of its spec no message does.
+	Make  func(s *object.Section, l Link, stamp func(index int) error) (object.LiveLink, error)
+	Alter func(e *object.Env, s *object.Section, want, have Link) error
 	// Before is what a message of its own makes of the link first; have, where there is nothing to do before the rest.
 	Before func(want, have Spec) Spec
 	// Stops says that the link must be down to become another one in place, and Empties that it must have no ports then,
 	// which implies Stops.
 	Stops, Empties func(want, have Spec) bool
-	// Make makes a link for which there is no message, with its MTU and MAC, and stamps it. Alter changes what of its spec
-	// no message changes.
-	Make  func(s *object.Section, l Link) (object.LiveLink, error)
-	Alter func(s *object.Section, want, have Link) error
 	// Extra adds to a message that changes the link what must go with the fields that differ.
 	Extra func(data *nl.RtAttr, want, have Spec)
 	// Changed is called when the link has been changed, and Finish when it was made and set up, but for what is Late.

@@ -60,6 +60,10 @@ func another(t *testing.T, row Type) Spec {
 			f.Set(reflect.ValueOf(object.OwnIfname("eth7")))
 		case Hosts:
 			f.Set(reflect.ValueOf(Hosts("192.0.2.7,192.0.2.8")))
+		case GREKey:
+			f.Set(reflect.ValueOf(GREKey{113, 114}))
+		case GREFlag:
+			f.Set(reflect.ValueOf(GREFlag{false, true}))
 		default:
 			switch f.Kind() {
 			case reflect.Bool:

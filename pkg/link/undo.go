@@ -13,6 +13,9 @@ func Undo(h plan.Have) (plan.Object, bool) {
 	if !ok {
 		return h.Object, true
 	}
+	if l.Underlay() == object.Unknown && typeOf(l.Type).Untold {
+		return nil, false // a crash came upon its making
+	}
 	l.Tentative = false // for how long, the kernel alone decides
 	if l.Disabled6.V {
 		l.LinkLocal = plan.Some(netip.Addr{}) // what a switch that goes would have made: see [read]

@@ -94,16 +94,17 @@ func (r *Record) Follow(name func(ns string, index int) (name string, known bool
 		if c.Index == 0 {
 			return false
 		}
-		now, known := name(c.NS, c.Index)
+		now, known := name(r.out(c.Key).NS, c.Index)
 		if known && now == "" {
-			gone = append(gone, c)
+			gone = append(gone, ClaimEntry{r.out(c.Key), c.Claim})
 		}
 		return known && now == ""
 	})
 	for i := range r.Claims {
 		c := &r.Claims[i]
-		c.follow(func(index int) (string, bool) { return name(c.NS, index) })
-		if now, known := name(c.NS, c.Index); known && c.Index != 0 {
+		ns := r.out(c.Key).NS
+		c.follow(func(index int) (string, bool) { return name(ns, index) })
+		if now, known := name(ns, c.Index); known && c.Index != 0 {
 			k := SysctlKey(c.NS, SysctlOn(c.Name, now))
 			if _, rest, named := strings.Cut(c.Name, " "); named && c.Kind != KindSysctl {
 				k = plan.Key{NS: c.NS, Kind: c.Kind, Name: now + " " + rest}
@@ -120,7 +121,11 @@ func (r *Record) Follow(name func(ns string, index int) (name string, known bool
 			}
 		}
 	}
-	return gone, renamed
+	shown := make(map[plan.Key]plan.Key, len(renamed))
+	for was, now := range renamed {
+		shown[r.out(was)] = r.out(now)
+	}
+	return gone, shown
 }
 
 // follow gives what was written beside a switch the paths that it has now, and leaves out what is gone.

@@ -52,7 +52,7 @@ func (e *Env) findCopies() {
 func (e *Env) genuine(b sectionLink) bool {
 	_, ns, name, _ := ParseAlias(b.Alias)
 	declared, isLink := e.Want(LinkKey(ns, name)).(interface{ HardwareAddress() MAC })
-	return b.section.NS.Name == ns && b.Name == name &&
+	return b.section.Stamped() == ns && b.Name == name &&
 		(b.MAC == DerivedMAC(e.Topology, ns, name) || isLink && b.MAC == declared.HardwareAddress())
 }
 

@@ -23,7 +23,8 @@ type Env struct {
 	Sections map[string]*Section
 	// Names are what is in /run/netns.
 	Names []string
-	// Foreign are the stamps of namespaces of a wanted name that the run does not look into.
+	// Foreign are the stamps of namespaces of a wanted name, or that a section is attached to, which the run does not look
+	// into.
 	Foreign map[string]NamespaceStamp
 	// Adopt says that declared objects without a stamp shall be taken over.
 	Adopt bool
@@ -64,6 +65,14 @@ func (e *Env) Made(s *Section) {
 	e.Sections[s.NS.Name] = s
 }
 
+// Owns says whether a section is a namespace of the topology's, be it yet to be made: not the host, and not attached.
+func (e *Env) Owns(ns string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.Sections[ns]
+	return ns != "" && (s == nil || s.Attached == nil)
+}
+
 // Of gives the row of the kind that a key names.
 func (e *Env) Of(k plan.Key) *Kind {
 	return &e.Table[slices.IndexFunc(e.Table, func(row Kind) bool { return row.Name == k.Kind })]
@@ -79,18 +88,15 @@ func (e *Env) LinkOf(ns, dev string) (*Section, int, error) {
 	return s, index, err
 }
 
-// errUndeclared and errGoing are about links that the file names, and does not declare.
-var (
-	errUndeclared = errors.New("is not on the host, and the file does not declare it: make it first, or declare it")
-	errGoing      = errors.New("is removed by this very run, as the file does not declare it any longer: declare it")
-)
+// errGoing is about links that the file names, and does not declare.
+var errGoing = errors.New("is removed by this very run, as the file does not declare it any longer: declare it")
 
 // Undeclared finds a link that the topology names and does not make: one that is there, and stays.
 func (e *Env) Undeclared(s *Section, name string) (*LiveLink, error) {
 	l := s.At(s.Known(name))
 	switch {
 	case l == nil:
-		return nil, errUndeclared
+		return nil, fmt.Errorf("is not %s, and the file does not declare it: make it first, or declare it", s.Where())
 	case e.Goes(s, l):
 		return nil, errGoing
 	}

@@ -10,9 +10,10 @@ type Level int
 
 // The levels.
 const (
-	OnDocument Level = iota // beside the document's name
-	OnSection               // on the host and in each namespace
-	OnLink                  // in each link
+	OnDocument  Level = iota // beside the document's name
+	OnSection                // on the host and in each namespace
+	OnNamespace              // in each namespace
+	OnLink                   // in each link
 )
 
 // Form is how the file declares the objects of a kind: a row of the table.

@@ -45,7 +45,7 @@ type Kind struct {
 	// Pending lists what the host record must tell, before a step of such an action, that the step is about.
 	Pending func(plan.Action, plan.Change) []plan.Key
 	// Held says whether the host record must tell that a wanted object is ours; onOurs says that it stands on a link of
-	// ours.
+	// ours, or in a namespace of ours.
 	Held func(o plan.Object, onOurs bool) bool
 	// Wishes lists the values that an object gives to what is not plumb's.
 	Wishes func(e *Env, o plan.Object) []Wish

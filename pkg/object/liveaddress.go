@@ -25,6 +25,8 @@ type LiveAddress struct {
 	Metric    uint32
 	Forever   bool
 	Message   []byte // as it was told
+	// Derived says that it is to be as the kernel derives one where it looks for no duplicates.
+	Derived bool
 }
 
 // Values of linux/if_addr.h that package unix lacks.
@@ -149,7 +151,7 @@ func (a LiveAddress) message(proto, flags int) *nl.NetlinkRequest {
 		m.Add(IfaProto, []byte{a.Proto})
 	}
 	f := a.Flags & unix.IFA_F_NOPREFIXROUTE
-	if !addr.Is4() {
+	if !addr.Is4() && !a.Derived {
 		f |= unix.IFA_F_NODAD // duplicate address detection takes 2 s, and for ever without a carrier
 	}
 	m.U32(unix.IFA_FLAGS, f)

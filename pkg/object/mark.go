@@ -33,7 +33,7 @@ func (e *Env) MarkOf(s *Section, l *LiveLink) Mark {
 		switch {
 		case mine && copied != "":
 			return Mark{Known: l.Name, Class: plan.Foreign, Why: copied, Final: true, Collides: true}
-		case mine && ns == s.NS.Name:
+		case mine && ns == s.Stamped():
 			return Mark{Known: declared}
 		case mine:
 			return Mark{Known: l.Name, Why: "moved here from " + LinkKey(ns, declared).Place()}

@@ -108,6 +108,7 @@ func (r *Record) move(topology string, m Moved) {
 	if r.Moved == nil {
 		r.Moved = make(map[string][]Moved)
 	}
+	m.Key = r.in(m.Key)
 	same := func(known Moved) bool { return known.Key == m.Key && known.Index == m.Index }
 	if !slices.ContainsFunc(r.Moved[topology], same) {
 		r.Moved[topology] = append(r.Moved[topology], m)
@@ -117,19 +118,25 @@ func (r *Record) move(topology string, m Moved) {
 // hasMoved says whether something of a family, with which each message begins, was taken from a link.
 func (r *Record) hasMoved(topology, ns string, index int, family uint8) bool {
 	return slices.ContainsFunc(r.Moved[topology], func(m Moved) bool {
-		return m.NS == ns && m.Index == index && len(m.Message) > 0 && m.Message[0] == family
+		return r.out(m.Key).NS == ns && m.Index == index && len(m.Message) > 0 && m.Message[0] == family
 	})
 }
 
 // MovedBy lists what a topology has taken from its ports.
-func (r *Record) MovedBy(topology string) []Moved { return r.Moved[topology] }
+func (r *Record) MovedBy(topology string) []Moved {
+	list := slices.Clone(r.Moved[topology])
+	for i := range list {
+		list[i].Key = r.out(list[i].Key)
+	}
+	return list
+}
 
 // ForgetMoved forgets what does not move any longer, and so is back.
 func (e *Env) ForgetMoved() {
 	r := e.Record.Record
 	var kept []Moved
 	for _, m := range r.Moved[e.Topology] {
-		if s := e.Sections[m.NS]; s != nil && s.At(m.Index) != nil && e.moving(s, s.At(m.Index)) != nil {
+		if s := e.Sections[r.out(m.Key).NS]; s != nil && s.At(m.Index) != nil && e.moving(s, s.At(m.Index)) != nil {
 			kept = append(kept, m)
 		}
 	}

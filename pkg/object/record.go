@@ -33,10 +33,14 @@ type Record struct {
 	Held map[string][]plan.Key `json:"held,omitempty"`
 	// Claims tells of sysctls, and attributes of links that plumb did not make, that topologies want.
 	Claims []ClaimEntry `json:"sysctls,omitempty"`
+	// Attached lists, by topology, the namespaces of others that its sections are attached to.
+	Attached map[string][]Attachment `json:"attached,omitempty"`
 	// Moved lists, by topology, what it has taken away from its ports.
 	Moved map[string][]Moved `json:"moved,omitempty"`
 
 	dir string
+	// places are what the record calls attached sections: see [Record.SetPlaces].
+	places map[string]string
 	// mu guards Claims and disk while steps are taken in several sections at once.
 	mu   sync.Mutex
 	disk []byte // what the file holds
@@ -126,20 +130,20 @@ func (r *Record) Save(seam *kernel.Seam) error {
 
 // Empty says whether there is nothing to tell.
 func (r *Record) Empty() bool {
-	return len(r.Pending) == 0 && len(r.Held) == 0 && len(r.Claims) == 0 && len(r.Moved) == 0
+	return len(r.Pending) == 0 && len(r.Held) == 0 && len(r.Claims) == 0 && len(r.Attached) == 0 && len(r.Moved) == 0
 }
 
 // writeFile writes the record, in place where there is no room: a rollback must tell what it has reached.
 func writeFile(path string, data []byte) error {
-	err := replaceFile(path, data)
+	err := ReplaceFile(path, data)
 	if (errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)) && overwrite(path, data) == nil {
 		return nil
 	}
 	return err
 }
 
-// replaceFile writes a file beside path and renames it: a reader sees the old or the new, whole.
-func replaceFile(path string, data []byte) error {
+// ReplaceFile writes a file, for this user alone, beside path and renames it: a reader sees the old or the new, whole.
+func ReplaceFile(path string, data []byte) error {
 	const flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC | unix.O_NOFOLLOW
 	beside := path + ".new" // always the same: the next write takes what a crash has left
 	f, err := os.OpenFile(beside, flags, 0o600)
@@ -187,7 +191,7 @@ func overwrite(path string, data []byte) error {
 // Topologies lists those that the record tells of, some more than once.
 func (r *Record) Topologies() []string {
 	names := slices.Concat(slices.Collect(maps.Keys(r.Pending)), slices.Collect(maps.Keys(r.Held)),
-		slices.Collect(maps.Keys(r.Moved)))
+		slices.Collect(maps.Keys(r.Attached)), slices.Collect(maps.Keys(r.Moved)))
 	for _, c := range r.Claims {
 		names = slices.AppendSeq(names, maps.Keys(c.Wants))
 	}
@@ -195,26 +199,41 @@ func (r *Record) Topologies() []string {
 }
 
 // SetPending says what a run of a topology is about to make or to remove.
-func (r *Record) SetPending(topology string, keys []plan.Key) { setList(&r.Pending, topology, keys) }
+func (r *Record) SetPending(topology string, keys []plan.Key) {
+	setList(&r.Pending, topology, r.within(keys))
+}
 
 // SetHeld says which objects of the host are a topology's, and can't carry a stamp.
-func (r *Record) SetHeld(topology string, keys []plan.Key) { setList(&r.Held, topology, keys) }
+func (r *Record) SetHeld(topology string, keys []plan.Key) {
+	setList(&r.Held, topology, r.within(keys))
+}
 
-// setList sets the list of a topology in a map that has no empty lists.
+// SetAttached says whose namespaces a topology's sections are attached to.
+func (r *Record) SetAttached(topology string, list []Attachment) {
+	set(&r.Attached, topology, list)
+}
+
+// setList sets the list of a topology, sorted.
 func setList(m *map[string][]plan.Key, topology string, keys []plan.Key) {
-	if len(keys) == 0 {
+	slices.SortFunc(keys, plan.Key.Compare)
+	set(m, topology, slices.Compact(keys))
+}
+
+// set sets the list of a topology in a map that has no empty lists.
+func set[T any](m *map[string][]T, topology string, list []T) {
+	if len(list) == 0 {
 		delete(*m, topology)
 		return
 	}
 	if *m == nil {
-		*m = make(map[string][]plan.Key)
+		*m = make(map[string][]T)
 	}
-	slices.SortFunc(keys, plan.Key.Compare)
-	(*m)[topology] = slices.Compact(keys)
+	(*m)[topology] = list
 }
 
 // At finds the claims on an object, nil for none.
 func (r *Record) At(k plan.Key) *ClaimEntry {
+	k = r.in(k)
 	i := slices.IndexFunc(r.Claims, func(c ClaimEntry) bool { return c.Key == k })
 	if i < 0 {
 		return nil
@@ -229,7 +248,7 @@ func (r *Record) Want(k plan.Key, was Claim, topology, value string) (changed bo
 	defer r.mu.Unlock()
 	c := r.At(k)
 	if c == nil {
-		r.Claims = append(r.Claims, ClaimEntry{k, was})
+		r.Claims = append(r.Claims, ClaimEntry{r.in(k), was})
 		c = &r.Claims[len(r.Claims)-1]
 	}
 	changed = c.Wants[topology] != value
@@ -240,7 +259,7 @@ func (r *Record) Want(k plan.Key, was Claim, topology, value string) (changed bo
 // Leave takes the topology's wish out of all claims but those that keep says, and forgets claims that nobody has.
 func (r *Record) Leave(topology string, keep func(plan.Key) bool) {
 	r.Claims = slices.DeleteFunc(r.Claims, func(c ClaimEntry) bool {
-		if !keep(c.Key) {
+		if !keep(r.out(c.Key)) {
 			delete(c.Wants, topology)
 		}
 		return len(c.Wants) == 0
@@ -258,6 +277,7 @@ func (r *Record) ForgetNamespace(name string) {
 // Recall adds what an earlier record knew of the topology's, and this one forgot.
 func (r *Record) Recall(before *Record, topology string) {
 	setList(&r.Held, topology, slices.Concat(r.Held[topology], before.Held[topology]))
+	set(&r.Attached, topology, Attachments(r.Attached[topology], before.Attached[topology]))
 	for _, c := range before.Clone().Claims {
 		was, mine := c.Wants[topology]
 		switch now := r.At(c.Key); {
@@ -273,7 +293,7 @@ func (r *Record) Recall(before *Record, topology string) {
 func (r *Record) Clone() *Record {
 	c := &Record{
 		Format: r.Format, Pending: cloneLists(r.Pending), Held: cloneLists(r.Held), Claims: slices.Clone(r.Claims),
-		Moved: cloneLists(r.Moved), dir: r.dir, disk: r.disk,
+		Attached: cloneLists(r.Attached), Moved: cloneLists(r.Moved), places: r.places, dir: r.dir, disk: r.disk,
 	}
 	for i, e := range c.Claims {
 		c.Claims[i].Wants = maps.Clone(e.Wants)
@@ -314,21 +334,21 @@ func (r *Record) View(topology string) View {
 }
 
 // Pending says that a run that has not ended made, or was about to make, the object.
-func (v View) Pending(k plan.Key) bool { return v.pending[k] }
+func (v View) Pending(k plan.Key) bool { return v.pending[v.in(k)] }
 
 // Mentions says that the record knows of objects of a kind in a section that are the topology's, or that a run was
 // about to make.
 func (v View) Mentions(ns, kind string) bool {
-	match := func(k plan.Key) bool { return k.NS == ns && k.Kind == kind }
+	match := func(k plan.Key) bool { return v.out(k).NS == ns && k.Kind == kind }
 	return slices.ContainsFunc(v.Held[v.topology], match) || slices.ContainsFunc(v.Record.Pending[v.topology], match)
 }
 
 // Holds says that an object of the host which can't carry a stamp is the topology's.
-func (v View) Holds(k plan.Key) bool { return slices.Contains(v.Held[v.topology], k) }
+func (v View) Holds(k plan.Key) bool { return slices.Contains(v.Held[v.topology], v.in(k)) }
 
 // HeldByOther is the other topology whose it is, if any.
 func (v View) HeldByOther(k plan.Key) (topology string, held bool) {
-	topology, held = v.others[k]
+	topology, held = v.others[v.in(k)]
 	return topology, held
 }
 
@@ -346,8 +366,9 @@ func (v View) Claim(k plan.Key) (Claim, bool) {
 func (v View) Claimed(ns string) []plan.Key {
 	var keys []plan.Key
 	for _, c := range v.Claims {
-		if _, mine := c.Wants[v.topology]; mine && c.NS == ns {
-			keys = append(keys, c.Key)
+		_, mine := c.Wants[v.topology]
+		if k := v.out(c.Key); mine && k.NS == ns {
+			keys = append(keys, k)
 		}
 	}
 	return keys

@@ -14,6 +14,8 @@ type Section struct {
 	NS *kernel.Namespace
 	// Owned says that the namespace is the topology's, or is about to be adopted, and so what is declared in it.
 	Owned bool
+	// Attached is set for a namespace of somebody else's.
+	Attached *Attachment
 	// Ending says that the namespace is about to be removed, and was not read for what ends with it.
 	Ending bool
 	// AlsoNamed are further names of the namespace, which are nobody's to remove.
@@ -37,6 +39,23 @@ type Section struct {
 // NewSection is a section that nothing is known of yet.
 func NewSection(n *kernel.Namespace) *Section {
 	return &Section{NS: n, index: make(map[string]int)}
+}
+
+// Stamped is the name of the section in the stamps of links. That of a namespace that the topology is attached to no
+// longer may be another's by now, in the run.
+func (s *Section) Stamped() string {
+	if s.Attached != nil {
+		return s.Attached.Name
+	}
+	return s.NS.Name
+}
+
+// Where names the section in messages.
+func (s *Section) Where() string {
+	if s.NS.Name == "" {
+		return "on the host"
+	}
+	return "in namespace " + s.NS.Name
 }
 
 // Question is a request with a short answer.

@@ -49,6 +49,8 @@ type Sense struct {
 	// Name is that of the namespace, empty for the host, and At where the file has it.
 	Name string
 	At   file.Span
+	// Attach says whose namespace it is, where plumb does not make it.
+	Attach Attach
 	// Links are in the order in which they were found: those of cables declared elsewhere too.
 	Links []*Iface
 	// Sysctls are in the order of the file.
@@ -91,6 +93,10 @@ func (s *Sense) Where() string {
 	return "in namespace " + s.Name
 }
 
+// Foreign reports whether the section is somebody else's, as the host and attached namespaces are: it has more than the
+// file knows.
+func (s *Sense) Foreign() bool { return s.Name == "" || s.Attach != "" }
+
 // Link finds a link.
 func (s *Sense) Link(name string) (*Iface, bool) {
 	l, ok := s.links[name]
@@ -125,9 +131,10 @@ func (s *Sense) LinkNames(of string) []string {
 // Whole reports whether the file could be read so far that a link of the section that seems missing is missing.
 func (s *Sense) Whole() bool { return !s.Doubtful && !s.Host().Doubtful }
 
-// Has checks that a link that the file names is one of a namespace. The host has others, that the file does not know.
+// Has checks that a link that the file names is one of the section. One that is somebody else's has others, that the
+// file does not know.
 func (s *Sense) Has(name string, at file.Span) bool {
-	if _, ok := s.links[name]; ok || s.Name == "" || name == Lo || !s.Whole() {
+	if _, ok := s.links[name]; ok || s.Foreign() || name == Lo || !s.Whole() {
 		return true
 	}
 	s.NoLink(name, at)
@@ -150,10 +157,10 @@ func (n *Network) Find(to Place, at file.Span) (*Sense, bool) {
 	return s, ok
 }
 
-// Lenient gives the reporter for what is wrong in a namespace, which the file knows as a whole, but may be right on the
-// host.
+// Lenient gives the reporter for what is wrong in a namespace, which the file knows as a whole, but may be right where
+// there is more: see [Sense.Foreign].
 func (s *Sense) Lenient() func(at file.Span, format string, args ...any) *file.Problem {
-	if s.Name == "" {
+	if s.Foreign() {
 		return s.Warnf
 	}
 	return s.Errorf

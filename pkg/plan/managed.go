@@ -28,30 +28,39 @@ func Over(want, have Object) Object {
 	if managed == (Fields{}) || w.Type() != h.Type() {
 		return want
 	}
-	o, _ := over(l, managed, w, h).Interface().(Object)
+	v := copied(w)
+	over(l, managed, v, h)
+	o, _ := v.Interface().(Object)
 	return o
 }
 
-func over(l *layout, managed Fields, want, have reflect.Value) reflect.Value {
-	v := reflect.New(want.Type()).Elem()
-	v.Set(want)
+// copied is an addressable copy.
+func copied(v reflect.Value) reflect.Value {
+	c := reflect.New(v.Type()).Elem()
+	c.Set(v)
+	return c
+}
+
+// over takes what is not managed from have.
+func over(l *layout, managed Fields, v, have reflect.Value) {
 	for i := range l.attributes {
 		a := &l.attributes[i]
-		w, h, to := want.Field(a.index), have.Field(a.index), v.Field(a.index)
+		f, h := v.Field(a.index), have.Field(a.index)
 		switch {
 		case a.embedded != nil:
-			to.Set(over(a.embedded, managed, w, h))
-		case w.Kind() != reflect.Interface:
+			over(a.embedded, managed, f, h)
+		case f.Kind() != reflect.Interface:
 			if !managed.Has(a.name) {
-				to.Set(h)
+				f.Set(h)
 			}
-		case !w.IsNil() && !h.IsNil() && w.Elem().Type() == h.Elem().Type() && w.Elem().Kind() == reflect.Struct:
-			to.Set(over(layoutOf(w.Elem().Type()), managed, w.Elem(), h.Elem()))
-		case !managed.Has(a.name) && !managesOf(managed, w.Elem()):
-			to.Set(h)
+		case !f.IsNil() && !h.IsNil() && f.Elem().Type() == h.Elem().Type() && f.Elem().Kind() == reflect.Struct:
+			held := copied(f.Elem())
+			over(layoutOf(held.Type()), managed, held, h.Elem())
+			f.Set(held)
+		case !managed.Has(a.name) && !managesOf(managed, f.Elem()):
+			f.Set(h)
 		}
 	}
-	return v
 }
 
 // managesOf says whether an attribute of what a field of interface type holds is managed.
@@ -100,40 +109,40 @@ func Store(value any) (string, error) {
 // Restore is an object in which an attribute has the value that [Store] wrote. It is unchanged where it has no such
 // attribute now.
 func Restore(o Object, name, text string) (Object, error) {
-	v, err := restored(reflect.ValueOf(o), name, text)
-	if err != nil {
+	v := copied(reflect.ValueOf(o))
+	if err := restore(v, name, text); err != nil {
 		return o, fmt.Errorf("%s of %s: %w", name, o.Key().Label(), err)
 	}
 	changed, _ := v.Interface().(Object)
 	return changed, nil
 }
 
-func restored(o reflect.Value, name, text string) (reflect.Value, error) {
-	v := reflect.New(o.Type()).Elem()
-	v.Set(o)
-	for _, a := range layoutOf(o.Type()).attributes {
+func restore(v reflect.Value, name, text string) error {
+	for _, a := range layoutOf(v.Type()).attributes {
 		f := v.Field(a.index)
-		held := f.Kind() == reflect.Interface
 		switch {
-		case held && f.Elem().Kind() != reflect.Struct:
-		case held || a.embedded != nil:
-			if held {
-				f = f.Elem()
+		case a.embedded != nil:
+			if err := restore(f, name, text); err != nil {
+				return err
 			}
-			inner, err := restored(f, name, text)
-			if err != nil {
-				return o, err
+		case f.Kind() == reflect.Interface:
+			if f.Elem().Kind() != reflect.Struct {
+				continue
 			}
-			v.Field(a.index).Set(inner)
+			held := copied(f.Elem())
+			if err := restore(held, name, text); err != nil {
+				return err
+			}
+			f.Set(held)
 		case a.name == name:
 			value := reflect.New(f.Type())
 			if err := json.Unmarshal([]byte(text), value.Interface()); err != nil {
-				return o, err
+				return err
 			}
 			f.Set(value.Elem())
 		}
 	}
-	return v, nil
+	return nil
 }
 
 // Words writes a value as a plan does.

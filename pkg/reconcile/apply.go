@@ -128,6 +128,7 @@ func (r *run) prepare(p plan.Plan, want []plan.Object) error {
 		}
 	}
 	r.record.SetPending(r.topology, pending)
+	r.record.SetAttached(r.topology, object.Attachments(r.attached(nil), r.record.Attached[r.topology]))
 	r.record.SetHeld(r.topology, append(r.record.Held[r.topology], r.held(want)...))
 	if !r.undoing {
 		r.env.RecordMoved()
@@ -154,8 +155,8 @@ func (r *run) held(want []plan.Object) []plan.Key {
 	var keys []plan.Key
 	for _, o := range want {
 		stands := func(k plan.Key) bool { return links[k] }
-		told := r.env.Of(o.Key()).Held
-		if told != nil && !r.env.Returned[o.Key()] && told(o, slices.ContainsFunc(o.Needs(), stands)) {
+		onOurs := r.env.Owns(o.Key().NS) || slices.ContainsFunc(o.Needs(), stands)
+		if told := r.env.Of(o.Key()).Held; told != nil && !r.env.Returned[o.Key()] && told(o, onOurs) {
 			keys = append(keys, o.Key())
 		}
 	}
@@ -201,6 +202,7 @@ func (r *run) finish(want []plan.Object) error {
 	r.record.SetPending(r.topology, nil)
 	r.env.ForgetMoved()
 	r.record.SetHeld(r.topology, r.held(want))
+	r.record.SetAttached(r.topology, r.attached(r.env.Wanted))
 	return r.record.Save(r.Seam)
 }
 
@@ -243,5 +245,6 @@ func (r *run) destroyed() error {
 	if err := r.finish(nil); err != nil {
 		return ended(ErrPartial, err)
 	}
+	r.dropApplied()
 	return nil
 }

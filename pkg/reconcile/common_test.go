@@ -52,3 +52,12 @@ namespaces:
 	l.apply(down)
 	l.converged(down)
 }
+
+// The example with the settings of links carries packets.
+func TestPacketsOverTunedLinks(t *testing.T) {
+	l := newLab(t)
+	l.apply(l.load(l.example("tuned-links.yaml")))
+	l.reaches("a", "b", "10.4.0.2", "10.4.0.1")
+	l.reaches("b", "a", "10.4.0.101", "10.4.0.2")
+	l.reaches("b", "a", "fd00:4::1", "fd00:4::2")
+}

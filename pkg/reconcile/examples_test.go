@@ -40,6 +40,7 @@ func TestExamples(t *testing.T) {
 			l.foreign()
 			l.uplink()
 			yaml := l.example(name)
+			l.containers(yaml)
 			topo := l.load(yaml)
 			empty, count := l.settle(), l.seam.Count()
 			if p := l.diff(topo); len(p.Steps) == 0 {

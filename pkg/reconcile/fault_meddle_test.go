@@ -109,7 +109,7 @@ func (d *field) meddle(script string, k int64) {
 	switch {
 	case err == nil && d.to == nil:
 		d.restored("after destroy", d.empty)
-	case err == nil && int(k) < len(d.writes) && !isAnnouncement(d.writes[k-1]):
+	case err == nil && int(k) < len(d.writes) && !onlyWarns(d.writes[k-1]):
 		d.inSync(d.to.Topology)
 	case err == nil: // after the last look at the host
 	case errors.Is(err, reconcile.ErrRolledBack), errors.Is(err, reconcile.ErrRefused),

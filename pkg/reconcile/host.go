@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/kinds"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/topology"
@@ -135,7 +136,8 @@ func findHome() (h home, err error) {
 // seen says whether the namespaces of a topology would have their names outside of this mount namespace too: if not,
 // they would vanish with the process.
 func seen(want []plan.Object) error {
-	if !slices.ContainsFunc(want, func(o plan.Object) bool { return o.Key().Kind == object.KindNamespace }) {
+	made := func(o plan.Object) bool { n, ok := o.(kinds.Namespace); return ok && n.Attach == "" }
+	if !slices.ContainsFunc(want, made) {
 		return nil
 	}
 	slave, err := kernel.OnSlaveMount()
@@ -219,7 +221,11 @@ func (h *Host) Apply(ctx context.Context, t *topology.Topology) (Report, error) 
 	}
 	return h.locked(ctx, "apply", t.Name, func(r *run) error {
 		r.want, r.source = r.wanted(t), t.Source
-		return r.apply()
+		if err := r.apply(); err != nil {
+			return err
+		}
+		r.keepApplied(t)
+		return nil
 	})
 }
 

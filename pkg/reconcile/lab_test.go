@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	} else if text := os.Getenv(victimMark); text != "" {
 		os.Exit(victim(text))
+	} else if err := serveContainers(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }

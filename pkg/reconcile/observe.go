@@ -118,8 +118,8 @@ func (r *run) sections() map[string]*object.Section {
 	return r.env.Sections
 }
 
-// openSections reads the host's section and those of namespaces that are the topology's, or are about to be. Those that
-// were open before stay so, and those of them that were not touched are taken as they were.
+// openSections reads the host's section and those of namespaces that are the topology's, or are about to be, or that it
+// is attached to. Those that were open before stay so, and those of them that were not touched are taken as they were.
 func (r *run) openSections(before map[string]*object.Section, touched sections) error {
 	names, err := kernel.Names()
 	if err != nil {
@@ -144,7 +144,7 @@ func (r *run) openSections(before map[string]*object.Section, touched sections) 
 			name = names[i-1]
 		}
 		switch s := before[name]; {
-		case s != nil && !touched.has(name):
+		case s != nil && s.Attached == nil && !touched.has(name):
 			found[i] = s
 		case i == 0:
 			err = errors.Join(r.env.ReadLinks(host, host.NS), r.env.ReadWhole(host))
@@ -157,12 +157,18 @@ func (r *run) openSections(before map[string]*object.Section, touched sections) 
 	r.env.Sections = make(map[string]*object.Section, len(found))
 	for i, s := range found {
 		switch {
+		case s != nil && i > 0 && r.attaches(names[i-1]):
+			r.env.Foreign[names[i-1]] = object.NamespaceStamp{Class: plan.Foreign, Final: true, Why: stillMade}
+			s.NS.Close()
+			found[i] = nil
 		case s != nil:
 			r.env.Sections[s.NS.Name] = s
-		case i > 0 && stamps[i].Class == plan.Foreign && r.env.Wanted(object.NamespaceKey(names[i-1])):
+		case i > 0 && stamps[i].Class == plan.Foreign && !r.attaches(names[i-1]) &&
+			r.env.Wanted(object.NamespaceKey(names[i-1])):
 			r.env.Foreign[names[i-1]] = stamps[i]
 		}
 	}
+	err = errors.Join(err, r.addAttached(found, before, touched))
 	for name, s := range before {
 		if now := r.env.Sections[name]; now == nil || now.NS != s.NS {
 			s.NS.Close()
@@ -181,7 +187,7 @@ func (r *run) openNamed(t kernel.Thread, name string, host *kernel.Namespace, be
 		return nil, stamp, err
 	}
 	stamp = object.StampOf(r.topology, r.cookie, s.Links)
-	adopted := r.Adopt && !stamp.Final && r.env.Wanted(object.NamespaceKey(name))
+	adopted := r.Adopt && !stamp.Final && r.env.Wanted(object.NamespaceKey(name)) && !r.attaches(name)
 	if s.Owned = stamp.Class == plan.Ours || adopted; !s.Owned {
 		return nil, stamp, nil
 	}
@@ -197,7 +203,7 @@ func (r *run) openLinks(
 	t kernel.Thread, name string, host *kernel.Namespace, before *object.Section,
 ) (*object.Section, error) {
 	var open *kernel.Namespace
-	if before != nil {
+	if before != nil && before.Attached == nil {
 		open = before.NS
 	}
 	n, err := open.Again(t, name, r.Seam)
@@ -220,7 +226,7 @@ func (r *run) openLinks(
 func (r *run) wanted(t *topology.Topology) []plan.Object {
 	want := t.Objects()
 	for i, o := range want {
-		if n, ok := o.(kinds.Namespace); ok {
+		if n, ok := o.(kinds.Namespace); ok && n.Attach == "" {
 			n.Stamp = object.NamespaceAlias(r.topology, r.cookie)
 			want[i] = n
 		}

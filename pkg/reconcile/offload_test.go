@@ -8,8 +8,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
-// A feature that the kernel does not change is found before anything is written, on a link that is there and on one that
-// is still to be made; and so is one that there is not.
+// A feature that the kernel does not change is found before anything is written, on a link that is there and on one
+// that is still to be made; and so is one that there is not.
 func TestFixedFeature(t *testing.T) {
 	l := newLab(t)
 	for _, step := range []struct{ offload, why string }{
@@ -18,7 +18,8 @@ func TestFixedFeature(t *testing.T) {
 		{"loopback: false", ""},
 		{"loopback: true", "feature loopback of link a/eth0 is fixed, and cannot be on: leave it out"},
 	} {
-		topo := l.load("name: x\nnamespaces: {a: {interfaces: {eth0: {peer: b/eth0, offload: {" + step.offload + "}}}}, b: {}}\n")
+		eth0 := "{peer: b/eth0, offload: {" + step.offload + "}}"
+		topo := l.load("name: x\nnamespaces: {a: {interfaces: {eth0: " + eth0 + "}}, b: {}}\n")
 		before := l.settle()
 		_, err := l.tryApply(topo)
 		if step.why == "" {

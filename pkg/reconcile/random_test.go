@@ -38,7 +38,7 @@ func TestRandomPairs(t *testing.T) {
 	tried := 0
 	for _, seed := range host.Share(t, seeds) {
 		tried++
-		ok := t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { tryPair(t, newInventor(seed, vlans), seed) })
+		ok := t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { tryPair(t, newInventor(seed, vlans).here(t), seed) })
 		if !ok && os.Getenv("TEST_ALL") == "" {
 			t.Fatalf("TEST_SEED=%d TEST_PAIRS=1 runs this pair alone", seed)
 		}

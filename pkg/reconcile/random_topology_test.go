@@ -14,11 +14,15 @@ import (
 // inventor share much and differ in the rest.
 type inventor struct {
 	*rand.Rand
-	vlans bool // the kernel has bridges that filter VLANs
+	more  *rand.Rand // for what came later: what a seed stood for before is the same
+	vlans bool       // the kernel has bridges that filter VLANs
+	types []string   // of link that the kernel has; nil for all
 }
 
 func newInventor(seed uint64, vlans bool) inventor {
-	return inventor{rand.New(rand.NewPCG(seed, 2)), vlans}
+	return inventor{
+		Rand: rand.New(rand.NewPCG(seed, 2)), more: rand.New(rand.NewPCG(seed, 3)), vlans: vlans,
+	}
 }
 
 func (v inventor) oneIn(n int) bool { return v.IntN(n) == 0 }
@@ -58,8 +62,10 @@ func (v inventor) topology(name string) string {
 		v.cable(choose(v, rooms...), choose(v, rooms...), segments)
 	}
 	v.tunnels(rooms)
+	v.ipTunnels(rooms)
 	v.macvlans(rooms)
 	v.ports(rooms)
+	v.plainLinks(rooms)
 	doc := rooms[0].body
 	doc["name"] = name
 	namespaces := mapping{}

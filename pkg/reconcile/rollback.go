@@ -69,6 +69,7 @@ func (r *run) rollBack(start lists, before *object.Record) (rest plan.Plan, err 
 		if rest = r.diff(full); len(rest.Steps) == 0 {
 			r.done(taken)
 			r.record.Pending, r.record.Held, r.record.Claims = before.Pending, before.Held, before.Claims
+			r.record.Attached = before.Attached
 			r.record.Moved = before.Moved
 			return rest, r.record.Save(r.Seam)
 		}

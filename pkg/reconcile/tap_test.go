@@ -69,8 +69,8 @@ func (m machine) asks(t *testing.T, from, about string) {
 	t.Errorf("%s asks about %s over %s, and nobody answers", from, about, m.Name())
 }
 
-// A program on a tap reaches the host, a cable's end and a macvlan of another section, and an apply that changes nothing
-// of the tap leaves it running. What needs the tap opened is refused while the program has its only queue.
+// A program on a tap reaches the host, a cable's end and a macvlan of another section, and an apply that changes
+// nothing of the tap leaves it running. What needs the tap opened fails while the program has its only queue.
 func TestTapProgram(t *testing.T) {
 	l := newLab(t)
 	yaml := l.example("vm-taps.yaml")

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,4 +45,27 @@ namespaces: {ns1: {interfaces: {m: {macvlan: {parent: host/up0}}}}}
 	}
 	l.same("after the refusals", before, l.settle())
 	l.sh("ip", "link", "set", "up0", "mtu", "1500")
+}
+
+// TestLackingType asks for links of types that the kernel does not have: nothing is changed, and it is said what the
+// kernel needs, and where the file asks for it.
+func TestLackingType(t *testing.T) {
+	l := newLab(t)
+	types, err := linkTypes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for of, options := range map[string]string{"dummy": "", "ifb": "", "tap": "", "vlan": "parent: br0, id: 7"} {
+		topo := l.load("name: x\nbridges: {br0: {}}\ninterfaces:\n  x0: {" + of + ": {" + options + "}}\n")
+		if slices.Contains(types, of) {
+			l.diff(topo)
+			continue
+		}
+		_, err := l.tryApply(topo)
+		want := "test.yaml:4: link x0: this kernel has no links of type " + of + ": it needs the kernel module "
+		if !errors.Is(err, reconcile.ErrNotRun) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", of, err, want)
+		}
+	}
+	l.restored("after what the kernel lacks", l.base.Text)
 }

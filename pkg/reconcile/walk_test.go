@@ -33,7 +33,7 @@ func TestWalk(t *testing.T) {
 	}
 	for _, seed := range host.Share(t, seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			w := &walk{lab: newLab(t), inventor: newInventor(seed, false), invents: seed%2 == 0}
+			w := &walk{lab: newLab(t), inventor: newInventor(seed, false).here(t), invents: seed%2 == 0}
 			t.Cleanup(func() { // after that of the lab
 				if t.Failed() {
 					t.Logf("TEST_SEED=%d TEST_WALK=1\n%s\nthe file:\n%s", seed, strings.Join(w.events, "\n"), w.file)

@@ -27,6 +27,10 @@ func (c *checker) places(s *object.Sense, form int) iter.Seq[*object.At] {
 			if s == c.Host() {
 				yield(&s.Forms[form])
 			}
+		case object.OnNamespace:
+			if s != c.Host() {
+				yield(&s.Forms[form])
+			}
 		case object.OnSection:
 			yield(&s.Forms[form])
 		case object.OnLink:

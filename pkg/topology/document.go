@@ -20,12 +20,13 @@ type head struct {
 // the forms on documents.
 func newDocument(forms []object.Form) file.Parts {
 	section := partsOn(object.OnSection, forms)
+	namespace := slices.Concat(section, partsOn(object.OnNamespace, forms))
 	parts := append(slices.Clip(section),
 		file.Part{New: func() any { return new(head) }},
 		file.Part{
 			Key: "namespaces", Item: "namespace", Doc: "network namespaces, by name",
 			New:   func() any { return new(file.Map[object.NamespaceName, file.Parts]) },
-			Fresh: func(v any) { *v.(*file.Parts) = file.NewParts(section) },
+			Fresh: func(v any) { *v.(*file.Parts) = file.NewParts(namespace) },
 		})
 	return file.NewParts(append(parts, partsOn(object.OnDocument, forms)...))
 }
@@ -43,34 +44,32 @@ func partsOn(level object.Level, forms []object.Form) (parts []file.Part) {
 func newChecker(r *file.Report, name string, n *yaml.Node, forms []object.Form) *checker {
 	doc := newDocument(forms)
 	at := r.Decode(n, "the topology", &doc)
-	section, rest := split(doc.Values(), len(partsOn(object.OnSection, forms)))
+	sections := len(partsOn(object.OnSection, forms))
+	section, rest := split(doc.Values(), sections)
 	head, names := rest[0].(*head), *rest[1].(*file.Map[object.NamespaceName, file.Parts])
 	c := &checker{
 		Network: &object.Network{Report: r, Topology: string(head.Name)},
 		t:       &Topology{File: name, Name: string(head.Name), at: at.At("name")},
 		forms:   forms,
 	}
-	c.enter("", section, rest[2:], at)
+	c.enter("", map[object.Level][]any{object.OnSection: section, object.OnDocument: rest[2:]}, at)
 	c.Host().Doubtful = c.Host().Doubtful || at.Doubtful("namespaces")
 	for i, spots := range at.In("namespaces").Items() {
-		c.enter(string(names[i].Key), names[i].Value.Values(), nil, spots)
+		section, own := split(names[i].Value.Values(), sections)
+		c.enter(string(names[i].Key), map[object.Level][]any{object.OnSection: section, object.OnNamespace: own}, spots)
 	}
 	return c
 }
 
 func split(list []any, at int) (first, rest []any) { return list[:at], list[at:] }
 
-// enter adds a section with the values of its forms, and of those of the document, which the host has.
-func (c *checker) enter(name string, section, document []any, at file.Spots) {
+// enter adds a section with the values of its forms by their levels. Those of the document the host has.
+func (c *checker) enter(name string, values map[object.Level][]any, at file.Spots) {
 	forms := make([]object.At, len(c.forms))
 	doubtful := false
 	for i, f := range c.forms {
-		switch a := &forms[i]; {
-		case f.New == nil:
-		case f.On == object.OnSection:
-			a.Form, a.Spots, section = section[0], at.In(f.Key), section[1:]
-		case f.On == object.OnDocument && document != nil:
-			a.Form, a.Spots, document = document[0], at.In(f.Key), document[1:]
+		if own := values[f.On]; f.New != nil && len(own) > 0 {
+			forms[i].Form, forms[i].Spots, values[f.On] = own[0], at.In(f.Key), own[1:]
 		}
 		doubtful = doubtful || f.Links && forms[i].Spots.Doubtful()
 	}

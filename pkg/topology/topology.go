@@ -7,7 +7,10 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// Input is a file to read. Name is as the user gave it, "<stdin>" for the standard input.
+// Stdin is the name of the standard input.
+const Stdin = "<stdin>"
+
+// Input is a file to read. Name is as the user gave it, or [Stdin].
 type Input struct {
 	Name string
 	Data []byte
@@ -18,6 +21,8 @@ type Topology struct {
 	// Name is the topology's own, and File the name of the file as it was given.
 	Name, File string
 
+	data    []byte    // of the file
+	line    int       // at which the document begins
 	at      file.Span // of the name
 	objects []plan.Object
 	sources func() map[plan.Key]file.Span // nil without objects
@@ -50,6 +55,7 @@ func Load(inputs ...Input) ([]*Topology, file.Problems) {
 		}
 		for _, n := range docs {
 			c := newChecker(r, in.Name, n, table())
+			c.t.data, c.t.line = in.Data, n.Line
 			unique(r, c.t, seen)
 			c.check()
 			all, sound = append(all, c.t), append(sound, c)

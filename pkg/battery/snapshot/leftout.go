@@ -157,7 +157,7 @@ var leftOutAtTimes = []struct {
 	{"tailroom", (*Link).takesLimits, ofPorts},
 	{"tso_max_size", (*Link).isUpper, "it took it from the link below when it was made"},
 	{"tso_max_segs", (*Link).isUpper, "it took it from the link below when it was made"},
-	{"perm_address", (*Link).isRandom, "the kernel makes it at random"},
+	{"perm_address", (*Link).isTunnel, "its local address when it was made, or one at random"},
 	{"af_spec inet6 addr_gen_mode", (*Link).nameless, "it becomes random when a carrier first comes"},
 	{"info slave state", (*Link).undecided, "the spanning tree decides on it, or the carrier does"},
 }

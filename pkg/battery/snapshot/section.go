@@ -261,6 +261,11 @@ func (l *Link) portKind() string {
 	return text(find(l.body, unix.IFLA_LINKINFO, unix.IFLA_INFO_SLAVE_KIND))
 }
 
+// isTunnel says that the link has no MAC, but the addresses of a tunnel's ends.
+func (l *Link) isTunnel() bool {
+	return l.isRandom() || l.info == "gre" || l.info == "ipip" || l.info == "sit"
+}
+
 func (l *Link) isBridge() bool { return l.info == "bridge" }
 
 // takesLimits says whether the limits of its ports become the link's.
