@@ -83,6 +83,12 @@ var bond = Type{
 	Check:      checkBond,
 	CheckPorts: checkBondPorts,
 	OwnMAC:     func(s Spec) bool { return s.(Bond).FailOver != "active" },
+	Fixed: func(want, have Spec) []string {
+		if w, h := want.(Bond), have.(Bond); (w.FailOver == "follow") != (h.FailOver == "follow") {
+			return []string{"fail-over-mac"} // it has its own MAC then, and takes no other: see KeepsMAC
+		}
+		return nil
+	},
 	// The kernel answers 0, and does nothing (drivers/net/bonding/bond_main.c: bond_set_mac_address).
 	KeepsMAC: func(s Spec) bool { return s.(Bond).Mode == activeBackup && s.(Bond).FailOver == "follow" },
 	Stops:    func(want, have Spec) bool { return emptiesBond(want, have) || stopsBond(want.(Bond), have.(Bond)) },

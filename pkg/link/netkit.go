@@ -92,7 +92,7 @@ func checkNetkit(l *object.Iface) {
 	if l.Spots.Given("mac") {
 		l.Section.Errorf(l.Spots.At("mac"), "%s has a mac, and is a netkit in mode l3, which has none", l)
 	}
-	if l.Master != nil {
+	if l.Master != nil && typeOf(l.Master.Type).Enslaves.Table == nil {
 		at := l.At
 		if l.Spots.Given("master") {
 			at = l.Spots.At("master")
