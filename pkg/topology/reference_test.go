@@ -133,6 +133,11 @@ func (f finder) value(path, key string, n *yaml.Node) {
 	}
 	if path == "namespaces.NAME" {
 		f.mapping("", n) // it has the keys of the host
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if key := n.Content[i].Value; f.known[path+"."+key] && !f.known[key] { // and some of its own
+				f.value(path+"."+key, key, n.Content[i+1])
+			}
+		}
 		return
 	}
 	if !f.known[path] {
