@@ -53,7 +53,8 @@ func (a *Attach) Parse(name, s string) error {
 			return bad("is not the path of a namespace", "write the whole path, as in "+file.Quote("path:/run/netns/blue"))
 		}
 	default:
-		return bad("does not say whose namespace it is", "write docker:NAME, podman:NAME, pid:NUMBER, netns:NAME or path:/FILE")
+		return bad("does not say whose namespace it is",
+			"write docker:NAME, podman:NAME, pid:NUMBER, netns:NAME or path:/FILE")
 	}
 	*a = Attach(s)
 	return nil

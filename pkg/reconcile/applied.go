@@ -17,8 +17,8 @@ import (
 // appliedFormat names the form of the copy of what was applied.
 const appliedFormat = "plumb/applied/v1"
 
-// applied is the copy that each verified apply leaves of a topology, for people and for commands that only look. Nothing
-// that apply and destroy promise depends on it.
+// applied is the copy that each verified apply leaves of a topology, for people and for commands that only look.
+// Nothing that apply and destroy promise depends on it.
 type applied struct {
 	Format   string `json:"format"`
 	Topology string `json:"topology"`

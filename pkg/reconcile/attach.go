@@ -195,7 +195,8 @@ func (r *run) openFile(f kernel.File, a object.Attachment, name string, before m
 	*object.Section, error,
 ) {
 	a.Dev, a.Ino = f.ID.Dev, f.ID.Ino
-	if s := before[name]; s != nil && s.Attached != nil && s.NS.ID() == f.ID { // it is open, and so no other has its number
+	// What is open still has its number, and no other can have it.
+	if s := before[name]; s != nil && s.Attached != nil && s.NS.ID() == f.ID {
 		f.Close()
 		a.Cookie = s.NS.Cookie()
 		s.Attached = &a
@@ -272,7 +273,9 @@ func (r *run) spareName(a object.Attachment, found []*object.Section) string {
 // openStray opens, for a destroy of which nothing is told, the namespaces in which links bear the topology's stamp. A
 // topology of the same name on another host that this one sees, as inside a container, is left alone: a cable must lead
 // to a namespace that is known.
-func (r *run) openStray(found []*object.Section, before map[string]*object.Section) (list []*object.Section, err error) {
+func (r *run) openStray(found []*object.Section, before map[string]*object.Section) (
+	list []*object.Section, err error,
+) {
 	if !r.leaving || r.recorded() || hasApplied(r.dir, r.topology) {
 		return nil, nil
 	}

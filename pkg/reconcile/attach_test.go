@@ -170,7 +170,8 @@ func (l *lab) missing(topo interface{ Document() string }, why string) {
 	l.Helper()
 	count := l.seam.Count()
 	_, err := l.tryApply(l.load(topo.Document()))
-	if !errors.Is(err, reconcile.ErrNotRun) || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "test.yaml:") {
+	if !errors.Is(err, reconcile.ErrNotRun) || !strings.Contains(err.Error(), why) ||
+		!strings.Contains(err.Error(), "test.yaml:") {
 		l.Errorf("apply: %v, want ErrNotRun, the place in the file, and %q", err, why)
 	}
 	if n := l.seam.Count() - count; n > 3 { // the directories and the file of the lock
@@ -359,7 +360,8 @@ func TestAttachRefused(t *testing.T) {
 		{"docker:web", "systemctl start docker"},
 		{"podman:web", "systemctl start podman.socket"},
 	} {
-		l.missing(l.load(fmt.Sprintf("name: att\nbridges: {br0: {}}\nnamespaces: {web: {attach: %q}}\n", test.from)), test.why)
+		text := fmt.Sprintf("name: att\nbridges: {br0: {}}\nnamespaces: {web: {attach: %q}}\n", test.from)
+		l.missing(l.load(text), test.why)
 	}
 }
 
