@@ -159,8 +159,11 @@ const anyValue = ""
 // Wishes lists what a link that is there already is to be, attribute by attribute.
 func Wishes(e *object.Env, o plan.Object) (list []object.Wish) {
 	l, ok := o.(Link)
-	s := e.Sections[o.Key().NS]
-	if !ok || !l.Given || s == nil || s.At(s.Known(l.Ifname)) == nil {
+	if !ok || !l.Given {
+		return nil
+	}
+	s, err := e.Section(l.NS) // while others may be made
+	if err != nil || s.At(s.Known(l.Ifname)) == nil {
 		return nil
 	}
 	live := s.At(s.Known(l.Ifname))
