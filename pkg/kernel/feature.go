@@ -23,7 +23,8 @@ func FeaturesHere(link string) (map[string]Feature, error) {
 		return nil, fmt.Errorf("open a socket for the features of links: %w", err)
 	}
 	defer e.Close()
-	states, err := e.FeaturesWithState(link)
+	var states map[string]ethtool.FeatureState
+	err = OnDeepStack(func() (err error) { states, err = e.FeaturesWithState(link); return err })
 	if errors.Is(err, unix.ENODEV) {
 		return map[string]Feature{}, nil // it has gone
 	}
@@ -46,6 +47,8 @@ func (n *Namespace) SetFeature(link, name string, on bool) error {
 		}
 		defer e.Close()
 		word := map[bool]string{true: "on", false: "off"}[on]
-		return n.Do("set "+name+" of link "+link+" "+word, func() error { return e.Change(link, map[string]bool{name: on}) })
+		return n.Do("set "+name+" of link "+link+" "+word, func() error {
+			return OnDeepStack(func() error { return e.Change(link, map[string]bool{name: on}) })
+		})
 	})
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/safchain/ethtool"
 	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
 // readFeatures lists, for each link, those of its features that can be changed and are asked for.
@@ -17,7 +19,8 @@ func (s *Section) readFeatures() error {
 	}
 	defer e.Close()
 	for _, l := range s.Links {
-		states, err := e.FeaturesWithState(l.Name)
+		var states map[string]ethtool.FeatureState
+		err := kernel.OnDeepStack(func() (err error) { states, err = e.FeaturesWithState(l.Name); return err })
 		if errors.Is(err, unix.ENODEV) {
 			continue // it has just gone
 		}
