@@ -207,6 +207,7 @@ nat: [{masquerade: 192.0.2.0/24, out: "-o"}]
 	}
 	exits(t, 0, bin, "apply", "-f", file)
 	l.names = append(l.names, "flags")
+	l.apply(l.load(yaml)) // which the copy of what was applied tells of
 	l.converged(l.load(yaml))
 	exits(t, 0, bin, "diff", "-f", file)
 	exits(t, 0, bin, "destroy", "flags")

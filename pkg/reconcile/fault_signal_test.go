@@ -126,6 +126,8 @@ func TestReaderGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended(t, cmd.Cmd, 0)
+	l.inSync(topo)
+	l.apply(topo) // which the copy of what was applied tells of
 	l.converged(topo)
 }
 
