@@ -108,7 +108,7 @@ func outlast(create func() error) error {
 	const patience, pause = 2 * time.Second, 10 * time.Millisecond
 	for deadline := time.Now().Add(patience); ; time.Sleep(pause) {
 		err := create()
-		held := errors.Is(err, unix.EADDRINUSE) || errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EBUSY)
+		held := errors.Is(err, unix.EADDRINUSE) || errors.Is(err, unix.EEXIST)
 		if !held || time.Now().After(deadline) {
 			return err
 		}

@@ -81,6 +81,9 @@ func journeys(t *testing.T) []journey {
 	}
 	for _, file := range examples(t) {
 		name := strings.TrimSuffix(file, ".yaml")
+		if name == "uplink-bridge" {
+			continue // the case existing/uplink goes through faults, with the uplink that it needs
+		}
 		yaml := l.example(file)
 		_, whole := changes[name]
 		changed := variants[1].edit(yaml)

@@ -49,7 +49,7 @@ func failing(what string) func(*reconcile.Options) {
 const (
 	bridgeUp   = "bring up link br0"
 	bridgeDown = "take down link br0"
-	snoopAgain = "turn on multicast snooping of link br0"
+	snoopAgain = "finish link br0"
 	lastRoute  = "add route default"
 )
 

@@ -19,22 +19,35 @@ func (s *Section) readFeatures() error {
 	}
 	defer e.Close()
 	for _, l := range s.Links {
-		var states map[string]ethtool.FeatureState
-		err := kernel.OnDeepStack(func() (err error) { states, err = e.FeaturesWithState(l.Name); return err })
+		for range tries {
+			if l.features, err = requested(e, l.Name); err != nil || len(l.features) > 0 {
+				break
+			}
+		}
 		if errors.Is(err, unix.ENODEV) {
 			continue // it has just gone
 		}
 		if err != nil {
 			return fmt.Errorf("features of %s: %w", l.Name, err)
 		}
-		for name, state := range states {
-			if state.Available && !state.NeverChanged && state.Requested {
-				l.features = append(l.features, name)
-			}
-		}
 		slices.Sort(l.features)
 	}
 	return nil
+}
+
+// tries is how often the features of a link are asked for that seems to have none: now and then the answer is empty.
+const tries = 5
+
+// requested lists the features of a link that can be changed and are asked for.
+func requested(e *ethtool.Ethtool, link string) (names []string, err error) {
+	var states map[string]ethtool.FeatureState
+	err = kernel.OnDeepStack(func() (err error) { states, err = e.FeaturesWithState(link); return err })
+	for name, state := range states {
+		if state.Available && !state.NeverChanged && state.Requested {
+			names = append(names, name)
+		}
+	}
+	return names, err
 }
 
 func (p *printer) featureLines() {
