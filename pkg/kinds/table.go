@@ -90,12 +90,14 @@ var offloadRow = object.Kind{
 var addressRow = object.Kind{
 	Name: KindAddress, Form: addressForm(),
 	Ask: askAddresses, Read: readAddresses, Owner: object.ByProtocol, Put: putAddress, Swap: swapAddress,
-	Del: delAddresses, Returns: returnAddresses, Held: alone, Undo: undoAddress, Cuts: cutsAddress, Warn: warnAddress, Done: addressesDone,
+	Del: delAddresses, Returns: returnAddresses, Held: alone, Undo: undoAddress, Cuts: cutsAddress, Warn: warnAddress,
+	Done: addressesDone,
 }
 
 var routeRow = object.Kind{
 	Name: KindRoute, Form: routeForm(),
-	Ask: askRoutes, Fetch: fetchRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes, Returns: returnRoutes,
+	Ask: askRoutes, Fetch: fetchRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
+	Returns: returnRoutes,
 	Held: alone, Cuts: cutsRoute, Settle: settleRoute, Warn: warnOfRoute,
 }
 
