@@ -98,7 +98,7 @@ var routeRow = object.Kind{
 	Name: KindRoute, Form: routeForm(),
 	Ask: askRoutes, Fetch: fetchRoutes, Read: readRoutes, Owner: object.ByProtocol, Put: putRoute, Del: delRoutes,
 	Returns: returnRoutes,
-	Held: alone, Cuts: cutsRoute, Settle: settleRoute, Warn: warnOfRoute,
+	Held:    alone, Cuts: cutsRoute, Settle: settleRoute, Warn: warnOfRoute,
 }
 
 var ruleRow = object.Kind{

@@ -35,7 +35,7 @@ func TestQuestions(t *testing.T) {
 		// nf_tables. Beside the links come whether it forwards, and by which number one of two routers knows the other. The
 		// first apply makes them, with three messages for a cable; where IPv6 is used, it looks whether links carry yet.
 		{"star", star, map[string]int{"first": 150, "diff": 70, "apply": 70, "change": 70, "destroy": 40}},
-		{"line", line, map[string]int{"first": 250, "diff": 70, "apply": 70, "change": 70, "destroy": 120}},
+		{"line", line, map[string]int{"first": 240, "diff": 70, "apply": 70, "change": 70, "destroy": 120}},
 	} {
 		t.Run(c.shape, func(t *testing.T) {
 			l.names = append(l.names, "x")
