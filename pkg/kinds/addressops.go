@@ -211,7 +211,7 @@ func putAddress(e *object.Env, changes []plan.Change) error {
 		}
 		if old, changes := c.Old.(Address); changes {
 			err = changeAddress(e, s, index, old, a)
-		} else if err = writeAddress(s, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, a); err == nil {
+		} else if err = addAddress(e, s, index, a); err == nil {
 			err = errors.Join(reachPeer(e, s, a), disconnect(e, s, a))
 		}
 		if err != nil {
@@ -219,6 +219,21 @@ func putAddress(e *object.Env, changes []plan.Change) error {
 		}
 	}
 	return nil
+}
+
+// addAddress adds an address. The kernel says EINVAL where others of its subnet have another scope still.
+func addAddress(e *object.Env, s *object.Section, index int, a Address) error {
+	add := func() error {
+		return writeAddress(s, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, a)
+	}
+	err := add()
+	if errors.Is(err, unix.EINVAL) && a.Prefix.Addr().Is4() {
+		if err := makeWay(e, s, index, a); err != nil {
+			return err
+		}
+		return add()
+	}
+	return err
 }
 
 func changeAddress(e *object.Env, s *object.Section, index int, old, a Address) error {

@@ -52,7 +52,9 @@ func altnameOf(s *object.Section, l *object.LiveLink, name string) string {
 }
 
 // read makes the comparable value of a live link.
-func read(e *object.Env, s *object.Section, live *object.LiveLink, derived object.LiveAddress) Link {
+func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocals []object.LiveAddress) Link {
+	want, wanted := e.Want(object.LinkKey(s.NS.Name, live.Known)).(Link)
+	derived := derived(linkLocals, live, want)
 	linkLocal := derived.Prefix.Addr()
 	l := Link{
 		NS: s.NS.Name, Name: live.Known, Type: live.Type, Ifname: live.Name, Up: live.Up(), MTU: live.MTU, MAC: live.MAC,
@@ -63,7 +65,6 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 	if s.NS.Name == "" {
 		l.AcceptRA = plan.Some(live.AcceptRA)
 	}
-	want, wanted := e.Want(l.Key()).(Link)
 	none := wanted && !want.LinkLocal.V.IsValid()
 	switch {
 	case live.Disabled6 && none && want.LinkLocal.Set && live.Up() && !live.NoLinkLocal && switchedOn(e, l):
@@ -107,6 +108,20 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, derived objec
 		l.Peer = lowerRef(s, live, live.Lower)
 	}
 	return l
+}
+
+// derived is what the kernel has derived from the link's MAC. Of two addresses it is the one that shall not be there.
+func derived(linkLocals []object.LiveAddress, live *object.LiveLink, want Link) (a object.LiveAddress) {
+	right := want.LinkLocal.V
+	if !want.LinkLocal.Set {
+		right = live.MAC.LinkLocal()
+	}
+	for _, a = range linkLocals {
+		if a.Prefix.Addr() != right {
+			break
+		}
+	}
+	return a
 }
 
 // switchedOn says that IPv6 is about to be switched on again on a link: a sysctl of the topology's goes.

@@ -100,17 +100,13 @@ func ParseAddress(b []byte) LiveAddress {
 	return a
 }
 
-// LinkLocals finds the address that the kernel has derived from each link's MAC, by index.
-func (s *Section) LinkLocals() map[int]LiveAddress {
-	made := make(map[int]LiveAddress, len(s.Links))
+// LinkLocals finds the addresses that the kernel has derived from each link's MAC, by index. Where there are two, one is of
+// another MAC.
+func (s *Section) LinkLocals() map[int][]LiveAddress {
+	made := make(map[int][]LiveAddress, len(s.Links))
 	for _, a := range s.Addresses() {
-		l := s.byIndex[a.Index]
-		if l == nil || a.Proto != ProtoLinkLocal {
-			continue
-		}
-		// With two of them, one is of another MAC; that one is drift.
-		if old := made[a.Index].Prefix.Addr(); !old.IsValid() || old == l.MAC.LinkLocal() {
-			made[a.Index] = a
+		if a.Proto == ProtoLinkLocal && s.byIndex[a.Index] != nil {
+			made[a.Index] = append(made[a.Index], a)
 		}
 	}
 	return made

@@ -66,6 +66,31 @@ func TestOrderOfLinkLocals(t *testing.T) {
 	}
 }
 
+// TestLinkLocalOfTheMACToCome holds that a link that has the addresses of two MACs, as a crash leaves it, keeps that of the
+// one that it gets.
+func TestLinkLocalOfTheMACToCome(t *testing.T) {
+	l := newLab(t)
+	file := func(mac string) string {
+		return `{name: x, interfaces: {v0: {peer: ns1/v0, mac: "` + mac + `", addresses: ["fd00:1::1/64"]}}, namespaces: {ns1: {}}}`
+	}
+	l.apply(l.load(file("02:00:00:00:00:01")))
+	l.script("sysctl -qw net.ipv6.conf.v0.accept_dad=0") // neither is tentative
+	for _, last := range []string{"2", "1"} {
+		l.script(`
+			ip link set v0 address 02:00:00:00:00:0` + last + `
+			ip address flush dev v0 to fe80::ff:fe00:` + last + `
+			sysctl -qw net.ipv6.conf.v0.addr_gen_mode=1
+			sysctl -qw net.ipv6.conf.v0.addr_gen_mode=0`)
+	}
+	topo := l.load(file("02:00:00:00:00:02"))
+	l.apply(topo)
+	l.inSync(topo)
+	l.settle()
+	if all := l.scopeLink(""); !slices.Equal(all, []scopeLink{{"v0", "fe80::ff:fe00:2/64"}}) {
+		t.Errorf("the link-local addresses are %v", all)
+	}
+}
+
 // linkLocals lists the link-local addresses of each link as the kernel does, the newest first.
 func (l *lab) linkLocals() string {
 	l.Helper()
