@@ -35,7 +35,7 @@ func (l *lab) present() {
 		ip -n theirs link set lo up
 		ip -n theirs link set eth0 up
 		ip -n theirs address add 10.99.2.2/24 dev eth0
-		ip -n theirs route add default via 10.99.2.1`)
+		ip -n theirs route add 10.97.0.0/16 via 10.99.2.1`)
 	l.fixture(func() {
 		l.script(`
 			ip link del card0
@@ -73,7 +73,9 @@ func (v inventor) cards(r *room) {
 		if v.oneIn(4) {
 			card["mtu"] = choose(v, 1400, 1500, 9000)
 		}
-		v.mac(r, card)
+		if v.mac(r, card); name == theirSpare {
+			card["up"] = true
+		}
 		above := ""
 		switch v.IntN(4) {
 		case 0:
