@@ -105,7 +105,9 @@ func settleGiven(e *object.Env, l Link) (plan.Object, error) {
 	if o.Pinned = pins(e, s, o); o.Pinned {
 		o.Managed = o.Managed.Plus(macName)
 	}
-	if o.Managed.Has(macName) && !o.Pinned && have.LinkLocal.V.IsValid() {
+	// One that has none will get it when it comes up.
+	comes := o.CarriesIPv6() && !have.CarriesIPv6() && live.IPv6 && !o.enslaves().NoLinkLocal
+	if o.Managed.Has(macName) && !o.Pinned && (have.LinkLocal.V.IsValid() || comes) {
 		o.LinkLocal, o.Managed = plan.Some(o.MAC.LinkLocal()), o.Managed.Plus(linkLocalName)
 	}
 	return giveBack(e, s, live, o)
@@ -318,6 +320,9 @@ func (l Link) with(e *object.Env, s *object.Section, originals map[string]string
 			return l, err
 		}
 		l, _ = o.(Link)
+	}
+	if none := !l.LinkLocal.V.IsValid(); none && slices.Contains(back, linkLocalName) && l.CarriesIPv6() {
+		l.LinkLocal = plan.Some(l.MAC.LinkLocal()) // it was down then, and stays up
 	}
 	if len(back) > 0 {
 		l.Managed, l.Back = l.Managed.Plus(back...), plan.NewList(strings.Compare, back...)
