@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -43,6 +44,36 @@ namespaces:
   ns2:
     interfaces: {eth0: {addresses: [10.77.8.2/30]}}
 `
+}
+
+// A box is in a namespace of its own as soon as it is there, wherever the threads of this process are.
+func TestBoxIsApart(t *testing.T) {
+	l := newLab(t)
+	at := func(path string) os.FileInfo {
+		st, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	own := at(host.NetNS)
+	// The first thread never ends: once it is apart it stays there, and /proc/self tells of it.
+	for i := 0; i < 1000 && os.SameFile(own, at("/proc/self/ns/net")); i++ {
+		if err := host.Apart(func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 20 {
+		cmd, err := startBox()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &box{l, cmd}
+		if os.SameFile(own, at(b.path())) {
+			t.Error("the box is in the host's namespace")
+		}
+		b.end()
+	}
 }
 
 // A namespace of somebody else's gets what the file says, and destroy leaves it as it was, to the byte.
