@@ -130,7 +130,7 @@ func (c Case) tooNew() string {
 			continue
 		}
 		for _, row := range link.Types {
-			if row.Name == l.Type && row.Part.Since != "" && olderThan(row.Part.Since) {
+			if row.Name == l.Type && row.Part.Since != "" && olderThan(release(), row.Part.Since) {
 				return row.Part.String()
 			}
 		}
@@ -138,14 +138,19 @@ func (c Case) tooNew() string {
 	return ""
 }
 
-// olderThan says whether the kernel is older than a version of Linux, as "6.7".
-func olderThan(version string) bool {
+// release is the version of the kernel.
+func release() string {
 	var uts unix.Utsname
-	var is, than [2]int
 	_ = unix.Uname(&uts) // it fails for a bad address alone
-	_, err := fmt.Sscanf(unix.ByteSliceToString(uts.Release[:]), "%d.%d", &is[0], &is[1])
-	_, err2 := fmt.Sscanf(version, "%d.%d", &than[0], &than[1])
-	return err == nil && err2 == nil && slices.Compare(is[:], than[:]) < 0
+	return unix.ByteSliceToString(uts.Release[:])
+}
+
+// olderThan says whether a version of Linux, as "6.1" or "6.12.3-amd64", is older than another.
+func olderThan(version, than string) bool {
+	var a, b [2]int
+	_, err := fmt.Sscanf(version, "%d.%d", &a[0], &a[1])
+	_, err2 := fmt.Sscanf(than, "%d.%d", &b[0], &b[1])
+	return err == nil && err2 == nil && slices.Compare(a[:], b[:]) < 0
 }
 
 // objects are what the case's topologies declare.
