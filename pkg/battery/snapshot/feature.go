@@ -30,10 +30,17 @@ func (s *Section) readFeatures() error {
 		if err != nil {
 			return fmt.Errorf("features of %s: %w", l.Name, err)
 		}
+		if l.info == "bond" {
+			l.features = slices.DeleteFunc(l.features, func(name string) bool { return slices.Contains(ofMode, name) })
+		}
 		slices.Sort(l.features)
 	}
 	return nil
 }
+
+// ofMode are features that a bond has in mode active-backup. Linux 6.1 gives them to a bond that changes to that mode, and not
+// to one that is made in it: they tell of history.
+var ofMode = []string{"esp-hw-offload", "esp-tx-csum-hw-offload", "tx-esp-segmentation"}
 
 // tries is how often the features of a link are asked for that seems to have none: now and then the answer is empty.
 const tries = 5
