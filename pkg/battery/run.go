@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/safchain/ethtool"
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/battery/host"
@@ -336,12 +335,12 @@ func (c Command) Run() error {
 }
 
 func setFeature(link, name string, on bool) error {
-	e, err := ethtool.NewEthtool()
+	n, err := kernel.Current(new(kernel.Seam))
 	if err != nil {
 		return err
 	}
-	defer e.Close()
-	return e.Change(link, map[string]bool{name: on})
+	defer n.Close()
+	return n.SetFeature(link, name, on)
 }
 
 func (r *trial) must(err error) {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
 func TestMain(m *testing.M) {
@@ -271,6 +272,31 @@ func TestSees(t *testing.T) {
 		}
 	}
 	t.Logf("%d changes", len(changes))
+}
+
+// TestSeesFeatures is [TestSees] for features, which no command sets that every host has.
+func TestSeesFeatures(t *testing.T) {
+	script(t, things)
+	defer script(t, nothings)
+	const sees = "host: link v0 features "
+	before := rested(t).Text
+	for _, on := range []bool{false, true} {
+		err := host.Inside("", func() error {
+			n, err := kernel.Current(new(kernel.Seam))
+			if err != nil {
+				return err
+			}
+			defer n.Close()
+			return n.SetFeature("v0", "tx-tcp-segmentation", on)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := Difference(before, rested(t).Text)
+		if !on && strings.Count(d, sees) != 2 || on && d != "" {
+			t.Errorf("with the feature %v the snapshot shows\n%s", on, d)
+		}
+	}
 }
 
 // What comes and goes by itself does not show.

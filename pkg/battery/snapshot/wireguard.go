@@ -8,9 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Messages of generic netlink begin with struct genlmsghdr: a command, and the version of its family.
-const genlHeader = 4
-
 // readWireGuard reads what wireguard links tell by generic netlink. Where there is none, nothing is asked.
 func (s *Section) readWireGuard() error {
 	var c *socket
@@ -21,16 +18,10 @@ func (s *Section) readWireGuard() error {
 		}
 		if c == nil {
 			var err error
-			if c, err = dial(unix.NETLINK_GENERIC); err != nil {
+			if c, family, err = dialFamily(unix.WG_GENL_NAME); err != nil {
 				return err
 			}
 			defer c.close()
-			body := appendText([]byte{unix.CTRL_CMD_GETFAMILY, 1, 0, 0}, unix.CTRL_ATTR_FAMILY_NAME, []byte("wireguard\x00"))
-			answer, err := c.ask(unix.GENL_ID_CTRL, unix.NLM_F_ACK, body)
-			if err != nil || len(answer) != 1 {
-				return fmt.Errorf("the family of wireguard: %w", errors.Join(err, fmt.Errorf("%d answers", len(answer))))
-			}
-			family = uint16(number(find(answer[0].body[genlHeader:], unix.CTRL_ATTR_FAMILY_ID)))
 		}
 		body := appendText([]byte{unix.WG_CMD_GET_DEVICE, 1, 0, 0}, unix.WGDEVICE_A_IFNAME, append([]byte(l.Name), 0))
 		list, err := c.ask(family, unix.NLM_F_DUMP, body)
