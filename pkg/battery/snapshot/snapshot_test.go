@@ -446,3 +446,25 @@ func BenchmarkTake(b *testing.B) {
 		})
 	}
 }
+
+// TestHeard: where a peer of wireguard is found by what it sends is no difference; where it was said to be is one.
+func TestHeard(t *testing.T) {
+	const nowhere, there, heardThere, heardElsewhere = "peer 1 endpoint none\n", "peer 1 endpoint 192.0.2.1:7\n",
+		"peer 1 endpoint 192.0.2.1:7 heard\n", "peer 1 endpoint 192.0.2.9:7 heard\n"
+	for _, c := range []struct {
+		before, after string
+		same          bool
+	}{
+		{nowhere, heardThere, true},
+		{heardThere, nowhere, true},
+		{there, heardThere, true},
+		{heardThere, heardElsewhere, false},
+		{there, heardElsewhere, false},
+		{nowhere, there, false},
+		{there, nowhere, false},
+	} {
+		if d := Difference(c.before, c.after); (d == "") != c.same {
+			t.Errorf("from %sto %sthe difference is %q", c.before, c.after, d)
+		}
+	}
+}

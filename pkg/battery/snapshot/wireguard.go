@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,6 +55,9 @@ func (p *printer) wireguardLines() {
 			at := fmt.Sprintf("%s peer %x", head, find(peer, unix.WGPEER_A_PUBLIC_KEY))
 			p.begin(fmt.Sprintf("%s preshared key %x keepalive %d endpoint %s", at, find(peer, unix.WGPEER_A_PRESHARED_KEY),
 				number(find(peer, unix.WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL)), sockaddr(find(peer, unix.WGPEER_A_ENDPOINT))))
+			if number(find(peer, unix.WGPEER_A_RX_BYTES)) > 0 {
+				p.add(heard)
+			}
 			p.end()
 			for _, n := range each(find(peer, unix.WGPEER_A_ALLOWEDIPS)) {
 				bits := number(find(n, unix.WGALLOWEDIP_A_CIDR_MASK))
@@ -62,6 +66,32 @@ func (p *printer) wireguardLines() {
 			}
 		}
 	}
+}
+
+// heard ends the line of a peer that has sent something.
+const heard = "heard"
+
+// noEndpoint begins what a line tells of a peer that is nowhere.
+const noEndpoint = " endpoint none"
+
+// unheard leaves out of a text which peers were heard. A peer that is nowhere in the other text is so here too, where it was heard:
+// the kernel has learned the endpoint.
+func unheard(text, other string) string {
+	if !strings.Contains(text, " "+heard+"\n") {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if line, ok := strings.CutSuffix(line, " "+heard+"\n"); ok {
+			if at, _, _ := strings.Cut(line, " endpoint "); strings.Contains(other, at+noEndpoint) {
+				line = at + noEndpoint
+			}
+			b.WriteString(line + "\n")
+			continue
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // sockaddr is an address with a port: struct sockaddr_in, or sockaddr_in6.
