@@ -51,7 +51,7 @@ func ofGiven(l *object.Iface, o Link) Link {
 			names = append(names, name)
 		}
 	}
-	if l.Spots.Good("up") {
+	if l.Spots.Good(upName) {
 		names = append(names, neverUp)
 	}
 	if l.Master != nil {
@@ -68,6 +68,7 @@ const (
 	portOptions = "options of the port"
 	masterName  = "master"
 	macName     = "mac"
+	upName      = "up"
 
 	linkLocalName = "link-local address"
 )
@@ -105,7 +106,10 @@ func settleGiven(e *object.Env, l Link) (plan.Object, error) {
 	if o.Pinned = pins(e, s, o); o.Pinned {
 		o.Managed = o.Managed.Plus(macName)
 	}
-	if o.Managed.Has(macName) && !o.Pinned && have.LinkLocal.V.IsValid() {
+	if o.enslaves().FromDown && !o.Managed.Has(upName) { // it comes up with that
+		o.Up, o.Managed = true, o.Managed.Plus(upName)
+	}
+	if o.Managed.Has(macName) && !o.Pinned && have.LinkLocal.V.IsValid() && o.CarriesIPv6() {
 		o.LinkLocal, o.Managed = plan.Some(o.MAC.LinkLocal()), o.Managed.Plus(linkLocalName)
 	}
 	return giveBack(e, s, live, o)
@@ -183,11 +187,30 @@ func Wishes(e *object.Env, o plan.Object) (list []object.Wish) {
 		list = append(list, object.Wish{
 			Key: object.AttributeKey(l.NS, l.Ifname, name), Value: value,
 			Original: func() (object.Claim, error) {
-				return object.Claim{Original: was[name], Index: live.Index, Wants: make(map[string]string)}, nil
+				original := was[name]
+				if name == linkLocalName {
+					original = linkLocalBefore(e, l, original)
+				}
+				return object.Claim{Original: original, Index: live.Index, Wants: make(map[string]string)}, nil
 			},
 		})
 	}
 	return list
+}
+
+// linkLocalBefore is the link-local address that a link had before it got the MAC that is wanted: it may have come up
+// after that.
+func linkLocalBefore(e *object.Env, l Link, now string) string {
+	claim, known := e.Record.Claim(object.AttributeKey(l.NS, l.Ifname, macName))
+	if !known {
+		return now
+	}
+	o, err := plan.Restore(l, macName, claim.Original)
+	if before, ok := o.(Link); err == nil && ok {
+		before.LinkLocal = plan.Some(before.MAC.LinkLocal())
+		return stored(before)[linkLocalName]
+	}
+	return now
 }
 
 // wasPort says whether a link was the port of a master before any topology wanted it to be another's: else its options
@@ -379,7 +402,7 @@ func (l Link) words(name, text string) string {
 
 // with is the link with the original values of attributes.
 func (l Link) with(e *object.Env, s *object.Section, originals map[string]string) (Link, error) {
-	back := slices.Sorted(maps.Keys(originals))
+	back, linkLocal := slices.Sorted(maps.Keys(originals)), l.LinkLocal
 	if text, ok := originals[masterName]; ok {
 		if err := l.freed(e, s, text); err != nil {
 			return l, err
@@ -394,6 +417,10 @@ func (l Link) with(e *object.Env, s *object.Section, originals map[string]string
 			return l, err
 		}
 		l, _ = o.(Link)
+	}
+	if !l.CarriesIPv6() { // it is made when the link comes up
+		l.LinkLocal = linkLocal
+		back = slices.DeleteFunc(back, func(name string) bool { return name == linkLocalName })
 	}
 	if len(back) > 0 {
 		l.Managed, l.Back = l.Managed.Plus(back...), plan.NewList(strings.Compare, back...)
