@@ -23,6 +23,13 @@ type tunnel interface {
 	over(object.SectionRef) Spec
 }
 
+// way is where the packets of such a tunnel leave.
+type way struct {
+	// Dev is the place of the link that they leave by, empty for what the routes say.
+	Dev      object.Ref        `file:"dev" plan:"dev" nl:"1" doc:"the link that packets leave by"`
+	Underlay object.SectionRef `file:"underlay" plan:"underlay,fixed" doc:"section that packets travel in"`
+}
+
 // flow is what the packets of a tunnel are known by.
 type flow struct {
 	local, remote netip.Addr
