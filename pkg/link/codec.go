@@ -31,7 +31,7 @@ import (
 //	unit=10ms         a length of time, in units of this one
 //	near              where the kernel tells one more or less than is wanted, it has what is wanted
 //	multicast         an address of a group, and unicast one of no group, where both have one type
-//	mask=0x2000       a bit of a number that several fields share, of a type whose messages are [Type.Whole]
+//	mask=0x2000       a bit of a number that several fields share, of a type whose messages are [Changing.Whole]
 //	twin=5            the attribute of the second value of an array
 //	less              the number is one less than the field, which is 0 for none
 //	new=8472          what a new link has that is told nothing; without it nothing

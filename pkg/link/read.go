@@ -162,7 +162,7 @@ func readSpec(e *object.Env, s *object.Section, live *object.LiveLink, want Link
 	return spec
 }
 
-// underlayOf is what the section of a live link's underlay is called, as [Type.Underlay] has it.
+// underlayOf is what the section of a live link's underlay is called, as [Stack.Underlay] has it.
 func underlayOf(live *object.LiveLink) object.SectionRef {
 	switch {
 	case live.LowerNSID < 0:
