@@ -66,12 +66,13 @@ func TestOrderOfLinkLocals(t *testing.T) {
 	}
 }
 
-// TestLinkLocalOfTheMACToCome holds that a link that has the addresses of two MACs, as a crash leaves it, keeps that of the
-// one that it gets.
+// TestLinkLocalOfTheMACToCome holds that a link that has the addresses of two MACs, as a crash leaves it, keeps that of
+// the one that it gets.
 func TestLinkLocalOfTheMACToCome(t *testing.T) {
 	l := newLab(t)
 	file := func(mac string) string {
-		return `{name: x, interfaces: {v0: {peer: ns1/v0, mac: "` + mac + `", addresses: ["fd00:1::1/64"]}}, namespaces: {ns1: {}}}`
+		return `{name: x, namespaces: {ns1: {}}, interfaces: {v0: {peer: ns1/v0, mac: "` + mac + `",
+			addresses: ["fd00:1::1/64"]}}}`
 	}
 	l.apply(l.load(file("02:00:00:00:00:01")))
 	l.script("sysctl -qw net.ipv6.conf.v0.accept_dad=0") // neither is tentative
