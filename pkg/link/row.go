@@ -7,8 +7,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
-// masterOf is what the type of a wanted link's master is to its ports: it says nothing where the master keeps nothing of
-// them.
+// masterOf is what the type of a wanted link's master is to its ports, and says nothing where the master keeps nothing
+// of them.
 func masterOf(l Link) Master {
 	if l.Port == nil {
 		return Master{}

@@ -17,8 +17,8 @@ import (
 //   - nl:"1" is its attribute in IFLA_INFO_DATA: see [attribute].
 type Spec any
 
-// Type is a row of the table of types. It tells what the type is, and then, in a group each, what goes beyond that. What
-// a row leaves out, the type has or does as most have.
+// Type is a row of the table of types: what the type is, and then, in groups, what goes beyond that. What a row leaves
+// out is as it is for most types.
 type Type struct {
 	// Name is IFLA_INFO_KIND, and the key in the file of a link that stands alone: one with a Doc.
 	Name string

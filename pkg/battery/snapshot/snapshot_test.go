@@ -330,7 +330,8 @@ func TestSysctlsAsFiles(t *testing.T) {
 func tables() []attrs {
 	all := []attrs{
 		linkAttrs, familyAttrs[familyIPv4].kids, familyAttrs[familyIPv6].kids,
-		slaveData["bridge"], slaveData["bond"], slaveData["vrf"], addressAttrs, routeAttrs, ruleAttrs, neighbourAttrs, vlanAttrs[1].kids, nexthopAttrs, nexthopAttrs[12].kids, qdiscAttrs,
+		slaveData["bridge"], slaveData["bond"], slaveData["vrf"], addressAttrs, routeAttrs, ruleAttrs,
+		neighbourAttrs, vlanAttrs[1].kids, nexthopAttrs, nexthopAttrs[12].kids, qdiscAttrs,
 		fqCodelAttrs, nftTable, nftChain, nftRule, nftSet, nftElement, nftObject, nftFlowtable,
 	}
 	for _, kind := range slices.Sorted(maps.Keys(linkData)) {
