@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/plumbnet/plumb/pkg/battery"
-	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -23,16 +22,12 @@ import (
 
 // TestMain moves the whole test binary to a private host, where a victim carries out its order.
 func TestMain(m *testing.M) {
-	if os.Geteuid() != 0 {
-		fmt.Println("not root: the tests on a kernel are skipped")
-	} else if err := host.Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	} else if text := os.Getenv(victimMark); text != "" {
-		os.Exit(victim(text))
-	} else if err := serveContainers(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	battery.Main()
+	if os.Geteuid() == 0 {
+		if err := serveContainers(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 	os.Exit(m.Run())
 }
