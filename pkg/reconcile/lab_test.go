@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/plumbnet/plumb/pkg/battery"
+	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -237,11 +238,7 @@ func (l *lab) sh(name string, args ...string) string {
 // script runs one command a line, split at white space.
 func (l *lab) script(lines string) {
 	l.Helper()
-	for line := range strings.Lines(lines) {
-		if f := strings.Fields(line); len(f) > 0 {
-			l.sh(f[0], f[1:]...)
-		}
-	}
+	l.must(host.Script(lines))
 }
 
 // inNS runs a command in a namespace.
