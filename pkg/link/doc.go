@@ -6,7 +6,8 @@
 // Name, Doc, Part and New, as ifb.go has them. The file form, the schema, the comparison, the message, and the reading
 // follow from the Spec. What goes beyond that is in groups, of which most rows need few:
 //
-//   - [Stack]: the links that it is made on, and the section that its packets travel in (macvlan.go, vxlan.go);
+//   - [Stack]: the links that it is made on, and the section that its packets travel in. onParent and overUnderlay fill
+//     in most of it (macvlan.go, vxlan.go);
 //   - [Frames]: what passes over it, and where to;
 //   - [Traits]: what every link has (MTU, MAC, arp), where the kernel makes or keeps it otherwise for this type;
 //   - [Master]: what it is to its ports (vrf.go);

@@ -20,7 +20,7 @@ type Geneve struct {
 	TOS      uint8             `file:"tos" plan:"tos" nl:"4" doc:"type of service; 1: that of what is carried"`
 }
 
-var geneve = Type{
+var geneve = overUnderlay(func(g *Geneve) *object.SectionRef { return &g.Underlay }, Type{
 	Name: "geneve", Doc: "the end of a tunnel over UDP that carries Ethernet frames (RFC 8926)",
 	Part: kernel.Part{Module: "geneve", Option: "GENEVE"},
 	New:  func() Spec { return Geneve{Port: 6081} },
@@ -40,15 +40,7 @@ var geneve = Type{
 		g.Underlay = laidOver(l, at, "", g.Underlay)
 		l.Spec = g
 	},
-	Stack: Stack{
-		Underlay: func(s Spec) object.SectionRef { return s.(Geneve).Underlay },
-		Untold:   true,
-		Beneath: func(s Spec, underlay object.SectionRef, _ object.Ref) Spec {
-			g := s.(Geneve)
-			g.Underlay = underlay
-			return g
-		},
-	},
+	Stack:  Stack{Untold: true},
 	Frames: Frames{Wire: func(s Spec) string { return fmt.Sprintf("geneve %d port %d", s.(Geneve).ID, s.(Geneve).Port) }},
 	Traits: Traits{
 		MTU: func(s Spec, _ uint32) uint32 {
@@ -60,4 +52,4 @@ var geneve = Type{
 		},
 	},
 	Changing: Changing{WithMTU: true},
-}
+})

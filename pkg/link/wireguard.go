@@ -56,7 +56,7 @@ func (p WireGuardPeer) String() string {
 	return cmp.Or(strings.Join(words, ", "), "without addresses")
 }
 
-var wireguard = Type{
+var wireguard = overUnderlay(func(w *WireGuard) *object.SectionRef { return &w.Underlay }, Type{
 	Name: "wireguard", Doc: "the end of encrypted tunnels over UDP to peers that are known by their keys",
 	Part:  kernel.Part{Module: "wireguard", Option: "WIREGUARD"},
 	New:   func() Spec { return WireGuard{} },
@@ -80,13 +80,7 @@ var wireguard = Type{
 		return fmt.Errorf("%w: something else has UDP port %d %s, which ss -uln shows", err, w.ListenPort, where)
 	},
 	Stack: Stack{
-		Underlay: func(s Spec) object.SectionRef { return s.(WireGuard).Underlay },
-		Untold:   true,
-		Beneath: func(s Spec, underlay object.SectionRef, _ object.Ref) Spec {
-			w := s.(WireGuard)
-			w.Underlay = underlay
-			return w
-		},
+		Untold: true,
 		Orphan: func(s Spec) Spec {
 			w := s.(WireGuard)
 			w.Underlay = object.Unknown // it has no socket, and gets none any more
@@ -105,7 +99,7 @@ var wireguard = Type{
 		},
 	},
 	Unlisted: Unlisted{Ask: askWireGuard, Told: toldWireGuard, Recall: recallWireGuard, Configure: configureWireGuard},
-}
+})
 
 // canonical puts into order what are sets.
 func (w WireGuard) canonical() WireGuard {

@@ -6,7 +6,7 @@ const (
 	Uplink6, World6 = "2001:db8:ffff::2", "2001:db8:ffff::1"
 )
 
-// AddUplink gives the host a way to the internet, played by the namespace world, which knows the addresses of up0 alone.
+// AddUplink gives the host a way to the internet, played by the namespace world, which knows only the addresses of up0.
 func AddUplink() error {
 	return Script(`
 		ip netns add world

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Order is one of the orders that n steps of a plan allow; of tells the phase of each, and the steps that it comes after
-// (see plan.Step).
+// Order is one of the orders that n steps of a plan allow, at random. Of tells the phase of each, and the steps that it
+// comes after (see plan.Step).
 func Order(r *rand.Rand, n int, of func(step int) (phase int, after []int)) []int {
 	order, done := make([]int, 0, n), make([]bool, n)
 	for len(order) < n {
