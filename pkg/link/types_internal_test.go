@@ -42,7 +42,7 @@ func another(t *testing.T, row Type) Spec {
 	v := reflect.New(reflect.TypeOf(row.New())).Elem()
 	var groups []uint16
 	for _, a := range layout(v.Type()) {
-		f := v.Field(a.index)
+		f := a.in(v)
 		if slices.Contains(groups, a.four) {
 			continue // of two fields that share an attribute one is set
 		}
@@ -195,11 +195,14 @@ func TestMade(t *testing.T) {
 			VXLAN{ID: 7, Port: 4789, Dev: "br0", Underlay: object.HostName, Local: four},
 		}},
 		"macvlan": {"", "macvlan", []Spec{
-			Macvlan{Parent: "br0", Mode: "bridge"}, Macvlan{Parent: "br0", Mode: "private"}, Macvlan{Parent: "br0", Mode: "vepa"},
+			Macvlan{Parent: "br0", Mode: "bridge"}, Macvlan{Parent: "br0", Mode: "private"},
+			Macvlan{Parent: "br0", Mode: "vepa"},
 		}},
-		"macvlan elsewhere": {"ns1", "macvlan", []Spec{Macvlan{Parent: "br0", Mode: "bridge"}, Macvlan{Parent: "br0", Mode: "source"}}},
-		"macvlan passthru":  {"ns1", "macvlan", []Spec{Macvlan{Parent: "br0", Mode: "passthru"}}},
-		"macvtap":           {"ns1", "macvtap", []Spec{Macvlan{Parent: "br0", Mode: "bridge"}}},
+		"macvlan elsewhere": {"ns1", "macvlan", []Spec{
+			Macvlan{Parent: "br0", Mode: "bridge"}, Macvlan{Parent: "br0", Mode: "source"},
+		}},
+		"macvlan passthru": {"ns1", "macvlan", []Spec{Macvlan{Parent: "br0", Mode: "passthru"}}},
+		"macvtap":          {"ns1", "macvtap", []Spec{Macvlan{Parent: "br0", Mode: "bridge"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := kernel.OnThread(func(thread kernel.Thread) error {

@@ -121,7 +121,8 @@ func TestExistingShared(t *testing.T) {
 	l.refused(strings.Replace(second, "1400", "1300", 1), "topology x wants mtu 1400: the two cannot be on one host")
 	l.refused("name: z\nbridges: {br1: {existing: true}}", "belongs to topology y")
 	l.refused("name: y\nbridges: {br1: {existing: true}}", "was made by plumb for this very topology")
-	l.refused("name: z\nbridges: {br2: {}}\ninterfaces: {card0: {existing: true, master: br2}}", "topology y wants master br1")
+	l.refused("name: z\nbridges: {br2: {}}\ninterfaces: {card0: {existing: true, master: br2}}",
+		"topology y wants master br1")
 	l.destroy("x")
 	if out := l.sh("ip", "-o", "link", "show", "card0"); !strings.Contains(out, "mtu 1400") ||
 		!strings.Contains(out, "02:f2:00:00:00:01") || strings.Contains(out, "alias") {
