@@ -40,6 +40,9 @@ func TestCases(t *testing.T) {
 		c.Run(t)
 		return
 	}
+	if version, err := os.ReadFile("/proc/version"); err == nil {
+		t.Logf("%s", version)
+	}
 	kinds, err := filepath.Glob("../../testdata/cases/*")
 	if err != nil || len(kinds) == 0 {
 		t.Fatalf("no cases: %v", err)

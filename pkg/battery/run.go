@@ -14,11 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/safchain/ethtool"
+	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/topology"
@@ -97,7 +98,8 @@ func (r *trial) wrong() {
 	}
 }
 
-// requires skips the case where the kernel lacks what it needs, but not where TEST_REQUIRE_KINDS says that it has all.
+// requires skips the case where the kernel lacks what it needs. Where TEST_REQUIRE_KINDS says that it has all, it may
+// lack only what it is too old for.
 func (r *trial) requires() {
 	err := host.Apart(func() error {
 		for _, c := range r.c.Requires {
@@ -107,11 +109,58 @@ func (r *trial) requires() {
 		}
 		return nil
 	})
-	if err != nil && os.Getenv("TEST_REQUIRE_KINDS") == "" {
-		r.Skipf("the kernel lacks what the case needs: %v", err)
-	} else if err != nil {
-		r.Fatal(err)
+	if err == nil {
+		return
 	}
+	if part := r.c.tooNew(); part != "" {
+		r.Skipf("the kernel lacks what %s needs: %s", r.c.Name, part)
+	}
+	if os.Getenv("TEST_REQUIRE_KINDS") == "" {
+		r.Skipf("the kernel lacks what %s needs: %v", r.c.Name, err)
+	}
+	r.Fatal(err)
+}
+
+// tooNew is the part of the kernel that this one is too old to have, of those that the case's links are made by.
+func (c Case) tooNew() string {
+	for _, o := range c.objects() {
+		l, ok := o.(link.Link)
+		if !ok {
+			continue
+		}
+		for _, row := range link.Types {
+			if row.Name == l.Type && row.Part.Since != "" && olderThan(release(), row.Part.Since) {
+				return row.Part.String()
+			}
+		}
+	}
+	return ""
+}
+
+// release is the version of the kernel.
+func release() string {
+	var uts unix.Utsname
+	_ = unix.Uname(&uts) // it fails for a bad address alone
+	return unix.ByteSliceToString(uts.Release[:])
+}
+
+// olderThan says whether a version of Linux, as "6.1" or "6.12.3-amd64", is older than another.
+func olderThan(version, than string) bool {
+	var a, b [2]int
+	_, err := fmt.Sscanf(version, "%d.%d", &a[0], &a[1])
+	_, err2 := fmt.Sscanf(than, "%d.%d", &b[0], &b[1])
+	return err == nil && err2 == nil && slices.Compare(a[:], b[:]) < 0
+}
+
+// objects are what the case's topologies declare.
+func (c Case) objects() (list []plan.Object) {
+	for _, text := range []string{c.From, c.To} {
+		all, _ := topology.Load(topology.Input{Name: "case.yaml", Data: []byte(text)})
+		for _, t := range all {
+			list = append(list, t.Objects()...)
+		}
+	}
+	return list
 }
 
 // create makes what the topology says, and no more of it the second time.
@@ -286,12 +335,12 @@ func (c Command) Run() error {
 }
 
 func setFeature(link, name string, on bool) error {
-	e, err := ethtool.NewEthtool()
+	n, err := kernel.Current(new(kernel.Seam))
 	if err != nil {
 		return err
 	}
-	defer e.Close()
-	return e.Change(link, map[string]bool{name: on})
+	defer n.Close()
+	return n.SetFeature(link, name, on)
 }
 
 func (r *trial) must(err error) {

@@ -3,8 +3,9 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"iter"
 
-	"github.com/safchain/ethtool"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,23 +18,23 @@ type Feature struct {
 }
 
 // FeaturesHere lists the features of a link of the namespace that the calling thread is in, by the kernel's names.
-func FeaturesHere(link string) (map[string]Feature, error) {
-	e, err := ethtool.NewEthtool()
+func FeaturesHere(link string) (features map[string]Feature, err error) {
+	e, err := openEthtool()
 	if err != nil {
-		return nil, fmt.Errorf("open a socket for the features of links: %w", err)
+		return nil, err
 	}
-	defer e.Close()
-	var states map[string]ethtool.FeatureState
-	err = OnDeepStack(func() (err error) { states, err = e.FeaturesWithState(link); return err })
+	defer e.close()
+	get := e.request(unix.ETHTOOL_MSG_FEATURES_GET, link, 0)
+	err = e.ask(NewQuery(get.NetlinkRequest, e.family), func(msgs [][]byte) {
+		for _, m := range msgs {
+			features = parseFeatures(m[nl.SizeofGenlmsg:])
+		}
+	})
 	if errors.Is(err, unix.ENODEV) {
 		return map[string]Feature{}, nil // it has gone
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the features of link %s: %w", link, err)
-	}
-	features := make(map[string]Feature, len(states))
-	for name, s := range states {
-		features[name] = Feature{Requested: s.Requested, Fixed: !s.Available || s.NeverChanged}
 	}
 	return features, nil
 }
@@ -41,14 +42,91 @@ func FeaturesHere(link string) (map[string]Feature, error) {
 // SetFeature asks for a feature of a link to be on or off.
 func (n *Namespace) SetFeature(link, name string, on bool) error {
 	return n.Inside(func() error {
-		e, err := ethtool.NewEthtool()
+		e, err := openEthtool()
 		if err != nil {
-			return fmt.Errorf("open a socket for the features of links: %w", err)
+			return err
 		}
-		defer e.Close()
+		defer e.close()
+		set := e.request(unix.ETHTOOL_MSG_FEATURES_SET, link, unix.ETHTOOL_FLAG_OMIT_REPLY)
+		set.Flags |= unix.NLM_F_ACK
+		bit := set.Nest(unix.ETHTOOL_A_FEATURES_WANTED).
+			AddRtAttr(unix.ETHTOOL_A_BITSET_BITS|unix.NLA_F_NESTED, nil).
+			AddRtAttr(unix.ETHTOOL_A_BITSET_BITS_BIT|unix.NLA_F_NESTED, nil)
+		bit.AddRtAttr(unix.ETHTOOL_A_BITSET_BIT_NAME, nl.ZeroTerminated(name))
+		if on {
+			bit.AddRtAttr(unix.ETHTOOL_A_BITSET_BIT_VALUE, nil)
+		}
 		word := map[bool]string{true: "on", false: "off"}[on]
 		return n.Do("set "+name+" of link "+link+" "+word, func() error {
-			return OnDeepStack(func() error { return e.Change(link, map[string]bool{name: on}) })
+			return e.ask(NewQuery(set.NetlinkRequest, 0), func([][]byte) {})
 		})
 	})
+}
+
+// ethtool talks to the kernel's ethtool by generic netlink. By ioctl(2) the kernel is given the address of what it is
+// to fill, which must not move meanwhile, and says how much it will fill only in another call.
+type ethtool struct {
+	*socket
+	family uint16
+}
+
+// openEthtool opens a socket in the calling thread's namespace.
+func openEthtool() (*ethtool, error) {
+	s, err := openSocket(unix.NETLINK_GENERIC)
+	if err != nil {
+		return nil, err
+	}
+	e := &ethtool{socket: s}
+	get := NewMessage(unix.GENL_ID_CTRL, 0, &nl.Genlmsg{Command: unix.CTRL_CMD_GETFAMILY, Version: 1})
+	get.Text(unix.CTRL_ATTR_FAMILY_NAME, unix.ETHTOOL_GENL_NAME)
+	err = e.ask(NewQuery(get.NetlinkRequest, unix.GENL_ID_CTRL), func(msgs [][]byte) {
+		for _, m := range msgs {
+			e.family = U16(Attrs(m[nl.SizeofGenlmsg:]).Get(unix.CTRL_ATTR_FAMILY_ID))
+		}
+	})
+	if errors.Is(err, unix.ENOENT) {
+		err = fmt.Errorf("%w: the kernel is built without CONFIG_ETHTOOL_NETLINK", err)
+	}
+	if err != nil {
+		e.close()
+		return nil, fmt.Errorf("look for ethtool in the kernel: %w", err)
+	}
+	return e, nil
+}
+
+// request makes one about a link. Its header is the first attribute in each of them.
+func (e *ethtool) request(command uint8, link string, flags uint32) Message {
+	m := NewMessage(int(e.family), 0, &nl.Genlmsg{Command: command, Version: unix.ETHTOOL_GENL_VERSION})
+	header := m.Nest(unix.ETHTOOL_A_FEATURES_HEADER)
+	header.AddRtAttr(unix.ETHTOOL_A_HEADER_DEV_NAME, nl.ZeroTerminated(link))
+	header.AddRtAttr(unix.ETHTOOL_A_HEADER_FLAGS, nl.Uint32Attr(flags))
+	return m
+}
+
+func parseFeatures(m Attrs) map[string]Feature {
+	all := make(map[string]Feature)
+	for name, can := range bits(m.Nested(unix.ETHTOOL_A_FEATURES_HW)) {
+		all[name] = Feature{Fixed: !can}
+	}
+	for name, never := range bits(m.Nested(unix.ETHTOOL_A_FEATURES_NOCHANGE)) {
+		all[name] = Feature{Fixed: all[name].Fixed || never}
+	}
+	for name, on := range bits(m.Nested(unix.ETHTOOL_A_FEATURES_WANTED)) {
+		all[name] = Feature{Requested: on, Fixed: all[name].Fixed}
+	}
+	return all
+}
+
+// bits yields the names and values of those of a set of bits that have a name. Without a mask it lists what is on.
+func bits(set Attrs) iter.Seq2[string, bool] {
+	return func(yield func(string, bool) bool) {
+		list := set.Has(unix.ETHTOOL_A_BITSET_NOMASK)
+		for _, value := range Attributes(set.Nested(unix.ETHTOOL_A_BITSET_BITS)) {
+			bit := Attrs(value)
+			name, on := bit.Text(unix.ETHTOOL_A_BITSET_BIT_NAME), list || bit.Has(unix.ETHTOOL_A_BITSET_BIT_VALUE)
+			if name != "" && !yield(name, on) {
+				return
+			}
+		}
+	}
 }

@@ -48,6 +48,8 @@ type Address struct {
 	found object.Found
 	// moves says that it is another's and goes because it is on a link that becomes a port: see [object.Moved].
 	moves bool
+	// falls says that it is another's, and that the kernel is about to take it.
+	falls bool
 }
 
 // Yields implements [plan.Yielding]: with an address that moves, packets would still leave by its link.

@@ -39,6 +39,10 @@ func readAddresses(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 				a.moves = true
 				o.Object = a
 			}
+			if o.Falls = s.IsFalling(a.Key(), live.Index); o.Falls {
+				a.falls = true
+				o.Object = a
+			}
 			if p, ok := known[addressOn{a.Dev, a.Prefix.Addr()}]; ok && p != a.Prefix {
 				o.Was, a.Prefix = a.Key(), p
 				o.Object = a
@@ -374,14 +378,16 @@ func delAddresses(e *object.Env, objects []plan.Object) error {
 	return nil
 }
 
-// undoAddress wants back what was ours: the lifetime of another's address is its owner's business, and how long one is
-// tentative is the kernel's.
+// undoAddress wants back what was ours, or falls because of us: the lifetime of another's address is its owner's
+// business, and how long one is tentative is the kernel's.
 func undoAddress(h plan.Have) (plan.Object, bool) {
-	if a, ok := h.Object.(Address); ok {
-		a.Tentative = false
+	a, ok := h.Object.(Address)
+	falls := a.falls
+	if ok {
+		a.Tentative, a.falls = false, false
 		h.Object = a
 	}
-	return h.Object, h.Class != plan.Loose
+	return h.Object, h.Class != plan.Loose || falls
 }
 
 func askAddresses(*object.Env, *object.Section) []*object.Dump {

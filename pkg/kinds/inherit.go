@@ -38,7 +38,7 @@ var conf4 = []parameter{
 	{"accept_source_route", 0}, {"bootp_relay", 0}, {"log_martians", 0}, {"tag", 0},
 	{"arp_filter", 0}, {"medium_id", 0}, {"disable_xfrm", 0},
 	{"disable_policy", 0}, {"force_igmp_version", 0}, {"arp_announce", 0}, {"arp_ignore", 0},
-	{"promote_secondaries", 0}, {"arp_accept", 0},
+	{promoteSecondaries, 0}, {"arp_accept", 0},
 	{"arp_notify", 0}, {"accept_local", 0}, {"src_valid_mark", 0}, {"proxy_arp_pvlan", 0}, {"route_localnet", 0},
 	{"igmpv2_unsolicited_report_interval", 10000}, {"igmpv3_unsolicited_report_interval", 1000},
 	{"ignore_routes_with_linkdown", 0},

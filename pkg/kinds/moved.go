@@ -7,26 +7,45 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// returnAddresses lists the addresses of others that were taken from ports, and whose interfaces are ports no longer.
-// As long as one of a family is missing all are wanted, for the sake of their order.
+// returnAddresses lists the addresses of others that were taken from interfaces, and that these can have again. As long
+// as one of a family is missing all are wanted, for the sake of their order.
 func returnAddresses(e *object.Env) ([]plan.Object, error) {
+	noteFalling(e, fallingAddresses)
 	return returned(e, KindAddress, func(s *object.Section, m object.Moved, all []object.Moved) plan.Object {
 		missing := func(o object.Moved) bool {
-			return o.Index == m.Index && o.Message[0] == m.Message[0] && !isThere(s.Addresses(), o)
+			return o.Index == m.Index && o.Message[0] == m.Message[0] &&
+				(!isThere(s.Addresses(), o) || s.IsFalling(o.Key, o.Index))
 		}
 		if !slices.ContainsFunc(all, missing) {
 			return nil
 		}
-		l := s.At(m.Index)
-		a := addressOf(object.ParseAddress(m.Message), s.NS.Name, l.Name, l.Name)
-		a.Connected, a.Tentative = true, false
-		a.found = object.Keep(s, [][]byte{m.Message}, object.AddressIndexes)
-		return a
+		return takenAddress(s, m)
 	}), nil
+}
+
+func takenAddress(s *object.Section, m object.Moved) Address {
+	l := s.At(m.Index)
+	a := addressOf(object.ParseAddress(m.Message), s.NS.Name, l.Known, l.Name)
+	a.Connected, a.ToPeer, a.Tentative = true, true, false
+	a.found = object.Keep(s, [][]byte{m.Message}, object.AddressIndexes)
+	return a
+}
+
+// fallingAddresses lists the addresses that others have on a link, and that do not come and go by themselves.
+func fallingAddresses(s *object.Section, c link.Course) (list []falling) {
+	for _, live := range s.Addresses() {
+		itself := !live.Forever || live.Proto == object.ProtoLinkLocal
+		if live.Index != c.Live.Index || itself || live.Proto == object.Protocol {
+			continue
+		}
+		list = append(list, falling{addressOf(live, s.NS.Name, c.Live.Known, c.Live.Name), live.Message})
+	}
+	return list
 }
 
 // isThere says whether an address that was taken away is back.
@@ -58,9 +77,10 @@ func inTurn(e *object.Env, s *object.Section, index int, a Address) error {
 	return nil
 }
 
-// returnRoutes lists the routes of others that went with such addresses. A route that somebody else has made in the
-// place of one stays.
+// returnRoutes lists the routes of others that went with such addresses, or with a change of their link. A route that
+// somebody else has made in the place of one stays.
 func returnRoutes(e *object.Env) ([]plan.Object, error) {
+	noteFalling(e, fallingRoutes)
 	return returned(e, KindRoute, func(s *object.Section, m object.Moved, _ []object.Moved) plan.Object {
 		live, ok := parseRoute(s, m.Message)
 		r, isRoute := live.Object.(Route)
@@ -68,7 +88,8 @@ func returnRoutes(e *object.Env) ([]plan.Object, error) {
 			return nil
 		}
 		for _, b := range s.Messages(object.RouteDump) {
-			if other, ok := parseRoute(s, b); ok && other.Key() == r.Key() && other.Proto != object.Protocol {
+			other, ok := parseRoute(s, b)
+			if ok && other.Key() == r.Key() && other.Proto != object.Protocol && !s.IsFalling(m.Key, m.Index) {
 				return nil
 			}
 		}
@@ -77,13 +98,100 @@ func returnRoutes(e *object.Env) ([]plan.Object, error) {
 	}), nil
 }
 
+// fallingRoutes lists the routes that others have over a link, and that do not come and go by themselves. Those in the
+// table of a VRF that the link leaves belong to that.
+func fallingRoutes(s *object.Section, c link.Course) (list []falling) {
+	leaves, enters := c.Tables(s)
+	for _, b := range s.Messages(object.RouteDump) {
+		live, ok := parseRoute(s, b)
+		r, isRoute := live.Object.(Route)
+		on := slices.ContainsFunc(live.Links, func(l *object.LiveLink) bool { return l.Index == c.Live.Index })
+		if ok && isRoute && on && r.lastsOfOthers() && (leaves == enters || r.Table != leaves) {
+			list = append(list, falling{r, b})
+		}
+	}
+	return list
+}
+
+// lastsOfOthers says whether it is a route of others that does not come and go by itself.
+func (r Route) lastsOfOthers() bool {
+	itself := r.Proto == unix.RTPROT_KERNEL || r.Proto == unix.RTPROT_RA || r.Finite
+	return r.Proto != object.Protocol && !itself
+}
+
+// returnNeighbors lists the static neighbours of others that a change of their link has taken.
+func returnNeighbors(e *object.Env) ([]plan.Object, error) {
+	noteFalling(e, fallingNeighbors)
+	return returned(e, KindNeighbor, func(s *object.Section, m object.Moved, _ []object.Moved) plan.Object {
+		n, _, ok := parseNeighbor(s, m.Message)
+		for _, b := range s.Messages(neighborDump) {
+			if other, _, is := parseNeighbor(s, b); is && other.Key() == n.Key() && !s.IsFalling(m.Key, m.Index) {
+				return nil
+			}
+		}
+		if !ok {
+			return nil
+		}
+		return n
+	}), nil
+}
+
+func fallingNeighbors(s *object.Section, c link.Course) (list []falling) {
+	for _, b := range s.Messages(neighborDump) {
+		if n, l, ok := parseNeighbor(s, b); ok && l.Index == c.Live.Index && n.Proto != object.Protocol {
+			list = append(list, falling{n, b})
+		}
+	}
+	return list
+}
+
+// falling is what others have on a link, with what the kernel tells of it.
+type falling struct {
+	plan.Dependent
+	message []byte
+}
+
+// noteFalling notes what others have on links that plumb did not make, and what the kernel takes because of what the
+// topology changes of these.
+func noteFalling(e *object.Env, on func(*object.Section, link.Course) []falling) {
+	for _, s := range e.Sections {
+		for _, c := range link.Courses(e, s) {
+			for _, f := range on(s, c) {
+				if c.Takes(f.Dependent) && !e.Wanted(f.Key()) {
+					s.NoteFalling(f.Key(), c.Live, f.message)
+				}
+			}
+		}
+	}
+}
+
+// carries says whether a link will be able to have what was taken from it.
+func carries(e *object.Env, s *object.Section, l *object.LiveLink, m object.Moved) bool {
+	courses := link.Courses(e, s)
+	i := slices.IndexFunc(courses, func(c link.Course) bool { return c.Live == l })
+	if i < 0 {
+		return true
+	}
+	switch m.Kind {
+	case KindAddress:
+		return courses[i].Carries(takenAddress(s, m))
+	case KindRoute:
+		live, _ := parseRoute(s, m.Message)
+		r, ok := live.Object.(Route)
+		_, in := courses[i].Tables(s)
+		return ok && courses[i].Carries(r) && (in == 0 || r.Table == in)
+	}
+	n, _, ok := parseNeighbor(s, m.Message)
+	return ok && courses[i].Carries(n)
+}
+
 // returned makes objects of what is to be given back.
 func returned(
 	e *object.Env, kind string, make func(s *object.Section, m object.Moved, all []object.Moved) plan.Object,
 ) (list []plan.Object) {
 	for _, ns := range slices.Sorted(maps.Keys(e.Sections)) {
 		s := e.Sections[ns]
-		all := e.Homeless(s, kind)
+		all := e.Homeless(s, kind, func(l *object.LiveLink, m object.Moved) bool { return carries(e, s, l, m) })
 		for _, m := range all {
 			if o := make(s, m, all); o != nil && !e.Wanted(o.Key()) {
 				list = append(list, o)
@@ -96,6 +204,5 @@ func returned(
 // movesRoute says whether a route of others goes with an address that moves from its links to their masters: none that
 // comes and goes by itself.
 func movesRoute(e *object.Env, s *object.Section, r Route, live object.Live) bool {
-	itself := r.Proto == unix.RTPROT_KERNEL || r.Proto == unix.RTPROT_RA || r.Finite
-	return r.Proto != object.Protocol && !itself && e.MovesRoutes(s, live.Links, live.Message[0])
+	return r.lastsOfOthers() && e.MovesRoutes(s, live.Links, live.Message[0])
 }

@@ -124,21 +124,25 @@ type linkNetwork struct {
 	dev string
 }
 
-// undeclaredNetworks lists the networks of the links of a section that the topology does not declare, nor has made.
+// undeclaredNetworks lists the networks that others have, or get back, on links of a section that plumb did not make.
 func undeclaredNetworks(e *object.Env, s *object.Section) (list []linkNetwork) {
-	for _, a := range s.Addresses() {
-		l := s.At(a.Index)
+	for _, live := range s.Addresses() {
+		l := s.At(live.Index)
 		if l == nil || l.Class == plan.Ours || l.Type == object.Loopback {
 			continue
 		}
 		if k := object.LinkKey(s.NS.Name, l.Name); e.Wanted(k) && !e.Given(k) {
 			continue
 		}
-		p := a.Prefix
-		if a.Peer.IsValid() {
-			p = netip.PrefixFrom(a.Peer, p.Bits())
+		a := addressOf(live, s.NS.Name, l.Known, l.Name)
+		if k := a.Key(); !e.Wanted(k) && !e.Record.Holds(k) && !e.MovesAddress(s, l, live) {
+			list = append(list, linkNetwork{a.subnet(), l.Name})
 		}
-		list = append(list, linkNetwork{p.Masked(), l.Name})
+	}
+	for _, o := range e.WantedHere(s.NS.Name, KindAddress) {
+		if a, ok := o.(Address); ok && e.Returned[a.Key()] {
+			list = append(list, linkNetwork{a.subnet(), a.Dev})
+		}
 	}
 	return list
 }

@@ -41,8 +41,8 @@ func (n Neighbor) Describe() string { return "at " + n.MAC.String() }
 // On implements [plan.Dependent].
 func (n Neighbor) On() []plan.Key { return n.Needs() }
 
-// After implements [plan.Dependent]: the kernel empties the table of a link that goes down, gets another MAC, or has
-// arp switched, and that of IPv6 where the MTU is too small for it.
+// After implements [plan.Dependent]: the kernel empties the table of a link that goes down, if for a moment, gets another
+// MAC, or has arp switched, and that of IPv6 where the MTU is too small for it.
 func (n Neighbor) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	if now == nil {
 		return n, old.Key() != object.LinkKey(n.NS, n.Dev) && old.Key() != object.NamespaceKey(n.NS)
@@ -52,7 +52,7 @@ func (n Neighbor) After(old, now plan.Object, _ plan.World) (plan.Object, bool) 
 	if !changes || !stays {
 		return n, true
 	}
-	return n, is.Up && was.MAC == is.MAC && was.NoARP == is.NoARP && (n.Address.Is4() || is.CarriesIPv6())
+	return n, is.Up && !is.Restarted(was) && was.MAC == is.MAC && was.NoARP == is.NoARP && (n.Address.Is4() || is.CarriesIPv6())
 }
 
 var neighborDump = object.NewDump("neighbours", unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH,
@@ -84,7 +84,8 @@ func (h *neighborHead) Serialize() []byte {
 
 // askNeighbors asks where there are neighbours of the topology's, or may be.
 func askNeighbors(e *object.Env, s *object.Section) []*object.Dump {
-	if len(e.WantedHere(s.NS.Name, KindNeighbor)) > 0 || e.Record.Mentions(s.NS.Name, KindNeighbor) {
+	if len(e.WantedHere(s.NS.Name, KindNeighbor)) > 0 || e.Record.Mentions(s.NS.Name, KindNeighbor) ||
+		e.ChangesGiven(s.NS.Name) {
 		return []*object.Dump{neighborDump}
 	}
 	return nil
@@ -94,22 +95,33 @@ func askNeighbors(e *object.Env, s *object.Section) []*object.Dump {
 func readNeighbors(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 	return func(yield func(object.Live) bool) {
 		for _, m := range s.Messages(neighborDump) {
-			l := s.At(int(kernel.U32At(m[4:], 0)))
-			t := kernel.Attrs(m[sizeofNdMsg:])
-			lladdr := t.Get(unix.NDA_LLADDR)
-			if l == nil || len(lladdr) != len(object.MAC{}) {
+			n, l, ok := parseNeighbor(s, m)
+			if !ok {
 				continue
 			}
-			n := Neighbor{
-				NS: s.NS.Name, Dev: l.Known, Address: t.Addr(unix.NDA_DST), MAC: object.MAC(lladdr),
-				Router: m[10]&unix.NTF_ROUTER != 0, Proto: t.U8(ndaProtocol),
+			live := object.Live{
+				Object: n, Links: []*object.LiveLink{l}, Proto: n.Proto, ByHand: n.Proto == 0,
+				Falls: s.IsFalling(n.Key(), l.Index),
 			}
-			live := object.Live{Object: n, Links: []*object.LiveLink{l}, Proto: n.Proto, ByHand: n.Proto == 0}
 			if !yield(live) {
 				return
 			}
 		}
 	}
+}
+
+// parseNeighbor reads a message about a neighbour on a link that is there.
+func parseNeighbor(s *object.Section, m []byte) (n Neighbor, l *object.LiveLink, ok bool) {
+	l = s.At(int(kernel.U32At(m[4:], 0)))
+	t := kernel.Attrs(m[sizeofNdMsg:])
+	lladdr := t.Get(unix.NDA_LLADDR)
+	if l == nil || len(lladdr) != len(object.MAC{}) {
+		return n, l, false
+	}
+	return Neighbor{
+		NS: s.NS.Name, Dev: l.Known, Address: t.Addr(unix.NDA_DST), MAC: object.MAC(lladdr),
+		Router: m[10]&unix.NTF_ROUTER != 0, Proto: t.U8(ndaProtocol),
+	}, l, true
 }
 
 func putNeighbors(e *object.Env, changes []plan.Change) error {

@@ -61,6 +61,8 @@ type Route struct {
 	found, ahead, behind object.Found
 	// moves says that it is another's and goes with an address that moves: see [Address].
 	moves bool
+	// falls says that it is another's, and that the kernel is about to take it.
+	falls bool
 	tos   uint8 // of packets that it is for; no file has it
 }
 

@@ -39,6 +39,8 @@ func readRoutes(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 			live.Message = m
 			live.Moves = movesRoute(e, s, r, live)
 			r.moves = live.Moves
+			live.Falls = slices.ContainsFunc(live.Links, func(l *object.LiveLink) bool { return s.IsFalling(r.Key(), l.Index) })
+			r.falls = live.Falls
 			live.Object, live.Proto, live.ByHand = r.led(by).keep(e, s, m), r.Proto, r.HandMade() && !r.Finite
 			if ok && !yield(live) {
 				return
@@ -78,7 +80,7 @@ func parseRoute(s *object.Section, b []byte) (live object.Live, ok bool) {
 
 // keep notes how the kernel told of a route that is not as it is wanted, and that a rollback may have to bring back.
 func (r Route) keep(e *object.Env, s *object.Section, b []byte) Route {
-	managed := r.moves || r.Proto == object.Protocol || r.HandMade() || e.Wanted(r.Key())
+	managed := r.moves || r.falls || r.Proto == object.Protocol || r.HandMade() || e.Wanted(r.Key())
 	if managed && e.Want(r.Key()) != plan.Object(r) {
 		r.found = object.Keep(s, [][]byte{b}, object.RouteIndexes)
 	}

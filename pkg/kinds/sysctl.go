@@ -77,9 +77,12 @@ func (s Sysctl) global() string {
 }
 
 // Yields implements [plan.Yielding]: a new link takes the values of default, and of some of all, with it, and with
-// disable_ipv6 a link has no IPv6 addresses. Forwarding is written link by link.
+// disable_ipv6 a link has no IPv6 addresses. Forwarding is written link by link; and what keeps the addresses of a link
+// stays until those have gone that are to go.
 func (s Sysctl) Yields() bool {
-	return s.Name != object.Forwarding4 && !strings.HasSuffix(s.Name, ".forwarding")
+	_, ofLink := object.SysctlOfLink(s.Name)
+	keeps := ofLink && strings.HasSuffix(s.Name, "."+promoteSecondaries)
+	return s.Name != object.Forwarding4 && !strings.HasSuffix(s.Name, ".forwarding") && !keeps
 }
 
 // Describe implements [plan.Object].

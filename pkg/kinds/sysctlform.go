@@ -2,6 +2,7 @@ package kinds
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
@@ -119,8 +120,8 @@ func checkSysctls(at *object.At) any {
 		}
 		l, ok := at.Sense.Link(name)
 		switch {
-		case ok && !l.Given && v.Value.Good() && v.Off() &&
-			v.Name == object.ConfName(object.IPv4, name, "promote_secondaries"):
+		case ok && (!l.Given || promotes(at.Sense, l)) && v.Value.Good() && v.Off() &&
+			v.Name == object.ConfName(object.IPv4, name, promoteSecondaries):
 			at.Errorf(v.At, "%s must stay 1: "+
 				"without it, the first address of a subnet takes the others with it when it changes", v.Name)
 		case !ok && !at.Foreign() && name != "lo" && at.Whole():
@@ -131,6 +132,17 @@ func checkSysctls(at *object.At) any {
 		}
 	}
 	return nil
+}
+
+// promoteSecondaries is the parameter that keeps the addresses of a subnet when the first of them goes.
+const promoteSecondaries = "promote_secondaries"
+
+// promotes says whether a link that plumb does not make must keep the addresses of a subnet when the first of them goes:
+// plumb's own could not change otherwise, and those of others would go with them.
+func promotes(s *object.Sense, l *object.Iface) bool {
+	return (l.Given || l.Type == "" && s.Foreign()) && slices.ContainsFunc(l.Addresses, func(a file.Value[netip.Prefix]) bool {
+		return a.V.Addr().Is4() && !a.V.IsSingleIP()
+	})
 }
 
 // isForwarding reports whether a sysctl is a forwarding switch, for all links or for one.
@@ -172,7 +184,7 @@ const acceptRA = "accept_ra"
 
 // ofLink reports whether a parameter is an attribute of [link.Link] in a section.
 func ofLink(s *object.Sense, family, key string) bool {
-	return key == "forwarding" || family == object.IPv4 && key == "promote_secondaries" ||
+	return key == "forwarding" || family == object.IPv4 && key == promoteSecondaries ||
 		family == object.IPv6 && key == acceptRA && s.Name == ""
 }
 
@@ -189,11 +201,11 @@ func isOfLink(s *object.Sense, name string) bool {
 	}
 	return name == object.ConfName(object.IPv4, of, "forwarding") ||
 		name == object.ConfName(object.IPv6, of, "forwarding") ||
-		name == object.ConfName(object.IPv4, of, "promote_secondaries")
+		name == object.ConfName(object.IPv4, of, promoteSecondaries)
 }
 
-// expandSysctls adds what the section declares, the forwarding that other kinds need, and what the defaults for new
-// links come to on its links.
+// expandSysctls adds what the section declares, what other kinds need, and what the defaults for new links come to on
+// its links.
 func expandSysctls(at *object.At, x *object.Expansion) {
 	add := func(name, value string, from file.Span) {
 		x.Add(Sysctl{NS: at.Name, Name: name, Value: value}, from)
@@ -206,6 +218,11 @@ func expandSysctls(at *object.At, x *object.Expansion) {
 	for _, name := range []string{object.Forwarding4, object.Forwarding6} {
 		if _, from, given := at.Forwarding(name); given && at.Sysctl(name) == nil {
 			add(name, "1", from)
+		}
+	}
+	for _, l := range at.Links {
+		if name := object.ConfName(object.IPv4, l.Name, promoteSecondaries); promotes(at.Sense, l) && at.Sysctl(name) == nil {
+			add(name, "1", l.Addresses[0].At)
 		}
 	}
 	for _, d := range defaults(at.Sense) {

@@ -230,7 +230,7 @@ func differs(s *object.Section, values map[string]string) bool {
 // ownerOfLink names the other topology that manages a parameter, because it is an attribute of a link of its own.
 func ownerOfLink(e *object.Env, s *object.Section, name string) string {
 	link, ok := object.SysctlOfLink(name)
-	if !ok || !strings.HasSuffix(name, ".forwarding") && !strings.HasSuffix(name, ".promote_secondaries") {
+	if !ok || !strings.HasSuffix(name, ".forwarding") && !strings.HasSuffix(name, "."+promoteSecondaries) {
 		return ""
 	}
 	for _, l := range s.Links {

@@ -111,6 +111,7 @@ var ruleRow = object.Kind{
 var neighborRow = object.Kind{
 	Name: KindNeighbor, Form: neighborForm(),
 	Ask: askNeighbors, Read: readNeighbors, Owner: object.ByProtocol, Put: putNeighbors, Del: delNeighbors,
+	Returns: returnNeighbors,
 	// In a namespace it is held too: where neighbours were once wanted, they are asked for.
 	Held: func(plan.Object, bool) bool { return true }, Pending: madeOrRemoved,
 }

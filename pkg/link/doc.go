@@ -22,6 +22,10 @@
 //
 //	TEST_REQUIRE_KINDS=1 go test -count=1 -v ./pkg/battery -run TestCases/TYPE
 //
+// and on Debian's kernels, which writes testdata/kernels.md:
+//
+//	make test-kernels PKGS=./pkg/battery TESTS=TestCases/TYPE
+//
 // Name the type in README.md: "Other links", and what plumb does not do. If its data holds the index of a link, name
 // it in linkData of package battery/snapshot too.
 package link

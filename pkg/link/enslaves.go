@@ -64,7 +64,8 @@ func (l Link) Restarted(from Link) bool {
 	case t.Stops != nil && l.Type == from.Type && l.Spec != nil && from.Spec != nil && t.Stops(l.Spec, from.Spec):
 		return true
 	}
-	return from.Master != l.Master && (from.enslaves().Restarts || l.enslaves().Restarts)
+	restarts := func(e *Enslaves) bool { return e.Restarts || e.FromDown }
+	return from.Master != l.Master && (restarts(from.enslaves()) || restarts(l.enslaves()))
 }
 
 // released is a link that its master has let go.

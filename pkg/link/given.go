@@ -51,7 +51,7 @@ func ofGiven(l *object.Iface, o Link) Link {
 			names = append(names, name)
 		}
 	}
-	if l.Spots.Good("up") {
+	if l.Spots.Good(upName) {
 		names = append(names, neverUp)
 	}
 	if l.Master != nil {
@@ -68,6 +68,7 @@ const (
 	portOptions = "options of the port"
 	masterName  = "master"
 	macName     = "mac"
+	upName      = "up"
 
 	linkLocalName = "link-local address"
 )
@@ -105,7 +106,12 @@ func settleGiven(e *object.Env, l Link) (plan.Object, error) {
 	if o.Pinned = pins(e, s, o); o.Pinned {
 		o.Managed = o.Managed.Plus(macName)
 	}
-	if o.Managed.Has(macName) && !o.Pinned && have.LinkLocal.V.IsValid() {
+	if o.enslaves().FromDown && !o.Managed.Has(upName) { // it comes up with that
+		o.Up, o.Managed = true, o.Managed.Plus(upName)
+	}
+	// One that has none will get it when it comes up.
+	comes := !have.CarriesIPv6() && live.IPv6 && !o.enslaves().NoLinkLocal
+	if o.Managed.Has(macName) && !o.Pinned && o.CarriesIPv6() && (have.LinkLocal.V.IsValid() || comes) {
 		o.LinkLocal, o.Managed = plan.Some(o.MAC.LinkLocal()), o.Managed.Plus(linkLocalName)
 	}
 	return giveBack(e, s, live, o)
@@ -183,11 +189,30 @@ func Wishes(e *object.Env, o plan.Object) (list []object.Wish) {
 		list = append(list, object.Wish{
 			Key: object.AttributeKey(l.NS, l.Ifname, name), Value: value,
 			Original: func() (object.Claim, error) {
-				return object.Claim{Original: was[name], Index: live.Index, Wants: make(map[string]string)}, nil
+				original := was[name]
+				if name == linkLocalName {
+					original = linkLocalBefore(e, l, original)
+				}
+				return object.Claim{Original: original, Index: live.Index, Wants: make(map[string]string)}, nil
 			},
 		})
 	}
 	return list
+}
+
+// linkLocalBefore is the link-local address that a link had before it got the MAC that is wanted: it may have come up
+// after that.
+func linkLocalBefore(e *object.Env, l Link, now string) string {
+	claim, known := e.Record.Claim(object.AttributeKey(l.NS, l.Ifname, macName))
+	if !known {
+		return now
+	}
+	o, err := plan.Restore(l, macName, claim.Original)
+	if before, ok := o.(Link); err == nil && ok {
+		before.LinkLocal = plan.Some(before.MAC.LinkLocal())
+		return stored(before)[linkLocalName]
+	}
+	return now
 }
 
 // wasPort says whether a link was the port of a master before any topology wanted it to be another's: else its options
@@ -235,20 +260,9 @@ func Pending(a plan.Action, c plan.Change) (keys []plan.Key) {
 func Returns(e *object.Env) (list []plan.Object, err error) {
 	for _, ns := range slices.Sorted(maps.Keys(e.Sections)) {
 		s := e.Sections[ns]
-		names := make(map[string]bool)
-		for _, k := range e.Record.Claimed(ns) {
-			if name, _, ok := object.AttributeOf(k); ok && !e.Wanted(object.LinkKey(ns, name)) {
-				names[name] = true
-			}
-		}
-		for _, name := range slices.Sorted(maps.Keys(names)) {
-			live := s.At(s.Known(name))
-			if live == nil || live.Plumbs() {
-				continue
-			}
-			l := Link{NS: ns, Name: name, Ifname: name, Dynamic: true, Given: true, Managed: plan.NewFields()}
-			l, _ = plan.Over(l, read(e, s, live, s.LinkLocals()[live.Index])).(Link)
-			if l, err = giveBack(e, s, live, l); err != nil {
+		for _, live := range left(e, s) {
+			l, err := again(e, s, live)
+			if err != nil {
 				return nil, err
 			}
 			if l.Back.Len() > 0 {
@@ -258,6 +272,93 @@ func Returns(e *object.Env) (list []plan.Object, err error) {
 	}
 	return list, nil
 }
+
+// left lists the links of a section that the topology has changed, and does not declare.
+func left(e *object.Env, s *object.Section) (list []*object.LiveLink) {
+	names := make(map[string]bool)
+	for _, k := range e.Record.Claimed(s.NS.Name) {
+		if name, _, ok := object.AttributeOf(k); ok && !e.Wanted(object.LinkKey(s.NS.Name, name)) {
+			names[name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if live := s.At(s.Known(name)); live != nil && !live.Plumbs() {
+			list = append(list, live)
+		}
+	}
+	return list
+}
+
+// again is such a link as it was.
+func again(e *object.Env, s *object.Section, live *object.LiveLink) (Link, error) {
+	l := Link{
+		NS: s.NS.Name, Name: live.Name, Ifname: live.Name, Dynamic: true, Given: true, Managed: plan.NewFields(),
+	}
+	l, _ = plan.Over(l, read(e, s, live, s.LinkLocals()[live.Index])).(Link)
+	return giveBack(e, s, live, l)
+}
+
+// Course is a link that plumb did not make, as it is, and as it will be by what the topology wants of it, or wants no
+// longer.
+type Course struct {
+	Live     *object.LiveLink
+	From, To Link
+}
+
+// Courses lists those of a section. What cannot be, [Settle] tells.
+func Courses(e *object.Env, s *object.Section) (list []Course) {
+	if !e.ChangesGiven(s.NS.Name) {
+		return nil
+	}
+	add := func(live *object.LiveLink, o plan.Object, err error) {
+		if to, ok := o.(Link); ok && err == nil {
+			list = append(list, Course{live, read(e, s, live, s.LinkLocals()[live.Index]), to})
+		}
+	}
+	for _, o := range e.WantedHere(s.NS.Name, object.KindLink) {
+		if l, ok := o.(Link); ok && l.Given {
+			o, err := settleGiven(e, l)
+			add(s.At(s.Known(l.Name)), o, err)
+		}
+	}
+	for _, live := range left(e, s) {
+		l, err := again(e, s, live)
+		add(live, l, err)
+	}
+	return list
+}
+
+// Carries says whether an address, or whatever else stands on links, can be on the link as it will be.
+func (c Course) Carries(o plan.Dependent) bool { return c.To.carries(o) }
+
+// Takes says whether the kernel takes such an object of others on the way there.
+func (c Course) Takes(o plan.Dependent) bool {
+	_, stays := o.After(c.From, c.To, nowhere{})
+	return c.From.carries(o) && !(stays && c.To.carries(o))
+}
+
+// carries says whether something can stand on the link: on a port that gives all to its master nothing is of use.
+func (l Link) carries(o plan.Dependent) bool {
+	_, ok := o.After(l, l, nowhere{})
+	return ok && !l.enslaves().FromDown
+}
+
+// Tables are those of a VRF of the topology that the link is a port of, before and after; 0 for none.
+func (c Course) Tables(s *object.Section) (before, after uint32) {
+	if master := s.At(c.Live.Master); c.From.inVRF() && master != nil && master.Class == plan.Ours {
+		before = c.From.Table()
+	}
+	if _, ok := c.To.Onto(); ok && c.To.inVRF() {
+		after = c.To.Table()
+	}
+	return before, after
+}
+
+// nowhere is a world of which nothing is known but the link at hand.
+type nowhere struct{}
+
+func (nowhere) Standing(plan.Key) []plan.Object { return nil }
+func (nowhere) Object(plan.Key) plan.Object     { return nil }
 
 // giveBack adds to what is wanted of a link what nobody wants of it any longer: it becomes what it was.
 func giveBack(e *object.Env, s *object.Section, live *object.LiveLink, l Link) (Link, error) {
@@ -303,7 +404,7 @@ func (l Link) words(name, text string) string {
 
 // with is the link with the original values of attributes.
 func (l Link) with(e *object.Env, s *object.Section, originals map[string]string) (Link, error) {
-	back := slices.Sorted(maps.Keys(originals))
+	back, linkLocal := slices.Sorted(maps.Keys(originals)), l.LinkLocal
 	if text, ok := originals[masterName]; ok {
 		if err := l.freed(e, s, text); err != nil {
 			return l, err
@@ -318,6 +419,13 @@ func (l Link) with(e *object.Env, s *object.Section, originals map[string]string
 			return l, err
 		}
 		l, _ = o.(Link)
+	}
+	switch {
+	case !l.CarriesIPv6(): // it is made when the link comes up
+		l.LinkLocal = linkLocal
+		back = slices.DeleteFunc(back, func(name string) bool { return name == linkLocalName })
+	case !l.LinkLocal.V.IsValid() && slices.Contains(back, linkLocalName):
+		l.LinkLocal = plan.Some(l.MAC.LinkLocal()) // it was down then, and stays up
 	}
 	if len(back) > 0 {
 		l.Managed, l.Back = l.Managed.Plus(back...), plan.NewList(strings.Compare, back...)

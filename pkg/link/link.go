@@ -185,6 +185,9 @@ func (l Link) Claims() (keys []plan.Key) {
 	if l.Ifname == l.Name { // one that a hand has renamed gives way to links by itself
 		keys = append(keys, NameClaim(l.NS, l.Name))
 	}
+	if k, handler := l.handles(); handler != "" {
+		keys = append(keys, k)
+	}
 	t := typeOf(l.Type)
 	if t.Claims == nil || l.Spec == nil || l.Given {
 		return keys
@@ -194,6 +197,33 @@ func (l Link) Claims() (keys []plan.Key) {
 		keys = append(keys, k)
 	}
 	return keys
+}
+
+// framesOf is the kind of a claim on the frames that come over a link: the kernel hands them to one handler, which is the
+// link's master, or a type of links that are made on it (net/core/dev.c: netdev_rx_handler_register).
+const framesOf = "port or parent"
+
+// handles is the claim of a link on the frames of itself, for its master, or of the one that it is made on, and whose
+// they are.
+func (l Link) handles() (claim plan.Key, handler string) {
+	t := typeOf(l.Type)
+	switch {
+	case l.Port != nil && l.Master != "" && !l.inVRF():
+		return plan.Key{NS: l.NS, Kind: framesOf, Name: l.Name}, "master"
+	case t.Handler != "" && l.Spec != nil && !l.Given:
+		if below := t.Below(l.Spec); len(below) > 0 {
+			return plan.Key{NS: below[0].NS, Kind: framesOf, Name: below[0].Name}, t.Handler
+		}
+	}
+	return plan.Key{}, ""
+}
+
+// Shares implements [plan.Sharing]: a handler hands frames to all of its links.
+func (l Link) Shares(claim plan.Key, other plan.Object) bool {
+	o, ok := other.(Link)
+	_, own := l.handles()
+	_, others := o.handles()
+	return ok && claim.Kind == framesOf && own == others
 }
 
 // NameClaim is the claim on a name in a section: of a link on its own, and of an altname.

@@ -80,7 +80,9 @@ func checkCircles(n *object.Network) {
 // checkClaims reports what two links of the file claim for themselves.
 func checkClaims(l *object.Iface, first map[plan.Key]*object.Iface) {
 	for _, k := range (Link{NS: l.Section.Name, Name: l.Name, Type: l.Type, Spec: l.Spec}).Claims() {
-		if other := first[k]; other != nil && l.Spots.Good(l.Type) {
+		if other := first[k]; k.Kind == framesOf {
+			continue // see [checkSiblings]
+		} else if other != nil && l.Spots.Good(l.Type) {
 			l.Section.Clash(file.Error, l.Spots.At(l.Type), other.Spots.At(other.Type),
 				"%s and %s both have %s %s, which is there once",
 				l, other, k.Kind, k.Name)

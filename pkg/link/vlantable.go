@@ -262,20 +262,18 @@ func fetchVLANs(e *object.Env, s *object.Section, enter func(f func() error) err
 
 // filters says whether a bridge of the section may filter VLANs because of the topology.
 func filters(e *object.Env, s *object.Section) bool {
-	if e.Record.Mentions(s.NS.Name, object.KindLink) {
-		return true
-	}
 	for i := range s.Links {
 		l := &s.Links[i]
 		if l.Type != TypeBridge {
 			continue
 		}
-		want, wanted := e.Want(object.LinkKey(s.NS.Name, l.Name)).(Link)
+		k := object.LinkKey(s.NS.Name, cmp.Or(l.Known, l.Name))
+		want, wanted := e.Want(k).(Link)
 		if b, ok := want.Spec.(Bridge); ok && b.VLANFiltering {
 			return true
 		}
 		ours := wanted || l.Class == plan.Ours && l.Known != ""
-		if ours && l.Data.U8(unix.IFLA_BR_VLAN_FILTERING) != 0 {
+		if ours && l.Data.U8(unix.IFLA_BR_VLAN_FILTERING) != 0 || e.Record.Holds(k) {
 			return true
 		}
 	}

@@ -10,13 +10,15 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// Moved is an address or a route of others on an interface that a topology has for a port, as the kernel told of it
-// before it was taken away: the topology has the address on the port's master, and no route leads over a port.
+// Moved is what others had on an interface that plumb did not make, as the kernel told of it before it was taken away.
+// The topology has the addresses of a port on the port's master, and no route leads over a port.
 type Moved struct {
 	plan.Key
 	// Index is that of the interface, whatever its name.
 	Index   int    `json:"ifindex"`
 	Message []byte `json:"message"`
+	// Fell says that the kernel took it, with a change of the interface: it was taken down, say.
+	Fell bool `json:"fell,omitempty"`
 }
 
 // onto is the master on which a given link is wanted, and whose addresses are wanted there.
@@ -91,8 +93,21 @@ type notes struct{ list []Moved }
 func (e *Env) noteMoved(s *Section, l Live) {
 	if index := l.Links[0].Index; !e.Record.hasMoved(e.Topology, s.NS.Name, index, l.Message[0]) {
 		n := In[notes](s)
-		n.list = append(n.list, Moved{l.Key(), index, bytes.Clone(l.Message)})
+		n.list = append(n.list, Moved{Key: l.Key(), Index: index, Message: bytes.Clone(l.Message)})
 	}
+}
+
+// NoteFalling notes what the kernel is about to take, for the record.
+func (s *Section) NoteFalling(k plan.Key, l *LiveLink, message []byte) {
+	if !s.IsFalling(k, l.Index) {
+		n := In[notes](s)
+		n.list = append(n.list, Moved{Key: k, Index: l.Index, Message: bytes.Clone(message), Fell: true})
+	}
+}
+
+// IsFalling says whether that was noted of something on a link. A rollback gives it back.
+func (s *Section) IsFalling(k plan.Key, index int) bool {
+	return slices.ContainsFunc(In[notes](s).list, func(m Moved) bool { return m.Fell && m.Key == k && m.Index == index })
 }
 
 // RecordMoved writes what was found that moves into the record.
@@ -109,8 +124,7 @@ func (r *Record) move(topology string, m Moved) {
 		r.Moved = make(map[string][]Moved)
 	}
 	m.Key = r.in(m.Key)
-	same := func(known Moved) bool { return known.Key == m.Key && known.Index == m.Index }
-	if !slices.ContainsFunc(r.Moved[topology], same) {
+	if !slices.ContainsFunc(r.Moved[topology], m.same) {
 		r.Moved[topology] = append(r.Moved[topology], m)
 	}
 }
@@ -118,7 +132,7 @@ func (r *Record) move(topology string, m Moved) {
 // hasMoved says whether something of a family, with which each message begins, was taken from a link.
 func (r *Record) hasMoved(topology, ns string, index int, family uint8) bool {
 	return slices.ContainsFunc(r.Moved[topology], func(m Moved) bool {
-		return r.out(m.Key).NS == ns && m.Index == index && len(m.Message) > 0 && m.Message[0] == family
+		return !m.Fell && r.out(m.Key).NS == ns && m.Index == index && len(m.Message) > 0 && m.Message[0] == family
 	})
 }
 
@@ -131,32 +145,50 @@ func (r *Record) MovedBy(topology string) []Moved {
 	return list
 }
 
-// ForgetMoved forgets what does not move any longer, and so is back.
+// ForgetMoved forgets what was to be given back, and so is back, and what nobody can have back.
 func (e *Env) ForgetMoved() {
-	r := e.Record.Record
-	var kept []Moved
-	for _, m := range r.Moved[e.Topology] {
-		if s := e.Sections[r.out(m.Key).NS]; s != nil && s.At(m.Index) != nil && e.moving(s, s.At(m.Index)) != nil {
-			kept = append(kept, m)
-		}
-	}
-	if delete(r.Moved, e.Topology); len(kept) > 0 {
-		r.Moved[e.Topology] = kept
-	}
+	r, back := e.Record.Record, In[homeless](e).list
+	set(&r.Moved, e.Topology, slices.DeleteFunc(slices.Clone(r.Moved[e.Topology]), func(m Moved) bool {
+		m.Key = r.out(m.Key)
+		s := e.Sections[m.NS]
+		return s == nil || s.At(m.Index) == nil || slices.ContainsFunc(back, m.same)
+	}))
 }
 
-// Homeless lists what the topology has taken from ports of a section that are none of its any longer, of a kind.
-func (e *Env) Homeless(s *Section, kind string) (list []Moved) {
-	for _, m := range e.Record.MovedBy(e.Topology) {
+// homeless is what is to be given back.
+type homeless struct{ list []Moved }
+
+// Homeless lists what the topology has taken, or is about to take, from links of a section that can have it, of a kind.
+// Carries says whether one can that it was not moved from.
+func (e *Env) Homeless(s *Section, kind string, carries func(*LiveLink, Moved) bool) (list []Moved) {
+	for _, m := range e.taken(s) {
 		if m.NS != s.NS.Name || m.Kind != kind {
 			continue
 		}
-		switch l := s.At(m.Index); {
-		case l == nil:
+		l := s.At(m.Index)
+		if l == nil {
 			e.Warn(m.Label() + " cannot be given back: its interface is gone")
-		case e.moving(s, l) == nil:
+			continue
+		}
+		to := e.moving(s, l)
+		if to == nil && !m.Fell || m.Fell && (to == nil || !e.movesFamily(s, l, to, m.Message[0])) && carries(l, m) {
+			list = append(list, m)
+		}
+	}
+	back := In[homeless](e)
+	back.list = append(back.list, list...)
+	return list
+}
+
+// taken lists what the record tells of, and what was noted since.
+func (e *Env) taken(s *Section) []Moved {
+	list := e.Record.MovedBy(e.Topology)
+	for _, m := range In[notes](s).list {
+		if !slices.ContainsFunc(list, m.same) {
 			list = append(list, m)
 		}
 	}
 	return list
 }
+
+func (m Moved) same(other Moved) bool { return m.Key == other.Key && m.Index == other.Index }

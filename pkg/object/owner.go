@@ -28,6 +28,8 @@ type Live struct {
 	// of it.
 	Moves   bool
 	Message []byte
+	// Falls says that the kernel is about to take it, with a change of its link that plumb did not make.
+	Falls bool
 	// Loose says that it is left alone, unless a rollback wants it.
 	Loose bool
 }
@@ -118,7 +120,7 @@ func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
 				h.Why, h.Final = BelongsTo(topology), true
 			}
 		}
-	case h.Class == plan.Loose && e.fallsWithAdopted(k, l):
+	case h.Class == plan.Loose && (l.Falls || e.fallsWithAdopted(k, l)):
 	case h.Class == plan.Loose && !e.Wanted(k) && !(l.OfLink && e.told(s, l.Links[0])):
 		return h, false // of a link of ours all are told: they keep its routes, and their subnets have a primary
 	case !e.Wanted(k) && l.Proto != Protocol:

@@ -128,6 +128,16 @@ func (w *wants) Dynamic(link plan.Key) bool { return w.dynamic[link] }
 // Given says whether the topology declares an object that is there already, and that it does not make.
 func (w *wants) Given(k plan.Key) bool { return w.given[k] }
 
+// ChangesGiven says whether the topology wants, or has wanted, something of a section's links that it does not make.
+func (e *Env) ChangesGiven(ns string) bool {
+	for k := range e.given {
+		if k.NS == ns {
+			return true
+		}
+	}
+	return slices.ContainsFunc(e.Record.Claimed(ns), func(k plan.Key) bool { _, _, ok := AttributeOf(k); return ok })
+}
+
 // UsesIPv6 says whether any link shall have IPv6 addresses: then each has its link-local one at once.
 func (w *wants) UsesIPv6() bool { return len(w.wantIPv6) > 0 }
 

@@ -17,7 +17,9 @@ func (p *planner) rivals(u *unit) (list []rival) {
 				continue
 			}
 			for _, k := range holders {
-				list = append(list, rival{claim, k})
+				if s, ok := o.(Sharing); !ok || !s.Shares(claim, p.world.Object(k)) {
+					list = append(list, rival{claim, k})
+				}
 			}
 		}
 	}

@@ -80,6 +80,13 @@ type Exclusive interface {
 	Claims() []Key
 }
 
+// Sharing is an object that may have a claim together with some others.
+type Sharing interface {
+	Exclusive
+	// Shares says whether it may have a claim together with another object, which holds that.
+	Shares(claim Key, other Object) bool
+}
+
 // Dependent is an object that other objects' changes reach. The planner asks it what becomes of it, so that a plan
 // shows everything that a step takes down, and puts back what should stay.
 type Dependent interface {

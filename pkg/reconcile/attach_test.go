@@ -372,7 +372,14 @@ func TestAttachStillMade(t *testing.T) {
 	made, attached := l.load("name: att\nnamespaces: {web: {bridges: {sw0: {}}}}\n"),
 		l.load(fmt.Sprintf("name: att\nnamespaces: {web: {attach: \"pid:%d\", bridges: {sw0: {}}}}\n", b.pid()))
 	l.apply(made)
-	refusal(t, l.diff(attached), object.NamespaceKey("web"), "plumb has made for this topology")
+	before := l.settle()
+	const why = "plumb has made for this topology: name another, or destroy the topology first"
+	refusal(t, l.diff(attached), object.NamespaceKey("web"), why)
+	for _, change := range [][]func(*reconcile.Options){nil, {adopt}} {
+		_, err := l.tryApply(attached, change...)
+		refused(t, err, why)
+	}
+	l.restored("after the refusal", before)
 	l.destroy(made.Name)
 	l.apply(attached)
 	l.apply(made) // the other way all goes from somebody else's

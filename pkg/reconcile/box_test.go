@@ -19,16 +19,17 @@ import (
 // startBox starts a process in a network namespace of its own, which has no name, as a container's first one is. It
 // ends with the test binary, whatever ends that.
 func startBox() (*exec.Cmd, error) {
-	cmd := exec.Command("unshare", "--net", "cat")
-	if _, err := cmd.StdinPipe(); err != nil { // cat ends when nobody has the other end any more
+	cmd := exec.Command("unshare", "--net", "sh", "-c", "echo && exec cat")
+	_, err := cmd.StdinPipe() // cat ends when nobody has the other end any more
+	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
+	there, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
 	}
-	own, err := os.Readlink("/proc/self/ns/net")
-	for now := own; err == nil && now == own; { // until it has unshared
-		now, err = os.Readlink(fmt.Sprintf("/proc/%d/ns/net", cmd.Process.Pid))
+	if err == nil {
+		_, err = there.Read(make([]byte, 1)) // what echo says: it has unshared
 	}
 	return cmd, err
 }

@@ -28,11 +28,9 @@ func (l *lab) wants(when, path, value string) {
 	}
 }
 
-// seed gives the host values that a switch of forwarding would overwrite, and that differ from link to link.
+// seed gives the host, with what [lab.around] puts there, values that a switch of forwarding would overwrite, and that differ from link to link.
 func (l *lab) seed() {
 	l.Helper()
-	l.foreign()
-	l.uplink()
 	for _, s := range []struct{ path, value string }{
 		{"ipv4/conf/all/accept_redirects", "0"},
 		{"ipv4/conf/fv0/accept_redirects", "0"},
@@ -56,9 +54,11 @@ func TestDestroyRestores(t *testing.T) {
 	for _, name := range examples(t) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
+			yaml := l.example(name)
+			l.around(yaml)
 			l.seed()
 			before := l.settle()
-			topo := l.load(l.example(name))
+			topo := l.load(yaml)
 			l.apply(topo)
 			l.converged(topo)
 			l.destroy(topo.Name)
@@ -70,13 +70,13 @@ func TestDestroyRestores(t *testing.T) {
 // A host that forwards already has nothing to restore.
 func TestDestroyOnRouter(t *testing.T) {
 	l := newLab(t)
-	l.foreign()
-	l.uplink()
+	yaml := l.example("docker0-dual.yaml")
+	l.around(yaml)
 	l.sysctl("ipv4/ip_forward", "1")
 	l.sysctl("ipv6/conf/all/forwarding", "1")
 	l.sysctl("ipv4/conf/fv0/forwarding", "0")
 	before := l.settle()
-	topo := l.load(l.example("docker0-dual.yaml"))
+	topo := l.load(yaml)
 	l.apply(topo)
 	l.wants("while applied", "ipv4/conf/fv0/forwarding", "0")
 	l.converged(topo)
@@ -86,9 +86,11 @@ func TestDestroyOnRouter(t *testing.T) {
 
 func TestAcceptRA(t *testing.T) {
 	l := newLab(t)
+	yaml := l.example("docker0-dual.yaml")
+	l.around(yaml)
 	l.seed()
 	l.wants("before", "ipv6/conf/up0/accept_ra", "1")
-	topo := l.load(l.example("docker0-dual.yaml"))
+	topo := l.load(yaml)
 	seen := false
 	for _, s := range l.apply(topo).Plan.Steps {
 		seen = seen || s.Key().Name == "net.ipv6.conf.up0.accept_ra"
@@ -122,6 +124,8 @@ func TestSharedForwarding(t *testing.T) {
 	for _, order := range [][]string{{"a", "b"}, {"b", "a"}} {
 		t.Run(strings.Join(order, " leaves before "), func(t *testing.T) {
 			l := newLab(t)
+			l.foreign()
+			l.uplink()
 			l.seed()
 			before := l.settle()
 			a, b := l.load(router("a", "1")), l.load(router("b", "2"))

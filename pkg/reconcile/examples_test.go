@@ -37,10 +37,8 @@ func TestExamples(t *testing.T) {
 	for _, name := range host.Share(t, examples(t)) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
-			l.foreign()
-			l.uplink()
 			yaml := l.example(name)
-			l.containers(yaml)
+			l.around(yaml)
 			topo := l.load(yaml)
 			empty, count := l.settle(), l.seam.Count()
 			if p := l.diff(topo); len(p.Steps) == 0 {

@@ -145,6 +145,23 @@ func (l *lab) refused(yaml, why string) {
 	}
 }
 
+// TestExistingInUse: what others use for something else can be no port, and no parent.
+func TestExistingInUse(t *testing.T) {
+	l := newLab(t)
+	l.cards()
+	l.script(`
+		ip link add link card0 name theirs type macvlan mode bridge
+		ip link add their0 type bridge
+		ip link set card1 master their0`)
+	l.fixture(func() { l.script("ip link del their0\nip link del theirs") })
+	l.refused("name: x\nbridges: {br0: {}}\ninterfaces: {card0: {existing: true, master: br0}}",
+		"port or parent card0 is taken by link theirs, which does not belong to this topology")
+	l.refused("name: x\ninterfaces: {mv0: {macvlan: {parent: card1}}}", "port or parent card1 is taken by link card1")
+	topo := l.load("name: x\ninterfaces: {mv0: {macvlan: {parent: card0}}}")
+	l.apply(topo)
+	l.converged(topo)
+}
+
 // TestExistingMeddled: a value that is no longer what was written stays as it is, with a warning; what is gone is told.
 func TestExistingMeddled(t *testing.T) {
 	l := newLab(t)

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/plumbnet/plumb/pkg/battery/host"
-	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
 // deaths kills the process at a write. The next apply converges, the topology works then, and destroy leaves nothing.
@@ -18,7 +17,7 @@ func (f *faultRun) deaths(t *testing.T) {
 				d.die(k, true)
 			}
 			if j.to != nil {
-				d.dieInRollback(int64(len(d.writes)), 6)
+				d.dieInRollback(6)
 			}
 		})
 	}
@@ -60,19 +59,10 @@ func (d *field) die(k int64, after bool) {
 	})
 }
 
-// dieInRollback lets the fail-th write fail, and kills the process at each write of the rollback, or at some.
-func (d *field) dieInRollback(fail int64, sample int) {
-	n := 0
-	_, err := d.travel(&kernel.Seam{Around: func(_ kernel.Write, write func() error) error {
-		if n++; n == int(fail) {
-			return errInjected
-		}
-		return write()
-	}})
-	if err == nil && n >= int(fail) {
-		d.Fatalf("write %d failed, and the apply succeeded", fail)
-	}
-	for _, j := range d.run.pick(d.Name()+" rollback", n-int(fail), some(d.from == nil && len(d.writes) < 25, sample)) {
+// dieInRollback lets the last write fail, and kills the process at each write of the rollback, or at some.
+func (d *field) dieInRollback(sample int) {
+	fail, back := int64(len(d.writes)), d.wayBack()
+	for _, j := range d.run.pick(d.Name()+" rollback", len(back), some(d.from == nil && len(d.writes) < 25, sample)) {
 		d.disturb("killed after a write of a rollback", fmt.Sprintf("after write %d of the rollback", j), func() {
 			o := d.order()
 			o.Fail, o.Die, o.After = fail, fail+j, true

@@ -70,6 +70,15 @@ func (l *lab) uplink() {
 	l.fixture(func() { l.must(host.RemoveUplink()) })
 }
 
+// around puts on the host what an example finds there: things of other people, the uplink that [lab.example] names, and
+// the containers that the topology is attached to.
+func (l *lab) around(yaml string) {
+	l.Helper()
+	l.foreign()
+	l.uplink()
+	l.containers(yaml)
+}
+
 // sysctl writes a parameter of the host, which has its old value again after the test.
 func (l *lab) sysctl(path, value string) {
 	l.Helper()

@@ -98,9 +98,9 @@ func TestSecondApplyWritesNothing(t *testing.T) {
 	for _, name := range host.Share(t, examples(t)) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
-			l.foreign()
-			l.uplink()
-			topo := l.load(l.example(name))
+			yaml := l.example(name)
+			l.around(yaml)
+			topo := l.load(yaml)
 			l.apply(topo)
 			before, links := l.settle(), l.indexes()
 			l.converged(topo)

@@ -71,8 +71,10 @@ func TestOrderOfLinkLocals(t *testing.T) {
 func TestLinkLocalOfTheMACToCome(t *testing.T) {
 	l := newLab(t)
 	file := func(mac string) string {
-		return `{name: x, namespaces: {ns1: {}}, interfaces: {v0: {peer: ns1/v0, mac: "` + mac + `",
-			addresses: ["fd00:1::1/64"]}}}`
+		return `
+name: x
+interfaces: {v0: {peer: ns1/v0, mac: "` + mac + `", addresses: ["fd00:1::1/64"]}}
+namespaces: {ns1: {}}`
 	}
 	l.apply(l.load(file("02:00:00:00:00:01")))
 	l.script("sysctl -qw net.ipv6.conf.v0.accept_dad=0") // neither is tentative

@@ -34,7 +34,7 @@ func TestQuestions(t *testing.T) {
 		// In each: a stay, its links, its addresses and its routes of both families, and whether it has a table of
 		// nf_tables. Beside the links come whether it forwards, and by which number one of two routers knows the other. The
 		// first apply makes them, with three messages for a cable; where IPv6 is used, it looks whether links carry yet.
-		{"star", star, map[string]int{"first": 150, "diff": 70, "apply": 70, "change": 70, "destroy": 40}},
+		{"star", star, map[string]int{"first": 140, "diff": 70, "apply": 70, "change": 70, "destroy": 40}},
 		{"line", line, map[string]int{"first": 240, "diff": 70, "apply": 70, "change": 70, "destroy": 120}},
 	} {
 		t.Run(c.shape, func(t *testing.T) {

@@ -17,14 +17,10 @@ func TestOrders(t *testing.T) {
 	}
 	orders := number("TEST_ORDERS", 6)
 	for _, name := range host.Share(t, examples(t)) {
-		if name == "attach-container.yaml" {
-			continue // its container is served to this process alone
-		}
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
-			l.foreign()
-			l.uplink()
 			yaml := l.example(name)
+			l.around(yaml)
 			empty := l.settle()
 			files, ends := []string{yaml}, make(map[string]string)
 			for _, v := range variants {

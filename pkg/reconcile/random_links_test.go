@@ -44,7 +44,6 @@ func (v inventor) has(of string) bool { return v.types == nil || slices.Contains
 
 // plainLinks adds links of the types that need little else: for addresses alone, of programs, and on other links.
 func (v inventor) plainLinks(rooms []*room) {
-	v.Rand = v.more
 	for _, r := range rooms {
 		if v.has("dummy") && v.oneIn(3) {
 			v.plain(r, "d0", "dummy", mapping{}, 0)

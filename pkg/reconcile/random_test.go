@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
@@ -66,6 +67,7 @@ func tryPair(t *testing.T, v inventor, seed uint64) {
 		}
 	})
 	l := newLab(t)
+	l.present()
 	l.apply(b.Topology)
 	l.inSync(b.Topology)
 	want := l.settle()
@@ -124,7 +126,10 @@ func TestInventor(t *testing.T) {
 		if problems.HasErrors() {
 			invalid++
 			for _, p := range problems {
-				why[strings.Join(strings.Fields(p.Message)[:3], " ")]++
+				if p.Severity == file.Error {
+					words := strings.Fields(p.Message)
+					why[strings.Join(words[min(1, len(words)):min(7, len(words))], " ")]++
+				}
 			}
 		}
 	}

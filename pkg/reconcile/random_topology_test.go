@@ -14,16 +14,13 @@ import (
 // inventor share much and differ in the rest.
 type inventor struct {
 	*rand.Rand
-	more  *rand.Rand // for what came later: what a seed stood for before is the same
-	vlans bool       // the kernel has bridges that filter VLANs
-	types []string   // of link that the kernel has; nil for all
-	keys  string     // the directory of keys for wireguard links; empty for none
+	vlans bool     // the kernel has bridges that filter VLANs
+	types []string // of link that the kernel has; nil for all
+	keys  string   // the directory of keys for wireguard links; empty for none
 }
 
 func newInventor(seed uint64, vlans bool) inventor {
-	return inventor{
-		Rand: rand.New(rand.NewPCG(seed, 2)), more: rand.New(rand.NewPCG(seed, 3)), vlans: vlans,
-	}
+	return inventor{Rand: rand.New(rand.NewPCG(seed, 2)), vlans: vlans}
 }
 
 func (v inventor) oneIn(n int) bool { return v.IntN(n) == 0 }
@@ -42,9 +39,11 @@ type room struct {
 	free    []string // names for ends of cables
 	four    []string // links with an IPv4 network, in which .254 is nobody
 	six     []string
-	own4    []string // addresses
+	own4    []string // links with an address
 	own6    []string
 	small   map[string]bool // links with too small an MTU for IPv6
+	routed  map[string]bool // links that carry packets, not frames
+	vrf     map[string]string
 	body    mapping
 }
 
@@ -68,10 +67,15 @@ func (v inventor) topology(name string) string {
 	v.ports(rooms)
 	v.plainLinks(rooms)
 	v.wireguards(rooms)
+	v.cards(rooms[0])
+	v.netkits(rooms)
+	v.bonds(rooms)
+	v.vrfs(rooms)
 	doc := rooms[0].body
 	doc["name"] = name
 	namespaces := mapping{}
 	for _, r := range rooms {
+		v.tune(r)
 		v.furnish(r)
 		if r.name != "" {
 			namespaces[r.name] = r.body
@@ -87,11 +91,17 @@ func (v inventor) topology(name string) string {
 
 func (v inventor) rooms() []*room {
 	var rooms []*room
-	for i, name := range []string{"", "n1", "n2", "n3"} {
+	for i, name := range []string{"", "n1", "n2", "n3", attachedRoom} {
 		if name != "" && v.oneIn(3) {
 			continue
 		}
-		r := &room{name: name, number: i, body: mapping{}, small: make(map[string]bool)}
+		r := &room{
+			name: name, number: i, body: mapping{},
+			small: make(map[string]bool), routed: make(map[string]bool), vrf: make(map[string]string),
+		}
+		if name == attachedRoom {
+			r.body["attach"] = "netns:" + theirNamespace
+		}
 		for _, e := range []string{"e0", "e1", "e2", "e.3", "e4", "e5", "e6", "e7"} {
 			r.free = append(r.free, fmt.Sprintf("%s%s", e, map[bool]string{true: "h"}[name == ""]))
 		}
@@ -100,6 +110,9 @@ func (v inventor) rooms() []*room {
 				r.bridges, r.links = append(r.bridges, b), append(r.links, b)
 				r.section("bridges")[b] = v.bridge(r, b)
 			}
+		}
+		if name == "" && v.oneIn(2) {
+			v.theirBridge(r)
 		}
 		rooms = append(rooms, r)
 	}
@@ -232,6 +245,9 @@ func (v inventor) furnish(r *room) {
 	if len(sysctls) > 0 {
 		r.body["sysctls"] = sysctls
 	}
+	if list := v.neighbors(r); len(list) > 0 {
+		r.body["neighbors"] = list
+	}
 	if routes := v.routes(r, plain); len(routes) > 0 {
 		r.body["routes"] = routes
 	}
@@ -335,12 +351,12 @@ func (v inventor) addresses(r *room, link string, plain bool) []any {
 	if v.oneIn(3) {
 		return nil
 	}
-	number := slices.Index([]string{"br0", "br1", "e0", "e1", "e2", "e.3", "e4", "e5", "e6", "e7"},
-		strings.TrimSuffix(link, "h"))
+	number := slices.Index([]string{"br0", "br1", "e0", "e1", "e2", "e.3", "e4", "e5", "e6", "e7", "bond0",
+		theirBridge, theirCard, theirSpare}, strings.TrimSuffix(link, "h"))
 	var list []any
 	for _, host := range v.Perm(6)[:v.IntN(5)] {
 		list = append(list, fmt.Sprintf("10.%d.%d.%d/24", r.number, number+100*(host%2), host+1))
-		r.own4 = append(r.own4, fmt.Sprintf("10.%d.%d.%d", r.number, number+100*(host%2), host+1))
+		r.own4 = append(r.own4, fmt.Sprintf("%s 10.%d.%d.%d", link, r.number, number+100*(host%2), host+1))
 		r.four = append(r.four, fmt.Sprintf("%s 10.%d.%d.254", link, r.number, number+100*(host%2)))
 	}
 	for _, host := range v.Perm(4)[:v.IntN(3)] {
@@ -348,7 +364,7 @@ func (v inventor) addresses(r *room, link string, plain bool) []any {
 			break
 		}
 		list = append(list, fmt.Sprintf("fd00:%d:%d::%d/64", r.number, number, host+1))
-		r.own6 = append(r.own6, fmt.Sprintf("fd00:%d:%d::%d", r.number, number, host+1))
+		r.own6 = append(r.own6, fmt.Sprintf("%s fd00:%d:%d::%d", link, r.number, number, host+1))
 		r.six = append(r.six, fmt.Sprintf("%s fd00:%d:%d::fe", link, r.number, number))
 		if v.oneIn(3) {
 			list = append(list, fmt.Sprintf("fe80::%d/64", host+1))
@@ -406,18 +422,18 @@ func (v inventor) routes(r *room, plain bool) []any {
 	list := make(map[string]mapping)
 	for range v.IntN(5) {
 		route := mapping{"to": fmt.Sprintf("10.20%d.0.0/16", v.IntN(4))}
-		v.way(route, r.four, r.own4, []string{"192.0.2.1"})
+		v.way(r, route, r.four, r.own4, []string{"192.0.2.1"})
 		v.extras(route)
-		list[fmt.Sprint(route["to"], route["metric"], route["table"])] = route
+		list[fmt.Sprint(route["to"], route["metric"], route["table"], route["vrf"])] = route
 	}
 	for range v.IntN(3) {
 		route := mapping{"to": fmt.Sprintf("fd99:%d::/32", v.IntN(3))}
 		if !plain {
 			break
 		}
-		v.way(route, r.six, r.own6, []string{"fe80::1", "2001:db8::1"})
+		v.way(r, route, r.six, r.own6, []string{"fe80::1", "2001:db8::1"})
 		v.extras(route)
-		list[fmt.Sprint(route["to"], route["metric"], route["table"])] = route
+		list[fmt.Sprint(route["to"], route["metric"], route["table"], route["vrf"])] = route
 	}
 	var routes []any
 	for _, key := range slices.Sorted(maps.Keys(list)) {
@@ -430,7 +446,7 @@ func (v inventor) extras(route mapping) {
 	if v.oneIn(4) {
 		route["metric"] = 7
 	}
-	if v.oneIn(6) {
+	if v.oneIn(6) && route["vrf"] == nil {
 		route["table"] = 100
 	}
 	if v.oneIn(8) && route["type"] == nil {
@@ -439,23 +455,29 @@ func (v inventor) extras(route mapping) {
 }
 
 // way fills in where a route leads. Near are links with a neighbour in one of their networks.
-func (v inventor) way(route mapping, near, own, far []string) {
+func (v inventor) way(r *room, route mapping, near, own, far []string) {
 	if v.oneIn(5) || len(near) == 0 {
 		route["type"] = choose(v, "blackhole", "unreachable", "prohibit")
 		return
 	}
 	dev, via, _ := strings.Cut(choose(v, near...), " ")
 	dev2, via2, _ := strings.Cut(choose(v, near...), " ")
+	if vrf := r.vrf[dev]; vrf != "" {
+		route["vrf"] = vrf
+	}
 	switch form := v.IntN(6); {
 	case form == 0:
 		route["dev"] = dev
 	case form == 1:
 		route["via"], route["dev"] = via, dev
 	case form == 2:
-		route["via"], route["src"] = via, choose(v, own...)
+		holder, src, _ := strings.Cut(choose(v, own...), " ")
+		if route["via"] = via; r.vrf[holder] == r.vrf[dev] {
+			route["src"] = src
+		}
 	case form == 3:
 		route["via"], route["dev"], route["onlink"] = choose(v, far...), dev, true
-	case form == 4 && via != via2:
+	case form == 4 && via != via2 && r.vrf[dev] == r.vrf[dev2]:
 		route["nexthops"] = []any{mapping{"via": via, "weight": 1 + v.IntN(3)}, mapping{"via": via2, "dev": dev2}}
 	default:
 		route["via"] = via

@@ -33,7 +33,6 @@ func (v inventor) wireguards(rooms []*room) {
 	if v.keys == "" {
 		return
 	}
-	v.Rand = v.more
 	taken := make(map[string]bool)
 	for _, r := range rooms {
 		for _, name := range []string{"w0", "w1"} {

@@ -39,6 +39,9 @@ func TestWalk(t *testing.T) {
 					t.Logf("TEST_SEED=%d TEST_WALK=1\n%s\nthe file:\n%s", seed, strings.Join(w.events, "\n"), w.file)
 				}
 			})
+			if w.invents {
+				w.present()
+			}
 			w.walk()
 		})
 	}
@@ -150,17 +153,17 @@ func (w *walk) drift() {
 	}
 }
 
-// hand changes some link, but for those that the tests' host has and those of the other topology.
+// hand changes some link, but for those that the tests' host has, what is there already, and those of the other topology.
 func (w *walk) hand() {
 	sections := w.look(false).Sections
 	s := choose(w.inventor, sections...)
 	var links []string
 	for _, l := range s.Links {
-		if l.Name != "lo" && !strings.HasPrefix(l.Name, "ob") {
+		if l.Name != "lo" && !strings.HasPrefix(l.Name, "ob") && !isTheirs(l.Name) {
 			links = append(links, l.Name)
 		}
 	}
-	if len(links) == 0 || strings.HasPrefix(s.Name, "on") {
+	if len(links) == 0 || strings.HasPrefix(s.Name, "on") || s.Name == theirNamespace {
 		return
 	}
 	link := choose(w.inventor, links...)

@@ -310,12 +310,14 @@ func TestWarnOfTheUplinksNetwork(t *testing.T) {
 
 // TestExamplesWarnOfNothing on a host with an uplink, and things of others.
 func TestExamplesWarnOfNothing(t *testing.T) {
-	l := newLab(t)
-	l.foreign()
-	l.uplink()
 	for _, name := range examples(t) {
-		if l.diff(l.load(l.example(name))); len(l.warnings) > 0 {
-			t.Errorf("%s: %q", name, l.warnings)
-		}
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			yaml := l.example(name)
+			l.around(yaml)
+			if l.diff(l.load(yaml)); len(l.warnings) > 0 {
+				t.Errorf("%q", l.warnings)
+			}
+		})
 	}
 }

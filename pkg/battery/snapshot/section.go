@@ -49,7 +49,6 @@ type Link struct {
 	carried  bool // a port of it has a carrier
 	hasLocal bool // the address that the kernel derives from the MAC
 	body     []byte
-	features []string // that are on
 }
 
 // local is an IP address of a link.
@@ -124,10 +123,7 @@ func (s *Section) read(whole, keep bool, others []*os.File, names []string) erro
 	if !whole {
 		return nil
 	}
-	if err := errors.Join(s.readRuleset(), s.readWireGuard()); err != nil {
-		return err
-	}
-	if err := s.readFeatures(); err != nil {
+	if err := errors.Join(s.readRuleset(), s.readWireGuard(), s.readFeatures()); err != nil {
 		return err
 	}
 	s.sysctls, err = readSysctls(s, keep)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
 func TestMain(m *testing.M) {
@@ -273,6 +274,31 @@ func TestSees(t *testing.T) {
 	t.Logf("%d changes", len(changes))
 }
 
+// TestSeesFeatures is [TestSees] for features, which no command sets that every host has.
+func TestSeesFeatures(t *testing.T) {
+	script(t, things)
+	defer script(t, nothings)
+	const sees = "host: link v0 features "
+	before := rested(t).Text
+	for _, on := range []bool{false, true} {
+		err := host.Inside("", func() error {
+			n, err := kernel.Current(new(kernel.Seam))
+			if err != nil {
+				return err
+			}
+			defer n.Close()
+			return n.SetFeature("v0", "tx-tcp-segmentation", on)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := Difference(before, rested(t).Text)
+		if !on && strings.Count(d, sees) != 2 || on && d != "" {
+			t.Errorf("with the feature %v the snapshot shows\n%s", on, d)
+		}
+	}
+}
+
 // What comes and goes by itself does not show.
 func TestSeesNothing(t *testing.T) {
 	script(t, things)
@@ -419,5 +445,27 @@ func BenchmarkTake(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestHeard: where a peer of wireguard is found by what it sends is no difference; where it was said to be is one.
+func TestHeard(t *testing.T) {
+	const nowhere, there, heardThere, heardElsewhere = "peer 1 endpoint none\n", "peer 1 endpoint 192.0.2.1:7\n",
+		"peer 1 endpoint 192.0.2.1:7 heard\n", "peer 1 endpoint 192.0.2.9:7 heard\n"
+	for _, c := range []struct {
+		before, after string
+		same          bool
+	}{
+		{nowhere, heardThere, true},
+		{heardThere, nowhere, true},
+		{there, heardThere, true},
+		{heardThere, heardElsewhere, false},
+		{there, heardElsewhere, false},
+		{nowhere, there, false},
+		{there, nowhere, false},
+	} {
+		if d := Difference(c.before, c.after); (d == "") != c.same {
+			t.Errorf("from %sto %sthe difference is %q", c.before, c.after, d)
+		}
 	}
 }

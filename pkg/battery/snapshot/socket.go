@@ -48,6 +48,24 @@ func dial(protocol int) (*socket, error) {
 	return &socket{fd: fd, room: rooms.Get().(*[roomSize]byte)}, nil
 }
 
+// Messages of generic netlink begin with struct genlmsghdr: a command, and the version of its family.
+const genlHeader = 4
+
+// dialFamily opens a socket for a family of generic netlink, and finds the type of its messages.
+func dialFamily(name string) (*socket, uint16, error) {
+	s, err := dial(unix.NETLINK_GENERIC)
+	if err != nil {
+		return nil, 0, err
+	}
+	body := appendText([]byte{unix.CTRL_CMD_GETFAMILY, 1, 0, 0}, unix.CTRL_ATTR_FAMILY_NAME, append([]byte(name), 0))
+	answer, err := s.ask(unix.GENL_ID_CTRL, unix.NLM_F_ACK, body)
+	if err != nil || len(answer) != 1 {
+		s.close()
+		return nil, 0, fmt.Errorf("the family of %s: %w", name, errors.Join(err, fmt.Errorf("%d answers", len(answer))))
+	}
+	return s, uint16(number(find(answer[0].body[genlHeader:], unix.CTRL_ATTR_FAMILY_ID))), nil
+}
+
 func (s *socket) close() {
 	_ = unix.Close(s.fd)
 	rooms.Put(s.room)

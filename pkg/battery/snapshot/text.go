@@ -442,6 +442,9 @@ func Difference(before, after string) string {
 	if before == after {
 		return ""
 	}
+	if before, after = unheard(before, after), unheard(after, before); before == after {
+		return ""
+	}
 	count := make(map[string]int)
 	for line := range strings.Lines(after) {
 		count[line]++

@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
-
-// Messages of generic netlink begin with struct genlmsghdr: a command, and the version of its family.
-const genlHeader = 4
 
 // readWireGuard reads what wireguard links tell by generic netlink. Where there is none, nothing is asked.
 func (s *Section) readWireGuard() error {
@@ -21,16 +19,10 @@ func (s *Section) readWireGuard() error {
 		}
 		if c == nil {
 			var err error
-			if c, err = dial(unix.NETLINK_GENERIC); err != nil {
+			if c, family, err = dialFamily(unix.WG_GENL_NAME); err != nil {
 				return err
 			}
 			defer c.close()
-			body := appendText([]byte{unix.CTRL_CMD_GETFAMILY, 1, 0, 0}, unix.CTRL_ATTR_FAMILY_NAME, []byte("wireguard\x00"))
-			answer, err := c.ask(unix.GENL_ID_CTRL, unix.NLM_F_ACK, body)
-			if err != nil || len(answer) != 1 {
-				return fmt.Errorf("the family of wireguard: %w", errors.Join(err, fmt.Errorf("%d answers", len(answer))))
-			}
-			family = uint16(number(find(answer[0].body[genlHeader:], unix.CTRL_ATTR_FAMILY_ID)))
 		}
 		body := appendText([]byte{unix.WG_CMD_GET_DEVICE, 1, 0, 0}, unix.WGDEVICE_A_IFNAME, append([]byte(l.Name), 0))
 		list, err := c.ask(family, unix.NLM_F_DUMP, body)
@@ -63,6 +55,9 @@ func (p *printer) wireguardLines() {
 			at := fmt.Sprintf("%s peer %x", head, find(peer, unix.WGPEER_A_PUBLIC_KEY))
 			p.begin(fmt.Sprintf("%s preshared key %x keepalive %d endpoint %s", at, find(peer, unix.WGPEER_A_PRESHARED_KEY),
 				number(find(peer, unix.WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL)), sockaddr(find(peer, unix.WGPEER_A_ENDPOINT))))
+			if number(find(peer, unix.WGPEER_A_RX_BYTES)) > 0 {
+				p.add(heard)
+			}
 			p.end()
 			for _, n := range each(find(peer, unix.WGPEER_A_ALLOWEDIPS)) {
 				bits := number(find(n, unix.WGALLOWEDIP_A_CIDR_MASK))
@@ -71,6 +66,32 @@ func (p *printer) wireguardLines() {
 			}
 		}
 	}
+}
+
+// heard ends the line of a peer that has sent something.
+const heard = "heard"
+
+// noEndpoint begins what a line tells of a peer that is nowhere.
+const noEndpoint = " endpoint none"
+
+// unheard leaves out of a text which peers were heard. A peer that is nowhere in the other text is so here too, where it was heard:
+// the kernel has learned the endpoint.
+func unheard(text, other string) string {
+	if !strings.Contains(text, " "+heard+"\n") {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if line, ok := strings.CutSuffix(line, " "+heard+"\n"); ok {
+			if at, _, _ := strings.Cut(line, " endpoint "); strings.Contains(other, at+noEndpoint) {
+				line = at + noEndpoint
+			}
+			b.WriteString(line + "\n")
+			continue
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // sockaddr is an address with a port: struct sockaddr_in, or sockaddr_in6.
