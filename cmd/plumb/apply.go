@@ -40,27 +40,7 @@ also with --keep, which then is only for steps that fail.`,
   plumb apply -f topology.yaml --adopt
   plumb apply -f topology.yaml --confirm-within 60s`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if c.options.ConfirmWithin < 0 {
-				return usage(cmd, fmt.Errorf("--confirm-within %v is negative", c.options.ConfirmWithin))
-			}
-			if c.options.ConfirmWithin > 0 && session == 0 {
-				return e.applyDetached(cmd.Context())
-			}
-			topologies, err := e.load(cmd, *files, false)
-			if err != nil {
-				return err
-			}
-			if session > 0 {
-				ctx, end := watchSession(cmd.Context(), session)
-				defer end()
-				cmd.SetContext(ctx)
-			}
-			if c.options.Keep && c.options.ConfirmWithin == 0 {
-				c.finish = finishStep
-			}
-			return e.change(cmd.Context(), c, targets(topologies))
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return e.runApply(cmd, c, *files, session) },
 	}
 	files = fileFlag(cmd)
 	cmd.Flags().DurationVar(&c.options.ConfirmWithin, "confirm-within", 0,
@@ -70,4 +50,27 @@ also with --keep, which then is only for steps that fail.`,
 	cmd.Flags().BoolVar(&c.options.Adopt, "adopt", false, "take over objects of the same name that are not plumb's")
 	cmd.Flags().BoolVar(&c.options.Keep, "keep", false, "keep what was done when a step fails, instead of rolling back")
 	return cmd
+}
+
+// runApply applies files. Session is the descriptor of [sessionFlag], 0 without one.
+func (e *env) runApply(cmd *cobra.Command, c change, files []string, session int) error {
+	if c.options.ConfirmWithin < 0 {
+		return usage(cmd, fmt.Errorf("--confirm-within %v is negative", c.options.ConfirmWithin))
+	}
+	if c.options.ConfirmWithin > 0 && session == 0 {
+		return e.applyDetached(cmd.Context())
+	}
+	topologies, err := e.load(cmd, files, false)
+	if err != nil {
+		return err
+	}
+	if session > 0 {
+		ctx, end := watchSession(cmd.Context(), session)
+		defer end()
+		cmd.SetContext(ctx)
+	}
+	if c.options.Keep && c.options.ConfirmWithin == 0 {
+		c.finish = finishStep
+	}
+	return e.change(cmd.Context(), c, targets(topologies))
 }

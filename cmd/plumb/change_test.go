@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,19 +103,25 @@ func plumb(t *testing.T, h *fakeHost, stdout io.Writer, args ...string) (code in
 	return code, strings.ReplaceAll(b.String(), dir+"/", "")
 }
 
-func TestRuns(t *testing.T) {
+// fakeRun is a run of the command line on a fake host, and what becomes of it.
+type fakeRun struct {
+	name   string
+	args   string
+	host   fakeHost
+	code   int
+	asked  string
+	stdout string
+	stderr string
+}
+
+const both = "-f a.yaml -f b.yaml"
+
+// ends is an error of a run that ends in a known way.
+func ends(how error) error { return fmt.Errorf("apply a: link br0: busy: %w", how) }
+
+func diffRuns() []fakeRun {
 	create, refuse := step(plan.Create, ""), step(plan.Refuse, "exists and is not ours")
-	wrap := func(err error) error { return fmt.Errorf("apply a: link br0: busy: %w", err) }
-	both := "-f a.yaml -f b.yaml"
-	tests := []struct {
-		name   string
-		args   string
-		host   fakeHost
-		code   int
-		asked  string
-		stdout string
-		stderr string
-	}{
+	return []fakeRun{
 		{name: "diff in sync", args: "diff -f a.yaml", code: exitOK, asked: "diff a", stdout: "a: in sync (0 objects)\n"},
 		{name: "diff", args: "diff -f a.yaml", host: fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}},
 			code: exitDiffers, asked: "diff a",
@@ -133,12 +140,18 @@ func TestRuns(t *testing.T) {
 		{name: "diff refused, then fails", args: "diff " + both,
 			host: fakeHost{
 				plans: map[string]plan.Plan{"a": planOf(refuse)},
-				errs:  map[string]error{"b": wrap(reconcile.ErrNotRun)},
+				errs:  map[string]error{"b": ends(reconcile.ErrNotRun)},
 			},
 			code: exitRefused, asked: "diff a, diff b",
 			stdout: "a (a.yaml)\n  ! link br0  exists and is not ours\nPlan: 1 refused.\n",
 			stderr: "plumb: a: refused: link br0: exists and is not ours\n" +
 				"plumb: apply a: link br0: busy: could not run, nothing was changed\n"},
+	}
+}
+
+func applyRuns() []fakeRun {
+	create, refuse := step(plan.Create, ""), step(plan.Refuse, "exists and is not ours")
+	return []fakeRun{
 		{name: "open fails", args: "apply -f a.yaml", host: fakeHost{openErr: reconcile.ErrNotRun},
 			code: exitNotRun, stderr: "plumb: could not run, nothing was changed\n"},
 		{name: "apply in sync", args: "apply -f a.yaml", host: fakeHost{plans: map[string]plan.Plan{"a": planOf()}},
@@ -151,7 +164,7 @@ func TestRuns(t *testing.T) {
 		{name: "apply refused", args: "apply " + both,
 			host: fakeHost{
 				plans: map[string]plan.Plan{"a": planOf(refuse)},
-				errs:  map[string]error{"a": wrap(reconcile.ErrRefused)},
+				errs:  map[string]error{"a": ends(reconcile.ErrRefused)},
 			},
 			code: exitRefused, asked: "apply a",
 			stdout: "a (a.yaml)\n  ! link br0  exists and is not ours\nPlan: 1 refused.\n",
@@ -159,13 +172,13 @@ func TestRuns(t *testing.T) {
 		{name: "apply rolled back", args: "apply " + both,
 			host: fakeHost{
 				plans: map[string]plan.Plan{"a": planOf(create)},
-				errs:  map[string]error{"a": wrap(reconcile.ErrRolledBack)},
+				errs:  map[string]error{"a": ends(reconcile.ErrRolledBack)},
 			},
 			code: exitRolledBack, asked: "apply a",
 			stdout: "a (a.yaml)\n  + link br0  bridge, mtu 1500\n    failed: busy\nRolled back: 1 failed.\n",
 			stderr: "plumb: not begun: b\nplumb: apply a: link br0: busy: rolled back, all is as before\n"},
 		{name: "apply keeps", args: "apply --keep -f a.yaml",
-			host: fakeHost{errs: map[string]error{"a": wrap(reconcile.ErrPartial)}},
+			host: fakeHost{errs: map[string]error{"a": ends(reconcile.ErrPartial)}},
 			code: exitPartial, asked: "apply a", stderr: "plumb: apply a: link br0: busy: stopped part-way, changes are kept\n"},
 		{name: "apply ends as nobody knows", args: "apply -f a.yaml",
 			host: fakeHost{errs: map[string]error{"a": errors.New("lock: EIO")}},
@@ -173,6 +186,11 @@ func TestRuns(t *testing.T) {
 		{name: "rollback fails", args: "apply -f a.yaml",
 			host: fakeHost{errs: map[string]error{"a": errors.Join(reconcile.ErrPartial, reconcile.ErrRollback)}},
 			code: exitRollback, asked: "apply a", stderr: "plumb: stopped part-way, changes are kept\\nrollback failed\n"},
+	}
+}
+
+func destroyRuns() []fakeRun {
+	return []fakeRun{
 		{name: "destroy nothing", args: "destroy lab1",
 			code: exitOK, asked: "destroy lab1", stdout: "lab1: nothing to destroy\n"},
 		{name: "destroy", args: "destroy lab1",
@@ -181,11 +199,14 @@ func TestRuns(t *testing.T) {
 		{name: "destroy by file", args: "destroy -f a.yaml",
 			code: exitOK, asked: "destroy a", stdout: "a: nothing to destroy\n"},
 		{name: "destroy in part", args: "destroy lab1",
-			host: fakeHost{errs: map[string]error{"lab1": wrap(reconcile.ErrPartial)}},
+			host: fakeHost{errs: map[string]error{"lab1": ends(reconcile.ErrPartial)}},
 			code: exitPartial, asked: "destroy lab1",
 			stderr: "plumb: apply a: link br0: busy: stopped part-way, changes are kept\n"},
 	}
-	for _, test := range tests {
+}
+
+func TestRuns(t *testing.T) {
+	for _, test := range slices.Concat(diffRuns(), applyRuns(), destroyRuns()) {
 		t.Run(test.name, func(t *testing.T) {
 			var b bytes.Buffer
 			code, stderr := plumb(t, &test.host, &b, strings.Fields(test.args)...)

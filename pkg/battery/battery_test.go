@@ -88,14 +88,8 @@ func alone(t *testing.T, path string) {
 	}
 }
 
-func TestParse(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x.txtar")
-	write := func(text string) {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(`What it is for.
+// whole is a case with nearly every section.
+const whole = `What it is for.
 -- with --
 # a comment
 ip link set 'a b' alias ""
@@ -118,7 +112,20 @@ in ns1 ping 10.0.0.1
 name: X
 -- problem --
 name
-`)
+`
+
+// inFile is a file with a text.
+func inFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "x.txtar")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestParse(t *testing.T) {
+	path := inFile(t, whole)
 	c, err := Parse(path)
 	if err != nil {
 		t.Fatal(err)
@@ -143,6 +150,10 @@ name
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", c, want)
 	}
+}
+
+// TestParseBad: what is no case is told.
+func TestParseBad(t *testing.T) {
 	for _, bad := range []struct{ text, says string }{
 		{"", "neither from nor wrong"},
 		{"-- form --\n", "no such section"},
@@ -156,8 +167,7 @@ name
 		{"-- wrong --\nname: x\n", "without a problem"},
 		{"-- problem --\nx\n", "no topology stands before it"},
 	} {
-		write(bad.text)
-		if _, err := Parse(path); err == nil || !strings.Contains(err.Error(), bad.says) {
+		if _, err := Parse(inFile(t, bad.text)); err == nil || !strings.Contains(err.Error(), bad.says) {
 			t.Errorf("%q: %v, want %q", bad.text, err, bad.says)
 		}
 	}

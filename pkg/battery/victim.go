@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -66,7 +67,7 @@ func Main() {
 
 func (o Order) carryOut() error {
 	h, err := reconcile.Open(reconcile.Options{
-		LockTimeout: lockTime, AllowDisconnect: true, Seam: &kernel.Seam{Around: o.around()}, Workers: o.Workers,
+		LockTimeout: time.Minute, AllowDisconnect: true, Seam: &kernel.Seam{Around: o.around()}, Workers: o.Workers,
 	})
 	if err != nil {
 		return err

@@ -36,5 +36,8 @@ func (d Duration) String() string {
 
 // Text implements [Described].
 func (*Duration) Text() Text {
-	return Text{Words: "length of time, as 15s", Types: []string{"string"}, Pattern: `^([0-9]+(\.[0-9]*)?(h|m|s|ms|us|µs|ns))+$`}
+	return Text{
+		Words: "length of time, as 15s", Types: []string{"string"},
+		Pattern: `^([0-9]+(\.[0-9]*)?(h|m|s|ms|us|µs|ns))+$`,
+	}
 }

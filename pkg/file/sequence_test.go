@@ -45,7 +45,8 @@ func TestSequence(t *testing.T) {
 		t.Errorf("%s, %v", out, err)
 	}
 	words := file.Words(cellar{})
-	if len(words) != 3 || words[0].Type != "list of mapping" || words[2].Path != "shelf[].size" || words[2].Default != "7" {
+	if len(words) != 3 || words[0].Type != "list of mapping" ||
+		words[2].Path != "shelf[].size" || words[2].Default != "7" {
 		t.Errorf("%+v", words)
 	}
 	const wrong = "shelf: [{size: 300}]\n"

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
 )
 
 // TestBesideDocker has a network of Docker's, with a namespace on its bridge in a container's stead.
@@ -75,7 +77,7 @@ func docker(daemon, network []string) neighbour {
 			if err := reached("", "box", "172.30.0.2", 0, "172.30.0.1", limit); err != nil {
 				return err
 			}
-			return runAll("docker network create --subnet 172.31.0.0/24 brief", "docker network rm brief")
+			return host.Script("docker network create --subnet 172.31.0.0/24 brief\ndocker network rm brief")
 		},
 	}
 }

@@ -3,6 +3,8 @@ package interop
 import (
 	"testing"
 	"time"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
 )
 
 // TestBesideFirewalld has firewalld's own defaults: all interfaces are in the zone public.
@@ -33,12 +35,12 @@ var firewalld = neighbour{
 		if err := reached("world", "", uplink4, 22, world4, limit); err != nil {
 			return err
 		}
-		if err := runAll("firewall-cmd --add-port=8080/tcp"); err != nil {
+		if err := host.Script("firewall-cmd --add-port=8080/tcp"); err != nil {
 			return err
 		}
 		if err := reached("world", "", uplink6, 8080, world6, limit); err != nil {
 			return err
 		}
-		return runAll("firewall-cmd --remove-port=8080/tcp")
+		return host.Script("firewall-cmd --remove-port=8080/tcp")
 	},
 }

@@ -19,11 +19,9 @@ import (
 	"github.com/plumbnet/plumb/pkg/battery/snapshot"
 )
 
-// Where the host meets the world: the addresses of up0, and those of the other end, in namespace world, which knows
-// the addresses of up0 alone.
 const (
-	uplink4, world4 = "198.18.0.2", "198.18.0.1"
-	uplink6, world6 = "2001:db8:ffff::2", "2001:db8:ffff::1"
+	uplink4, world4 = host.Uplink4, host.World4
+	uplink6, world6 = host.Uplink6, host.World6
 )
 
 // Patience bounds each wait for a daemon or a packet; shortly is for a packet that a warning says does not come.
@@ -38,18 +36,9 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{T: t, daemons: map[string]*daemon{}}
-	h.script(`
-		ip netns add world
-		ip link add up0 type veth peer name eth0 netns world
-		ip link set up0 up
-		ip -n world link set lo up
-		ip -n world link set eth0 up
-		ip address add ` + uplink4 + `/24 dev up0
-		ip address add ` + uplink6 + `/64 dev up0 nodad
-		ip -n world address add ` + world4 + `/24 dev eth0
-		ip -n world address add ` + world6 + `/64 dev eth0 nodad
-		ip route add default via ` + world4 + `
-		ip -6 route add default via ` + world6)
+	if err := host.AddUplink(); err != nil {
+		t.Fatal(err)
+	}
 	return h
 }
 
@@ -103,10 +92,8 @@ func (h *house) sh(name string, args ...string) string {
 // script runs one command a line, split at white space.
 func (h *house) script(lines string) {
 	h.Helper()
-	for line := range strings.Lines(lines) {
-		if f := strings.Fields(line); len(f) > 0 {
-			h.sh(f[0], f[1:]...)
-		}
+	if err := host.Script(lines); err != nil {
+		h.Fatal(err)
 	}
 }
 
@@ -119,17 +106,6 @@ func run(name string, args ...string) (string, error) {
 		return "", fmt.Errorf("%s %s: %w: %s%s", name, strings.Join(args, " "), err, &out, &complaint)
 	}
 	return out.String(), nil
-}
-
-// runAll runs one command after the other, up to the first that fails.
-func runAll(commands ...string) error {
-	for _, c := range commands {
-		f := strings.Fields(c)
-		if _, err := run(f[0], f[1:]...); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // plumb runs a command of plumb, which must succeed (and diff find no difference), and returns its warnings.

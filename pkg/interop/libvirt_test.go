@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
 )
 
 // TestBesideLibvirt has a network of libvirt's, with a namespace on its bridge in a virtual machine's stead.
@@ -40,7 +42,7 @@ var libvirt = neighbour{
 		if _, err := run("virsh", "-c", "network:///system", "net-create", h.network("brief", 31)); err != nil {
 			return err
 		}
-		return runAll("virsh -c network:///system net-destroy brief")
+		return host.Script("virsh -c network:///system net-destroy brief")
 	},
 }
 

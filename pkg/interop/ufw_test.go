@@ -3,6 +3,8 @@ package interop
 import (
 	"testing"
 	"time"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
 )
 
 // TestBesideUfw has ufw's own defaults: it lets in what is allowed and forwards nothing.
@@ -29,12 +31,12 @@ var ufw = neighbour{
 		if err := reached("world", "", uplink4, 22, world4, limit); err != nil {
 			return err
 		}
-		if err := runAll("ufw allow 8080/tcp"); err != nil {
+		if err := host.Script("ufw allow 8080/tcp"); err != nil {
 			return err
 		}
 		if err := reached("world", "", uplink6, 8080, world6, limit); err != nil {
 			return err
 		}
-		return runAll("ufw delete allow 8080/tcp")
+		return host.Script("ufw delete allow 8080/tcp")
 	},
 }

@@ -74,7 +74,8 @@ func Loaded(module string) bool {
 // loadable says whether the kernel would load a module for an alias (modprobe(8)), as far as can be seen from here.
 func loadable(alias string) bool {
 	var uts unix.Utsname
-	if off, err := os.ReadFile("/proc/sys/kernel/modules_disabled"); err != nil || off[0] != '0' || unix.Uname(&uts) != nil {
+	off, err := os.ReadFile("/proc/sys/kernel/modules_disabled")
+	if err != nil || off[0] != '0' || unix.Uname(&uts) != nil {
 		return false
 	}
 	list, err := os.ReadFile(filepath.Join("/lib/modules", unix.ByteSliceToString(uts.Release[:]), "modules.alias"))

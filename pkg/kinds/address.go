@@ -69,7 +69,9 @@ func AddressKey(ns, dev string, p netip.Prefix) plan.Key {
 
 // NewAddress is an address as plumb makes it.
 func NewAddress(ns, dev string, p netip.Prefix) Address {
-	a := Address{NS: ns, Dev: dev, Prefix: p, Length: Length(p.Bits()), Connected: true, ToPeer: true, Proto: object.Protocol}
+	a := Address{
+		NS: ns, Dev: dev, Prefix: p, Length: Length(p.Bits()), Connected: true, ToPeer: true, Proto: object.Protocol,
+	}
 	if p.Addr().Is4() && p.Addr().IsLoopback() {
 		a.Scope = scopeHost // as ip-address(8) does
 	}

@@ -2,7 +2,6 @@ package kinds
 
 import (
 	"errors"
-	"fmt"
 	"iter"
 
 	"github.com/vishvananda/netlink"
@@ -14,69 +13,31 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// liveFDB is an entry as the kernel tells of it (struct ndmsg of linux/neighbour.h).
-type liveFDB struct {
-	port, bridge int
-	mac          object.MAC
-	vlan         uint16
-	state        uint16
-}
-
-// fdbEntries are the entries of a section's bridges that none has learned, as far as they were asked for.
-type fdbEntries struct {
-	asked bool
-	list  []liveFDB
-}
-
 // fetchFDB asks where there are entries of the topology's, or may be. There can be very many that bridges have learned.
 func fetchFDB(e *object.Env, s *object.Section, enter func(f func() error) error) error {
-	entries := object.In[fdbEntries](s)
-	if entries.asked || len(e.WantedHere(s.NS.Name, KindFDB)) == 0 && !e.Record.Mentions(s.NS.Name, KindFDB) {
+	known := object.In[fdbTables](s)
+	known.bridges = known.bridges || len(e.WantedHere(s.NS.Name, KindFDB)) > 0 || e.Record.Mentions(s.NS.Name, KindFDB)
+	if !known.bridges {
 		return nil
 	}
-	return enter(func() error {
-		m := kernel.NewMessage(unix.RTM_GETNEIGH, unix.NLM_F_DUMP, &netlink.Ndmsg{Family: unix.AF_BRIDGE})
-		entries.asked = true
-		err := s.NS.Read(kernel.NewQuery(m.NetlinkRequest, unix.RTM_NEWNEIGH), func(msgs [][]byte) {
-			entries.list = nil
-			for _, m := range msgs {
-				if f, ok := parseFDB(m); ok {
-					entries.list = append(entries.list, f)
-				}
-			}
-		})
-		if err != nil {
-			return fmt.Errorf("list the forwarding tables of bridges: %w", err)
-		}
-		return nil
-	})
-}
-
-// parseFDB reads an entry of a bridge. One that was learned, by the bridge or by a program for it, is left out.
-func parseFDB(b []byte) (f liveFDB, ok bool) {
-	const stateAt, flagsAt = 8, 10
-	if len(b) < unix.SizeofNdMsg || b[flagsAt]&unix.NTF_EXT_LEARNED != 0 {
-		return f, false
-	}
-	attrs := kernel.Attrs(b[unix.SizeofNdMsg:])
-	f.port, f.bridge = int(kernel.U32At(b, 1)), int(attrs.U32(unix.NDA_MASTER))
-	f.state, f.vlan = kernel.U16(b[stateAt:]), kernel.U16(attrs.Get(unix.NDA_VLAN))
-	copy(f.mac[:], attrs.Get(unix.NDA_LLADDR))
-	return f, f.bridge != 0 && f.state&(unix.NUD_NOARP|unix.NUD_PERMANENT) != 0
+	return known.fetch(s, enter)
 }
 
 // readFDB streams static entries, and of those for the host itself the ones that a file wants otherwise: a bridge makes
 // them for all MACs that it and its ports have.
 func readFDB(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 	return func(yield func(object.Live) bool) {
-		for _, f := range object.In[fdbEntries](s).list {
-			port, bridge := s.At(f.port), s.At(f.bridge)
+		known := object.In[fdbTables](s)
+		if !known.bridges {
+			return
+		}
+		for _, f := range known.static {
+			port, bridge := s.At(f.link), s.At(f.bridge)
 			if port == nil || bridge == nil || f.vlan != 0 && bridge.Data.U8(unix.IFLA_BR_VLAN_FILTERING) == 0 {
 				continue // of one for all VLANs the kernel makes one for each that the port is in, whether they are filtered
 			}
 			o := FDB{
-				NS: s.NS.Name, Bridge: bridge.Known, MAC: f.mac, VLAN: f.vlan, Dev: port.Known,
-				Local: f.state&unix.NUD_PERMANENT != 0,
+				NS: s.NS.Name, Bridge: bridge.Known, MAC: f.mac, VLAN: f.vlan, Dev: port.Known, Local: f.permanent,
 			}
 			if o.Local && !e.Wanted(o.Key()) {
 				continue

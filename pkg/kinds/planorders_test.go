@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/plan/plantest"
 )
 
 // TestOrders carries random plans out in random orders, as far as [plan.Step] lets them: all end as the plan's own.
@@ -31,7 +32,7 @@ func TestOrders(t *testing.T) {
 		}
 		r := rand.New(rand.NewPCG(seed, 2))
 		for range orders {
-			order := randomOrder(r, c.plan.Steps)
+			order := plantest.Order(r, len(c.plan.Steps), c.place)
 			got, err := c.end(order)
 			if err == nil {
 				err = sameEnd(got, want)
@@ -92,24 +93,7 @@ func (m *machine) sequences() map[string][]plan.Key {
 	return list
 }
 
-// randomOrder is one of the orders that the steps allow.
-func randomOrder(r *rand.Rand, steps []plan.Step) []int {
-	order, done := make([]int, 0, len(steps)), make([]bool, len(steps))
-	for len(order) < len(steps) {
-		var ready []int
-		phase := -1
-		for i, s := range steps {
-			if done[i] || phase >= 0 && s.Phase > phase {
-				continue
-			}
-			phase = s.Phase
-			if !slices.ContainsFunc(s.After, func(j int) bool { return !done[j] }) {
-				ready = append(ready, i)
-			}
-		}
-		next := pick(r, ready)
-		done[next] = true
-		order = append(order, next)
-	}
-	return order
+// place is the phase of a step, and what it comes after.
+func (c *trial) place(step int) (phase int, after []int) {
+	return c.plan.Steps[step].Phase, c.plan.Steps[step].After
 }

@@ -3,7 +3,6 @@ package kinds
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 
@@ -16,73 +15,23 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// liveRemote is an entry as the kernel tells of it (struct ndmsg of linux/neighbour.h).
-type liveRemote struct {
-	index int // of the VXLAN
-	mac   object.MAC
-	to    Target
-}
-
-// remotes are the static entries of a section's VXLANs, as far as they were asked for.
-type remotes struct {
-	asked bool
-	list  []liveRemote
-}
-
 // fetchRemotes asks where there are VXLANs of the topology's.
-func fetchRemotes(e *object.Env, s *object.Section, enter func(f func() error) error) error {
-	found := object.In[remotes](s)
-	tunnels := func(l object.LiveLink) bool { return l.Type == "vxlan" }
-	if found.asked || !slices.ContainsFunc(s.Links, tunnels) {
+func fetchRemotes(_ *object.Env, s *object.Section, enter func(f func() error) error) error {
+	if !slices.ContainsFunc(s.Links, func(l object.LiveLink) bool { return l.Type == "vxlan" }) {
 		return nil
 	}
-	return enter(func() error {
-		m := kernel.NewMessage(unix.RTM_GETNEIGH, unix.NLM_F_DUMP, &netlink.Ndmsg{Family: unix.AF_BRIDGE})
-		found.asked = true
-		err := s.NS.Read(kernel.NewQuery(m.NetlinkRequest, unix.RTM_NEWNEIGH), func(msgs [][]byte) {
-			found.list = nil
-			for _, m := range msgs {
-				if r, ok := parseRemote(m); ok {
-					found.list = append(found.list, r)
-				}
-			}
-		})
-		if err != nil {
-			return fmt.Errorf("list the forwarding tables of VXLANs: %w", err)
-		}
-		return nil
-	})
-}
-
-// parseRemote reads an entry that a person made, and nobody learned.
-func parseRemote(b []byte) (r liveRemote, ok bool) {
-	const stateAt, flagsAt = 8, 10
-	if len(b) < unix.SizeofNdMsg {
-		return r, false
-	}
-	attrs := kernel.Attrs(b[unix.SizeofNdMsg:])
-	copy(r.mac[:], attrs.Get(unix.NDA_LLADDR))
-	r.index = int(kernel.U32At(b, 1))
-	r.to = Target{
-		Dst: attrs.Addr(unix.NDA_DST), VNI: attrs.U32(unix.NDA_VNI), Index: attrs.U32(unix.NDA_IFINDEX),
-	}
-	if p := attrs.Get(unix.NDA_PORT); len(p) == 2 {
-		r.to.Port = binary.BigEndian.Uint16(p)
-	}
-	state, flags := binary.NativeEndian.Uint16(b[stateAt:]), b[flagsAt]
-	static := state&(unix.NUD_PERMANENT|unix.NUD_NOARP) != 0 && flags&unix.NTF_EXT_LEARNED == 0
-	return r, static && flags&unix.NTF_SELF != 0 && r.to.Dst.IsValid()
+	return object.In[fdbTables](s).fetch(s, enter)
 }
 
 // readRemotes streams the entries that VXLANs do not have by themselves.
 func readRemotes(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 	return func(yield func(object.Live) bool) {
-		for _, r := range object.In[remotes](s).list {
-			l := s.At(r.index)
-			if l == nil || l.Type != "vxlan" {
+		for _, f := range object.In[fdbTables](s).static {
+			l := s.At(f.link)
+			if l == nil || l.Type != "vxlan" || !f.to.Dst.IsValid() {
 				continue
 			}
-			o := Remote{NS: s.NS.Name, Dev: l.Known, MAC: r.mac, To: r.to}
+			o := Remote{NS: s.NS.Name, Dev: l.Known, MAC: f.mac, To: f.to}
 			if !hasItself(l, o) && !yield(object.Live{Object: o, Links: []*object.LiveLink{l}, ByHand: true}) {
 				return
 			}

@@ -285,8 +285,8 @@ func (r Route) without(dev string) (plan.Object, bool) {
 }
 
 // alive says whether one of the route's links can still send when another goes down or loses its last IPv4 address: one
-// that is up and, in IPv4, has an address; not that one, which may be up again. The kernel marks next hops over the others as dead until they can
-// (net/ipv4/fib_semantics.c: fib_sync_down_dev).
+// that is up and, in IPv4, has an address; not that one, which may be up again. The kernel marks next hops over the
+// others as dead until they can (net/ipv4/fib_semantics.c: fib_sync_down_dev).
 func (r Route) alive(w plan.World, down string) bool {
 	return slices.ContainsFunc(r.devs(), func(dev string) bool {
 		if dev == down {

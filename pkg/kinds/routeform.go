@@ -22,17 +22,19 @@ func routeForm() object.Form {
 
 // RouteEntry is an entry of a section's list of routes.
 type RouteEntry struct {
-	To       Destination        `file:"to,required=checked" doc:"where the route leads to"`
-	Via      Gateway            `file:"via" doc:"router that the route goes through"`
-	Dev      object.Ifname      `file:"dev" doc:"interface of the section that the route leaves by"`
-	Type     RouteType          `file:"type" doc:"how a route that leads nowhere answers the sender"`
-	NextHops []HopEntry         `file:"nexthops,item=a next hop" doc:"several ways, between which packets are shared out"`
-	Metric   uint32             `file:"metric" doc:"of several routes to one network the least is used; 0 is 1024 for IPv6"`
-	Table    object.TableNumber `file:"table" doc:"routing table: main, or that of dev's VRF"`
-	VRF      object.OwnIfname   `file:"vrf" doc:"VRF of the section, in whose table the route is"`
-	Src      Gateway            `file:"src" doc:"source address of what the host itself sends"`
-	Onlink   bool               `file:"onlink" doc:"the router is on dev, whatever the addresses say"`
-	MTU      uint32             `file:"mtu,least=68,most=65535" doc:"largest packet, in bytes; left out, that of the link"`
+	To       Destination   `file:"to,required=checked" doc:"where the route leads to"`
+	Via      Gateway       `file:"via" doc:"router that the route goes through"`
+	Dev      object.Ifname `file:"dev" doc:"interface of the section that the route leaves by"`
+	Type     RouteType     `file:"type" doc:"how a route that leads nowhere answers the sender"`
+	NextHops []HopEntry    `file:"nexthops,item=a next hop" doc:"several ways, between which packets are shared out"`
+
+	Metric uint32 `file:"metric" doc:"of several routes to one network the least is used; 0 is 1024 for IPv6"`
+
+	Table  object.TableNumber `file:"table" doc:"routing table: main, or that of dev's VRF"`
+	VRF    object.OwnIfname   `file:"vrf" doc:"VRF of the section, in whose table the route is"`
+	Src    Gateway            `file:"src" doc:"source address of what the host itself sends"`
+	Onlink bool               `file:"onlink" doc:"the router is on dev, whatever the addresses say"`
+	MTU    uint32             `file:"mtu,least=68,most=65535" doc:"largest packet, in bytes; left out, that of the link"`
 }
 
 // Default implements [file.Defaulter].

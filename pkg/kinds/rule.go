@@ -24,6 +24,8 @@ const KindRule = "rule"
 type Rule struct {
 	NS  string
 	Six bool
+	// Multicast says that the rule is for multicast packets that are routed, which have rules of their own.
+	Multicast bool
 	// Words are selectors and verdict as ip-rule(8) writes them: "100: from 10.1.0.0/24 iif eth0 lookup 100".
 	Words string
 
@@ -96,11 +98,14 @@ func (r Rule) named(extra ...string) Rule {
 
 // Key implements [plan.Object].
 func (r Rule) Key() plan.Key {
-	name := "inet " + r.Words
+	name := "inet "
 	if r.Six {
-		name = "inet6 " + r.Words
+		name = "inet6 "
 	}
-	return plan.Key{NS: r.NS, Kind: KindRule, Name: name}
+	if r.Multicast {
+		name += "multicast "
+	}
+	return plan.Key{NS: r.NS, Kind: KindRule, Name: name + r.Words}
 }
 
 // Needs implements [plan.Object]: interfaces are matched by name, whether they are there or not.
@@ -122,10 +127,45 @@ var ruleDump = object.NewDump("rules", unix.RTM_GETRULE, unix.RTM_NEWRULE, func(
 // ruleHead is struct fib_rule_hdr of linux/fib_rules.h, which has the form of struct rtmsg.
 func ruleHead(family uint8) *nl.RtMsg { return &nl.RtMsg{RtMsg: unix.RtMsg{Family: family}} }
 
+// Families of the rules for multicast, linux/rtnetlink.h.
+const (
+	familyMulticast4 = 128 // RTNL_FAMILY_IPMR
+	familyMulticast6 = 129 // RTNL_FAMILY_IP6MR
+)
+
+// multicastDump lists the rules for multicast packets of IPv4, and then of IPv6.
+var multicastDump = object.NewDump("rules for multicast", unix.RTM_GETRULE, unix.RTM_NEWRULE,
+	func(family int) nl.NetlinkRequestData {
+		r := Rule{Six: family == unix.AF_INET6, Multicast: true}
+		return ruleHead(r.family())
+	}, nil)
+
+func (r Rule) family() uint8 {
+	switch {
+	case r.Multicast && r.Six:
+		return familyMulticast6
+	case r.Multicast:
+		return familyMulticast4
+	case r.Six:
+		return unix.AF_INET6
+	}
+	return unix.AF_INET
+}
+
+// dump is the one that lists the rule.
+func (r Rule) dump() *object.Dump {
+	if r.Multicast {
+		return multicastDump
+	}
+	return ruleDump
+}
+
 // askRules asks where there are rules of the topology's, or may be.
 func askRules(e *object.Env, s *object.Section) []*object.Dump {
-	wanted := len(e.WantedHere(s.NS.Name, KindRule)) > 0 || firstVRF(e, s.NS.Name) != (plan.Key{})
-	if wanted || e.Record.Mentions(s.NS.Name, KindRule) {
+	switch {
+	case hasVRFRules(e, s):
+		return []*object.Dump{ruleDump, multicastDump}
+	case len(e.WantedHere(s.NS.Name, KindRule)) > 0 || e.Record.Mentions(s.NS.Name, KindRule):
 		return []*object.Dump{ruleDump}
 	}
 	return nil
@@ -135,8 +175,11 @@ func askRules(e *object.Env, s *object.Section) []*object.Dump {
 // others goes with that.
 func readRules(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 	return func(yield func(object.Live) bool) {
-		for _, m := range s.Messages(ruleDump) {
+		for _, m := range slices.Concat(s.Messages(ruleDump), s.Messages(multicastDump)) {
 			r := parseRule(s.NS.Name, m)
+			if r.Multicast && !r.ofVRFs() {
+				continue // no topology has to do with it
+			}
 			if !e.Wanted(r.Key()) {
 				r.found = object.Keep(s, [][]byte{m}, noIndexes)
 			}
@@ -154,7 +197,10 @@ func noIndexes([]byte) [][]byte { return nil }
 
 func parseRule(ns string, b []byte) Rule {
 	m := nl.DeserializeRtMsg(b)
-	r := Rule{NS: ns, Six: m.Family == unix.AF_INET6, Table: uint32(m.Table)}
+	r := Rule{
+		NS: ns, Six: m.Family == unix.AF_INET6 || m.Family == familyMulticast6,
+		Multicast: m.Family == familyMulticast4 || m.Family == familyMulticast6, Table: uint32(m.Table),
+	}
 	r.TOS, r.Not = m.Tos, m.Flags&unix.FIB_RULE_INVERT != 0
 	var extra []string
 	for name, action := range actions {
@@ -241,10 +287,7 @@ func portsOf(v []byte) Range[uint16] {
 
 // message asks for a rule to be made or deleted.
 func (r Rule) message(proto, flags int) kernel.Message {
-	head := ruleHead(unix.AF_INET)
-	if r.Six {
-		head.Family = unix.AF_INET6
-	}
+	head := ruleHead(r.family())
 	head.Tos, head.Type = r.TOS, unix.FR_ACT_TO_TBL
 	if r.Action != "" {
 		head.Type = actions[r.Action]
@@ -332,15 +375,16 @@ func putRules(e *object.Env, changes []plan.Change) error {
 		if err := s.NS.Write("add rule "+r.Key().Name, m.NetlinkRequest); err != nil {
 			return err
 		}
-		if err := r.putTwin(s, unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL); err != nil {
-			return err
-		}
 	}
 	return nil
 }
 
 func delRules(e *object.Env, objects []plan.Object) error {
-	lists := make(map[string]*ruleList)
+	type place struct {
+		ns   string
+		dump *object.Dump
+	}
+	lists := make(map[place]*ruleList)
 	for _, o := range objects {
 		r, ok := o.(Rule)
 		if !ok {
@@ -350,24 +394,22 @@ func delRules(e *object.Env, objects []plan.Object) error {
 		if err != nil {
 			continue // the namespace is gone, and all in it
 		}
-		if lists[r.NS] == nil {
-			msgs, err := ruleDump.Read(s.NS)
+		at := place{r.NS, r.dump()}
+		if lists[at] == nil {
+			msgs, err := r.dump().Read(s.NS)
 			if err != nil {
 				return err
 			}
-			lists[r.NS] = newRuleList(s, msgs)
+			lists[at] = newRuleList(s, msgs)
 		}
-		if err := lists[r.NS].remove(r); err != nil {
-			return err
-		}
-		if err := r.putTwin(s, unix.RTM_DELRULE, 0); err != nil {
+		if err := lists[at].remove(r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ruleList are the rules of a section, in the order in which the kernel tries them.
+// ruleList are the rules of a section, or those for multicast, in the order in which the kernel tries them.
 type ruleList struct {
 	ns    *kernel.Namespace
 	rules []liveRule

@@ -64,7 +64,8 @@ func TestCompared(t *testing.T) {
 		}
 	}
 	for _, o := range []plan.Object{
-		kinds.Namespace{}, kinds.Sysctl{}, kinds.Altname{}, kinds.Offload{}, kinds.Neighbor{}, kinds.Address{}, kinds.Route{}, kinds.Rule{}, kinds.NAT{},
+		kinds.Namespace{}, kinds.Sysctl{}, kinds.Altname{}, kinds.Offload{}, kinds.Neighbor{}, kinds.Address{},
+		kinds.Route{}, kinds.Rule{}, kinds.NAT{},
 	} {
 		if err := plan.CheckType(reflect.TypeOf(o)); err != nil {
 			t.Error(err)

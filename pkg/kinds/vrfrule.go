@@ -1,13 +1,11 @@
 package kinds
 
 import (
-	"errors"
 	"iter"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -18,38 +16,62 @@ import (
 // wanted where a VRF is, and goes with the last VRF where it came with one of plumb's.
 
 // vrfRules are the rules that the kernel makes with the first VRF of a section.
-func vrfRules(ns string) []plan.Object {
+func vrfRules(ns string) []Rule {
 	const priority = 1000 // FIB_RULE_PREF of drivers/net/vrf.c
-	r := Rule{NS: ns, Priority: priority, L3mdev: true, Proto: unix.RTPROT_KERNEL}
+	r := Rule{NS: ns, Priority: priority, L3mdev: true, Proto: unix.RTPROT_KERNEL}.named()
 	six := r
 	six.Six = true
-	return []plan.Object{r.named(), six.named()}
+	multicast, multicast6 := r, six
+	multicast.Multicast, multicast6.Multicast = true, true
+	return []Rule{r, six, multicast, multicast6}
 }
 
 // ofVRFs says whether a rule is one of those.
 func (r Rule) ofVRFs() bool {
-	return slices.ContainsFunc(vrfRules(r.NS), func(o plan.Object) bool { return o.Key() == r.Key() })
+	return r.L3mdev && slices.ContainsFunc(vrfRules(r.NS), func(o Rule) bool { return o.Key() == r.Key() })
 }
 
-// alsoVRFRules wants those rules beside a VRF, but where one was there before that nobody answers for.
+// hasVRFRules says whether a section has such rules because of the topology, or may have.
+func hasVRFRules(e *object.Env, s *object.Section) bool {
+	told := func(r Rule) bool { return e.Record.Holds(r.Key()) || e.Record.Pending(r.Key()) }
+	return firstVRF(e, s.NS.Name) != (plan.Key{}) ||
+		e.Record.Mentions(s.NS.Name, KindRule) && slices.ContainsFunc(vrfRules(s.NS.Name), told)
+}
+
+// alsoVRFRules wants those rules beside a VRF, but where they were there before and nobody answers for them, and of families
+// that the kernel has. Whether it has those of multicast, only the section tells: in a new one it makes them by itself.
 func alsoVRFRules(e *object.Env, o plan.Object) (wanted []plan.Object) {
 	l, ok := o.(link.Link)
 	if !ok || l.Type != link.TypeVRF || firstVRF(e, l.NS) != l.Key() {
 		return nil
 	}
-	there := make(map[plan.Key]bool)
-	if s := e.Sections[l.NS]; s != nil && !s.Owned {
-		for _, m := range s.Messages(ruleDump) {
-			there[parseRule(l.NS, m).Key()] = true
-		}
-	}
+	s := e.Sections[l.NS]
 	for _, r := range vrfRules(l.NS) {
-		_, others := e.Record.HeldByOther(r.Key())
-		if !there[r.Key()] || others || e.Record.Holds(r.Key()) {
+		looksUp := r // the one that VRFs do not work without
+		looksUp.Multicast = false
+		switch {
+		case e.Wanted(r.Key()): // the file declares it
+		case s == nil && r.Multicast, s != nil && s.Lacks(r.dump(), r.Six):
+		case r.isTheirs(e, s) || looksUp.isTheirs(e, s):
+		default:
 			wanted = append(wanted, r)
 		}
 	}
 	return wanted
+}
+
+// isTheirs says whether a rule is in a section of others, and no topology's.
+func (r Rule) isTheirs(e *object.Env, s *object.Section) bool {
+	if s == nil || s.Owned {
+		return false
+	}
+	_, others := e.Record.HeldByOther(r.Key())
+	return !others && !e.Record.Holds(r.Key()) && r.in(s.Messages(r.dump()))
+}
+
+// in says whether a rule is among those of messages.
+func (r Rule) in(msgs [][]byte) bool {
+	return slices.ContainsFunc(msgs, func(m []byte) bool { return parseRule(r.NS, m).Key() == r.Key() })
 }
 
 // firstVRF is the first of the VRFs that a section shall have, none if it is to have none.
@@ -62,18 +84,23 @@ func firstVRF(e *object.Env, ns string) (first plan.Key) {
 	return first
 }
 
-// ownRules says whose rules are: those that the kernel has made with VRFs apart from the others.
+// ownRules says whose rules are: those that the kernel has made with VRFs apart from the others. Where others keep a VRF
+// such a rule is left alone. A rollback wants those that were there, and takes away any other.
 func ownRules(e *object.Env, s *object.Section, live iter.Seq[object.Live]) (have []plan.Have, err error) {
 	rest := func(yield func(object.Live) bool) {
 		for l := range live {
 			r, ok := l.Object.(Rule)
-			switch k := l.Key(); {
+			k := l.Key()
+			ours := s.Owned || e.Record.Holds(k)
+			switch {
 			case !ok || !r.ofVRFs():
 				if !yield(l) {
 					return
 				}
-			case e.Wanted(k), (s.Owned || e.Record.Holds(k)) && !keepsVRF(e, s):
+			case e.Wanted(k), ours && (e.Undoing || !keepsVRF(e, s)):
 				have = append(have, plan.Have{Object: r})
+			case ours:
+				have = append(have, plan.Have{Object: r, Class: plan.Loose})
 			}
 		}
 	}
@@ -93,35 +120,6 @@ func (r Rule) isThere(s *object.Section) (bool, error) {
 	if !r.ofVRFs() {
 		return false, nil
 	}
-	msgs, err := ruleDump.Read(s.NS)
-	return slices.ContainsFunc(msgs, func(m []byte) bool { return parseRule(r.NS, m).Key() == r.Key() }), err
-}
-
-// Families of the rules for multicast, linux/rtnetlink.h.
-const (
-	familyMulticast4 = 128 // RTNL_FAMILY_IPMR
-	familyMulticast6 = 129 // RTNL_FAMILY_IP6MR
-)
-
-// putTwin makes or deletes the rule for multicast that the kernel makes with one of VRFs, where it has such rules.
-func (r Rule) putTwin(s *object.Section, proto, flags int) error {
-	if !r.ofVRFs() {
-		return nil
-	}
-	head := ruleHead(familyMulticast4)
-	if r.Six {
-		head = ruleHead(familyMulticast6)
-	}
-	head.Type = unix.FR_ACT_TO_TBL
-	m := kernel.NewMessage(proto, flags, head)
-	m.U32(unix.FRA_PRIORITY, r.Priority)
-	m.Add(unix.FRA_PROTOCOL, []byte{r.Proto})
-	m.Add(unix.FRA_L3MDEV, []byte{1})
-	err := s.NS.Write("multicast rule beside "+r.Key().Name, m.NetlinkRequest)
-	for _, fine := range []error{unix.EEXIST, unix.EOPNOTSUPP, unix.EAFNOSUPPORT} {
-		if errors.Is(err, fine) {
-			return nil
-		}
-	}
-	return object.IgnoreGone(err)
+	msgs, err := r.dump().Read(s.NS)
+	return r.in(msgs), err
 }

@@ -70,53 +70,61 @@ type BondPort struct {
 
 var bond = Type{
 	Name: TypeBond, Doc: "several links that are used as one",
-	Part: kernel.Part{Module: "bonding", Option: "BONDING"},
-	New:  func() Spec { return bondDefaults },
-	Late: true,
-	// The kernel is told of a primary port by its index, and ports are made after the bond.
-	First: func(_ *object.Env, l Link) Link {
-		l.Spec = withoutPrimary(l.Spec)
-		return l
-	},
-	Awaits:     func(s Spec) object.OwnIfname { return s.(Bond).Primary },
-	Without:    withoutPrimary,
-	Check:      checkBond,
-	CheckPorts: checkBondPorts,
-	OwnMAC:     func(s Spec) bool { return s.(Bond).FailOver != "active" },
+	Part:  kernel.Part{Module: "bonding", Option: "BONDING"},
+	New:   func() Spec { return bondDefaults },
+	Check: checkBond,
 	Fixed: func(want, have Spec) []string {
 		if w, h := want.(Bond), have.(Bond); (w.FailOver == "follow") != (h.FailOver == "follow") {
 			return []string{"fail-over-mac"} // it has its own MAC then, and takes no other: see KeepsMAC
 		}
 		return nil
 	},
-	// The kernel answers 0, and does nothing (drivers/net/bonding/bond_main.c: bond_set_mac_address).
-	KeepsMAC: func(s Spec) bool { return s.(Bond).Mode == activeBackup && s.(Bond).FailOver == "follow" },
-	Stops:    func(want, have Spec) bool { return emptiesBond(want, have) || stopsBond(want.(Bond), have.(Bond)) },
-	Empties:  emptiesBond,
-	Before:   beforeBond,
-	Extra:    bondExtra,
-	Ports: &Ports{
-		New: func() Spec { return BondPort{} },
-		Declared: func(l *object.Iface) Spec {
-			b, _ := l.Master.Spec.(Bond)
-			return BondPort{b.roams()}
-		},
-		Read: func(_ *object.Section, _, master *object.LiveLink, _ Spec) Spec {
-			b, _ := decode(master.Data, Bond{}, nil, func(int) object.Ref { return "" })
-			return BondPort{b.(Bond).roams()}
-		},
-		Joined: joinedMaster, Put: nothing, // it follows from the bond
+	Traits: Traits{
+		OwnMAC: func(s Spec) bool { return s.(Bond).FailOver != "active" },
+		// The kernel answers 0, and does nothing (drivers/net/bonding/bond_main.c: bond_set_mac_address).
+		KeepsMAC: func(s Spec) bool { return s.(Bond).Mode == activeBackup && s.(Bond).FailOver == "follow" },
 	},
-	Enslaves: &Enslaves{
-		Restarts: true, FromDown: true, NoLinkLocal: true, NeedsMAC: true,
-		Refuses: func(l *object.Iface) string {
-			if l.Type == TypeBond || l.Type == TypeVRF || l.Type == TypeBridge {
-				return "a " + l.Type + " is in no bond"
-			}
-			return ""
+	Master: Master{
+		Late:       true,
+		CheckPorts: checkBondPorts,
+		Ports: &Ports{
+			New: func() Spec { return BondPort{} },
+			Declared: func(l *object.Iface) Spec {
+				b, _ := l.Master.Spec.(Bond)
+				return BondPort{b.roams()}
+			},
+			Read: func(_ *object.Section, _, master *object.LiveLink, _ Spec) Spec {
+				b, _ := decode(master.Data, Bond{}, nil, func(int) object.Ref { return "" })
+				return BondPort{b.(Bond).roams()}
+			},
+			Joined: joinedMaster, Put: nothing, // it follows from the bond
 		},
-		Enter:  enterBond,
-		Likens: likenToBond,
+		Enslaves: &Enslaves{
+			Restarts: true, FromDown: true, NoLinkLocal: true, NeedsMAC: true,
+			Refuses: func(l *object.Iface) string {
+				if l.Type == TypeBond || l.Type == TypeVRF || l.Type == TypeBridge {
+					return "a " + l.Type + " is in no bond"
+				}
+				return ""
+			},
+			Enter:  enterBond,
+			Likens: likenToBond,
+		},
+	},
+	Making: Making{
+		// The kernel is told of a primary port by its index, and ports are made after the bond.
+		First: func(_ *object.Env, l Link) Link {
+			l.Spec = withoutPrimary(l.Spec)
+			return l
+		},
+		Awaits:  func(s Spec) object.OwnIfname { return s.(Bond).Primary },
+		Without: withoutPrimary,
+	},
+	Changing: Changing{
+		Stops:   func(want, have Spec) bool { return emptiesBond(want, have) || stopsBond(want.(Bond), have.(Bond)) },
+		Empties: emptiesBond,
+		Before:  beforeBond,
+		Extra:   bondExtra,
 	},
 }
 

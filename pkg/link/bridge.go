@@ -53,24 +53,23 @@ var bridge = Type{
 	Part:    kernel.Part{Module: "bridge", Option: "BRIDGE"},
 	New:     func() Spec { return NewBridge() },
 	Lacks:   noVLANs,
-	Late:    true,
-	First:   firstBridge,
 	Live:    liveBridge,
-	Before:  stpOff,
-	Extra:   bridgeAgeing,
-	Changed: changedBridge,
-	Finish:  finishBridge,
 	Explain: explainBridge,
-	Ports:   &bridgePorts,
-	Enslaves: &Enslaves{Refuses: func(l *object.Iface) string {
-		switch {
-		case l.Type == TypeBridge:
-			return "a bridge is in no other"
-		case l.Type == TypeVRF:
-			return "it has no frames"
-		}
-		return ""
-	}},
+	Master: Master{
+		Late:  true,
+		Ports: &bridgePorts,
+		Enslaves: &Enslaves{Refuses: func(l *object.Iface) string {
+			switch {
+			case l.Type == TypeBridge:
+				return "a bridge is in no other"
+			case l.Type == TypeVRF:
+				return "it has no frames"
+			}
+			return ""
+		}},
+	},
+	Making:   Making{First: firstBridge, Finish: finishBridge},
+	Changing: Changing{Before: stpOff, Extra: bridgeAgeing, Changed: changedBridge},
 }
 
 // firstBridge is another MTU: only a change of it makes it stay when ports of another MTU join. A crowd of ports joins

@@ -81,7 +81,8 @@ func awaitCarriers(s *object.Section, deadline time.Time) {
 	}
 }
 
-// unannounced says whether a carrier has come to a link that plumb makes with others, and the kernel has yet to tell of it.
+// unannounced says whether a carrier has come to a link that plumb makes with others, and the kernel has yet to tell of
+// it.
 func unannounced(l *object.LiveLink) bool {
 	t := typeOf(l.Type)
 	return (t.Pair || t.Ports != nil) && l.Up() && l.Flags&unix.IFF_LOWER_UP != 0 && !l.Carries()

@@ -31,13 +31,13 @@ import (
 //	unit=10ms         a length of time, in units of this one
 //	near              where the kernel tells one more or less than is wanted, it has what is wanted
 //	multicast         an address of a group, and unicast one of no group, where both have one type
-//	mask=0x2000       a bit of a number that several fields share, of a type whose messages are [Type.Whole]
+//	mask=0x2000       a bit of a number that several fields share, of a type whose messages are [Changing.Whole]
 //	twin=5            the attribute of the second value of an array
 //	less              the number is one less than the field, which is 0 for none
 //	new=8472          what a new link has that is told nothing; without it nothing
 //	absent=wanted     where the kernel does not tell, it has what is wanted; without it what a new link has
 type attribute struct {
-	index        int // of the field
+	path         []int // to the field, through structs that others embed
 	four, six    uint16
 	twin         uint16
 	mask         uint64
@@ -56,6 +56,9 @@ type attribute struct {
 	fixed        bool
 }
 
+// in is the field of a spec that the attribute is of.
+func (a attribute) in(spec reflect.Value) reflect.Value { return spec.FieldByIndex(a.path) }
+
 var layouts sync.Map // of each type of Spec
 
 // layout lists the attributes of a type of Spec.
@@ -64,17 +67,17 @@ func layout(t reflect.Type) []attribute {
 		return known.([]attribute)
 	}
 	var list []attribute
-	for i := range t.NumField() {
-		if tag := t.Field(i).Tag.Get("nl"); tag != "" {
-			list = append(list, newAttribute(t.Field(i), i, strings.Split(tag, ",")))
+	for _, f := range reflect.VisibleFields(t) {
+		if tag := f.Tag.Get("nl"); tag != "" {
+			list = append(list, newAttribute(f, strings.Split(tag, ",")))
 		}
 	}
 	layouts.Store(t, list)
 	return list
 }
 
-func newAttribute(f reflect.StructField, index int, tag []string) attribute {
-	a := attribute{index: index, size: max(1, int(f.Type.Size())), words: enum(f)}
+func newAttribute(f reflect.StructField, tag []string) attribute {
+	a := attribute{path: f.Index, size: max(1, int(f.Type.Size())), words: enum(f)}
 	a.count = func(position int) uint64 { return uint64(position) }
 	if a.words != nil {
 		a.size = 4
@@ -168,7 +171,7 @@ func fresh(s Spec) Spec {
 	v := reflect.New(reflect.TypeOf(s)).Elem()
 	for _, a := range layout(v.Type()) {
 		if a.isFresh {
-			a.setNumber(v.Field(a.index), a.fresh)
+			a.setNumber(a.in(v), a.fresh)
 		}
 	}
 	return v.Interface()
@@ -180,9 +183,9 @@ func encode(data *nl.RtAttr, want, have Spec, index func(object.Ref) (int, error
 	attributes := layout(w.Type())
 	var changed flags
 	for i, a := range attributes {
-		f := w.Field(a.index)
+		f := a.in(w)
 		before, after := attributes[:i], attributes[i+1:]
-		switch same := h.IsValid() && f.Equal(h.Field(a.index)); {
+		switch same := h.IsValid() && f.Equal(a.in(h)); {
 		case a.mask != 0 && !slices.ContainsFunc(before, a.shares):
 			for way, t := range []uint16{a.four, a.twin} {
 				data.AddRtAttr(int(t), a.bytes(a.masks(after, w, way)|a.number(f.Index(way))))
@@ -236,7 +239,7 @@ func (a attribute) shares(b attribute) bool { return a.four == b.four }
 func (a attribute) masks(others []attribute, w reflect.Value, way int) (bits uint64) {
 	for _, b := range others {
 		if a.shares(b) {
-			bits |= b.number(w.Field(b.index).Index(way))
+			bits |= b.number(b.in(w).Index(way))
 		}
 	}
 	return bits
@@ -245,7 +248,7 @@ func (a attribute) masks(others []attribute, w reflect.Value, way int) (bits uin
 // sharedWith says whether another field of the same attribute is set, so that this one need not be cleared.
 func (a attribute) sharedWith(before, after []attribute, w reflect.Value) bool {
 	return slices.ContainsFunc(slices.Concat(before, after), func(b attribute) bool {
-		return a.shares(b) && !w.Field(b.index).IsZero()
+		return a.shares(b) && !b.in(w).IsZero()
 	})
 }
 
@@ -349,7 +352,7 @@ func decode(data kernel.Attrs, base, wanted Spec, place func(index int) object.R
 	attributes := layout(v.Type())
 	for _, a := range attributes {
 		if a.absentWanted && reflect.TypeOf(wanted) == v.Type() {
-			v.Field(a.index).Set(reflect.ValueOf(wanted).Field(a.index))
+			a.in(v).Set(a.in(reflect.ValueOf(wanted)))
 		}
 	}
 	for t, value := range kernel.Attributes(data) {
@@ -357,7 +360,7 @@ func decode(data kernel.Attrs, base, wanted Spec, place func(index int) object.R
 			if !a.is(t) {
 				continue
 			}
-			f := v.Field(a.index)
+			f := a.in(v)
 			switch {
 			case a.twin != 0 && t == a.twin:
 				f = f.Index(1)
@@ -367,8 +370,8 @@ func decode(data kernel.Attrs, base, wanted Spec, place func(index int) object.R
 			if err := a.decode(f, value, place); err != nil {
 				return base, fmt.Errorf("attribute %d of %T: %w", t, base, err)
 			}
-			if a.near && reflect.TypeOf(wanted) == v.Type() && a.isNear(f, reflect.ValueOf(wanted).Field(a.index)) {
-				f.Set(reflect.ValueOf(wanted).Field(a.index))
+			if a.near && reflect.TypeOf(wanted) == v.Type() && a.isNear(f, a.in(reflect.ValueOf(wanted))) {
+				f.Set(a.in(reflect.ValueOf(wanted)))
 			}
 		}
 	}
@@ -389,7 +392,7 @@ func (a attribute) is(t uint16) bool {
 // keep adds the attributes of a live link of which its Spec does not tell: the kernel would make them zero.
 func keep(data *nl.RtAttr, spec Spec, live kernel.Attrs) {
 	v := reflect.ValueOf(spec)
-	tells := func(a attribute) bool { return v.Field(a.index).Interface() != any(object.Ref(object.Unknown)) }
+	tells := func(a attribute) bool { return a.in(v).Interface() != any(object.Ref(object.Unknown)) }
 	attributes := layout(v.Type())
 	for t, value := range kernel.Attributes(live) {
 		if !slices.ContainsFunc(attributes, func(a attribute) bool { return a.is(t) && tells(a) }) {

@@ -3,12 +3,19 @@
 // the table [Types].
 //
 // To add a type of link, write its file, with a Spec and a row, and add the row to the table in types.go. A row needs
-// Name, Doc and New, as ifb.go has them; vxlan.go has most of the rest, and [Type] tells each field. The file form, the
-// schema, the comparison, the message, and the reading follow.
+// Name, Doc, Part and New, as ifb.go has them. The file form, the schema, the comparison, the message, and the reading
+// follow from the Spec. What goes beyond that is in groups, of which most rows need few:
 //
-// What every link has (MTU, MAC, arp) is compared too. Where the kernel makes or keeps it otherwise for this type, the
-// row must say so: MTU, Follows, OwnMAC, FixedMAC, NoARP, NoMulticast, TxQLen. Where no field says it, add one to [Type]. It shows when the
-// case runs, as "unplanned: update link" or as a change that the kernel refuses.
+//   - [Stack]: the links that it is made on, and the section that its packets travel in. onParent and overUnderlay fill
+//     in most of it (macvlan.go, vxlan.go);
+//   - [Frames]: what passes over it, and where to;
+//   - [Traits]: what every link has (MTU, MAC, arp), where the kernel makes or keeps it otherwise for this type;
+//   - [Master]: what it is to its ports (vrf.go);
+//   - [Making] and [Changing]: what one message does not do (tun.go, bridge.go);
+//   - [Unlisted]: what no listing of links tells (wireguard.go).
+//
+// Traits are what is forgotten first, for all links are compared by them. It shows when the case runs, as "unplanned:
+// update link" or as a change that the kernel refuses. Where no field says what the type does, add one to its group.
 //
 // Write a case testdata/cases/TYPE/NAME.txtar; package battery tells its form at Parse. Let it change the MTU, the MAC
 // and the type's own options, and set arp by hand. Run it as root, so that a case that is skipped fails:

@@ -8,7 +8,7 @@ type Dummy struct{}
 
 var dummy = Type{
 	Name: "dummy", Doc: "an interface for addresses that belong to no other link; it drops what is sent over it",
-	Part:  kernel.Part{Module: "dummy", Option: "DUMMY"},
-	NoARP: true, NoMulticast: true,
-	New: func() Spec { return Dummy{} },
+	Part:   kernel.Part{Module: "dummy", Option: "DUMMY"},
+	New:    func() Spec { return Dummy{} },
+	Traits: Traits{NoARP: true, NoMulticast: true},
 }

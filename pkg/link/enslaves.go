@@ -2,7 +2,6 @@ package link
 
 import (
 	"cmp"
-	"reflect"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -37,15 +36,7 @@ var takesAll Enslaves
 
 // enslaves is how the master of a link treats it.
 func (l Link) enslaves() *Enslaves {
-	if l.Port != nil {
-		for i := range Types {
-			t := &Types[i]
-			if t.Enslaves != nil && reflect.TypeOf(t.Ports.New()) == reflect.TypeOf(l.Port) {
-				return t.Enslaves
-			}
-		}
-	}
-	return &takesAll
+	return cmp.Or(masterOf(l).Enslaves, &takesAll)
 }
 
 // inVRF says whether the master of a link takes its packets, and not its frames.

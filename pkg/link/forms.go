@@ -147,6 +147,11 @@ func enterInterfaces(at *object.At, onLinks []object.Form) {
 		l.MasterName, l.Port = string(of.Master), &of.Port
 		switch of := own[2].(*typed); {
 		case l.Name == object.Lo:
+		case l.Given && (of.Key == TypeBond || of.Key == TypeVRF): // what ports have of it must be known
+			l.Type, l.Form, l.Spec = of.Key, new(presence), of.Value
+			contradicted(l, "existing")
+			givenMaster(l, l.Spots.In(of.Key))
+			resolveRemotes(l, nil)
 		case l.Given:
 			l.Type, l.Form = typeGiven, new(presence)
 			contradicted(l, "existing")

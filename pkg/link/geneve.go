@@ -20,26 +20,10 @@ type Geneve struct {
 	TOS      uint8             `file:"tos" plan:"tos" nl:"4" doc:"type of service; 1: that of what is carried"`
 }
 
-var geneve = Type{
+var geneve = overUnderlay(func(g *Geneve) *object.SectionRef { return &g.Underlay }, Type{
 	Name: "geneve", Doc: "the end of a tunnel over UDP that carries Ethernet frames (RFC 8926)",
-	Part:     kernel.Part{Module: "geneve", Option: "GENEVE"},
-	New:      func() Spec { return Geneve{Port: 6081} },
-	Wire:     func(s Spec) string { return fmt.Sprintf("geneve %d port %d", s.(Geneve).ID, s.(Geneve).Port) },
-	Underlay: func(s Spec) object.SectionRef { return s.(Geneve).Underlay },
-	Untold:   true,
-	WithMTU:  true,
-	Beneath: func(s Spec, underlay object.SectionRef, _ object.Ref) Spec {
-		g := s.(Geneve)
-		g.Underlay = underlay
-		return g
-	},
-	MTU: func(s Spec, _ uint32) uint32 {
-		const four, six = 50, 70 // IP, UDP, Geneve and the inner Ethernet
-		if s.(Geneve).Remote.Is6() {
-			return object.DefaultMTU - six
-		}
-		return object.DefaultMTU - four
-	},
+	Part: kernel.Part{Module: "geneve", Option: "GENEVE"},
+	New:  func() Spec { return Geneve{Port: 6081} },
 	Claims: func(s Spec) []plan.Key {
 		g := s.(Geneve)
 		return []plan.Key{{Kind: "geneve tunnel", Name: fmt.Sprintf("%d to %s (port %d)", g.ID, g.Remote, g.Port)}}
@@ -56,4 +40,16 @@ var geneve = Type{
 		g.Underlay = laidOver(l, at, "", g.Underlay)
 		l.Spec = g
 	},
-}
+	Stack:  Stack{Untold: true},
+	Frames: Frames{Wire: func(s Spec) string { return fmt.Sprintf("geneve %d port %d", s.(Geneve).ID, s.(Geneve).Port) }},
+	Traits: Traits{
+		MTU: func(s Spec, _ uint32) uint32 {
+			const four, six = 50, 70 // IP, UDP, Geneve and the inner Ethernet
+			if s.(Geneve).Remote.Is6() {
+				return object.DefaultMTU - six
+			}
+			return object.DefaultMTU - four
+		},
+	},
+	Changing: Changing{WithMTU: true},
+})

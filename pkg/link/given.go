@@ -30,6 +30,64 @@ func given(l *object.Iface) {
 	l.Given, l.Dynamic = true, true
 }
 
+// givenMaster enters a bond or a VRF that is there already, and reports options of it that would be changed: these say no
+// more than what its ports have of it.
+func givenMaster(l *object.Iface, at file.Spots) {
+	if v, ok := l.Spec.(VRF); ok {
+		l.Table = uint32(v.Table)
+	}
+	for name := range plan.Values(Link{Spec: l.Spec}) {
+		if name != "mode" && name != "table" && at.Given(name) {
+			l.Section.Clash(file.Error, at.At(name), l.Spots.At("existing"),
+				"%s is there already, and plumb does not change %s of it", l, name)
+		}
+	}
+}
+
+// isAsDeclared says why a link that is there already is not what the file says that it is.
+func (l Link) isAsDeclared(have Link) error {
+	is := cmp.Or(have.Type, "a physical interface")
+	switch spec := have.Spec.(type) {
+	case VRF:
+		if want, ok := l.Spec.(VRF); ok && want.Table != spec.Table {
+			return fmt.Errorf("has table %d, and not %d: correct the file", spec.Table, want.Table)
+		}
+	case Bond:
+		if want, ok := l.Spec.(Bond); ok && want.Mode != spec.Mode {
+			return fmt.Errorf("has mode %s, and not %s: correct the file", spec.Mode, want.Mode)
+		}
+	}
+	switch {
+	case l.Type == typeGiven || l.Type == have.Type:
+		return nil
+	case l.Type == TypeBridge:
+		return fmt.Errorf("is no bridge, but %s: declare it in interfaces", is)
+	}
+	return fmt.Errorf("is no %s, but %s: correct the file", l.Type, is)
+}
+
+// joinsGiven is a link with what a bond that is there already gives its ports.
+func joinsGiven(e *object.Env, l Link) Link {
+	bond, _ := e.Want(object.LinkKey(l.NS, l.Master)).(Link)
+	s := e.Sections[l.NS]
+	if l.Master == "" || !bond.Given || bond.Type != TypeBond || s == nil {
+		return l
+	}
+	live := s.At(s.Known(bond.Name))
+	if live == nil {
+		return l
+	}
+	have := read(e, s, live, s.LinkLocals()[live.Index])
+	if !hasPorts(s, bond.Name, func(*object.LiveLink) bool { return true }) && !bond.Managed.Has(macName) {
+		have.MAC = l.MAC // it takes that of its first port
+	}
+	if b, ok := have.Spec.(Bond); ok {
+		l.Port = BondPort{b.roams()}
+	}
+	bond, _ = plan.Over(bond, have).(Link)
+	return likenToBond(l, bond)
+}
+
 // declareGiven is what to do about a bridge that the file does not declare, and that the host may have.
 func declareGiven(s *object.Sense, bridge string) string {
 	if s.Name != "" {
@@ -68,6 +126,7 @@ const (
 	portOptions = "options of the port"
 	masterName  = "master"
 	macName     = "mac"
+	mtuName     = "mtu"
 	upName      = "up"
 
 	linkLocalName = "link-local address"
@@ -97,11 +156,12 @@ func settleGiven(e *object.Env, l Link) (plan.Object, error) {
 	if live == nil {
 		return nil, notThere(s, l.Name)
 	}
-	if _, bridge := l.Spec.(Bridge); bridge && live.Type != TypeBridge {
-		return nil, fmt.Errorf("is no bridge, but %s: declare it in interfaces", cmp.Or(live.Type, "a physical interface"))
-	}
 	have := read(e, s, live, s.LinkLocals()[live.Index])
+	if err := l.isAsDeclared(have); err != nil {
+		return nil, err
+	}
 	o, _ := plan.Over(l, have).(Link)
+	o.Port = joinsGiven(e, o).Port
 	o.Port = costing(o.Port, have.Type)
 	if o.Pinned = pins(e, s, o); o.Pinned {
 		o.Managed = o.Managed.Plus(macName)
@@ -132,10 +192,10 @@ func notThere(s *object.Section, name string) error {
 	return fmt.Errorf("%w: plug it in, or correct the name", errNotThere)
 }
 
-// pins says whether the MAC of a bridge must be recorded although the file does not want another: a bridge that was told
-// none takes those of its ports, and has none at all when the last has left.
+// pins says whether the MAC of a bridge or a bond must be recorded although the file does not want another: one that was
+// told none takes those of its ports, and has another, or none at all, when the last has left.
 func pins(e *object.Env, s *object.Section, l Link) bool {
-	if l.Type != TypeBridge || l.Managed.Has(macName) || !plugged(e, l) {
+	if l.Type != TypeBridge && l.Type != TypeBond || l.Managed.Has(macName) || !plugged(e, l) {
 		return false
 	}
 	claim, known := e.Record.Claim(object.AttributeKey(l.NS, l.Name, macName))
@@ -190,14 +250,42 @@ func Wishes(e *object.Env, o plan.Object) (list []object.Wish) {
 			Key: object.AttributeKey(l.NS, l.Ifname, name), Value: value,
 			Original: func() (object.Claim, error) {
 				original := was[name]
-				if name == linkLocalName {
+				switch {
+				case name == linkLocalName:
 					original = linkLocalBefore(e, l, original)
+				case name == mtuName && live.Type == TypeBridge:
+					original = stored(Link{MTU: mtuBefore(s, live)})[mtuName]
 				}
-				return object.Claim{Original: original, Index: live.Index, Wants: make(map[string]string)}, nil
+				claim := object.Claim{Original: original, Index: live.Index, Wants: make(map[string]string)}
+				if name == masterName {
+					claim.Master = live.Master
+				}
+				return claim, nil
 			},
 		})
 	}
 	return list
+}
+
+// mtuBefore is the MTU that a bridge would have without ports of plumb's: one that was told none has that of its ports
+// (net/bridge/br_if.c: br_mtu_min).
+func mtuBefore(s *object.Section, bridge *object.LiveLink) uint32 {
+	var all, theirs uint32
+	for _, port := range s.Links {
+		if port.Master != bridge.Index {
+			continue
+		}
+		if all == 0 || port.MTU < all {
+			all = port.MTU
+		}
+		if port.Class != plan.Ours && (theirs == 0 || port.MTU < theirs) {
+			theirs = port.MTU
+		}
+	}
+	if bridge.MTU != all {
+		return bridge.MTU
+	}
+	return cmp.Or(theirs, object.DefaultMTU)
 }
 
 // linkLocalBefore is the link-local address that a link had before it got the MAC that is wanted: it may have come up
@@ -363,12 +451,12 @@ func (nowhere) Object(plan.Key) plan.Object     { return nil }
 // giveBack adds to what is wanted of a link what nobody wants of it any longer: it becomes what it was.
 func giveBack(e *object.Env, s *object.Section, live *object.LiveLink, l Link) (Link, error) {
 	have, originals := stored(l), make(map[string]string)
-	former, known := e.Record.Claim(object.AttributeKey(l.NS, l.Ifname, masterName))
+	former, known := claimed(e, s, object.AttributeKey(l.NS, l.Ifname, masterName))
 	moves := known && !l.Managed.Has(masterName) && former.Original != have[masterName]
 	options := namesOf(l.Port)
 	for _, k := range e.Record.Claimed(s.NS.Name) {
 		dev, name, ok := object.AttributeOf(k)
-		claim, _ := e.Record.Claim(k)
+		claim, _ := claimed(e, s, k)
 		if !ok || dev != live.Name || l.Managed.Has(name) || len(claim.Wants) > 1 {
 			continue
 		}
@@ -386,6 +474,15 @@ func giveBack(e *object.Env, s *object.Section, live *object.LiveLink, l Link) (
 		}
 	}
 	return l.with(e, s, originals)
+}
+
+// claimed is a claim, with the name that a former master has now. Where that is gone, another may have come in its place.
+func claimed(e *object.Env, s *object.Section, k plan.Key) (object.Claim, bool) {
+	claim, known := e.Record.Claim(k)
+	if master := s.At(claim.Master); master != nil && claim.Master != 0 {
+		claim.Original = stored(Link{Master: master.Known})[masterName]
+	}
+	return claim, known
 }
 
 // words is a value of an attribute in the words of a plan.
@@ -496,7 +593,7 @@ func (l Link) refused(e *object.Env, have plan.Object) string {
 
 // leaves is the MTU that a link leaves to those that are made on it: what is wanted, or what it has.
 func leaves(e *object.Env, k plan.Key, live *object.LiveLink) uint32 {
-	if l, ok := e.Want(k).(Link); ok && l.Given && l.Managed.Has("mtu") {
+	if l, ok := e.Want(k).(Link); ok && l.Given && l.Managed.Has(mtuName) {
 		return l.MTU
 	}
 	return live.MTU

@@ -10,43 +10,33 @@ import (
 
 // GRE is the end of a tunnel in IPv4 (RFC 2784, RFC 2890; IFLA_GRE_* of linux/if_tunnel.h).
 type GRE struct {
-	Local  netip.Addr `file:"local" plan:"local" nl:"6" doc:"source address of the tunnel's packets"`
-	Remote netip.Addr `file:"remote" plan:"remote" nl:"7" doc:"address of the other end"`
-	// Dev is the place of the link that packets leave by, empty for what the routes say.
-	Dev      object.Ref        `file:"dev" plan:"dev" nl:"1" doc:"the link that packets leave by"`
-	Underlay object.SectionRef `file:"underlay" plan:"underlay,fixed" doc:"section that packets travel in"`
-	TTL      uint8             `file:"ttl" plan:"ttl" nl:"8" doc:"time to live; 0: that of what is carried"`
-	TOS      uint8             `file:"tos" plan:"tos" nl:"9" doc:"type of service; 1: of what is carried"`
-	PMTUDisc bool              `file:"pmtudisc" plan:"pmtudisc" nl:"10" doc:"forbid routers to fragment the packets"`
-	Key      GREKey            `file:"key" plan:"key" nl:"4,be,u32,twin=5" doc:"number that tells tunnels apart"`
-	// Keyed says that packets have a key.
-	Keyed    GREFlag `plan:"has a key,quiet" nl:"2,u16,be,mask=0x2000,twin=3"`
-	Checksum GREFlag `file:"csum" plan:"csum" nl:"2,u16,be,mask=0x8000,twin=3" doc:"packets have a checksum"`
-	Sequence GREFlag `file:"seq" plan:"seq" nl:"2,u16,be,mask=0x1000,twin=3" doc:"packets are numbered"`
+	greEnds    `file:",inline"`
+	TTL        uint8 `file:"ttl" plan:"ttl" nl:"8" doc:"time to live; 0: that of what is carried"`
+	TOS        uint8 `file:"tos" plan:"tos" nl:"9" doc:"type of service; 1: of what is carried"`
+	PMTUDisc   bool  `file:"pmtudisc" plan:"pmtudisc" nl:"10" doc:"forbid routers to fragment the packets"`
+	greOptions `file:",inline"`
 }
-
-func (g GRE) flow() flow                    { return flow{g.Local, g.Remote, g.Dev, g.Underlay, g.Key} }
-func (g GRE) over(u object.SectionRef) Spec { g.Underlay = u; return g }
 
 // GRE6 is the end of a tunnel in IPv6.
 type GRE6 struct {
-	Local      netip.Addr        `file:"local" plan:"local" nl:"6" doc:"source address of the tunnel's packets"`
-	Remote     netip.Addr        `file:"remote" plan:"remote" nl:"7" doc:"address of the other end"`
-	Dev        object.Ref        `file:"dev" plan:"dev" nl:"1" doc:"the link that packets leave by"`
-	Underlay   object.SectionRef `file:"underlay" plan:"underlay,fixed" doc:"section that packets travel in"`
-	TTL        uint8             `file:"ttl" plan:"ttl" nl:"8" doc:"hop limit of packets; 0: the route's"`
-	EncapLimit uint8             `file:"encap-limit" plan:"encap-limit" nl:"11" doc:"tunnels in this one"`
-	Key        GREKey            `file:"key" plan:"key" nl:"4,be,u32,twin=5" doc:"number that tells tunnels apart"`
-	Keyed      GREFlag           `plan:"has a key,quiet" nl:"2,u16,be,mask=0x2000,twin=3"`
-	Checksum   GREFlag           `file:"csum" plan:"csum" nl:"2,u16,be,mask=0x8000,twin=3" doc:"packets have a checksum"`
-	Sequence   GREFlag           `file:"seq" plan:"seq" nl:"2,u16,be,mask=0x1000,twin=3" doc:"packets are numbered"`
+	greEnds    `file:",inline"`
+	TTL        uint8 `file:"ttl" plan:"ttl" nl:"8" doc:"hop limit of packets; 0: the route's"`
+	EncapLimit uint8 `file:"encap-limit" plan:"encap-limit" nl:"11" doc:"tunnels in this one"`
+	greOptions `file:",inline"`
 }
 
-func (g GRE6) flow() flow { return flow{g.Local, g.Remote, g.Dev, g.Underlay, g.Key} }
-func (g GRE6) over(u object.SectionRef) Spec {
-	g.Underlay = u
-	return g
+// greEnds is where the packets of a GRE tunnel travel.
+type greEnds struct {
+	Local  netip.Addr `file:"local" plan:"local" nl:"6" doc:"source address of the tunnel's packets"`
+	Remote netip.Addr `file:"remote" plan:"remote" nl:"7" doc:"address of the other end"`
+	way    `file:",inline"`
 }
+
+func (g GRE) flow() flow  { return flow{g.Local, g.Remote, g.Dev, g.Underlay, g.Key} }
+func (g GRE6) flow() flow { return flow{g.Local, g.Remote, g.Dev, g.Underlay, g.Key} }
+
+func (g GRE) over(u object.SectionRef) Spec  { g.Underlay = u; return g }
+func (g GRE6) over(u object.SectionRef) Spec { g.Underlay = u; return g }
 
 var (
 	gre       = greType("gre", "a tunnel of IP packets in IPv4 (RFC 2784)", partGRE, newGRE)
@@ -90,14 +80,12 @@ func ethernet(t Type) Type {
 // greHead counts the outer header and GRE's own.
 func greHead(s Spec) uint32 {
 	const four, six, field = 20 + 4, 40 + 8 + 4, 4 // IPv6 with the option of the encapsulation limit
-	head, options := uint32(four), []GREFlag{}
-	switch g := s.(type) {
-	case GRE:
-		options = []GREFlag{g.Key.keyed(), g.Checksum, g.Sequence}
-	case GRE6:
-		head, options = six, []GREFlag{g.Key.keyed(), g.Checksum, g.Sequence}
+	head := uint32(four)
+	if _, ok := s.(GRE6); ok {
+		head = six
 	}
-	for _, has := range options {
+	o := optionsOf(s)
+	for _, has := range []GREFlag{o.Key.keyed(), o.Checksum, o.Sequence} {
 		if has[1] {
 			head += field
 		}
@@ -121,22 +109,12 @@ func checkGRE(l *object.Iface, at file.Spots) {
 // fixedOffloads names what the kernel decides on a tunnel's offloads by. It does not do so anew, or not both ways
 // (net/ipv4/ip_gre.c: ipgre_link_update; net/ipv6/ip6_gre.c: ip6gre_tnl_init_features).
 func fixedOffloads(want, have Spec) (fields []string) {
-	w, h := flagsOf(want), flagsOf(have)
-	for i, name := range []string{"csum", "seq"} {
-		if w[i] != h[i] {
-			fields = append(fields, name)
-		}
+	w, h := optionsOf(want), optionsOf(have)
+	if w.Checksum != h.Checksum {
+		fields = append(fields, "csum")
+	}
+	if w.Sequence != h.Sequence {
+		fields = append(fields, "seq")
 	}
 	return fields
-}
-
-// flagsOf are the checksum and the numbering of a GRE tunnel.
-func flagsOf(s Spec) [2]GREFlag {
-	switch g := s.(type) {
-	case GRE:
-		return [2]GREFlag{g.Checksum, g.Sequence}
-	case GRE6:
-		return [2]GREFlag{g.Checksum, g.Sequence}
-	}
-	return [2]GREFlag{}
 }

@@ -7,6 +7,26 @@ import (
 	"github.com/plumbnet/plumb/pkg/file"
 )
 
+// greOptions is what the headers of a GRE tunnel's packets have beside what they must.
+type greOptions struct {
+	Key GREKey `file:"key" plan:"key" nl:"4,be,u32,twin=5" doc:"number that tells tunnels apart"`
+	// Keyed says that packets have a key.
+	Keyed    GREFlag `plan:"has a key,quiet" nl:"2,u16,be,mask=0x2000,twin=3"`
+	Checksum GREFlag `file:"csum" plan:"csum" nl:"2,u16,be,mask=0x8000,twin=3" doc:"packets have a checksum"`
+	Sequence GREFlag `file:"seq" plan:"seq" nl:"2,u16,be,mask=0x1000,twin=3" doc:"packets are numbered"`
+}
+
+// optionsOf are those of a GRE tunnel in IPv4 or IPv6; of another spec there are none.
+func optionsOf(s Spec) greOptions {
+	switch g := s.(type) {
+	case GRE:
+		return g.greOptions
+	case GRE6:
+		return g.greOptions
+	}
+	return greOptions{}
+}
+
 // GREKey is the key of the packets that come in, and of those that go out; 0 is none.
 type GREKey [2]uint32
 

@@ -8,7 +8,7 @@ type IFB struct{}
 
 var ifb = Type{
 	Name: "ifb", Doc: "a link that tc redirects packets to, to queue those that come in",
-	Part:  kernel.Part{Module: "ifb", Option: "IFB"},
-	NoARP: true, NoMulticast: true, FixedMAC: true, TxQLen: 32,
-	New: func() Spec { return IFB{} },
+	Part:   kernel.Part{Module: "ifb", Option: "IFB"},
+	New:    func() Spec { return IFB{} },
+	Traits: Traits{NoARP: true, NoMulticast: true, FixedMAC: true, TxQLen: 32},
 }

@@ -18,15 +18,21 @@ type IPvlan struct {
 
 var ipvlan = onParent(func(v *IPvlan) *object.Ref { return &v.Parent }, Type{
 	Name: "ipvlan", Doc: "an interface on another link that has its MAC, and IP addresses of its own",
-	Part: kernel.Part{Module: "ipvlan", Option: "IPVLAN"}, Handler: "ipvlan", Tracks: true, NoVLANs: true,
-	NoPort: true,
-	New:    func() Spec { return IPvlan{Mode: "l3", Flag: "bridge"} },
+	Part: kernel.Part{Module: "ipvlan", Option: "IPVLAN"},
+	New:  func() Spec { return IPvlan{Mode: "l3", Flag: "bridge"} },
 	Check: func(l *object.Iface, at file.Spots) {
 		if l.Spots.Given("mac") {
 			l.Section.Errorf(l.Spots.At("mac"), "%s has a mac, and is an ipvlan, which has its parent's", l)
 		}
 	},
-	OwnMAC: func(Spec) bool { return false },
-	Routed: func(s Spec) bool { return s.(IPvlan).Mode != "l2" },
-	Shared: func(s Spec) string { v := s.(IPvlan); return fmt.Sprintf("mode %s, flag %s", v.Mode, v.Flag) },
+	Stack: Stack{
+		Handler: "ipvlan",
+		Shared:  func(s Spec) string { v := s.(IPvlan); return fmt.Sprintf("mode %s, flag %s", v.Mode, v.Flag) },
+	},
+	Frames: Frames{NoVLANs: true, NoPort: true},
+	Traits: Traits{
+		Tracks: true,
+		OwnMAC: func(Spec) bool { return false },
+		Routed: func(s Spec) bool { return s.(IPvlan).Mode != "l2" },
+	},
 })

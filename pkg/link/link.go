@@ -95,12 +95,19 @@ func placed(r object.Ref) []plan.Key {
 func without(s Spec, gone object.Ref) Spec {
 	v := reflect.New(reflect.TypeOf(s)).Elem()
 	v.Set(reflect.ValueOf(s))
-	for i := range v.NumField() {
-		if v.Field(i).Interface() == any(gone) {
-			v.Field(i).Set(reflect.ValueOf(object.Ref(object.Unknown)))
+	for _, f := range refs(v) {
+		if to := v.FieldByIndex(f.Index); to.Interface() == any(gone) {
+			to.SetString(object.Unknown)
 		}
 	}
 	return v.Interface()
+}
+
+// refs lists the fields of a spec that refer to links.
+func refs(spec reflect.Value) []reflect.StructField {
+	return slices.DeleteFunc(reflect.VisibleFields(spec.Type()), func(f reflect.StructField) bool {
+		return f.Type != reflect.TypeFor[object.Ref]()
+	})
 }
 
 // Needs implements [plan.Object].

@@ -28,8 +28,6 @@ var (
 func macvlanType(name, doc string, txQLen uint32) Type {
 	return onParent(func(m *Macvlan) *object.Ref { return &m.Parent }, Type{
 		Name: name, Doc: doc, Part: kernel.Part{Module: name, Option: strings.ToUpper(name)},
-		Handler: "macvlan", TxQLen: txQLen,
-		NoPort: name == "macvtap",
 		Check: func(l *object.Iface, at file.Spots) {
 			if l.Spec.(Macvlan).Mode == passthru && l.Spots.Given("mac") {
 				l.Section.Clash(file.Error, l.Spots.At("mac"), at.At("mode"),
@@ -39,25 +37,32 @@ func macvlanType(name, doc string, txQLen uint32) Type {
 		},
 		// The kernel's own mode is vepa, which needs a switch that reflects.
 		New: func() Spec { return Macvlan{Mode: "bridge"} },
-		Takes: func(s Spec) object.Ref {
-			if m := s.(Macvlan); m.Mode == passthru {
-				return m.Parent
-			}
-			return ""
-		},
 		Claims: func(s Spec) []plan.Key {
 			if m := s.(Macvlan); m.Mode == passthru {
 				return []plan.Key{{Kind: "parent in mode passthru", Name: string(m.Parent)}}
 			}
 			return nil
 		},
-		Extra:  setSources,
-		OwnMAC: func(s Spec) bool { return s.(Macvlan).Mode != passthru },
 		Fixed: func(want, have Spec) []string {
 			if w, h := want.(Macvlan), have.(Macvlan); w.Mode != h.Mode && (w.Mode == passthru || h.Mode == passthru) {
 				return []string{"mode"}
 			}
 			return nil
 		},
+		Stack: Stack{Handler: "macvlan"},
+		Frames: Frames{
+			NoPort: name == "macvtap",
+			Takes: func(s Spec) object.Ref {
+				if m := s.(Macvlan); m.Mode == passthru {
+					return m.Parent
+				}
+				return ""
+			},
+		},
+		Traits: Traits{
+			TxQLen: txQLen,
+			OwnMAC: func(s Spec) bool { return s.(Macvlan).Mode != passthru },
+		},
+		Changing: Changing{Extra: setSources},
 	})
 }

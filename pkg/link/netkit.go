@@ -29,16 +29,20 @@ const (
 
 var netkit = Type{
 	Name: TypeNetkit, Part: kernel.Part{Module: "netkit", Option: "NETKIT", Since: "6.7"},
-	Pair:   true,
-	New:    func() Spec { return newNetkit() },
-	Routed: func(s Spec) bool { return s.(Netkit).Mode == "l3" },
-	OwnMAC: func(s Spec) bool { return s.(Netkit).Mode == "l2" },
-	Far: func(data *nl.RtAttr, s Spec) {
-		far := s.(Netkit)
-		data.AddRtAttr(netkitPeerPolicy, nl.Uint32Attr(netkitPolicies[far.Policy]))
-		data.AddRtAttr(netkitPeerScrub, nl.Uint32Attr(kernel.Bit(far.Scrub != "none")))
+	Pair: true,
+	New:  func() Spec { return newNetkit() },
+	Traits: Traits{
+		Routed: func(s Spec) bool { return s.(Netkit).Mode == "l3" },
+		OwnMAC: func(s Spec) bool { return s.(Netkit).Mode == "l2" },
 	},
-	Alter: alterNetkit,
+	Making: Making{
+		Far: func(data *nl.RtAttr, s Spec) {
+			far := s.(Netkit)
+			data.AddRtAttr(netkitPeerPolicy, nl.Uint32Attr(netkitPolicies[far.Policy]))
+			data.AddRtAttr(netkitPeerScrub, nl.Uint32Attr(kernel.Bit(far.Scrub != "none")))
+		},
+	},
+	Changing: Changing{Alter: alterNetkit},
 }
 
 func newNetkit() Netkit { return Netkit{Mode: "l2", Policy: "forward", Scrub: "default"} }

@@ -29,3 +29,17 @@ func onParent[S Spec](field func(*S) *object.Ref, t Type) Type {
 	t.Follows = true
 	return t
 }
+
+// overUnderlay fills in the row of a type whose packets travel in another section. Field is where a spec names it.
+func overUnderlay[S Spec](field func(*S) *object.SectionRef, t Type) Type {
+	t.Underlay = func(s Spec) object.SectionRef {
+		own := s.(S)
+		return *field(&own)
+	}
+	t.Beneath = func(s Spec, underlay object.SectionRef, _ object.Ref) Spec {
+		own := s.(S)
+		*field(&own) = underlay
+		return own
+	}
+	return t
+}

@@ -162,7 +162,7 @@ func readSpec(e *object.Env, s *object.Section, live *object.LiveLink, want Link
 	return spec
 }
 
-// underlayOf is what the section of a live link's underlay is called, as [Type.Underlay] has it.
+// underlayOf is what the section of a live link's underlay is called, as [Stack.Underlay] has it.
 func underlayOf(live *object.LiveLink) object.SectionRef {
 	switch {
 	case live.LowerNSID < 0:
@@ -173,8 +173,8 @@ func underlayOf(live *object.LiveLink) object.SectionRef {
 	return sectionName(live.Far.NS.Name)
 }
 
-// toldUnderlay is the underlay of a link of which its alias tells, and not the kernel. One of ours that has lost its alias
-// has the underlay that is wanted; but of one that a crash came upon nobody knows for which file it was made.
+// toldUnderlay is the underlay of a link of which its alias tells, and not the kernel. One of ours that has lost its
+// alias has the underlay that is wanted; but of one that a crash came upon nobody knows for which file it was made.
 func toldUnderlay(e *object.Env, s *object.Section, live *object.LiveLink, wanted Spec) object.SectionRef {
 	t := typeOf(live.Type)
 	told, stamped := object.AliasUnderlay(live.Alias)

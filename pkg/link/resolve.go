@@ -121,10 +121,10 @@ func resolve(l *object.Iface) {
 	t, at := typeOf(l.Type), l.Spots.In(l.Type)
 	v := reflect.New(reflect.TypeOf(l.Spec)).Elem()
 	v.Set(reflect.ValueOf(l.Spec))
-	for i := range v.NumField() {
-		key, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("file"), ",")
-		if ref, ok := v.Field(i).Interface().(object.Ref); ok && ref != "" {
-			v.Field(i).Set(reflect.ValueOf(refer(l, ref, at.At(key))))
+	for _, f := range refs(v) {
+		key, _, _ := strings.Cut(f.Tag.Get("file"), ",")
+		if to := v.FieldByIndex(f.Index); to.String() != "" {
+			to.Set(reflect.ValueOf(refer(l, object.Ref(to.String()), at.At(key))))
 		}
 	}
 	l.Spec = v.Interface()

@@ -56,12 +56,6 @@ func tunType(name, doc string, mode uint16) Type {
 	t := Type{
 		Name: name, Doc: doc, Part: kernel.Part{Module: "tun", Option: "TUN", Device: device},
 		New: func() Spec { return Tun{Persist: true} },
-		Make: func(s *object.Section, l Link, stamp func(int) error) (object.LiveLink, error) {
-			return makeTun(s, l, mode, stamp)
-		},
-		Alter: func(_ *object.Env, s *object.Section, want, have Link) error {
-			return alterTun(s, want, have, mode)
-		},
 		Fixed: func(want, have Spec) (fields []string) {
 			w, h := want.(Tun), have.(Tun)
 			if w.User == 0 && h.User != 0 { // there is no way to take it back
@@ -71,6 +65,16 @@ func tunType(name, doc string, mode uint16) Type {
 				fields = append(fields, "group of users")
 			}
 			return fields
+		},
+		Making: Making{
+			Make: func(s *object.Section, l Link, stamp func(int) error) (object.LiveLink, error) {
+				return makeTun(s, l, mode, stamp)
+			},
+		},
+		Changing: Changing{
+			Alter: func(_ *object.Env, s *object.Section, want, have Link) error {
+				return alterTun(s, want, have, mode)
+			},
 		},
 	}
 	if name == "tun" {

@@ -23,6 +23,13 @@ type tunnel interface {
 	over(object.SectionRef) Spec
 }
 
+// way is where the packets of such a tunnel leave.
+type way struct {
+	// Dev is the place of the link that they leave by, empty for what the routes say.
+	Dev      object.Ref        `file:"dev" plan:"dev" nl:"1" doc:"the link that packets leave by"`
+	Underlay object.SectionRef `file:"underlay" plan:"underlay,fixed" doc:"section that packets travel in"`
+}
+
 // flow is what the packets of a tunnel are known by.
 type flow struct {
 	local, remote netip.Addr
@@ -64,23 +71,27 @@ func (f flow) wire() string {
 func ipTunnel(name, doc string, part kernel.Part, spec func() Spec, head func(Spec) uint32) Type {
 	return Type{
 		Name: name, Doc: doc, Part: part, New: spec,
-		Whole: true, WithMTU: true, Inside: true, Outlives: true, IP: true,
-		Check:    checkTunnel,
-		Wire:     tunnelWire(name),
-		Below:    func(s Spec) []plan.Key { return placed(s.(tunnel).flow().dev) },
-		Underlay: func(s Spec) object.SectionRef { return s.(tunnel).flow().underlay },
-		Beneath:  func(s Spec, underlay object.SectionRef, _ object.Ref) Spec { return s.(tunnel).over(underlay) },
-		MTU: func(s Spec, below uint32) uint32 {
-			if below == 0 || s.(tunnel).flow().dev == "" {
-				below = object.DefaultMTU
-			}
-			return max(below, head(s)) - head(s)
-		},
+		Check: checkTunnel,
 		Claims: func(s Spec) []plan.Key {
 			return []plan.Key{{Kind: name + " tunnel", Name: s.(tunnel).flow().String()}}
 		},
-		Changed: moveLinkLocals,
 		Explain: explainTunnel,
+		Stack: Stack{
+			Inside: true, Outlives: true,
+			Below:    func(s Spec) []plan.Key { return placed(s.(tunnel).flow().dev) },
+			Underlay: func(s Spec) object.SectionRef { return s.(tunnel).flow().underlay },
+			Beneath:  func(s Spec, underlay object.SectionRef, _ object.Ref) Spec { return s.(tunnel).over(underlay) },
+		},
+		Frames: Frames{IP: true, Wire: tunnelWire(name)},
+		Traits: Traits{
+			MTU: func(s Spec, below uint32) uint32 {
+				if below == 0 || s.(tunnel).flow().dev == "" {
+					below = object.DefaultMTU
+				}
+				return max(below, head(s)) - head(s)
+			},
+		},
+		Changing: Changing{Whole: true, WithMTU: true, Changed: moveLinkLocals},
 	}
 }
 

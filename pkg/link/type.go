@@ -1,9 +1,6 @@
 package link
 
 import (
-	"reflect"
-	"slices"
-
 	"github.com/vishvananda/netlink/nl"
 
 	"github.com/plumbnet/plumb/pkg/file"
@@ -20,7 +17,8 @@ import (
 //   - nl:"1" is its attribute in IFLA_INFO_DATA: see [attribute].
 type Spec any
 
-// Type is a row of the table of types.
+// Type is a row of the table of types: what the type is, and then, in groups, what goes beyond that. What a row leaves
+// out is as it is for most types.
 type Type struct {
 	// Name is IFLA_INFO_KIND, and the key in the file of a link that stands alone: one with a Doc.
 	Name string
@@ -30,39 +28,50 @@ type Type struct {
 	Part kernel.Part
 	// Lacks says what this kernel lacks that has the type, and not all that is wanted of the link; empty for nothing.
 	Lacks func(e *object.Env, l Link) string
-	// New is a link as the file declares it without saying more.
-	New func() Spec
 	// Pair says that the kernel makes two of them at once, the ends of a cable.
 	Pair bool
-	// Far adds to the message that makes both what is peculiar to the other one.
-	Far func(data *nl.RtAttr, far Spec)
-	// Late says that the link comes up after its ports.
-	Late bool
-	// First is the link as it is made, where it can become what is wanted only by a later change.
-	First func(e *object.Env, l Link) Link
-	// Awaits is a link of the section that it refers to, and that may be made after it; Without is the spec without that.
-	Awaits  func(Spec) object.OwnIfname
-	Without func(Spec) Spec
+
+	// New is a link as the file declares it without saying more.
+	New func() Spec
 	// Check reports what the tags of its spec can't, and settles what follows from other keys. What it refers to is found.
 	Check func(l *object.Iface, at file.Spots)
-	// CheckPorts reports what is wrong with its ports.
-	CheckPorts func(l *object.Iface, at file.Spots)
-	// Handler names what hands it the frames that come over the link below, where they pass between the two: the kernel
-	// has one for each link. Wire names what it shares with others of its type between which frames pass.
-	Handler string
-	Wire    func(Spec) string
-	// NoPort says that it cannot be the port of a master that takes its frames.
-	NoPort bool
-	// NoVLANs says that no VLAN can be made on it.
-	NoVLANs bool
-	// Shared tells, in words, the options that all of the type on one link have in common.
-	Shared func(Spec) string
+	// Settle reads what of a wanted spec stands outside of the topology's file, as keys do.
+	Settle func(Spec) (Spec, error)
+	// Claims names what only one link can have in its underlay: see [plan.Exclusive].
+	Claims func(Spec) []plan.Key
+	// Fixed names fields that can't be changed in place from have to want.
+	Fixed func(want, have Spec) []string
+	// Live adds to the spec of a live link what its attributes do not tell, and takes for wanted what another may have
+	// made of them for a time. Wanted is nil where the link is not.
+	Live func(s *object.Section, live *object.LiveLink, spec, wanted Spec) Spec
+	// Explain adds to an error what the kernel's own words leave out.
+	Explain func(l Link, err error) error
+
+	Stack
+	Frames
+	Traits
+	Master
+	Making
+	Changing
+	Unlisted
+}
+
+// Stack is what a link is made on: other links, and the section that its packets travel in.
+type Stack struct {
 	// Below lists the links that it is made on: it needs them, and goes with them.
 	Below func(Spec) []plan.Key
-	// Outlives says that it stays when such a link goes, without it, and that its MTU may be larger than what that leaves.
-	Outlives bool
 	// Lower is the one of them that the kernel keeps as IFLA_LINK.
 	Lower func(Spec) object.Ref
+	// Outlives says that it stays when such a link goes, without it, and that its MTU may be larger than what that leaves.
+	Outlives bool
+	// NeedsUp says whether it can be up only while the links below are.
+	NeedsUp func(Spec) bool
+	// Handler names what hands it the frames that come over the link below, where they pass between the two: the kernel
+	// has one for each link.
+	Handler string
+	// Shared tells, in words, the options that all of the type on one link have in common.
+	Shared func(Spec) string
+
 	// Underlay is the section that it is made from, where that can be another than its own: [object.HostName], a
 	// namespace, or "" for its own.
 	Underlay func(Spec) object.SectionRef
@@ -74,22 +83,27 @@ type Type struct {
 	// Beneath is the spec of a live link with what its attributes do not tell: its underlay, as Underlay has it, and its
 	// lower link.
 	Beneath func(s Spec, underlay object.SectionRef, lower object.Ref) Spec
-	// Settle reads what of a wanted spec stands outside of the topology's file, as keys do.
-	Settle func(Spec) (Spec, error)
-	// Ask reads of live links, by their names, what no dump tells of them: the thread is in their namespace. One that is
-	// gone is left out.
-	Ask func(names []string) (map[string]Spec, error)
-	// Told is what a link is told and never tells again, for the host record, and Recall a live spec by what it was told
-	// and what is wanted of it.
-	Told   func(e *object.Env, l Link) map[string]string
-	Recall func(e *object.Env, live *object.LiveLink, s Spec, want Link, told object.Told) Spec
-	// Configure makes a link, which is there, what is wanted, where no message of links can.
-	Configure func(s *object.Section, l Link, have Spec) error
 	// Orphan is what the link is when the section of its underlay goes and the link stays.
 	Orphan func(Spec) Spec
-	// Live adds to the spec of a live link what its attributes do not tell, and takes for wanted what another may have
-	// made of them for a time. Wanted is nil where the link is not.
-	Live func(s *object.Section, live *object.LiveLink, spec, wanted Spec) Spec
+}
+
+// Frames is what passes over a link, and where to.
+type Frames struct {
+	// IP says that it carries IP packets and no Ethernet frames: it has no MAC, asks for no neighbours, and is no port of
+	// a bridge.
+	IP bool
+	// Wire names what it shares with others of its type between which frames pass.
+	Wire func(Spec) string
+	// Takes is the link whose frames all come to this one, empty for none.
+	Takes func(Spec) object.Ref
+	// NoPort says that it cannot be the port of a master that takes its frames.
+	NoPort bool
+	// NoVLANs says that no VLAN can be made on it.
+	NoVLANs bool
+}
+
+// Traits is what every link has, where the kernel makes or keeps it otherwise for this type.
+type Traits struct {
 	// MTU is that of a link that declares none, in bytes: below is the least of those that it is made on, 0 where that is
 	// not known. Nil is [object.DefaultMTU].
 	MTU func(s Spec, below uint32) uint32
@@ -97,14 +111,7 @@ type Type struct {
 	Follows bool
 	// Tracks says that the kernel gives it the MTU of the link below whenever that changes.
 	Tracks bool
-	// NeedsUp says whether it can be up only while the links below are.
-	NeedsUp func(Spec) bool
-	// Whole says that a message that changes its attributes must have all of them: the kernel makes zero what it lacks.
-	// WithMTU says that it must have the MTU too, which else the kernel may derive anew.
-	Whole, WithMTU bool
-	// IP says that it carries IP packets and no Ethernet frames: it has no MAC, asks for no neighbours, and is no port of
-	// a bridge.
-	IP bool
+
 	// OwnMAC says whether it has a MAC of its own; nil says yes.
 	OwnMAC func(Spec) bool
 	// FixedMAC says that the kernel does not give it another MAC once it is made, and KeepsMAC that it does not as long as
@@ -113,38 +120,71 @@ type Type struct {
 	KeepsMAC func(Spec) bool
 	// NoLinkLocal says that the kernel derives no link-local address for it.
 	NoLinkLocal bool
-	// Quiets says that the kernel turns off net.ipv4.conf.all.send_redirects when such a link comes up.
-	Quiets bool
+
 	// NoARP says that the kernel makes it with arp off (IFF_NOARP), and NoMulticast without IFF_MULTICAST.
 	NoARP, NoMulticast bool
 	// Routed says whether the kernel turns arp off as long as a link is like that.
 	Routed func(Spec) bool
 	// TxQLen is what the kernel makes it with, where that is not [defaultTxQLen].
 	TxQLen uint32
-	// Claims names what only one link can have in its underlay: see [plan.Exclusive].
-	Claims func(Spec) []plan.Key
-	// Takes is the link whose frames all come to this one, empty for none.
-	Takes func(Spec) object.Ref
-	// Fixed names fields that can't be changed in place from have to want.
-	Fixed func(want, have Spec) []string
-	// Make makes a link for which there is no message, and has it stamped. Alter changes what of its spec no message does.
-	Make  func(s *object.Section, l Link, stamp func(index int) error) (object.LiveLink, error)
-	Alter func(e *object.Env, s *object.Section, want, have Link) error
+	// Quiets says that the kernel turns off net.ipv4.conf.all.send_redirects when such a link comes up.
+	Quiets bool
+}
+
+// Master is what a link has that others can be ports of.
+type Master struct {
+	// Ports is how it keeps its ports, and Enslaves what it makes of them; nil for a type that is no master.
+	Ports    *Ports
+	Enslaves *Enslaves
+	// CheckPorts reports what is wrong with its ports.
+	CheckPorts func(l *object.Iface, at file.Spots)
+	// Late says that the link comes up after its ports.
+	Late bool
+}
+
+// Making is how a link is made, where one message does not do.
+type Making struct {
+	// Make makes a link for which there is no message, and has it stamped.
+	Make func(s *object.Section, l Link, stamp func(index int) error) (object.LiveLink, error)
+	// Far adds to the message that makes both ends of a cable what is peculiar to the other one.
+	Far func(data *nl.RtAttr, far Spec)
+	// First is the link as it is made, where it can become what is wanted only by a later change.
+	First func(e *object.Env, l Link) Link
+	// Awaits is a link of the section that it refers to, and that may be made after it; Without is the spec without that.
+	Awaits  func(Spec) object.OwnIfname
+	Without func(Spec) Spec
+	// Finish is called when the link was made and set up, but for what is Late.
+	Finish func(s *object.Section, index int, l Link) error
+}
+
+// Changing is how a live link becomes what is wanted, where a message with the fields that differ does not do.
+type Changing struct {
 	// Before is what a message of its own makes of the link first; have, where there is nothing to do before the rest.
 	Before func(want, have Spec) Spec
 	// Stops says that the link must be down to become another one in place, and Empties that it must have no ports then,
 	// which implies Stops.
 	Stops, Empties func(want, have Spec) bool
-	// Extra adds to a message that changes the link what must go with the fields that differ.
+	// Extra adds to the message what must go with the fields that differ.
 	Extra func(data *nl.RtAttr, want, have Spec)
-	// Changed is called when the link has been changed, and Finish when it was made and set up, but for what is Late.
+	// Whole says that the message must have all attributes: the kernel makes zero what it lacks. WithMTU says that it must
+	// have the MTU too, which else the kernel may derive anew.
+	Whole, WithMTU bool
+	// Alter changes what of its spec no message does.
+	Alter func(e *object.Env, s *object.Section, want, have Link) error
+	// Changed is called when the link has been changed.
 	Changed func(s *object.Section, index int, l Link, have Spec) error
-	Finish  func(s *object.Section, index int, l Link) error
-	// Explain adds to an error what the kernel's own words leave out.
-	Explain func(l Link, err error) error
-	// Ports is how it keeps its ports, and Enslaves what it makes of them; nil for a type that is no master.
-	Ports    *Ports
-	Enslaves *Enslaves
+}
+
+// Unlisted is what of a link no listing of links tells, and no message of links sets.
+type Unlisted struct {
+	// Ask reads it of live links, by their names: the thread is in their namespace. One that is gone is left out.
+	Ask func(names []string) (map[string]Spec, error)
+	// Told is what a link is told and never tells again, for the host record, and Recall a live spec by what it was told
+	// and what is wanted of it.
+	Told   func(e *object.Env, l Link) map[string]string
+	Recall func(e *object.Env, live *object.LiveLink, s Spec, want Link, told object.Told) Spec
+	// Configure makes a link, which is there, what is wanted.
+	Configure func(s *object.Section, l Link, have Spec) error
 }
 
 // Ports is what a master keeps of each of its ports.
@@ -159,58 +199,3 @@ type Ports struct {
 	// Put makes a port what is wanted. It is a message of its own, for the kernel takes nothing of it beside others.
 	Put func(s *object.Section, index int, l Link, have Spec) error
 }
-
-// portsOf is how the master of a wanted link keeps its ports, nil where it keeps nothing of them.
-func portsOf(l Link) *Ports {
-	for _, t := range Types {
-		if t.Ports != nil && reflect.TypeOf(t.Ports.New()) == reflect.TypeOf(l.Port) {
-			return t.Ports
-		}
-	}
-	return nil
-}
-
-// typeOf finds the row of a type; one that plumb does not make has a row that says nothing.
-func typeOf(name string) *Type {
-	if i := slices.IndexFunc(Types, func(t Type) bool { return t.Name == name }); i >= 0 {
-		return &Types[i]
-	}
-	return &Type{Name: name}
-}
-
-// sectionOf is the section of a link that is referred to, as [Type.Underlay] has it.
-func sectionOf(r object.Ref) object.SectionRef {
-	k, ok := r.Key()
-	switch {
-	case !ok:
-		return ""
-	case k.NS == "":
-		return object.HostName
-	}
-	return object.SectionRef(k.NS)
-}
-
-// hasOwnMAC says whether a link has a MAC of its own.
-func (l Link) hasOwnMAC() bool {
-	if p, ok := l.Port.(BondPort); ok && p.Roams {
-		return false
-	}
-	return l.madeWithMAC()
-}
-
-// madeWithMAC says whether the message that makes a link says its MAC.
-func (l Link) madeWithMAC() bool {
-	t := typeOf(l.Type)
-	return !t.IP && (t.OwnMAC == nil || l.Spec == nil || t.OwnMAC(l.Spec))
-}
-
-// asks says whether the kernel makes a link with arp on.
-func (t *Type) asks(s Spec) bool {
-	return !t.NoARP && !t.IP && (t.Routed == nil || s == nil || !t.Routed(s))
-}
-
-// IsPair says whether links of a type are ends of cables.
-func IsPair(name string) bool { return typeOf(name).Pair }
-
-// unset is what a live link of the type has of which the kernel tells nothing.
-func (t *Type) unset() Spec { return reflect.Zero(reflect.TypeOf(t.New())).Interface() }

@@ -42,7 +42,7 @@ func another(t *testing.T, row Type) Spec {
 	v := reflect.New(reflect.TypeOf(row.New())).Elem()
 	var groups []uint16
 	for _, a := range layout(v.Type()) {
-		f := v.Field(a.index)
+		f := a.in(v)
 		if slices.Contains(groups, a.four) {
 			continue // of two fields that share an attribute one is set
 		}
@@ -180,7 +180,6 @@ func TestMade(t *testing.T) {
 	}
 	four, six := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
 	group := netip.MustParseAddr("239.1.1.1")
-	base := newLink("", "br0", TypeBridge, NewBridge())
 	for name, test := range map[string]struct {
 		ns, of string
 		specs  []Spec
@@ -195,42 +194,48 @@ func TestMade(t *testing.T) {
 			VXLAN{ID: 7, Port: 4789, Dev: "br0", Underlay: object.HostName, Local: four},
 		}},
 		"macvlan": {"", "macvlan", []Spec{
-			Macvlan{Parent: "br0", Mode: "bridge"}, Macvlan{Parent: "br0", Mode: "private"}, Macvlan{Parent: "br0", Mode: "vepa"},
+			Macvlan{Parent: "br0", Mode: "bridge"}, Macvlan{Parent: "br0", Mode: "private"},
+			Macvlan{Parent: "br0", Mode: "vepa"},
 		}},
-		"macvlan elsewhere": {"ns1", "macvlan", []Spec{Macvlan{Parent: "br0", Mode: "bridge"}, Macvlan{Parent: "br0", Mode: "source"}}},
-		"macvlan passthru":  {"ns1", "macvlan", []Spec{Macvlan{Parent: "br0", Mode: "passthru"}}},
-		"macvtap":           {"ns1", "macvtap", []Spec{Macvlan{Parent: "br0", Mode: "bridge"}}},
+		"macvlan elsewhere": {"ns1", "macvlan", []Spec{
+			Macvlan{Parent: "br0", Mode: "bridge"}, Macvlan{Parent: "br0", Mode: "source"},
+		}},
+		"macvlan passthru": {"ns1", "macvlan", []Spec{Macvlan{Parent: "br0", Mode: "passthru"}}},
+		"macvtap":          {"ns1", "macvtap", []Spec{Macvlan{Parent: "br0", Mode: "bridge"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := kernel.OnThread(func(thread kernel.Thread) error {
-				e := world(t, thread)
-				var old plan.Object
-				for _, spec := range test.specs {
-					l := newLink(test.ns, "x0", test.of, spec)
-					l.MTU = 1280 // what is left of the bridge's
-					if !l.hasOwnMAC() {
-						l.LinkLocal = plan.Opt[netip.Addr]{}
-					}
-					want := []plan.Object{base, l}
-					if old == nil {
-						listed(t, e, want)
-						if err := Put(e, []plan.Change{{New: base}}); err != nil {
-							return err
-						}
-					}
-					if err := Put(e, []plan.Change{{Old: old, New: l}}); err != nil {
-						return err
-					}
-					old = listed(t, e, want)[l.Key()]
-					if fields, _ := plan.Compare(l, old); len(fields) > 0 {
-						t.Errorf("wanted is\n%+v, read\n%+v: %v", l, old, fields)
-					}
-				}
-				return nil
-			})
+			err := kernel.OnThread(func(thread kernel.Thread) error { return remade(t, thread, test.ns, test.of, test.specs) })
 			if err != nil {
 				t.Error(err)
 			}
 		})
 	}
+}
+
+// remade makes a link of a type, on a bridge or in its section, and has it become each spec in turn.
+func remade(t *testing.T, thread kernel.Thread, ns, of string, specs []Spec) error {
+	t.Helper()
+	e, base := world(t, thread), newLink("", "br0", TypeBridge, NewBridge())
+	listed(t, e, []plan.Object{base})
+	if err := Put(e, []plan.Change{{New: base}}); err != nil {
+		return err
+	}
+	var old plan.Object
+	for _, spec := range specs {
+		l := newLink(ns, "x0", of, spec)
+		l.MTU = 1280 // what is left of the bridge's
+		if !l.hasOwnMAC() {
+			l.LinkLocal = plan.Opt[netip.Addr]{}
+		}
+		want := []plan.Object{base, l}
+		listed(t, e, want)
+		if err := Put(e, []plan.Change{{Old: old, New: l}}); err != nil {
+			return err
+		}
+		old = listed(t, e, want)[l.Key()]
+		if fields, _ := plan.Compare(l, old); len(fields) > 0 {
+			t.Errorf("wanted is\n%+v, read\n%+v: %v", l, old, fields)
+		}
+	}
+	return nil
 }

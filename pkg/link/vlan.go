@@ -30,5 +30,5 @@ var vlan = onParent(func(v *VLAN) *object.Ref { return &v.Parent }, Type{
 		v := s.(VLAN)
 		return []plan.Key{{Kind: "vlan id", Name: fmt.Sprintf("%d (%s) on %s", v.ID, v.Protocol, v.Parent)}}
 	},
-	NeedsUp: func(s Spec) bool { return !s.(VLAN).Loose },
+	Stack: Stack{NeedsUp: func(s Spec) bool { return !s.(VLAN).Loose }},
 })

@@ -24,37 +24,41 @@ type VRFPort struct {
 
 var vrf = Type{
 	Name: TypeVRF, Doc: "a routing table of its own for some links, which are its ports",
-	Part:  kernel.Part{Module: "vrf", Option: "NET_VRF"},
-	New:   func() Spec { return VRF{} },
-	NoARP: true, NoMulticast: true, NoLinkLocal: true,
-	// Of a packet that is as large as IPv6 has them (drivers/net/vrf.c: vrf_setup).
-	MTU: func(Spec, uint32) uint32 { return 40 + 65535 },
+	Part: kernel.Part{Module: "vrf", Option: "NET_VRF"},
+	New:  func() Spec { return VRF{} },
 	Check: func(l *object.Iface, _ file.Spots) {
 		l.Table = uint32(l.Spec.(VRF).Table)
 		if l.MTU.Good() && l.MTU.V < object.MinIPv6MTU {
 			l.Section.Errorf(l.MTU.At, "the MTU of a vrf is at least %d", object.MinIPv6MTU)
 		}
 	},
-	Ports: &Ports{
-		New: func() Spec { return VRFPort{} },
-		Declared: func(l *object.Iface) Spec {
-			v, _ := l.Master.Spec.(VRF)
-			return VRFPort(v)
-		},
-		Read: func(_ *object.Section, port, _ *object.LiveLink, _ Spec) Spec {
-			return VRFPort{object.TableNumber(port.PortData.U32(unix.IFLA_VRF_PORT_TABLE))}
-		},
-		Joined: joinedMaster, Put: nothing, // it follows from the VRF
+	Traits: Traits{
+		NoARP: true, NoMulticast: true, NoLinkLocal: true,
+		// Of a packet that is as large as IPv6 has them (drivers/net/vrf.c: vrf_setup).
+		MTU: func(Spec, uint32) uint32 { return 40 + 65535 },
 	},
-	Enslaves: &Enslaves{
-		Restarts: true,
-		Table:    func(s Spec) uint32 { return uint32(s.(VRF).Table) },
-		Refuses: func(l *object.Iface) string {
-			if l.Type == TypeVRF {
-				return "a vrf is in no other"
-			}
-			return ""
+	Master: Master{
+		Ports: &Ports{
+			New: func() Spec { return VRFPort{} },
+			Declared: func(l *object.Iface) Spec {
+				v, _ := l.Master.Spec.(VRF)
+				return VRFPort(v)
+			},
+			Read: func(_ *object.Section, port, _ *object.LiveLink, _ Spec) Spec {
+				return VRFPort{object.TableNumber(port.PortData.U32(unix.IFLA_VRF_PORT_TABLE))}
+			},
+			Joined: joinedMaster, Put: nothing, // it follows from the VRF
 		},
-		Enter: func(port *object.Iface) { port.Table = uint32(port.Master.Spec.(VRF).Table) },
+		Enslaves: &Enslaves{
+			Restarts: true,
+			Table:    func(s Spec) uint32 { return uint32(s.(VRF).Table) },
+			Refuses: func(l *object.Iface) string {
+				if l.Type == TypeVRF {
+					return "a vrf is in no other"
+				}
+				return ""
+			},
+			Enter: func(port *object.Iface) { port.Table = uint32(port.Master.Spec.(VRF).Table) },
+		},
 	},
 }

@@ -25,26 +25,11 @@ type VXLAN struct {
 	TTL      uint8             `file:"ttl" plan:"ttl" nl:"5" doc:"time to live of packets; 0: the route's"`
 }
 
-var vxlan = Type{
+var vxlan = overUnderlay(func(v *VXLAN) *object.SectionRef { return &v.Underlay }, Type{
 	Name: "vxlan", Doc: "the end of a tunnel over UDP that carries Ethernet frames (RFC 7348)",
-	Part:     kernel.Part{Module: "vxlan", Option: "VXLAN"},
-	Check:    checkVXLAN,
-	Wire:     func(s Spec) string { return fmt.Sprintf("vxlan %d port %d", s.(VXLAN).ID, s.(VXLAN).Port) },
-	New:      func() Spec { return VXLAN{Port: 4789, Learning: true} },
-	Below:    func(s Spec) []plan.Key { return placed(s.(VXLAN).Dev) },
-	Underlay: func(s Spec) object.SectionRef { return s.(VXLAN).Underlay },
-	Beneath: func(s Spec, underlay object.SectionRef, _ object.Ref) Spec {
-		v := s.(VXLAN)
-		v.Underlay = underlay
-		return v
-	},
-	MTU: func(s Spec, below uint32) uint32 {
-		v := s.(VXLAN)
-		if below == 0 || v.Dev == "" {
-			below = object.DefaultMTU
-		}
-		return max(below, overhead(v)) - overhead(v)
-	},
+	Part:  kernel.Part{Module: "vxlan", Option: "VXLAN"},
+	Check: checkVXLAN,
+	New:   func() Spec { return VXLAN{Port: 4789, Learning: true} },
 	Claims: func(s Spec) []plan.Key {
 		v := s.(VXLAN)
 		return []plan.Key{{Kind: "vxlan id", Name: fmt.Sprintf("%d (port %d, IPv%d)", v.ID, v.Port, family(v))}}
@@ -68,7 +53,18 @@ var vxlan = Type{
 		}
 		return fields
 	},
-}
+	Stack:  Stack{Below: func(s Spec) []plan.Key { return placed(s.(VXLAN).Dev) }},
+	Frames: Frames{Wire: func(s Spec) string { return fmt.Sprintf("vxlan %d port %d", s.(VXLAN).ID, s.(VXLAN).Port) }},
+	Traits: Traits{
+		MTU: func(s Spec, below uint32) uint32 {
+			v := s.(VXLAN)
+			if below == 0 || v.Dev == "" {
+				below = object.DefaultMTU
+			}
+			return max(below, overhead(v)) - overhead(v)
+		},
+	},
+})
 
 // family is that of the tunnel's packets: 4 or 6.
 func family(v VXLAN) int {

@@ -56,25 +56,11 @@ func (p WireGuardPeer) String() string {
 	return cmp.Or(strings.Join(words, ", "), "without addresses")
 }
 
-var wireguard = Type{
+var wireguard = overUnderlay(func(w *WireGuard) *object.SectionRef { return &w.Underlay }, Type{
 	Name: "wireguard", Doc: "the end of encrypted tunnels over UDP to peers that are known by their keys",
-	Part:   kernel.Part{Module: "wireguard", Option: "WIREGUARD"},
-	New:    func() Spec { return WireGuard{} },
-	IP:     true,
-	Quiets: true,
-	MTU: func(Spec, uint32) uint32 {
-		const overhead = 80 // IPv6, UDP, and WireGuard's own
-		return object.DefaultMTU - overhead
-	},
-	Check:    checkWireGuard,
-	Wire:     func(Spec) string { return "wireguard" }, // who talks to whom, only their private keys tell
-	Underlay: func(s Spec) object.SectionRef { return s.(WireGuard).Underlay },
-	Untold:   true,
-	Beneath: func(s Spec, underlay object.SectionRef, _ object.Ref) Spec {
-		w := s.(WireGuard)
-		w.Underlay = underlay
-		return w
-	},
+	Part:  kernel.Part{Module: "wireguard", Option: "WIREGUARD"},
+	New:   func() Spec { return WireGuard{} },
+	Check: checkWireGuard,
 	Claims: func(s Spec) []plan.Key {
 		if w := s.(WireGuard); w.ListenPort != 0 {
 			return []plan.Key{{Kind: "listen-port", Name: fmt.Sprint(w.ListenPort)}}
@@ -82,12 +68,6 @@ var wireguard = Type{
 		return nil
 	},
 	Settle: func(s Spec) (Spec, error) { return s.(WireGuard).withKeys() },
-	Orphan: func(s Spec) Spec {
-		w := s.(WireGuard)
-		w.Underlay = object.Unknown // it has no socket, and gets none any more
-		return w
-	},
-	Ask: askWireGuard, Told: toldWireGuard, Recall: recallWireGuard, Configure: configureWireGuard,
 	Explain: func(l Link, err error) error {
 		w, ok := l.Spec.(WireGuard)
 		if !ok || !errors.Is(err, unix.EADDRINUSE) {
@@ -99,7 +79,27 @@ var wireguard = Type{
 		}
 		return fmt.Errorf("%w: something else has UDP port %d %s, which ss -uln shows", err, w.ListenPort, where)
 	},
-}
+	Stack: Stack{
+		Untold: true,
+		Orphan: func(s Spec) Spec {
+			w := s.(WireGuard)
+			w.Underlay = object.Unknown // it has no socket, and gets none any more
+			return w
+		},
+	},
+	Frames: Frames{
+		IP:   true,
+		Wire: func(Spec) string { return "wireguard" }, // who talks to whom, only their private keys tell
+	},
+	Traits: Traits{
+		Quiets: true,
+		MTU: func(Spec, uint32) uint32 {
+			const overhead = 80 // IPv6, UDP, and WireGuard's own
+			return object.DefaultMTU - overhead
+		},
+	},
+	Unlisted: Unlisted{Ask: askWireGuard, Told: toldWireGuard, Recall: recallWireGuard, Configure: configureWireGuard},
+})
 
 // canonical puts into order what are sets.
 func (w WireGuard) canonical() WireGuard {

@@ -24,6 +24,8 @@ type Claim struct {
 	// Index is the ifindex of the interface whose parameter it is: the value belongs to that, whatever its name. 0 is
 	// for what is of no interface, or of a link of ours.
 	Index int `json:"ifindex,omitempty"`
+	// Master is the ifindex of the master that Original names, if it does.
+	Master int `json:"master,omitempty"`
 	// Wants maps topologies to the values that they want.
 	Wants map[string]string `json:"wants"`
 	// Read has values that the kernel writes otherwise: by what was written what is read. The map is never changed.

@@ -1,6 +1,7 @@
 package object
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/vishvananda/netlink/nl"
@@ -27,7 +28,7 @@ type Section struct {
 	Plain bool
 	Store
 
-	dumps     map[*Dump][][]byte
+	dumps     map[*Dump]dumped
 	addresses []LiveAddress
 
 	byIndex map[int]*LiveLink
@@ -124,7 +125,7 @@ func (s *Section) found(links []LiveLink) {
 // ReadWhole reads what else the kinds ask of a section. It can run beside that of others. The calling thread is in the
 // namespace.
 func (e *Env) ReadWhole(s *Section) error {
-	s.dumps, s.addresses = make(map[*Dump][][]byte), nil
+	s.dumps, s.addresses = make(map[*Dump]dumped), nil
 	for _, k := range e.Table {
 		if k.Ask != nil {
 			for _, d := range k.Ask(e, s) {
@@ -210,8 +211,8 @@ func (s *Section) LinkName(index int) string {
 	return ""
 }
 
-// Dump is a listing of what the kernel has of IPv4, and then of IPv6. A dump of all families at once would wait for
-// the lock that links are changed under; of one family, since Linux 6.10, it does not.
+// Dump is a listing of what the kernel has of IPv4, and then of IPv6, or of two families like them. A dump of all
+// families at once would wait for the lock that links are changed under; of one family, since Linux 6.10, it does not.
 type Dump struct {
 	what     string
 	families [2]kernel.Query
@@ -231,15 +232,26 @@ func NewDump(
 	return d
 }
 
+// dumped is what came of a dump.
+type dumped struct {
+	list  [][]byte
+	lacks [2]bool // families that the kernel does not have
+}
+
 // Read makes the dump in a namespace. The messages are the caller's.
-func (d *Dump) Read(n *kernel.Namespace) (list [][]byte, err error) {
-	for _, q := range d.families {
-		err := n.Read(q, func(msgs [][]byte) { list = append(list, d.copied(msgs)...) })
-		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", d.what, err)
+func (d *Dump) Read(n *kernel.Namespace) ([][]byte, error) {
+	got, err := d.read(n)
+	return got.list, err
+}
+
+func (d *Dump) read(n *kernel.Namespace) (got dumped, err error) {
+	for i, q := range d.families {
+		err := n.Read(q, func(msgs [][]byte) { got.list = append(got.list, d.copied(msgs)...) })
+		if got.lacks[i] = errors.Is(err, unix.EAFNOSUPPORT); err != nil && !got.lacks[i] {
+			return dumped{}, fmt.Errorf("list %s: %w", d.what, err)
 		}
 	}
-	return list, nil
+	return got, nil
 }
 
 // copied keeps messages that are only lent, in one piece: a host may have a million routes.
@@ -261,10 +273,18 @@ func (d *Dump) copied(msgs [][]byte) (kept [][]byte) {
 
 func (s *Section) dump(d *Dump) (err error) {
 	if _, asked := s.dumps[d]; !asked {
-		s.dumps[d], err = d.Read(s.NS)
+		s.dumps[d], err = d.read(s.NS)
 	}
 	return err
 }
 
 // Messages are what a dump had that was asked for; none of one that was not.
-func (s *Section) Messages(d *Dump) [][]byte { return s.dumps[d] }
+func (s *Section) Messages(d *Dump) [][]byte { return s.dumps[d].list }
+
+// Lacks says whether a dump was asked for and the kernel does not have its first or second family.
+func (s *Section) Lacks(d *Dump, second bool) bool {
+	if second {
+		return s.dumps[d].lacks[1]
+	}
+	return s.dumps[d].lacks[0]
+}

@@ -52,7 +52,8 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 	}
 	e.wants = &wants{
 		objects: want, want: make(map[plan.Key]plan.Object, len(want)), wantIn: make(map[place][]plan.Object),
-		wantIPv6: make(map[plan.Key]bool), dynamic: make(map[plan.Key]bool), given: make(map[plan.Key]bool), claims: make(map[plan.Key]bool),
+		wantIPv6: make(map[plan.Key]bool), dynamic: make(map[plan.Key]bool), given: make(map[plan.Key]bool),
+		claims: make(map[plan.Key]bool),
 	}
 	first, last := 0, place{}
 	for i, o := range want {

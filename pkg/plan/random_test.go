@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/plumbnet/plumb/pkg/plan/plantest"
 )
 
 // TestRandom plans from random worlds to random wishes, tries the plans on an imagined kernel in their own order and in
@@ -203,7 +205,7 @@ func (c *randomCase) check() (err error) {
 
 // checkOrder takes them in another order.
 func (c *randomCase) checkOrder() error {
-	order := randomOrder(c.Rand, c.plan.Steps)
+	order := plantest.Order(c.Rand, len(c.plan.Steps), c.place)
 	if slices.IsSorted(order) {
 		return nil
 	}
@@ -374,24 +376,7 @@ func sameWorld(a, b *world) error {
 	return nil
 }
 
-// randomOrder is one of the orders that the steps allow.
-func randomOrder(r *rand.Rand, steps []Step) []int {
-	order, done := make([]int, 0, len(steps)), make([]bool, len(steps))
-	for len(order) < len(steps) {
-		var ready []int
-		phase := -1
-		for i, s := range steps {
-			if done[i] || phase >= 0 && s.Phase > phase {
-				continue
-			}
-			phase = s.Phase
-			if !slices.ContainsFunc(s.After, func(j int) bool { return !done[j] }) {
-				ready = append(ready, i)
-			}
-		}
-		next := ready[r.IntN(len(ready))]
-		done[next] = true
-		order = append(order, next)
-	}
-	return order
+// place is the phase of a step, and what it comes after.
+func (c *randomCase) place(step int) (phase int, after []int) {
+	return c.plan.Steps[step].Phase, c.plan.Steps[step].After
 }

@@ -75,3 +75,5 @@ func misplaced(live, wanted []Key) []Key {
 	}
 	return nil
 }
+
+func (p *planner) single(k Key) *unit { return &unit{objects: []Object{p.want[k]}} }

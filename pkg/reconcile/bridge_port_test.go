@@ -15,73 +15,85 @@ import (
 // soon is how long a frame is waited for that may not come.
 const soon = 300 * time.Millisecond
 
-// Each option of a bridge's port does what it says: frames go where they do not go without it, or the other way round.
-func TestPortOptions(t *testing.T) {
-	l := newLab(t)
-	for _, c := range []struct {
-		name, bridge, a, b string
-		try                func(l *lab) bool
-		without            bool // what it is without the options
-	}{
-		{"isolated", "", "isolated: true", "isolated: true", func(l *lab) bool {
-			a, b, c := l.tap("a", "eth0"), l.tap("b", "eth0"), l.tap("c", "eth0")
-			a.send(frame(everybody, alice, "isolated"))
-			if heard, _ := c.hears("isolated", patience); !heard {
-				l.Error("a port that is not isolated does not hear one that is")
-			}
-			heard, _ := b.hears("isolated", soon)
-			return heard
-		}, true},
-		{"hairpin", "", "hairpin: true", "", func(l *lab) bool {
-			a := l.tap("a", "eth0")
-			a.send(frame(everybody, alice, "hairpin"))
-			heard, _ := a.hears("hairpin", soon)
-			return heard
-		}, false},
-		{"flood", "", "", "flood: false", func(l *lab) bool {
-			a, b, c := l.tap("a", "eth0"), l.tap("b", "eth0"), l.tap("c", "eth0")
-			a.send(frame(bob, alice, "flood"))
-			if heard, _ := c.hears("flood", patience); !heard {
-				l.Error("a port without the option is not flooded")
-			}
-			heard, _ := b.hears("flood", soon)
-			return heard
-		}, true},
-		{"learning", "", "learning: false", "", func(l *lab) bool {
-			a, b, c := l.tap("a", "eth0"), l.tap("b", "eth0"), l.tap("c", "eth0")
-			a.send(frame(everybody, alice, "here"))
-			c.hears("here", patience)
-			c.send(frame(alice, bob, "learned"))
-			heard, _ := b.hears("learned", soon)
-			return heard
-		}, false},
-		{"fast-leave", "", "", "fast-leave: true", hearsGroup, true},
-		{"guard", "stp: true, forward-delay: 2s", "guard: true", "", hearsAfterBPDU, true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			for _, with := range []bool{false, true} {
-				of := *l
-				of.TB = t
-				a, b, want := c.a, c.b, !c.without
-				if !with {
-					a, b, want = "", "", c.without
-				}
-				of.apply(of.load(fmt.Sprintf(`
+// portOptions are options of the ports a and b, and of their bridge, that say whether something is heard.
+var portOptions = []struct {
+	name, bridge, a, b string
+	heard              func(l *lab) bool
+	without            bool // what it is without the options
+}{
+	{"isolated", "", "isolated: true", "isolated: true", hearsFrame(everybody), true},
+	{"hairpin", "", "hairpin: true", "", hearsItself, false},
+	{"flood", "", "", "flood: false", hearsFrame(bob), true},
+	{"learning", "", "learning: false", "", hearsWhatIsForAnother, false},
+	{"fast-leave", "", "", "fast-leave: true", hearsGroup, true},
+	{"guard", "stp: true, forward-delay: 2s", "guard: true", "", hearsAfterBPDU, true},
+}
+
+// portTopology has three stations on a bridge, with what is said of it, and of the ports of two.
+const portTopology = `
 name: ports
 bridges: {br0: {%s}}
 namespaces:
   a: {interfaces: {eth0: {bridge: br0, port-name: pa, addresses: [10.1.0.1/24], port: {%s}}}}
   b: {interfaces: {eth0: {bridge: br0, port-name: pb, addresses: [10.1.0.2/24], port: {%s}}}}
   c: {interfaces: {eth0: {bridge: br0, port-name: pc, addresses: [10.1.0.3/24]}}}
-`, c.bridge, a, b)))
-				of.must(snapshot.Quiet())
-				if got := c.try(&of); got != want {
-					t.Errorf("with the option %v: heard %v", with, got)
-				}
-				of.destroy("ports")
-			}
+`
+
+// Each option of a bridge's port does what it says: frames go where they do not go without it, or the other way round.
+func TestPortOptions(t *testing.T) {
+	l := newLab(t)
+	for _, o := range portOptions {
+		t.Run(o.name, func(t *testing.T) {
+			of := *l
+			of.TB = t
+			of.portOption("without the option", o.heard, o.without, o.bridge, "", "")
+			of.portOption("with the option", o.heard, !o.without, o.bridge, o.a, o.b)
 		})
 	}
+}
+
+func (l *lab) portOption(when string, heard func(l *lab) bool, want bool, options ...any) {
+	l.Helper()
+	l.apply(l.load(fmt.Sprintf(portTopology, options...)))
+	l.must(snapshot.Quiet())
+	if got := heard(l); got != want {
+		l.Errorf("%s: heard %v", when, got)
+	}
+	l.destroy("ports")
+}
+
+// hearsFrame says whether b hears a frame of a to a station, which c hears in any case.
+func hearsFrame(to []byte) func(l *lab) bool {
+	return func(l *lab) bool {
+		l.Helper()
+		a, b, c := l.tap("a", "eth0"), l.tap("b", "eth0"), l.tap("c", "eth0")
+		a.send(frame(to, alice, "hello"))
+		if heard, _ := c.hears("hello", patience); !heard {
+			l.Error("a port without the option does not hear the frame")
+		}
+		heard, _ := b.hears("hello", soon)
+		return heard
+	}
+}
+
+// hearsItself says whether a frame comes back to a, which has sent it.
+func hearsItself(l *lab) bool {
+	l.Helper()
+	a := l.tap("a", "eth0")
+	a.send(frame(everybody, alice, "hairpin"))
+	heard, _ := a.hears("hairpin", soon)
+	return heard
+}
+
+// hearsWhatIsForAnother says whether b hears a frame to a station that was heard of at a.
+func hearsWhatIsForAnother(l *lab) bool {
+	l.Helper()
+	a, b, c := l.tap("a", "eth0"), l.tap("b", "eth0"), l.tap("c", "eth0")
+	a.send(frame(everybody, alice, "here"))
+	c.hears("here", patience)
+	c.send(frame(alice, bob, "learned"))
+	heard, _ := b.hears("learned", soon)
+	return heard
 }
 
 // hearsGroup says whether b still hears a multicast group right after it has left.

@@ -121,7 +121,8 @@ func TestExistingShared(t *testing.T) {
 	l.refused(strings.Replace(second, "1400", "1300", 1), "topology x wants mtu 1400: the two cannot be on one host")
 	l.refused("name: z\nbridges: {br1: {existing: true}}", "belongs to topology y")
 	l.refused("name: y\nbridges: {br1: {existing: true}}", "was made by plumb for this very topology")
-	l.refused("name: z\nbridges: {br2: {}}\ninterfaces: {card0: {existing: true, master: br2}}", "topology y wants master br1")
+	l.refused("name: z\nbridges: {br2: {}}\ninterfaces: {card0: {existing: true, master: br2}}",
+		"topology y wants master br1")
 	l.destroy("x")
 	if out := l.sh("ip", "-o", "link", "show", "card0"); !strings.Contains(out, "mtu 1400") ||
 		!strings.Contains(out, "02:f2:00:00:00:01") || strings.Contains(out, "alias") {
@@ -219,4 +220,48 @@ func TestExistingInNamespace(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	l.script("ip link add card1 address 02:f2:00:00:00:03 mtu 1480 type veth peer name far1 address 02:f2:00:00:00:04")
+}
+
+// TestExistingMasterRenamed: a port goes back to the bridge that it was on, whatever that is called now, and to one that
+// has come in its place.
+func TestExistingMasterRenamed(t *testing.T) {
+	for _, test := range []struct{ meanwhile, then string }{
+		{"ip link set lan0 down\nip link set lan0 name lan9\nip link add lan0 type bridge",
+			"ip link del lan0\nip link set lan9 name lan0\nip link set lan0 up"},
+		{"ip link del lan0\nip link add lan0 address 02:f2:00:00:00:09 type bridge\nip link set lan0 up", ""},
+	} {
+		l := newLab(t)
+		l.script(`
+			ip link add card0 address 02:f2:00:00:00:01 type veth peer name far0 address 02:f2:00:00:00:02
+			ip link add lan0 address 02:f2:00:00:00:09 type bridge
+			ip link set lan0 up
+			ip link set card0 up master lan0`)
+		before := l.settle()
+		l.apply(l.load("name: x\nbridges: {br0: {}}\ninterfaces: {card0: {existing: true, master: br0}}\n"))
+		l.script(test.meanwhile)
+		l.destroy("x")
+		l.script(test.then)
+		l.same("after destroy", before, l.settle())
+		l.script("ip link del lan0\nip link del card0")
+	}
+}
+
+// TestExistingBridgeNarrow: a bridge that has the MTU of plumb's port when it is told another gets back what it had
+// without that port.
+func TestExistingBridgeNarrow(t *testing.T) {
+	l := newLab(t)
+	l.script(`
+		ip link add lan0 address 02:f2:00:00:00:09 type bridge
+		ip link set lan0 up
+		ip link add card0 address 02:f2:00:00:00:01 type veth peer name far0 address 02:f2:00:00:00:02
+		ip link set far0 up
+		ip link set card0 up master lan0`)
+	l.fixture(func() { l.script("ip link del card0\nip link del lan0") })
+	before := l.settle()
+	const with = "name: x\nbridges: {lan0: {existing: true%s}}\ninterfaces: {vx0: {vxlan: {id: 9, remote: 10.0.0.9}, master: lan0}}\n"
+	l.apply(l.load(fmt.Sprintf(with, "")))
+	l.apply(l.load(fmt.Sprintf(with, ", mtu: 1400")))
+	l.converged(l.load(fmt.Sprintf(with, ", mtu: 1400")))
+	l.destroy("x")
+	l.same("after destroy", before, l.settle())
 }

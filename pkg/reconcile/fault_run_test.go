@@ -338,7 +338,7 @@ func (l *lab) atOnce(orders []order) {
 	l.Helper()
 	var wait sync.WaitGroup
 	for _, o := range orders {
-		cmd, err := o.command()
+		cmd, err := o.Command()
 		if err != nil {
 			l.Fatal(err)
 		}

@@ -58,32 +58,16 @@ func (l *lab) foreign() {
 	})
 }
 
-// Where the host meets the world: the addresses of up0, and those of the other end, in namespace world.
 const (
-	uplink4, world4 = "198.18.0.2", "198.18.0.1"
-	uplink6, world6 = "2001:db8:ffff::2", "2001:db8:ffff::1"
+	uplink4, world4 = host.Uplink4, host.World4
+	uplink6, world6 = host.Uplink6, host.World6
 )
 
-// uplink gives the host a way to the internet, played by the namespace world, which knows the addresses of up0 alone.
+// uplink gives the host a way to the internet: see [host.AddUplink].
 func (l *lab) uplink() {
 	l.Helper()
-	l.script(`
-		ip netns add world
-		ip link add up0 address 02:f1:00:00:00:01 type veth peer name eth0 address 02:f1:00:00:00:02 netns world
-		ip link set up0 up
-		ip -n world link set lo up
-		ip -n world link set eth0 up
-		ip address add ` + uplink4 + `/24 dev up0
-		ip address add ` + uplink6 + `/64 dev up0 nodad
-		ip -n world address add ` + world4 + `/24 dev eth0
-		ip -n world address add ` + world6 + `/64 dev eth0 nodad
-		ip route add default via ` + world4 + `
-		ip -6 route add default via ` + world6)
-	l.fixture(func() {
-		l.script(`
-			ip link del up0
-			ip netns del world`)
-	})
+	l.must(host.AddUplink())
+	l.fixture(func() { l.must(host.RemoveUplink()) })
 }
 
 // around puts on the host what an example finds there: things of other people, the uplink that [lab.example] names, and

@@ -23,16 +23,12 @@ import (
 
 // TestMain moves the whole test binary to a private host, where a victim carries out its order.
 func TestMain(m *testing.M) {
-	if os.Geteuid() != 0 {
-		fmt.Println("not root: the tests on a kernel are skipped")
-	} else if err := host.Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	} else if text := os.Getenv(victimMark); text != "" {
-		os.Exit(victim(text))
-	} else if err := serveContainers(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	battery.Main()
+	if os.Geteuid() == 0 {
+		if err := serveContainers(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 	os.Exit(m.Run())
 }
@@ -242,11 +238,7 @@ func (l *lab) sh(name string, args ...string) string {
 // script runs one command a line, split at white space.
 func (l *lab) script(lines string) {
 	l.Helper()
-	for line := range strings.Lines(lines) {
-		if f := strings.Fields(line); len(f) > 0 {
-			l.sh(f[0], f[1:]...)
-		}
-	}
+	l.must(host.Script(lines))
 }
 
 // inNS runs a command in a namespace.

@@ -37,18 +37,20 @@ func plainFile(t *testing.T) {
 	}
 }
 
-// Whatever stands in the way without being ours is refused and left as it is, by diff as by apply.
-func TestRefusals(t *testing.T) {
+// refusing is something on the host that a topology has to be refused for.
+type refusing struct {
+	name  string
+	make  func(*testing.T, *lab)
+	clear string
+	key   plan.Key
+	why   string
+	final bool // not even --adopt takes it over
+}
+
+func refusals() []refusing {
 	group, other := fmt.Sprint(object.Group("docker0")), fmt.Sprint(object.Group("other"))
 	const unstamped = "exists and is not ours: rename it, remove it, or use --adopt"
-	tests := []struct {
-		name  string
-		make  func(*testing.T, *lab)
-		clear string
-		key   plan.Key
-		why   string
-		final bool // not even --adopt takes it over
-	}{
+	return []refusing{
 		{name: "a bridge without a stamp", make: commands("ip link add br0 type bridge"), clear: "ip link del br0",
 			key: object.LinkKey("", "br0"), why: unstamped},
 		{name: "a link of another type", make: commands("ip link add br0 type veth peer name brx"), clear: "ip link del br0",
@@ -78,7 +80,11 @@ func TestRefusals(t *testing.T) {
 			clear: "rm " + host.NetnsDir + "/ns1\nip netns del x",
 			key:   object.NamespaceKey("ns1"), why: "ns1", final: true},
 	}
-	for _, test := range tests {
+}
+
+// Whatever stands in the way without being ours is refused and left as it is, by diff as by apply.
+func TestRefusals(t *testing.T) {
+	for _, test := range refusals() {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLab(t)
 			topo := l.load(l.example("docker0.yaml"))

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plumbnet/plumb/pkg/battery"
 	"github.com/plumbnet/plumb/pkg/battery/host"
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -19,7 +20,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
-var errInjected = errors.New("injected")
+var errInjected = battery.ErrInjected
 
 // at is a seam that does f in place of the k-th write, counted from 1.
 func at(k int64, f func(w kernel.Write, write func() error) error) *kernel.Seam {

@@ -207,7 +207,7 @@ func (w *walk) kill() {
 	if w.oneIn(4) {
 		o.File = ""
 	}
-	cmd, err := o.command()
+	cmd, err := o.Command()
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func (w *walk) beside() {
 	}
 	o := order{Name: "other", File: choose(w.inventor, files...)}
 	w.happened("beside: %q", o.File)
-	cmd, err := o.command()
+	cmd, err := o.Command()
 	if err == nil {
 		err = cmd.Start()
 	}

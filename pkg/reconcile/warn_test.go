@@ -107,41 +107,43 @@ func TestWarnMasqueradeOfNobody(t *testing.T) {
 	}
 }
 
+// guests are what on a host may need that it forwards, or may not: want is what a warning names, empty for none.
+var guests = []struct{ name, make, remove, want string }{
+	{"a bridge", `
+		ip link add guest0 type bridge
+		ip address add 10.77.0.1/24 dev guest0
+		ip link add tap0 type veth peer name tap1
+		ip link set tap0 master guest0`, "ip link del tap0\nip link del guest0", "bridge guest0"},
+	{"a bridge without ports", `
+		ip link add guest0 type bridge
+		ip address add 10.77.0.1/24 dev guest0`, "ip link del guest0", ""},
+	{"a nat table", `
+		nft add table ip nat
+		nft add chain ip nat POSTROUTING { type nat hook postrouting priority 100 ; }
+		nft add rule ip nat POSTROUTING ip saddr 10.77.0.0/24 masquerade`, "nft delete table ip nat", "table ip nat"},
+	{"an empty nat table", `
+		nft add table ip nat
+		nft add chain ip nat POSTROUTING { type nat hook postrouting priority 100 ; }`, "nft delete table ip nat", ""},
+	{"a nat table that translates nothing, as firewalld's", `
+		nft add table ip nat
+		nft add chain ip nat zone
+		nft add chain ip nat POSTROUTING { type nat hook postrouting priority 100 ; }
+		nft add rule ip nat POSTROUTING jump zone`, "nft delete table ip nat", ""},
+	{"a nat table that translates in a chain of its own", `
+		nft add table ip nat
+		nft add chain ip nat zone
+		nft add rule ip nat zone ip saddr 10.77.0.0/24 masquerade
+		nft add chain ip nat POSTROUTING { type nat hook postrouting priority 100 ; }
+		nft add rule ip nat POSTROUTING jump zone`, "nft delete table ip nat", "table ip nat"},
+	{"nat of the other family", `
+		nft add table ip6 nat
+		nft add chain ip6 nat POSTROUTING { type nat hook postrouting priority 100 ; }
+		nft add rule ip6 nat POSTROUTING masquerade`, "nft delete table ip6 nat", ""},
+}
+
 // TestWarnForwardingIsTakenFromGuests tells, before a run switches forwarding off, who came later and needs it.
 func TestWarnForwardingIsTakenFromGuests(t *testing.T) {
 	const bridge = "name: first\nbridges: {br0: {addresses: [192.168.10.1/24]}}\n"
-	guests := []struct{ name, make, remove, want string }{
-		{"a bridge", `
-			ip link add guest0 type bridge
-			ip address add 10.77.0.1/24 dev guest0
-			ip link add tap0 type veth peer name tap1
-			ip link set tap0 master guest0`, "ip link del tap0\nip link del guest0", "bridge guest0"},
-		{"a bridge without ports", `
-			ip link add guest0 type bridge
-			ip address add 10.77.0.1/24 dev guest0`, "ip link del guest0", ""},
-		{"a nat table", `
-			nft add table ip nat
-			nft add chain ip nat POSTROUTING { type nat hook postrouting priority 100 ; }
-			nft add rule ip nat POSTROUTING ip saddr 10.77.0.0/24 masquerade`, "nft delete table ip nat", "table ip nat"},
-		{"an empty nat table", `
-			nft add table ip nat
-			nft add chain ip nat POSTROUTING { type nat hook postrouting priority 100 ; }`, "nft delete table ip nat", ""},
-		{"a nat table that translates nothing, as firewalld's", `
-			nft add table ip nat
-			nft add chain ip nat zone
-			nft add chain ip nat POSTROUTING { type nat hook postrouting priority 100 ; }
-			nft add rule ip nat POSTROUTING jump zone`, "nft delete table ip nat", ""},
-		{"a nat table that translates in a chain of its own", `
-			nft add table ip nat
-			nft add chain ip nat zone
-			nft add rule ip nat zone ip saddr 10.77.0.0/24 masquerade
-			nft add chain ip nat POSTROUTING { type nat hook postrouting priority 100 ; }
-			nft add rule ip nat POSTROUTING jump zone`, "nft delete table ip nat", "table ip nat"},
-		{"nat of the other family", `
-			nft add table ip6 nat
-			nft add chain ip6 nat POSTROUTING { type nat hook postrouting priority 100 ; }
-			nft add rule ip6 nat POSTROUTING masquerade`, "nft delete table ip6 nat", ""},
-	}
 	for _, g := range guests {
 		t.Run(g.name, func(t *testing.T) {
 			l := newLab(t)

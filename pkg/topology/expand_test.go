@@ -20,7 +20,8 @@ func TestLinkDefaults(t *testing.T) {
 		return links.Link{
 			NS: ns, Name: name, Ifname: name, Type: links.TypeVeth, Up: true, MTU: 1500, MAC: mac,
 			LinkLocal: plan.Some(mac.LinkLocal()),
-			Group:     object.Group("lab"), Alias: object.Alias("lab", ns, name), Promote: true, TxQLen: 1000, Spec: links.Veth{},
+			Group:     object.Group("lab"), Alias: object.Alias("lab", ns, name),
+			Promote: true, TxQLen: 1000, Spec: links.Veth{},
 		}
 	}
 	br0 := link("", "br0")

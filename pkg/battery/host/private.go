@@ -73,3 +73,15 @@ func Run(name string, args ...string) error {
 	}
 	return nil
 }
+
+// Script runs one command a line, split at white space, up to the first that fails.
+func Script(lines string) error {
+	for line := range strings.Lines(lines) {
+		if f := strings.Fields(line); len(f) > 0 {
+			if err := Run(f[0], f[1:]...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -355,8 +355,9 @@ func TestSysctlsAsFiles(t *testing.T) {
 // tables are those of known attributes.
 func tables() []attrs {
 	all := []attrs{
-		linkAttrs, familyAttrs[familyIPv4].kids, familyAttrs[familyIPv6].kids, slaveData["bridge"], slaveData["bond"], slaveData["vrf"], addressAttrs,
-		routeAttrs, ruleAttrs, neighbourAttrs, vlanAttrs[1].kids, nexthopAttrs, nexthopAttrs[12].kids, qdiscAttrs,
+		linkAttrs, familyAttrs[familyIPv4].kids, familyAttrs[familyIPv6].kids,
+		slaveData["bridge"], slaveData["bond"], slaveData["vrf"], addressAttrs, routeAttrs, ruleAttrs,
+		neighbourAttrs, vlanAttrs[1].kids, nexthopAttrs, nexthopAttrs[12].kids, qdiscAttrs,
 		fqCodelAttrs, nftTable, nftChain, nftRule, nftSet, nftElement, nftObject, nftFlowtable,
 	}
 	for _, kind := range slices.Sorted(maps.Keys(linkData)) {

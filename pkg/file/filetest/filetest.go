@@ -55,8 +55,11 @@ func (f *Filler) value(v reflect.Value, tag string, fresh func(any)) {
 
 func (f *Filler) fields(v reflect.Value) {
 	for i := range v.NumField() {
-		tag, ok := v.Type().Field(i).Tag.Lookup("file")
-		if ok && v.Field(i).CanSet() && (strings.Contains(tag, "required") || f.IntN(3) > 0) {
+		field := v.Type().Field(i)
+		tag, ok := field.Tag.Lookup("file")
+		if ok && field.Anonymous && !field.IsExported() { // which cannot be set, and whose fields can
+			f.fields(v.Field(i))
+		} else if ok && v.Field(i).CanSet() && (strings.Contains(tag, "required") || f.IntN(3) > 0) {
 			f.value(v.Field(i), tag, nil)
 		}
 	}
