@@ -28,7 +28,8 @@ func (l *lab) wants(when, path, value string) {
 	}
 }
 
-// seed gives the host, with what [lab.around] puts there, values that a switch of forwarding would overwrite, and that differ from link to link.
+// seed gives the host, with what [lab.around] puts there, values that a switch of forwarding would overwrite, and that
+// differ from link to link.
 func (l *lab) seed() {
 	l.Helper()
 	for _, s := range []struct{ path, value string }{

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestApart takes no thread that stays: the process itself is on the host all the time, for those who ask by its number.
+// TestApart takes no thread that stays: the process itself is on the host all the time, for those who ask by its
+// number.
 func TestApart(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
