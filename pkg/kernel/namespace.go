@@ -143,16 +143,18 @@ func (n *Namespace) WriteEcho(what string, req *nl.NetlinkRequest, echo uint16, 
 	return n.Do(what, func() error { return n.route.ask(NewQuery(req, echo), told) })
 }
 
-// Swap sends in one go a request that deletes something, and one that adds what takes its place. If that can be added,
-// it is no matter whether there was anything to delete.
-func (n *Namespace) Swap(what string, del, add *nl.NetlinkRequest) error {
+// WriteBoth sends two requests in one go: no end of the process comes between them. Whether the second could be carried
+// out tells whether both were, or the first was not needed.
+func (n *Namespace) WriteBoth(what string, first, second *nl.NetlinkRequest) error {
 	if err := n.wake(); err != nil {
 		return err
 	}
-	del.Flags |= unix.NLM_F_ACK
-	add.Flags |= unix.NLM_F_ACK
-	both, added := []Query{NewQuery(del, 0), NewQuery(add, 0)}, func(replies []Reply) error { return replies[1].Err }
-	return n.Do(what, func() error { return n.route.read(both, added) })
+	first.Flags |= unix.NLM_F_ACK
+	second.Flags |= unix.NLM_F_ACK
+	both := []Query{NewQuery(first, 0), NewQuery(second, 0)}
+	return n.Do(what, func() error {
+		return n.route.read(both, func(replies []Reply) error { return replies[1].Err })
+	})
 }
 
 // Do makes any other write to the namespace.

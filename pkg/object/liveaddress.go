@@ -120,7 +120,7 @@ func (a LiveAddress) Write(n *kernel.Namespace, verb string, proto, flags int, p
 // Swap deletes the address and adds another in one go.
 func (a LiveAddress) Swap(n *kernel.Namespace, to LiveAddress, place string) error {
 	add := to.message(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
-	return n.Swap(fmt.Sprintf("replace address %s %s", to.Prefix, place), a.message(unix.RTM_DELADDR, 0), add)
+	return n.WriteBoth(fmt.Sprintf("replace address %s %s", to.Prefix, place), a.message(unix.RTM_DELADDR, 0), add)
 }
 
 func (a LiveAddress) message(proto, flags int) *nl.NetlinkRequest {

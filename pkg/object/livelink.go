@@ -264,16 +264,14 @@ func (l *LiveLink) parseConf(families kernel.Attrs) {
 }
 
 // MakeIdle makes a link that is down what it was before it was first up, when the kernel gives it a queueing
-// discipline. The only way is to delete that, and only one with a number can be deleted.
+// discipline. The only way is to delete that, and only one with a number can be deleted: it gets one first.
 func MakeIdle(n *kernel.Namespace, index int, place string) error {
 	head := &nl.TcMsg{Ifindex: int32(index), Handle: 1 << 16, Parent: 1<<32 - 1} // TC_H_ROOT
-	m := kernel.NewMessage(unix.RTM_NEWQDISC, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, head)
-	m.Text(tcaKind, "pfifo")
+	numbered := kernel.NewMessage(unix.RTM_NEWQDISC, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, head)
+	numbered.Text(tcaKind, "pfifo")
+	deleted := kernel.NewMessage(unix.RTM_DELQDISC, 0, head)
 	what := "take the queueing discipline of link " + place
-	if err := n.Write(what, m.NetlinkRequest); err != nil {
-		return err
-	}
-	return n.Write(what, kernel.NewMessage(unix.RTM_DELQDISC, 0, head).NetlinkRequest)
+	return n.WriteBoth(what, numbered.NetlinkRequest, deleted.NetlinkRequest)
 }
 
 // tcaKind is TCA_KIND of linux/rtnetlink.h.
