@@ -12,7 +12,7 @@ func TestFeaturesAtAnyDepth(t *testing.T) {
 	if err != nil || len(want) == 0 {
 		t.Fatalf("lo has %d features, %v", len(want), err)
 	}
-	const deepest = 3000
+	const deepest = 1500
 	for depth := range deepest {
 		var got map[string]Feature
 		done := make(chan error)
