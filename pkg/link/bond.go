@@ -75,18 +75,18 @@ var bond = Type{
 	Check: checkBond,
 	Fixed: func(want, have Spec) []string {
 		if w, h := want.(Bond), have.(Bond); (w.FailOver == "follow") != (h.FailOver == "follow") {
-			return []string{"fail-over-mac"} // it has its own MAC then, and takes no other: see KeepsMAC
+			return []string{"fail-over-mac"} // it has its own MAC then, and takes no other: see FixedMACWhile
 		}
 		return nil
 	},
 	Traits: Traits{
 		OwnMAC: func(s Spec) bool { return s.(Bond).FailOver != "active" },
 		// The kernel answers 0, and does nothing (drivers/net/bonding/bond_main.c: bond_set_mac_address).
-		KeepsMAC: func(s Spec) bool { return s.(Bond).Mode == activeBackup && s.(Bond).FailOver == "follow" },
+		FixedMACWhile: func(s Spec) bool { return s.(Bond).Mode == activeBackup && s.(Bond).FailOver == "follow" },
 	},
 	Master: Master{
-		Late:       true,
-		CheckPorts: checkBondPorts,
+		UpAfterPorts: true,
+		CheckPorts:   checkBondPorts,
 		Ports: &Ports{
 			New: func() Spec { return BondPort{} },
 			Declared: func(l *object.Iface) Spec {
@@ -107,13 +107,13 @@ var bond = Type{
 				}
 				return ""
 			},
-			Enter:  enterBond,
-			Likens: likenToBond,
+			Enter: enterBond,
+			Adapt: adaptToBond,
 		},
 	},
 	Making: Making{
 		// The kernel is told of a primary port by its index, and ports are made after the bond.
-		First: func(_ *object.Env, l Link) Link {
+		AsMade: func(_ *object.Env, l Link) Link {
 			l.Spec = withoutPrimary(l.Spec)
 			return l
 		},
@@ -134,8 +134,8 @@ func (b Bond) roams() bool {
 	return b.Mode == activeBackup && own || b.Mode == balanceTLB || b.Mode == balanceALB
 }
 
-// likenToBond is a port with the MTU and the MAC of its bond.
-func likenToBond(port, bond Link) Link {
+// adaptToBond is a port with the MTU and the MAC of its bond.
+func adaptToBond(port, bond Link) Link {
 	port.MTU = bond.MTU
 	if p, ok := port.Port.(BondPort); ok && !p.Roams {
 		port.MAC = bond.MAC

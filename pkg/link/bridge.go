@@ -56,8 +56,8 @@ var bridge = Type{
 	Live:    liveBridge,
 	Explain: explainBridge,
 	Master: Master{
-		Late:  true,
-		Ports: &bridgePorts,
+		UpAfterPorts: true,
+		Ports:        &bridgePorts,
 		Enslaves: &Enslaves{Refuses: func(l *object.Iface) string {
 			switch {
 			case l.Type == TypeBridge:
@@ -68,7 +68,7 @@ var bridge = Type{
 			return ""
 		}},
 	},
-	Making:   Making{First: firstBridge, Finish: finishBridge},
+	Making:   Making{AsMade: firstBridge, Finish: finishBridge},
 	Changing: Changing{Before: stpOff, Extra: bridgeAgeing, Changed: changedBridge},
 }
 

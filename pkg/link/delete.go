@@ -31,7 +31,7 @@ func Del(e *object.Env, objects []plan.Object) error {
 	if err != nil {
 		return err
 	}
-	return keepMACs(s, bereft(there, doomed), func() error { return delAll(e, s, there, doomed) })
+	return keepMACs(s, losingPorts(there, doomed), func() error { return delAll(e, s, there, doomed) })
 }
 
 // delAll deletes links, of all that are there.

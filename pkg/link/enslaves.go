@@ -27,8 +27,8 @@ type Enslaves struct {
 	FromDown bool
 	// NoLinkLocal says that the kernel derives no link-local address for a port.
 	NoLinkLocal bool
-	// Likens is a port with what its master gives it, whenever that changes.
-	Likens func(port, master Link) Link
+	// Adapt is a port with what its master gives it, whenever that changes.
+	Adapt func(port, master Link) Link
 }
 
 // takesAll is a master of which nothing is known but that it is one.
@@ -85,8 +85,8 @@ func (l Link) afterMaster(old, now Link) Link {
 	if t := typeOf(now.Type); t.Empties != nil && old.Spec != nil && now.Spec != nil && t.Empties(now.Spec, old.Spec) {
 		return l.released()
 	}
-	if likens := l.enslaves().Likens; likens != nil {
-		return likens(l, now)
+	if adapt := l.enslaves().Adapt; adapt != nil {
+		return adapt(l, now)
 	}
 	return l
 }
@@ -205,8 +205,8 @@ func keepMACs(s *object.Section, masters []int, lose func() error) error {
 	return nil
 }
 
-// bereft lists the bonds that lose ports when links are deleted.
-func bereft(there, doomed []object.LiveLink) (masters []int) {
+// losingPorts lists the bonds that lose ports when links are deleted.
+func losingPorts(there, doomed []object.LiveLink) (masters []int) {
 	for _, l := range there {
 		lost := func(d object.LiveLink) bool { return d.Master == l.Index }
 		goes := func(d object.LiveLink) bool { return d.Index == l.Index }

@@ -35,14 +35,14 @@ func fromFile(l *object.Iface) Link {
 		Forwarding4: l.Forwards(object.IPv4, object.Forwarding4), Promote: true, Spec: l.Spec,
 		Dynamic: l.Dynamic,
 	}
-	if typeOf(l.Type).Untold {
+	if typeOf(l.Type).AliasTells {
 		o.Alias = object.AliasOver(o.Alias, typeOf(l.Type).Underlay(l.Spec))
 	}
 	o.common(l)
 	// Below the least MTU of IPv6 the kernel has nothing of IPv6 on a link, no parameters either.
 	if o.MTU >= object.MinIPv6MTU {
 		o.Forwarding6 = l.Forwards(object.IPv6, object.Forwarding6)
-		if typeOf(o.Type).Tracks && l.Setting(object.IPv6, "mtu") == nil {
+		if typeOf(o.Type).MTUCopied && l.Setting(object.IPv6, "mtu") == nil {
 			o.MTU6 = plan.Some(o.MTU)
 		}
 		if v, ok := l.AcceptRA(); ok {

@@ -40,7 +40,7 @@ var geneve = overUnderlay(func(g *Geneve) *object.SectionRef { return &g.Underla
 		g.Underlay = laidOver(l, at, "", g.Underlay)
 		l.Spec = g
 	},
-	Stack:  Stack{Untold: true},
+	Stack:  Stack{AliasTells: true},
 	Frames: Frames{Wire: func(s Spec) string { return fmt.Sprintf("geneve %d port %d", s.(Geneve).ID, s.(Geneve).Port) }},
 	Traits: Traits{
 		MTU: func(s Spec, _ uint32) uint32 {

@@ -85,7 +85,7 @@ func joinsGiven(e *object.Env, l Link) Link {
 		l.Port = BondPort{b.roams()}
 	}
 	bond, _ = plan.Over(bond, have).(Link)
-	return likenToBond(l, bond)
+	return adaptToBond(l, bond)
 }
 
 // declareGiven is what to do about a bridge that the file does not declare, and that the host may have.

@@ -31,8 +31,8 @@ var ipvlan = onParent(func(v *IPvlan) *object.Ref { return &v.Parent }, Type{
 	},
 	Frames: Frames{NoVLANs: true, NoPort: true},
 	Traits: Traits{
-		Tracks: true,
-		OwnMAC: func(Spec) bool { return false },
-		Routed: func(s Spec) bool { return s.(IPvlan).Mode != "l2" },
+		MTUCopied:  true,
+		OwnMAC:     func(Spec) bool { return false },
+		NoARPWhile: func(s Spec) bool { return s.(IPvlan).Mode != "l2" },
 	},
 })

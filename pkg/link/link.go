@@ -165,7 +165,7 @@ func (l Link) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	l.Port = l.portAfter(old, now)
 	if is, ok := now.(Link); ok && slices.Contains(l.below(), is.Key()) {
 		was, _ := old.(Link)
-		if t := typeOf(l.Type); t.Follows && is.MTU < l.MTU || t.Tracks && is.MTU != was.MTU {
+		if t := typeOf(l.Type); t.MTUCapped && is.MTU < l.MTU || t.MTUCopied && is.MTU != was.MTU {
 			l.MTU = is.MTU
 		} else if t.NeedsUp != nil && is.Restarted(was) {
 			l.restarts++
@@ -199,8 +199,8 @@ func (l Link) Claims() (keys []plan.Key) {
 	return keys
 }
 
-// framesOf is the kind of a claim on the frames that come over a link: the kernel hands them to one handler, which is the
-// link's master, or a type of links that are made on it (net/core/dev.c: netdev_rx_handler_register).
+// framesOf is the kind of a claim on the frames that come over a link: the kernel hands them to one handler, which is
+// the link's master, or a type of links that are made on it (net/core/dev.c: netdev_rx_handler_register).
 const framesOf = "port or parent"
 
 // handles is the claim of a link on the frames of itself, for its master, or of the one that it is made on, and whose
@@ -259,7 +259,7 @@ func (l Link) Fixed(have plan.Object) (fields []string) {
 	if t.Fixed != nil {
 		fields = t.Fixed(l.Spec, h.Spec)
 	}
-	if (t.FixedMAC || t.KeepsMAC != nil && t.KeepsMAC(l.Spec)) && l.MAC != h.MAC {
+	if (t.FixedMAC || t.FixedMACWhile != nil && t.FixedMACWhile(l.Spec)) && l.MAC != h.MAC {
 		fields = append(fields, "mac")
 	}
 	return fields
@@ -287,7 +287,7 @@ func (l Link) Derives(from Link) bool {
 }
 
 // QuietsRedirects says that the kernel turns off ICMP redirects in the section of the link when it comes up.
-func (l Link) QuietsRedirects() bool { return typeOf(l.Type).Quiets && !l.Given }
+func (l Link) QuietsRedirects() bool { return typeOf(l.Type).NoRedirects && !l.Given }
 
 // HardwareAddress is the MAC that the link has or shall have.
 func (l Link) HardwareAddress() object.MAC { return l.MAC }

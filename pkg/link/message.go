@@ -70,7 +70,7 @@ type creation struct {
 func (l Link) createMessage(c creation) (*nl.NetlinkRequest, error) {
 	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	info.Flags, info.Change = l.flags(l.fresh())
-	if l.Up && !typeOf(l.Type).Late && !l.enslaves().FromDown {
+	if l.Up && !typeOf(l.Type).UpAfterPorts && !l.enslaves().FromDown {
 		info.Flags, info.Change = info.Flags|unix.IFF_UP, info.Change|unix.IFF_UP
 	}
 	m := kernel.NewMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, info)
@@ -142,7 +142,7 @@ func (l Link) finishMessage(first Link, index, master int) *nl.NetlinkRequest {
 	if master != 0 && l.enslaves().FromDown {
 		up = 0 // the kernel takes the flags first, and the master brings it up
 	}
-	m := indexRequest(index, flags|kernel.Bit(l.Up && !typeOf(l.Type).Late)&up, mask|up)
+	m := indexRequest(index, flags|kernel.Bit(l.Up && !typeOf(l.Type).UpAfterPorts)&up, mask|up)
 	m.Add(unix.IFLA_IFALIAS, []byte(l.Alias))
 	if first.MTU != l.MTU {
 		m.U32(unix.IFLA_MTU, l.MTU)

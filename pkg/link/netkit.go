@@ -32,8 +32,8 @@ var netkit = Type{
 	Pair: true,
 	New:  func() Spec { return newNetkit() },
 	Traits: Traits{
-		Routed: func(s Spec) bool { return s.(Netkit).Mode == "l3" },
-		OwnMAC: func(s Spec) bool { return s.(Netkit).Mode == "l2" },
+		NoARPWhile: func(s Spec) bool { return s.(Netkit).Mode == "l3" },
+		OwnMAC:     func(s Spec) bool { return s.(Netkit).Mode == "l2" },
 	},
 	Making: Making{
 		Far: func(data *nl.RtAttr, s Spec) {

@@ -26,7 +26,7 @@ func onParent[S Spec](field func(*S) *object.Ref, t Type) Type {
 		}
 		return below
 	}
-	t.Follows = true
+	t.MTUCapped = true
 	return t
 }
 

@@ -39,8 +39,8 @@ func Put(e *object.Env, changes []plan.Change) error {
 func create(e *object.Env, links []Link) error {
 	l := links[len(links)-1]
 	first := l
-	if t := typeOf(l.Type); t.First != nil {
-		first = t.First(e, l)
+	if t := typeOf(l.Type); t.AsMade != nil {
+		first = t.AsMade(e, l)
 	}
 	live, err := first.make(e, links[:len(links)-1])
 	if err != nil {
@@ -239,7 +239,7 @@ func finish(e *object.Env, l, first Link, live object.LiveLink, hasMaster bool) 
 	if err := configure(e, s, live.Index, l, typeOf(l.Type).unset); err != nil {
 		return err
 	}
-	if typeOf(l.Type).Late && (l.Up || first.Spec != l.Spec) {
+	if typeOf(l.Type).UpAfterPorts && (l.Up || first.Spec != l.Spec) {
 		late := object.In[unfinished](s)
 		*late = append(*late, made{link: l, first: first, live: live})
 		return nil

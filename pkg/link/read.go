@@ -70,13 +70,13 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocals []
 	case live.Disabled6 && none && want.LinkLocal.Set && live.Up() && !live.NoLinkLocal && switchedOn(e, l):
 		// The kernel makes one before the plan's own sysctl tells it to make none.
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
-	case live.Disabled6 && (e.WantsIPv6(l.Key()) || typeOf(l.Type).Late && !none && switchedOn(e, l)):
+	case live.Disabled6 && (e.WantsIPv6(l.Key()) || typeOf(l.Type).UpAfterPorts && !none && switchedOn(e, l)):
 		l.LinkLocal = plan.Some(netip.Addr{})
 	case !linkLocal.IsValid() && live.Derives() && !none &&
-		(live.Disabled6 || !e.UsesIPv6() && !(typeOf(l.Type).Late && live.IPv6)):
+		(live.Disabled6 || !e.UsesIPv6() && !(typeOf(l.Type).UpAfterPorts && live.IPv6)):
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	}
-	if typeOf(l.Type).Tracks && live.MTU6 != 0 {
+	if typeOf(l.Type).MTUCopied && live.MTU6 != 0 {
 		l.MTU6 = plan.Some(live.MTU6)
 	}
 	if live.Disabled6 {
@@ -148,7 +148,7 @@ func readSpec(e *object.Env, s *object.Section, live *object.LiveLink, want Link
 	}
 	if t.Beneath != nil {
 		underlay := underlayOf(live)
-		if t.Untold {
+		if t.AliasTells {
 			underlay = toldUnderlay(e, s, live, want.Spec)
 		}
 		spec = t.Beneath(spec, underlay, lowerRef(s, live, live.Lower))

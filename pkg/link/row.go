@@ -60,7 +60,7 @@ func (l Link) madeWithMAC() bool {
 
 // asks says whether the kernel makes a link with arp on.
 func (t *Type) asks(s Spec) bool {
-	return !t.NoARP && !t.IP && (t.Routed == nil || s == nil || !t.Routed(s))
+	return !t.NoARP && !t.IP && (t.NoARPWhile == nil || s == nil || !t.NoARPWhile(s))
 }
 
 // IsPair says whether links of a type are ends of cables.

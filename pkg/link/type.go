@@ -78,8 +78,8 @@ type Stack struct {
 	// Inside says that the message that makes it is sent from its own section, and tells the number of the underlay. Made
 	// from the underlay, it would have its own section for one.
 	Inside bool
-	// Untold says that the kernel does not tell the underlay. The alias does: see [object.Alias].
-	Untold bool
+	// AliasTells says that the underlay is read from the alias, for the kernel does not tell it: see [object.Alias].
+	AliasTells bool
 	// Beneath is the spec of a live link with what its attributes do not tell: its underlay, as Underlay has it, and its
 	// lower link.
 	Beneath func(s Spec, underlay object.SectionRef, lower object.Ref) Spec
@@ -92,7 +92,7 @@ type Frames struct {
 	// IP says that it carries IP packets and no Ethernet frames: it has no MAC, asks for no neighbours, and is no port of
 	// a bridge.
 	IP bool
-	// Wire names what it shares with others of its type between which frames pass.
+	// Wire names what it shares with those of its type that frames pass to and from.
 	Wire func(Spec) string
 	// Takes is the link whose frames all come to this one, empty for none.
 	Takes func(Spec) object.Ref
@@ -107,28 +107,28 @@ type Traits struct {
 	// MTU is that of a link that declares none, in bytes: below is the least of those that it is made on, 0 where that is
 	// not known. Nil is [object.DefaultMTU].
 	MTU func(s Spec, below uint32) uint32
-	// Follows says that it is never larger than a link below: the kernel lowers it with that.
-	Follows bool
-	// Tracks says that the kernel gives it the MTU of the link below whenever that changes.
-	Tracks bool
+	// MTUCapped says that it is never larger than a link below: the kernel lowers it with that.
+	MTUCapped bool
+	// MTUCopied says that the kernel gives it the MTU of the link below whenever that changes.
+	MTUCopied bool
 
 	// OwnMAC says whether it has a MAC of its own; nil says yes.
 	OwnMAC func(Spec) bool
-	// FixedMAC says that the kernel does not give it another MAC once it is made, and KeepsMAC that it does not as long as
-	// the link is like that.
-	FixedMAC bool
-	KeepsMAC func(Spec) bool
+	// FixedMAC says that the kernel does not give it another MAC once it is made, and FixedMACWhile that it does not as
+	// long as the link is like that.
+	FixedMAC      bool
+	FixedMACWhile func(Spec) bool
 	// NoLinkLocal says that the kernel derives no link-local address for it.
 	NoLinkLocal bool
 
 	// NoARP says that the kernel makes it with arp off (IFF_NOARP), and NoMulticast without IFF_MULTICAST.
 	NoARP, NoMulticast bool
-	// Routed says whether the kernel turns arp off as long as a link is like that.
-	Routed func(Spec) bool
-	// TxQLen is what the kernel makes it with, where that is not [defaultTxQLen].
+	// NoARPWhile says whether the kernel turns arp off as long as a link is like that.
+	NoARPWhile func(Spec) bool
+	// TxQLen is the length of the queue that the kernel makes it with, where that is not [defaultTxQLen].
 	TxQLen uint32
-	// Quiets says that the kernel turns off net.ipv4.conf.all.send_redirects when such a link comes up.
-	Quiets bool
+	// NoRedirects says that the kernel turns off net.ipv4.conf.all.send_redirects when such a link comes up.
+	NoRedirects bool
 }
 
 // Master is what a link has that others can be ports of.
@@ -138,8 +138,8 @@ type Master struct {
 	Enslaves *Enslaves
 	// CheckPorts reports what is wrong with its ports.
 	CheckPorts func(l *object.Iface, at file.Spots)
-	// Late says that the link comes up after its ports.
-	Late bool
+	// UpAfterPorts says that the link comes up after its ports.
+	UpAfterPorts bool
 }
 
 // Making is how a link is made, where one message does not do.
@@ -148,12 +148,12 @@ type Making struct {
 	Make func(s *object.Section, l Link, stamp func(index int) error) (object.LiveLink, error)
 	// Far adds to the message that makes both ends of a cable what is peculiar to the other one.
 	Far func(data *nl.RtAttr, far Spec)
-	// First is the link as it is made, where it can become what is wanted only by a later change.
-	First func(e *object.Env, l Link) Link
+	// AsMade is the link as it is made, where it can become what is wanted only by a later change.
+	AsMade func(e *object.Env, l Link) Link
 	// Awaits is a link of the section that it refers to, and that may be made after it; Without is the spec without that.
 	Awaits  func(Spec) object.OwnIfname
 	Without func(Spec) Spec
-	// Finish is called when the link was made and set up, but for what is Late.
+	// Finish is called when the link was made and set up. One that is UpAfterPorts is still down then.
 	Finish func(s *object.Section, index int, l Link) error
 }
 
@@ -175,7 +175,7 @@ type Changing struct {
 	Changed func(s *object.Section, index int, l Link, have Spec) error
 }
 
-// Unlisted is what of a link no listing of links tells, and no message of links sets.
+// Unlisted is what no listing of links tells of a link, and no message of links sets.
 type Unlisted struct {
 	// Ask reads it of live links, by their names: the thread is in their namespace. One that is gone is left out.
 	Ask func(names []string) (map[string]Spec, error)

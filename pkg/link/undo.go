@@ -13,7 +13,7 @@ func Undo(h plan.Have) (plan.Object, bool) {
 	if !ok {
 		return h.Object, true
 	}
-	if l.Underlay() == object.Unknown && typeOf(l.Type).Untold {
+	if l.Underlay() == object.Unknown && typeOf(l.Type).AliasTells {
 		return nil, false // a crash came upon its making
 	}
 	l.Tentative = false // for how long, the kernel alone decides

@@ -80,7 +80,7 @@ var wireguard = overUnderlay(func(w *WireGuard) *object.SectionRef { return &w.U
 		return fmt.Errorf("%w: something else has UDP port %d %s, which ss -uln shows", err, w.ListenPort, where)
 	},
 	Stack: Stack{
-		Untold: true,
+		AliasTells: true,
 		Orphan: func(s Spec) Spec {
 			w := s.(WireGuard)
 			w.Underlay = object.Unknown // it has no socket, and gets none any more
@@ -92,7 +92,7 @@ var wireguard = overUnderlay(func(w *WireGuard) *object.SectionRef { return &w.U
 		Wire: func(Spec) string { return "wireguard" }, // who talks to whom, only their private keys tell
 	},
 	Traits: Traits{
-		Quiets: true,
+		NoRedirects: true,
 		MTU: func(Spec, uint32) uint32 {
 			const overhead = 80 // IPv6, UDP, and WireGuard's own
 			return object.DefaultMTU - overhead
