@@ -334,8 +334,8 @@ func originalOf(e *object.Env, k plan.Key) (object.Claim, error) {
 
 func ownLink(e *object.Env, s *object.Section, name string) bool {
 	l := s.Link(name)
-	if l == nil {
-		return e.Wanted(object.LinkKey(s.NS.Name, name))
+	if k := object.LinkKey(s.NS.Name, name); l == nil {
+		return e.Wanted(k) && !e.Given(k)
 	}
 	return l.Class == plan.Ours
 }

@@ -187,6 +187,11 @@ func change(e *object.Env, s *object.Section, index int, old, l Link) error {
 		}
 	}
 	l = later(s, old, l)
+	if old.Master != l.Master || old.MTU != l.MTU {
+		if err := keepMTU(e, l); err != nil {
+			return err
+		}
+	}
 	m, err := changeMessage(e, s, index, old, l)
 	if err != nil {
 		return err

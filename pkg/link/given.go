@@ -590,11 +590,3 @@ func (l Link) refused(e *object.Env, have plan.Object) string {
 	}
 	return ""
 }
-
-// leaves is the MTU that a link leaves to those that are made on it: what is wanted, or what it has.
-func leaves(e *object.Env, k plan.Key, live *object.LiveLink) uint32 {
-	if l, ok := e.Want(k).(Link); ok && l.Given && l.Managed.Has(mtuName) {
-		return l.MTU
-	}
-	return live.MTU
-}

@@ -86,6 +86,11 @@ func (l Link) make(e *object.Env, others []Link) (live object.LiveLink, err erro
 	if err := bringUpBelow(e, l); err != nil {
 		return live, err
 	}
+	for _, end := range append([]Link{l}, others...) {
+		if err := keepMTU(e, end); err != nil {
+			return live, err
+		}
+	}
 	if c.from >= 0 {
 		// The kernel tells of it in the underlay first, where it makes it before Linux 6.15. [finish] asks for it.
 		return live, explain(l, outlast(func() error { return s.NS.Write(what, req) }))

@@ -53,12 +53,10 @@ func isTheirs(name string) bool {
 
 // theirBridge has the bridge that is there take part.
 func (v inventor) theirBridge(r *room) {
-	b := mapping{"existing": true}
+	// The kernel would give it that of its ports, but only as long as nobody has set it.
+	b := mapping{"existing": true, "mtu": choose(v, 1400, 1500)}
 	if v.oneIn(6) {
 		b["mcast-snooping"] = false
-	}
-	if v.oneIn(6) {
-		b["mtu"] = choose(v, 1400, 1500)
 	}
 	v.bridgeOptions(b)
 	v.mac(r, b)

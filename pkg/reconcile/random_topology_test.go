@@ -366,7 +366,7 @@ func (v inventor) addresses(r *room, link string, plain bool) []any {
 		list = append(list, fmt.Sprintf("fd00:%d:%d::%d/64", r.number, number, host+1))
 		r.own6 = append(r.own6, fmt.Sprintf("%s fd00:%d:%d::%d", link, r.number, number, host+1))
 		r.six = append(r.six, fmt.Sprintf("%s fd00:%d:%d::fe", link, r.number, number))
-		if v.oneIn(3) {
+		if v.oneIn(3) && link != theirSpare { // which the kernel gives its own a while after it has come up
 			list = append(list, fmt.Sprintf("fe80::%d/64", host+1))
 		}
 	}
