@@ -474,7 +474,8 @@ func giveBack(e *object.Env, s *object.Section, live *object.LiveLink, l Link) (
 	return l.with(e, s, originals)
 }
 
-// claimed is a claim, with the name that a former master has now. Where that is gone, another may have come in its place.
+// claimed is a claim, with the name that a former master has now. Where that is gone, another may have come in its
+// place.
 func claimed(e *object.Env, s *object.Section, k plan.Key) (object.Claim, bool) {
 	claim, known := e.Record.Claim(k)
 	if master := s.At(claim.Master); master != nil && claim.Master != 0 {
