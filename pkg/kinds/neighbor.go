@@ -57,7 +57,8 @@ func (n Neighbor) After(old, now plan.Object, w plan.World) (plan.Object, bool) 
 	if !changes || !stays {
 		return n, true
 	}
-	return n, is.Up && !is.Restarted(was) && was.MAC == is.MAC && was.NoARP == is.NoARP && (n.Address.Is4() || is.CarriesIPv6())
+	return n, is.Up && !is.Restarted(was) && was.MAC == is.MAC && was.NoARP == is.NoARP &&
+		(n.Address.Is4() || is.CarriesIPv6())
 }
 
 var neighborDump = object.NewDump("neighbours", unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH,

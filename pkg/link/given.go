@@ -36,7 +36,7 @@ func givenMaster(l *object.Iface, at file.Spots) {
 	if v, ok := l.Spec.(VRF); ok {
 		l.Table = uint32(v.Table)
 	}
-	for name := range plan.Values(l.Spec) {
+	for _, name := range namesOf(l.Spec) {
 		if name != "mode" && name != "table" && at.Given(name) {
 			l.Section.Clash(file.Error, at.At(name), l.Spots.At("existing"),
 				"%s is there already, and plumb does not change %s of it", l, name)
@@ -476,7 +476,8 @@ func giveBack(e *object.Env, s *object.Section, live *object.LiveLink, l Link) (
 	return l.with(e, s, originals)
 }
 
-// claimed is a claim, with the name that a former master has now. Where that is gone, another may have come in its place.
+// claimed is a claim, with the name that a former master has now. Where that is gone, another may have come in its
+// place.
 func claimed(e *object.Env, s *object.Section, k plan.Key) (object.Claim, bool) {
 	claim, known := e.Record.Claim(k)
 	if master := s.At(claim.Master); master != nil && claim.Master != 0 {

@@ -258,7 +258,8 @@ func TestExistingBridgeNarrow(t *testing.T) {
 		ip link set card0 up master lan0`)
 	l.fixture(func() { l.script("ip link del card0\nip link del lan0") })
 	before := l.settle()
-	const with = "name: x\nbridges: {lan0: {existing: true%s}}\ninterfaces: {vx0: {vxlan: {id: 9, remote: 10.0.0.9}, master: lan0}}\n"
+	const with = "name: x\nbridges: {lan0: {existing: true%s}}\n" +
+		"interfaces: {vx0: {vxlan: {id: 9, remote: 10.0.0.9}, master: lan0}}\n"
 	l.apply(l.load(fmt.Sprintf(with, "")))
 	l.apply(l.load(fmt.Sprintf(with, ", mtu: 1400")))
 	l.converged(l.load(fmt.Sprintf(with, ", mtu: 1400")))
