@@ -36,7 +36,7 @@ func givenMaster(l *object.Iface, at file.Spots) {
 	if v, ok := l.Spec.(VRF); ok {
 		l.Table = uint32(v.Table)
 	}
-	for name := range plan.Values(Link{Spec: l.Spec}) {
+	for _, name := range namesOf(l.Spec) {
 		if name != "mode" && name != "table" && at.Given(name) {
 			l.Section.Clash(file.Error, at.At(name), l.Spots.At("existing"),
 				"%s is there already, and plumb does not change %s of it", l, name)
