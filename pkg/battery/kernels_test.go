@@ -20,8 +20,8 @@ const kernelsFile = "../../testdata/kernels.md"
 
 var kernelLog = flag.String("log", "", "a log of .ci/vm/test, which testdata/kernels.md is to tell of")
 
-// TestKernels: each kind of object and each type of link is in a case that testdata/kernels.md has a row for. With -log the
-// file is written anew: how the cases ended of which the log tells, and the rest as it was.
+// TestKernels: each kind of object and each type of link is in a case that testdata/kernels.md has a row for. With -log
+// the file is written anew: how the cases ended of which the log tells, and the rest as it was.
 func TestKernels(t *testing.T) {
 	text, err := os.ReadFile(kernelsFile)
 	if err != nil {
@@ -153,9 +153,9 @@ func (e endings) table(cases []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# The cases on Debian's kernels
 
-How each case of [testdata/cases](cases) ended when it was last run on each kernel: create, again, change and back, changes
-by hand, a sample of the faults, destroy. In brackets are Debian's version of the kernel, the commit and the day.
-%s writes this file.
+How each case of [testdata/cases](cases) ended when it was last run on each kernel: create, again, change and back,
+changes by hand, a sample of the faults, destroy. In brackets are Debian's version of the kernel, the commit and the
+day. %s writes this file.
 
 | case | Linux %s |
 | --- |%s
@@ -176,7 +176,7 @@ by hand, a sample of the faults, destroy. In brackets are Debian's version of th
 
 func TestEnded(t *testing.T) {
 	const log = `plumb 0a1b2c, 2026-11-30
-    battery_test.go:43: Linux version 6.1.0-57-cloud-amd64 (debian-kernel@example.org) (gcc) #1 SMP Debian 6.1.192-3 (2026-11-26)
+    battery_test.go:43: Linux version 6.1.0-57-cloud-amd64 (debian) #1 SMP Debian 6.1.192-3 (2026-11-26)
     battery_test.go:84: the kernel lacks what netkit/cable needs: netkit
         --- PASS: TestCases/bond/modes (1.00s)
         --- SKIP: TestCases/netkit/cable (1.00s)
