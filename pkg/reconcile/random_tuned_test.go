@@ -15,17 +15,25 @@ func (v inventor) tune(r *room) {
 			if len(names) > 0 && v.oneIn(6) {
 				link["altnames"], names = []any{names[0]}, names[1:]
 			}
-			if v.oneIn(6) {
-				link["offload"] = v.offload()
-			}
 			if v.oneIn(10) {
 				link["txqueuelen"] = choose(v, 77, 1000)
 			}
-			for _, key := range []string{"arp", "multicast"} {
-				if v.oneIn(12) {
-					link[key] = false
-				}
+			if v.theirs {
+				v.tuneMore(link)
 			}
+		}
+	}
+}
+
+// tuneMore gives a link what the kernel keeps traces of: features, and arp and multicast off, with which IPv6 begins
+// otherwise on a link.
+func (v inventor) tuneMore(link mapping) {
+	if v.oneIn(6) {
+		link["offload"] = v.offload()
+	}
+	for _, key := range []string{"arp", "multicast"} {
+		if v.oneIn(12) {
+			link[key] = false
 		}
 	}
 }
