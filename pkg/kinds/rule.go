@@ -352,20 +352,23 @@ func putRules(e *object.Env, changes []plan.Change) error {
 		if !ok {
 			return object.WrongType(KindRule, c.New)
 		}
-		if c.Old != nil { // another's number stands on it
-			if err := delRules(e, []plan.Object{c.Old}); err != nil {
-				return err
-			}
-		}
 		s, err := e.Section(r.NS)
 		if err != nil {
 			return err
 		}
-		if there, err := r.isThere(s); err != nil || there {
-			if err != nil {
+		old := c.Old
+		if old == nil {
+			if old, err = r.made(s); err != nil {
 				return err
 			}
+		}
+		if there, ok := old.(Rule); ok && there.Proto == r.Proto {
 			continue
+		}
+		if old != nil { // another number stands on it
+			if err := delRules(e, []plan.Object{old}); err != nil {
+				return err
+			}
 		}
 		// Without NLM_F_EXCL: the kernel takes a rule that differs by "not" alone for the same.
 		m := r.message(unix.RTM_NEWRULE, unix.NLM_F_CREATE)

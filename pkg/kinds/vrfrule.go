@@ -12,8 +12,9 @@ import (
 )
 
 // The kernel looks up the table of a VRF by a rule that it makes with the first VRF of a namespace, once in the life of
-// that, and leaves there for ever (drivers/net/vrf.c: vrf_add_fib_rules). Without the rule no VRF works. So the rule is
-// wanted where a VRF is, and goes with the last VRF where it came with one of plumb's.
+// that, and leaves there for ever (drivers/net/vrf.c: vrf_add_fib_rules). Without the rule no VRF works. So the rule
+// is wanted where a VRF is, and goes with the last VRF where it came with one of plumb's. There is one for each family,
+// and where multicast has rules of its own, one for each family of these.
 
 // vrfRules are the rules that the kernel makes with the first VRF of a section.
 func vrfRules(ns string) []Rule {
@@ -28,7 +29,8 @@ func vrfRules(ns string) []Rule {
 
 // ofVRFs says whether a rule is one of those.
 func (r Rule) ofVRFs() bool {
-	return r.L3mdev && slices.ContainsFunc(vrfRules(r.NS), func(o Rule) bool { return o.Key() == r.Key() })
+	same := func(o Rule) bool { return o.Key() == r.Key() }
+	return r.L3mdev && slices.ContainsFunc(vrfRules(r.NS), same)
 }
 
 // hasVRFRules says whether a section has such rules because of the topology, or may have.
@@ -38,8 +40,9 @@ func hasVRFRules(e *object.Env, s *object.Section) bool {
 		e.Record.Mentions(s.NS.Name, KindRule) && slices.ContainsFunc(vrfRules(s.NS.Name), told)
 }
 
-// alsoVRFRules wants those rules beside a VRF, but where they were there before and nobody answers for them, and of families
-// that the kernel has. Whether it has those of multicast, only the section tells: in a new one it makes them by itself.
+// alsoVRFRules wants those rules beside a VRF, but where they were there before and nobody answers for them, and of
+// families that the kernel has. Whether it has those of multicast only the section tells: in a new one it makes them by
+// itself.
 func alsoVRFRules(e *object.Env, o plan.Object) (wanted []plan.Object) {
 	l, ok := o.(link.Link)
 	if !ok || l.Type != link.TypeVRF || firstVRF(e, l.NS) != l.Key() {
@@ -84,16 +87,18 @@ func firstVRF(e *object.Env, ns string) (first plan.Key) {
 	return first
 }
 
-// ownRules says whose rules are: those that the kernel has made with VRFs apart from the others. Where others keep a VRF
-// such a rule is left alone. A rollback wants those that were there, and takes away any other.
+// ownRules says whose rules are: those that the kernel makes with VRFs, and that the file does not declare, apart from
+// the others. Where others keep a VRF they are left alone. A rollback wants those that were there, and takes away any
+// other.
 func ownRules(e *object.Env, s *object.Section, live iter.Seq[object.Live]) (have []plan.Have, err error) {
 	rest := func(yield func(object.Live) bool) {
 		for l := range live {
 			r, ok := l.Object.(Rule)
 			k := l.Key()
-			ours := s.Owned || e.Record.Holds(k)
+			want, _ := e.Want(k).(Rule)
+			ours, declared := s.Owned || e.Record.Holds(k), want.Proto == object.Protocol
 			switch {
-			case !ok || !r.ofVRFs():
+			case !ok || !r.ofVRFs() || declared:
 				if !yield(l) {
 					return
 				}
@@ -115,11 +120,16 @@ func keepsVRF(e *object.Env, s *object.Section) bool {
 	})
 }
 
-// isThere says whether the kernel has made a rule by itself.
-func (r Rule) isThere(s *object.Section) (bool, error) {
+// made is the rule that the kernel has made by itself in the place of this one, nil for none.
+func (r Rule) made(s *object.Section) (plan.Object, error) {
 	if !r.ofVRFs() {
-		return false, nil
+		return nil, nil
 	}
 	msgs, err := r.dump().Read(s.NS)
-	return r.in(msgs), err
+	for _, m := range msgs {
+		if there := parseRule(r.NS, m); there.Key() == r.Key() {
+			return there, nil
+		}
+	}
+	return nil, err
 }

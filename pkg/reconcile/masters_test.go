@@ -1,12 +1,14 @@
 package reconcile_test
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 // needsLinks skips a test where the kernel lacks a type of link, given as ip-link(8) makes it.
@@ -116,10 +118,15 @@ func TestVRFRules(t *testing.T) {
 	l.converged(one)
 	l.destroy("one")
 	l.same("with a VRF of others", theirs, rules())
+	_, err := l.tryApply(l.load("name: one\nrules: [{priority: 1000, l3mdev: true}]\n"))
+	if !errors.Is(err, reconcile.ErrRefused) {
+		t.Errorf("a rule of others is declared: %v", err)
+	}
 	l.sh("ip", "link", "del", "green")
 	l.sh("ip", "rule", "del", "pref", "1000")
 	l.sh("ip", "-6", "rule", "del", "pref", "1000")
 
+	// The kernel makes the one that the file declares before plumb does.
 	declared := l.load("name: one\nnamespaces:\n  ns1:\n    interfaces: {red: {vrf: {table: 10}}}\n" +
 		"    rules: [{priority: 1000, l3mdev: true}]\n")
 	l.apply(declared)
