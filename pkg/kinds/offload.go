@@ -61,6 +61,9 @@ func (o Offload) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	return o, now != nil || old.Key() != object.LinkKey(o.NS, o.Dev) && old.Key() != object.NamespaceKey(o.NS)
 }
 
+// Yields implements [plan.Yielding]: by the name that its link has before the plan.
+func (o Offload) Yields() bool { return true }
+
 // FeatureName is the kernel's name of a feature, as "rx-gro".
 type FeatureName string
 
