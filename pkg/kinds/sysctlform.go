@@ -185,7 +185,7 @@ const acceptRA = "accept_ra"
 // ofLink reports whether a parameter is an attribute of [link.Link] in a section.
 func ofLink(s *object.Sense, family, key string) bool {
 	return key == "forwarding" || family == object.IPv4 && key == promoteSecondaries ||
-		family == object.IPv6 && key == acceptRA && s.Name == ""
+		family == object.IPv6 && key == acceptRA && s.Foreign()
 }
 
 // isOfLink reports whether a sysctl is an attribute of one of the section's links.

@@ -48,7 +48,8 @@ type Link struct {
 	Promote     bool `plan:"promote_secondaries"`
 	// MTU6 is net.ipv6.conf.*.mtu of a link that the kernel gives its parent's MTU: of that IPv6 is not told.
 	MTU6 plan.Opt[uint32] `plan:"ipv6 mtu"`
-	// AcceptRA is net.ipv6.conf.*.accept_ra of a link of the host; in a namespace it is unset, and a sysctl as any other.
+	// AcceptRA is net.ipv6.conf.*.accept_ra of a link of the host, or of an attached namespace; in one of plumb's it is
+	// unset, and a sysctl as any other.
 	AcceptRA plan.Opt[uint32] `plan:"accept_ra"`
 	// NoARP says that the link does not ask for its neighbours (`ip link set arp off`), and NoMulticast that it is not for
 	// packets to groups (`ip link set multicast off`).

@@ -62,7 +62,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocals []
 		Forwarding4: live.Forwarding4, Forwarding6: live.Forwarding6, Promote: live.Promote,
 		NoARP: live.Flags&unix.IFF_NOARP != 0, NoMulticast: live.Flags&unix.IFF_MULTICAST == 0, TxQLen: live.TxQLen,
 	}
-	if s.NS.Name == "" {
+	if s.NS.Name == "" || s.Attached != nil {
 		l.AcceptRA = plan.Some(live.AcceptRA)
 	}
 	none := wanted && !want.LinkLocal.V.IsValid()

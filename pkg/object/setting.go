@@ -84,10 +84,10 @@ func (l *Iface) NoIPv6() *Setting {
 	return v
 }
 
-// AcceptRA is the accept_ra of a link that plumb makes on the host: 0 unless the file says otherwise, so that no router
-// of a lab becomes the host's. Ok is false where it is a sysctl as any other.
+// AcceptRA is the accept_ra of a link that plumb makes on the host, or in a namespace of somebody else's: 0 unless the
+// file says otherwise, so that no router of a lab becomes theirs. Ok is false where it is a sysctl as any other.
 func (l *Iface) AcceptRA() (value uint32, ok bool) {
-	if l.Section.Name != "" || l.Type == "" || l.Given {
+	if !l.Section.Foreign() || l.Type == "" || l.Given {
 		return 0, false
 	}
 	v := l.Setting(IPv6, "accept_ra")
