@@ -290,6 +290,9 @@ func (l Link) Derives(from Link) bool {
 // QuietsRedirects says that the kernel turns off ICMP redirects in the section of the link when it comes up.
 func (l Link) QuietsRedirects() bool { return typeOf(l.Type).NoRedirects && !l.Given }
 
+// Called implements [plan.Named].
+func (l Link) Called() string { return l.Ifname }
+
 // HardwareAddress is the MAC that the link has or shall have.
 func (l Link) HardwareAddress() object.MAC { return l.MAC }
 

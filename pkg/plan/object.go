@@ -54,6 +54,14 @@ type Paired interface {
 	DescribePair(other Object) string
 }
 
+// Named is an object that the kernel may call otherwise than its key does, as a link that a rollback wants back under a
+// name of before.
+type Named interface {
+	Object
+	// Called is the kernel's name for it.
+	Called() string
+}
+
 // Sequenced is an object whose place among its like matters, as that of an address on its link. The order of [Diff]'s
 // want and have slices is the order wanted and found.
 type Sequenced interface {

@@ -107,7 +107,11 @@ func (r *run) verify(touched sections) (p plan.Plan, want []plan.Object, err err
 func left(p plan.Plan) string {
 	var words []string
 	for _, s := range p.Steps {
-		words = append(words, fmt.Sprintf("%s %s", s.Action, s.Key().Label()))
+		word := fmt.Sprintf("%s %s", s.Action, s.Key().Label())
+		if o, ok := s.Changes[0].New.(plan.Named); ok && o.Called() != o.Key().Name {
+			word += fmt.Sprintf(" (%s)", o.Called())
+		}
+		words = append(words, word)
 	}
 	return plan.Listing(words)
 }

@@ -141,6 +141,9 @@ func (d *field) failAlways() {
 	}
 }
 
+// renamed is how an error tells both names of a link.
+var renamed = regexp.MustCompile(`^(\S+ link )(\S+/)?(\S+) \((\S+)\)$`)
+
 // unrenamed is how an error tells that a link could not be given a name.
 var unrenamed = regexp.MustCompile(`rename link \S+ to (\S+):`)
 
@@ -200,8 +203,11 @@ func carried(line string) bool {
 }
 
 // about says whether a line of a difference of snapshots can come from what an error says is left, as in "delete link
-// ns1/eth0". Both gives the peers of links.
+// ns1/eth0", or "update link br0.1 (br0.2)" with both its names. Both gives the peers of links.
 func about(item, line, both string) bool {
+	if named := renamed.FindStringSubmatch(item); named != nil {
+		return about(named[1]+named[2]+named[3], line, both) || about(named[1]+named[2]+named[4], line, both)
+	}
 	word := strings.Fields(item)
 	if len(word) < 3 {
 		return false
