@@ -206,7 +206,7 @@ func claimedSysctl(e *object.Env, s *object.Section, v Sysctl) (h plan.Have, ok 
 		s.Warnf("sysctl %s is %s, which is neither what was written (%s) nor what it was before (%s): left alone",
 			k.Place(), value, wrote, original)
 		return h, false
-	case value == original && !differs(s, restorable(e, k, claim)):
+	case value == original && !differs(s, restorable(e, s, k, claim)):
 		return h, false
 	}
 	h.Class, h.Why = plan.Ours, "restored to "+cmp.Or(original, `""`)

@@ -85,8 +85,8 @@ func beforeSpread(e *object.Env, k plan.Key, value string) string {
 }
 
 // restorable is what a parameter has written beside itself and must be given back with it: not what has a claim of its
-// own, nor what the kernel gives back with the default of IPv4.
-func restorable(e *object.Env, k plan.Key, claim object.Claim) map[string]string {
+// own, nor whether plumb's links forward, nor what the kernel gives back with the default of IPv4.
+func restorable(e *object.Env, s *object.Section, k plan.Key, claim object.Claim) map[string]string {
 	if isDefault4(k.Name) {
 		return nil
 	}
@@ -95,6 +95,11 @@ func restorable(e *object.Env, k plan.Key, claim object.Claim) map[string]string
 		c, ok := e.Record.Claim(object.SysctlKey(k.NS, object.SysctlPath(path)))
 		return ok && len(c.Wants) > 0
 	})
+	for i := range s.Links {
+		if l := &s.Links[i]; isSwitch(k.Name) && bearer(e, s, l) != "" {
+			delete(rest, strings.Replace(spreads(e, k)[0], "*", l.Name, 1))
+		}
+	}
 	return rest
 }
 
@@ -142,6 +147,15 @@ func writeSysctl(e *object.Env, s *object.Section, v Sysctl, restore *object.Cla
 	return nil
 }
 
+// bearer is the topology whose stamp a link bears; empty for none, and for a copy of a stamp.
+func bearer(e *object.Env, s *object.Section, l *object.LiveLink) string {
+	topology, _, _, _ := object.ParseAlias(l.Alias)
+	if l.Plumbs() && e.Copied(s, l.Index) == "" {
+		return topology
+	}
+	return ""
+}
+
 // isSwitch says whether a parameter is a global switch of forwarding.
 func isSwitch(name string) bool { return name == object.Forwarding4 || name == object.Forwarding6 }
 
@@ -153,15 +167,14 @@ func kept(e *object.Env, s *object.Section, k plan.Key, links []object.LiveLink,
 		for path := range restore.Beside {
 			keep[path] = before[path] // what has a claim of its own is restored by that
 		}
-		maps.Copy(keep, restorable(e, k, *restore))
+		maps.Copy(keep, restorable(e, s, k, *restore))
 	}
 	each := spreads(e, k)[0]
-	for _, l := range links {
-		path := strings.Replace(each, "*", l.Name, 1)
-		topology, _, _, marked := object.ParseAlias(l.Alias)
-		stamped := marked && l.Group == object.Group(topology) && e.Copied(s, l.Index) == ""
+	for i := range links {
+		path := strings.Replace(each, "*", links[i].Name, 1)
+		topology := bearer(e, s, &links[i])
 		switch _, known := keep[path]; {
-		case stamped && (topology != e.Topology || restore != nil && isSwitch(k.Name)):
+		case topology != "" && (topology != e.Topology || restore != nil && isSwitch(k.Name)):
 			keep[path] = before[path]
 		case !known && restore != nil:
 			keep[path] = bornValue(onDefault(each), *restore)

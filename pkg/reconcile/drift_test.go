@@ -96,6 +96,12 @@ func (l *lab) drift(d drift) {
 		}
 		l.sh("sh", "-c", line)
 	}
+	d.wait(l)
+	l.rest()
+}
+
+// wait waits until the kernel is done with the change.
+func (d drift) wait(l *lab) {
 	const limit = 20 * time.Second
 	for deadline := time.Now().Add(limit); d.until != "" &&
 		host.Run("sh", "-c", d.until) != nil; time.Sleep(time.Millisecond) {
@@ -103,7 +109,6 @@ func (l *lab) drift(d drift) {
 			l.Fatalf("after %s the kernel does not come to: %s", limit, d.until)
 		}
 	}
-	l.rest()
 }
 
 func heal(l *lab, d drift, before, links string) {

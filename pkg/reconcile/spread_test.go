@@ -76,3 +76,17 @@ func TestSysctlOfLinkClaimedLater(t *testing.T) {
 		l.restored(all+" and then of fv0", before)
 	}
 }
+
+// The switch of forwarding is given back while the topology's links, which were there when it was first written, forward
+// because the default for new links says so.
+func TestSwitchGoesWhereLinksForward(t *testing.T) {
+	l := newLab(t)
+	before := l.settle()
+	for _, sysctls := range []string{"", "net.ipv4.ip_forward: 1", "net.ipv4.conf.default.forwarding: 1"} {
+		topo := l.load("name: x\nbridges: {br0: {}}\nsysctls: {" + sysctls + "}\n")
+		l.apply(topo)
+		l.converged(topo)
+	}
+	l.destroy("x")
+	l.restored("the switch", before)
+}

@@ -154,6 +154,7 @@ func (w *walk) drift() {
 			_ = exec.Command("sh", "-c", line).Run()
 		}
 	}
+	d.wait(w.lab)
 }
 
 // hand changes some link, but for those that the tests' host has, what is there already, and those of the other topology.
