@@ -78,7 +78,7 @@ func joinsGiven(e *object.Env, l Link) Link {
 		return l
 	}
 	have := read(e, s, live, s.LinkLocals()[live.Index])
-	if !hasPorts(s, bond.Name, func(*object.LiveLink) bool { return true }) && !bond.Managed.Has(macName) {
+	if !hasPorts(s, bond.Name, anyPort) && !bond.Managed.Has(macName) {
 		have.MAC = l.MAC // it takes that of its first port
 	}
 	if b, ok := have.Spec.(Bond); ok {
@@ -202,7 +202,7 @@ func pins(e *object.Env, s *object.Section, l Link) bool {
 	if known { // one that was told a MAC keeps it
 		return claim.Wants[e.Topology] == anyValue
 	}
-	return !hasPorts(s, l.Name, func(*object.LiveLink) bool { return true })
+	return !hasPorts(s, l.Name, anyPort)
 }
 
 // hasPorts says whether a bridge has ports of some sort.
@@ -254,7 +254,7 @@ func Wishes(e *object.Env, o plan.Object) (list []object.Wish) {
 				case name == linkLocalName:
 					original = linkLocalBefore(e, l, original)
 				case name == mtuName && live.Type == TypeBridge:
-					original = stored(Link{MTU: mtuBefore(s, live)})[mtuName]
+					original = stored(Link{MTU: mtuWithoutOurs(s, live)})[mtuName]
 				}
 				claim := object.Claim{Original: original, Index: live.Index, Wants: make(map[string]string)}
 				if name == masterName {
@@ -265,27 +265,6 @@ func Wishes(e *object.Env, o plan.Object) (list []object.Wish) {
 		})
 	}
 	return list
-}
-
-// mtuBefore is the MTU that a bridge would have without ports of plumb's: one that was told none has that of its ports
-// (net/bridge/br_if.c: br_mtu_min).
-func mtuBefore(s *object.Section, bridge *object.LiveLink) uint32 {
-	var all, theirs uint32
-	for _, port := range s.Links {
-		if port.Master != bridge.Index {
-			continue
-		}
-		if all == 0 || port.MTU < all {
-			all = port.MTU
-		}
-		if port.Class != plan.Ours && (theirs == 0 || port.MTU < theirs) {
-			theirs = port.MTU
-		}
-	}
-	if bridge.MTU != all {
-		return bridge.MTU
-	}
-	return cmp.Or(theirs, object.DefaultMTU)
 }
 
 // linkLocalBefore is the link-local address that a link had before it got the MAC that is wanted: it may have come up
@@ -465,7 +444,7 @@ func giveBack(e *object.Env, s *object.Section, live *object.LiveLink, l Link) (
 		case moves && slices.Contains(options, name): // what its former master kept of it is lost by now
 			originals[name] = claim.Original
 		case is == claim.Original:
-		case wrote == anyValue && hasPorts(s, l.Name, func(p *object.LiveLink) bool { return p.Class != plan.Ours }):
+		case wrote == anyValue && hasPorts(s, l.Name, othersPort):
 		case wrote != anyValue && is != wrote && !e.Record.Pending(k):
 			e.Warn(fmt.Sprintf("%s of link %s is %s, which is neither what was written (%s) nor what it was before (%s): "+
 				"left alone", name, l.Key().Place(), l.words(name, is), l.words(name, wrote), l.words(name, claim.Original)))
