@@ -9,8 +9,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// parentMTU is the MTU that a parent which plumb did not make will have for the links that are made on it: the wanted one,
-// or the one that it gets back, or the one that it has. A bridge may get less: see [mtuWithWanted].
+// parentMTU is the MTU that a parent which plumb did not make will have for the links that are made on it: the wanted
+// one, or the one that it gets back, or the one that it has. A bridge may get less: see [mtuWithWanted].
 func parentMTU(e *object.Env, s *object.Section, k plan.Key, live *object.LiveLink) uint32 {
 	if l, ok := e.Want(k).(Link); ok && l.Given && l.Managed.Has(mtuName) {
 		return l.MTU
@@ -77,9 +77,9 @@ func mtuWithWanted(e *object.Env, s *object.Section, bridge *object.LiveLink) ui
 }
 
 // keepMTU sets the MTU that is wanted of an existing bridge before the bridge gets a port with a smaller one. If nobody
-// has set it before, the kernel would lower it, and that of all links on the bridge. Setting the MTU that the bridge has
-// already does not count for the kernel, so it is set to one more first. If the kernel refuses that, the bridge follows
-// its ports, and the next plan shows it.
+// has set it before, the kernel would lower it, and that of all links on the bridge. Setting the MTU that the bridge
+// has already does not count for the kernel, so it is set to one more first. If the kernel refuses that, the bridge
+// follows its ports, and the next plan shows it.
 func keepMTU(e *object.Env, port Link) error {
 	bridge, ok := e.Want(object.LinkKey(port.NS, port.Master)).(Link)
 	if _, isPort := port.Port.(BridgePort); !ok || !isPort || !bridge.Given || !bridge.Managed.Has(mtuName) ||

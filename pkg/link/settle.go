@@ -31,7 +31,7 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 		}
 		l.Spec = s
 	}
-	l = joinsGiven(e, l)
+	l = joinGivenBond(e, l)
 	for _, k := range l.below() {
 		if e.Wanted(k) && !e.Given(k) {
 			continue
