@@ -19,7 +19,7 @@ func objects() object.Form {
 		Expand: func(at *object.At, x *object.Expansion) {
 			for _, l := range at.Links {
 				if l.Type != "" { // lo is not ours to make
-					x.Add(ofGiven(l, fromFile(l)), l.At)
+					x.Add(onlyDeclared(l, fromFile(l)), l.At)
 				}
 			}
 		},

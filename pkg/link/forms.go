@@ -50,7 +50,7 @@ func declaredLinks[K ~string](at *object.At, onLinks []object.Form) iter.Seq2[*o
 				}
 			}
 			if spots.Given("existing") {
-				given(l)
+				markGiven(l)
 			}
 			if !yield(l, own) {
 				return

@@ -1,15 +1,17 @@
 package link
 
 import (
+	"cmp"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// leaves is the MTU that a link which plumb did not make leaves to those that are made on it: what is wanted, or what
-// it was, or what it has. A bridge may get less when the topology's ports have come: see [bridgeMTU].
-func leaves(e *object.Env, s *object.Section, k plan.Key, live *object.LiveLink) uint32 {
+// parentMTU is the MTU that a parent which plumb did not make will have for the links that are made on it: the wanted
+// one, or the one that it gets back, or the one that it has. A bridge may get less: see [mtuWithWanted].
+func parentMTU(e *object.Env, s *object.Section, k plan.Key, live *object.LiveLink) uint32 {
 	if l, ok := e.Want(k).(Link); ok && l.Given && l.Managed.Has(mtuName) {
 		return l.MTU
 	}
@@ -21,26 +23,46 @@ func leaves(e *object.Env, s *object.Section, k plan.Key, live *object.LiveLink)
 		}
 	}
 	if live.Type == TypeBridge {
-		return min(has, bridgeMTU(e, s, live))
+		return min(has, mtuWithWanted(e, s, live))
 	}
 	return has
 }
 
-// bridgeMTU is the MTU of a bridge of others when the topology's ports have joined: the kernel keeps it at the least of
-// its ports', unless somebody has set it, which shows where it is another (net/bridge/br_if.c: br_mtu_auto_adjust).
-func bridgeMTU(e *object.Env, s *object.Section, live *object.LiveLink) uint32 {
-	least := uint32(object.DefaultMTU)
-	for i, first := 0, true; i < len(s.Links); i++ {
-		if port := &s.Links[i]; port.Master == live.Index && (first || port.MTU < least) {
-			least, first = port.MTU, false
+// leastMTU is the least MTU of those ports of a bridge that of picks, and the kernel's default where it picks none. The
+// kernel gives a bridge the least of all, unless somebody has set the bridge's MTU, which shows where that is another
+// (net/bridge/br_if.c: br_mtu_auto_adjust).
+func leastMTU(s *object.Section, bridge *object.LiveLink, of func(port *object.LiveLink) bool) uint32 {
+	var least uint32
+	for i := range s.Links {
+		port := &s.Links[i]
+		if port.Master == bridge.Index && of(port) && (least == 0 || port.MTU < least) {
+			least = port.MTU
 		}
 	}
-	if least != live.MTU {
-		return live.MTU
+	return cmp.Or(least, object.DefaultMTU)
+}
+
+// anyPort picks every port of a bridge or a bond, and othersPort those that plumb did not make.
+func anyPort(*object.LiveLink) bool         { return true }
+func othersPort(port *object.LiveLink) bool { return port.Class != plan.Ours }
+
+// mtuWithoutOurs is the MTU that a bridge of others would have without the ports that plumb made.
+func mtuWithoutOurs(s *object.Section, bridge *object.LiveLink) uint32 {
+	if bridge.MTU != leastMTU(s, bridge, anyPort) {
+		return bridge.MTU
+	}
+	return leastMTU(s, bridge, othersPort)
+}
+
+// mtuWithWanted is the MTU of a bridge of others when the ports that the topology wants have joined.
+func mtuWithWanted(e *object.Env, s *object.Section, bridge *object.LiveLink) uint32 {
+	least := leastMTU(s, bridge, anyPort)
+	if bridge.MTU != least {
+		return bridge.MTU
 	}
 	for _, o := range e.WantedHere(s.NS.Name, object.KindLink) {
 		port, ok := o.(Link)
-		if !ok || port.Master != live.Known {
+		if !ok || port.Master != bridge.Known {
 			continue
 		}
 		mtu := port.MTU
@@ -54,9 +76,10 @@ func bridgeMTU(e *object.Env, s *object.Section, live *object.LiveLink) uint32 {
 	return least
 }
 
-// keepMTU has a bridge that is there already keep the MTU that is wanted of it, when it gets a port with a smaller one:
-// where it had the wanted one before, nobody has set it, and the kernel would lower it with all that is made on it. It
-// does not take what it has already for set.
+// keepMTU sets the MTU that is wanted of an existing bridge before the bridge gets a port with a smaller one. If nobody
+// has set it before, the kernel would lower it, and that of all links on the bridge. Setting the MTU that the bridge
+// has already does not count for the kernel, so it is set to one more first. If the kernel refuses that, the bridge
+// follows its ports, and the next plan shows it.
 func keepMTU(e *object.Env, port Link) error {
 	bridge, ok := e.Want(object.LinkKey(port.NS, port.Master)).(Link)
 	if _, isPort := port.Port.(BridgePort); !ok || !isPort || !bridge.Given || !bridge.Managed.Has(mtuName) ||
@@ -71,12 +94,8 @@ func keepMTU(e *object.Env, port Link) error {
 	if err != nil {
 		return err
 	}
-	for _, mtu := range []uint32{bridge.MTU + 1, bridge.MTU} {
-		m := indexRequest(index, 0, 0)
-		m.U32(unix.IFLA_MTU, min(mtu, object.MaxMTU))
-		if err := s.NS.Write("keep mtu of link "+bridge.Key().Place(), m.NetlinkRequest); err != nil {
-			return err
-		}
-	}
-	return nil
+	more, wanted := indexRequest(index, 0, 0), indexRequest(index, 0, 0)
+	more.U32(unix.IFLA_MTU, min(bridge.MTU+1, object.MaxMTU))
+	wanted.U32(unix.IFLA_MTU, bridge.MTU)
+	return s.NS.WriteBoth("keep mtu of link "+bridge.Key().Place(), more.NetlinkRequest, wanted.NetlinkRequest)
 }

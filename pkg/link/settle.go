@@ -31,7 +31,7 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 		}
 		l.Spec = s
 	}
-	l = joinsGiven(e, l)
+	l = joinGivenBond(e, l)
 	for _, k := range l.below() {
 		if e.Wanted(k) && !e.Given(k) {
 			continue
@@ -48,7 +48,7 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 		if l.Up && !live.Up() && t.NeedsUp != nil && t.NeedsUp(l.Spec) {
 			return nil, fmt.Errorf("%s, which it is made on, is down: set it up first", k.Name)
 		}
-		most := t.MTU(l.Spec, leaves(e, s, k, live))
+		most := t.MTU(l.Spec, parentMTU(e, s, k, live))
 		if l.MTU == 0 {
 			l.MTU = most
 		}

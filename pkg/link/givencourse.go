@@ -1,0 +1,69 @@
+package link
+
+import (
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+)
+
+// Course is how an existing link changes in this run: From is the link as it is, To as it will be.
+type Course struct {
+	Live     *object.LiveLink
+	From, To Link
+}
+
+// Courses lists the courses of a section's existing links. It leaves out links that are not as declared: [Settle]
+// reports these.
+func Courses(e *object.Env, s *object.Section) (list []Course) {
+	if !e.ChangesGiven(s.NS.Name) {
+		return nil
+	}
+	add := func(live *object.LiveLink, o plan.Object, err error) {
+		if to, ok := o.(Link); ok && err == nil {
+			list = append(list, Course{live, read(e, s, live, s.LinkLocals()[live.Index]), to})
+		}
+	}
+	for _, o := range e.WantedHere(s.NS.Name, object.KindLink) {
+		if l, ok := o.(Link); ok && l.Given {
+			o, err := settleGiven(e, l)
+			add(s.At(s.Known(l.Name)), o, err)
+		}
+	}
+	for _, live := range abandoned(e, s) {
+		l, err := asItWas(e, s, live)
+		add(live, l, err)
+	}
+	return list
+}
+
+// Carries says whether an address, route or neighbour can be on the link as it will be.
+func (c Course) Carries(o plan.Dependent) bool { return supports(c.To, o) }
+
+// Takes says whether the kernel removes such an object, which others put on the link, when the link changes.
+func (c Course) Takes(o plan.Dependent) bool {
+	_, stays := o.After(c.From, c.To, emptyWorld{})
+	return supports(c.From, o) && !(stays && supports(c.To, o))
+}
+
+// supports says whether something can be on a link. On the port of a master that takes all of the port's packets it
+// would be of no use.
+func supports(l Link, o plan.Dependent) bool {
+	_, ok := o.After(l, l, emptyWorld{})
+	return ok && !l.enslaves().FromDown
+}
+
+// Tables are the routing tables of the topology's VRFs that the link is a port of, before and after; 0 for none.
+func (c Course) Tables(s *object.Section) (before, after uint32) {
+	if master := s.At(c.Live.Master); c.From.inVRF() && master != nil && master.Class == plan.Ours {
+		before = c.From.Table()
+	}
+	if _, ok := c.To.Onto(); ok && c.To.inVRF() {
+		after = c.To.Table()
+	}
+	return before, after
+}
+
+// emptyWorld is a [plan.World] without objects: what becomes of an object is asked with regard to one link alone.
+type emptyWorld struct{}
+
+func (emptyWorld) Standing(plan.Key) []plan.Object { return nil }
+func (emptyWorld) Object(plan.Key) plan.Object     { return nil }
