@@ -1,6 +1,8 @@
 package reconcile_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -39,4 +41,28 @@ func TestRulesAlike(t *testing.T) {
 		t.Error(err)
 	}
 	l.inSync(one)
+}
+
+// A table is called by its name in rt_tables, by plumb and by ip(8).
+func TestTableByName(t *testing.T) {
+	const tables = "/etc/iproute2"
+	l := newLab(t)
+	l.must(os.MkdirAll(tables, 0o755))
+	l.script("mount -t tmpfs tmpfs " + tables)
+	l.fixture(func() { l.sh("umount", tables) })
+	l.must(os.WriteFile(filepath.Join(tables, "rt_tables"), []byte("4711\tuplink # of the lab\n"), 0o600))
+	topo := l.load(`
+name: named
+namespaces:
+  a:
+    routes: [{to: 10.9.0.0/16, type: blackhole, table: uplink}]
+    rules: [{priority: 100, from: 10.1.0.0/24, table: uplink}]
+`)
+	l.apply(topo)
+	l.converged(topo)
+	for _, show := range []string{"route show table 4711", "route show table uplink", "rule show table 4711"} {
+		if out := l.sh("ip", strings.Fields("-n a "+show)...); !strings.Contains(out, "10.") {
+			t.Errorf("ip %s: %s", show, out)
+		}
+	}
 }
