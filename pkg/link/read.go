@@ -66,6 +66,8 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocals []
 		l.AcceptRA = plan.Some(live.AcceptRA)
 	}
 	none := wanted && !want.LinkLocal.V.IsValid()
+	// Without a carrier the kernel makes none when IPv6 is switched on.
+	comesLate := e.UsesIPv6() && !live.Carries() && switchedOn(e, l)
 	switch {
 	case live.Disabled6 && none && want.LinkLocal.Set && live.Up() && !live.NoLinkLocal && switchedOn(e, l):
 		// The kernel makes one before the plan's own sysctl tells it to make none.
@@ -73,7 +75,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocals []
 	case live.Disabled6 && (e.WantsIPv6(l.Key()) || typeOf(l.Type).UpAfterPorts && !none && switchedOn(e, l)):
 		l.LinkLocal = plan.Some(netip.Addr{})
 	case !linkLocal.IsValid() && live.Derives() && !none &&
-		(live.Disabled6 || !e.UsesIPv6() && !(typeOf(l.Type).UpAfterPorts && live.IPv6)):
+		(live.Disabled6 && !comesLate || !e.UsesIPv6() && !(typeOf(l.Type).UpAfterPorts && live.IPv6)):
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	}
 	if typeOf(l.Type).MTUCopied && live.MTU6 != 0 {
@@ -124,11 +126,19 @@ func derived(linkLocals []object.LiveAddress, live *object.LiveLink, want Link) 
 	return a
 }
 
-// switchedOn says that IPv6 is about to be switched on again on a link: a sysctl of the topology's goes.
+// switchedOn says that IPv6 is about to be switched on again on a link: a sysctl of the topology's goes, or says so.
 func switchedOn(e *object.Env, l Link) bool {
 	return slices.ContainsFunc(e.Record.Claimed(l.NS), func(k plan.Key) bool {
 		key := func(name string) string { return object.ConfName(object.IPv6, name, "disable_ipv6") }
-		return slices.Contains([]string{key("all"), key(l.Name), key(l.Ifname)}, k.Name) && !e.Wanted(k)
+		if !slices.Contains([]string{key("all"), key(l.Name), key(l.Ifname)}, k.Name) {
+			return false
+		}
+		is, wanted := e.Want(k).(object.Switcher)
+		if !wanted {
+			return true
+		}
+		value, _ := is.Switches(k.NS, k.Name)
+		return !object.IsOn(value)
 	})
 }
 
