@@ -50,6 +50,30 @@ type Address struct {
 	moves bool
 	// falls says that it is another's, and that the kernel is about to take it.
 	falls bool
+	// theirs says that it is another's, and stays.
+	theirs bool
+}
+
+// Claims implements [plan.Exclusive]: a gateway cannot be an address of the section's own, and must have gone as that
+// before a route leads to it. IPv6 refuses the route (net/ipv6/route.c: ip6_validate_gw); IPv4 takes it, and sends to no
+// gateway, even when the address has gone (net/ipv4/fib_semantics.c: fib_check_nh, by the scope of the next hop).
+func (a Address) Claims() []plan.Key {
+	if a.theirs {
+		return nil
+	}
+	return []plan.Key{gatewayClaim(a.NS, a.Dev, a.Prefix.Addr())}
+}
+
+// Shares implements [plan.Sharing]: an address may come before the route goes.
+func (a Address) Shares(plan.Key, plan.Object) bool { return true }
+
+// gatewayClaim is the claim on an address as the section's own, or as a gateway. A link-local one is known by its link.
+func gatewayClaim(ns, dev string, a netip.Addr) plan.Key {
+	k := plan.Key{NS: ns, Kind: "gateway", Name: a.String()}
+	if a.Is6() && a.IsLinkLocalUnicast() {
+		k.Name += "%" + dev
+	}
+	return k
 }
 
 // Yields implements [plan.Yielding]: with an address that moves, packets would still leave by its link.

@@ -25,6 +25,7 @@ func readAddresses(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 				continue // its link came or went between the two dumps
 			}
 			a := addressOf(live, s.NS.Name, l.Known, l.Name)
+			a.theirs = live.Proto != object.Protocol && !(handMade(live, l) && l.Plumbs())
 			makes := connects(live, l)
 			a.Connected = !makes || connected[subnetOn{a.subnet(), live.Index}]
 			a.ToPeer = !makes || !a.hasHost() || connected[subnetOn{a.host(), live.Index}]

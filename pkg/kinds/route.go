@@ -192,6 +192,25 @@ func (r Route) devs() []string {
 	return devs
 }
 
+// Claims implements [plan.Exclusive]: see [Address.Claims].
+func (r Route) Claims() (keys []plan.Key) {
+	if r.Via.IsValid() {
+		keys = append(keys, gatewayClaim(r.NS, r.Dev.V, r.Via))
+	}
+	for _, h := range r.NextHops.Split() {
+		if h.Via.IsValid() {
+			keys = append(keys, gatewayClaim(r.NS, h.Dev, h.Via))
+		}
+	}
+	return keys
+}
+
+// Shares implements [plan.Sharing]: many routes may have one gateway.
+func (r Route) Shares(_ plan.Key, other plan.Object) bool {
+	_, ok := other.(Route)
+	return ok
+}
+
 // Yields implements [plan.Yielding]: see [Address.Yields].
 func (r Route) Yields() bool { return r.moves }
 

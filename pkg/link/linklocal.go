@@ -49,11 +49,15 @@ func restoreDisabled6(s *object.Section, old, l Link) error {
 // of the kernel's. That one would be tentative for 2 s, and until then a router could not ask for its neighbours. A
 // bridge gets it in any case: the kernel makes it with the first port, and leaves it there when that goes.
 func addLinkLocal(e *object.Env, s *object.Section, live object.LiveLink, l Link) error {
-	early := e.UsesIPv6() || typeOf(l.Type).UpAfterPorts && l.Up
-	if !l.LinkLocal.V.IsValid() || !live.IPv6 || !early {
+	if !l.LinkLocal.V.IsValid() || !live.IPv6 || !early(e, l) {
 		return nil
 	}
 	return writeLinkLocal(s, live.Index, l)
+}
+
+// early says whether a link gets its link-local address of plumb: see [addLinkLocal].
+func early(e *object.Env, l Link) bool {
+	return e.UsesIPv6() || typeOf(l.Type).UpAfterPorts && l.Up
 }
 
 // writeLinkLocal adds the address that the kernel would derive, as the kernel's own. One that is there already is made

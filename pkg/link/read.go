@@ -72,7 +72,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocals []
 	case live.Disabled6 && none && want.LinkLocal.Set && live.Up() && !live.NoLinkLocal && switchedOn(e, l):
 		// The kernel makes one before the plan's own sysctl tells it to make none.
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
-	case live.Disabled6 && (e.WantsIPv6(l.Key()) || typeOf(l.Type).UpAfterPorts && !none && switchedOn(e, l)):
+	case live.Disabled6 && (e.WantsIPv6(l.Key()) || early(e, l) && !none && switchedOn(e, l)):
 		l.LinkLocal = plan.Some(netip.Addr{})
 	case !linkLocal.IsValid() && live.Derives() && !none &&
 		(live.Disabled6 && !comesLate || !e.UsesIPv6() && !(typeOf(l.Type).UpAfterPorts && live.IPv6)):
