@@ -66,8 +66,6 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocals []
 		l.AcceptRA = plan.Some(live.AcceptRA)
 	}
 	none := wanted && !want.LinkLocal.V.IsValid()
-	// Without a carrier the kernel makes none when IPv6 is switched on.
-	comesLate := e.UsesIPv6() && !live.Carries() && switchedOn(e, l)
 	switch {
 	case live.Disabled6 && none && want.LinkLocal.Set && live.Up() && !live.NoLinkLocal && switchedOn(e, l):
 		// The kernel makes one before the plan's own sysctl tells it to make none.
@@ -75,7 +73,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocals []
 	case live.Disabled6 && (e.WantsIPv6(l.Key()) || early(e, l) && !none && switchedOn(e, l)):
 		l.LinkLocal = plan.Some(netip.Addr{})
 	case !linkLocal.IsValid() && live.Derives() && !none &&
-		(live.Disabled6 && !comesLate || !e.UsesIPv6() && !(typeOf(l.Type).UpAfterPorts && live.IPv6)):
+		(live.Disabled6 || !e.UsesIPv6() && !(typeOf(l.Type).UpAfterPorts && live.IPv6)):
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	}
 	if typeOf(l.Type).MTUCopied && live.MTU6 != 0 {
