@@ -57,7 +57,7 @@ func (n Neighbor) After(old, now plan.Object, w plan.World) (plan.Object, bool) 
 	if !changes || !stays {
 		return n, true
 	}
-	return n, is.Up && !is.Restarted(was) && was.MAC == is.MAC && was.NoARP == is.NoARP &&
+	return n, is.Up && !is.Restarted(was) && was.MAC == is.MAC && !is.SwitchesARP(was) &&
 		(n.Address.Is4() || is.CarriesIPv6())
 }
 
