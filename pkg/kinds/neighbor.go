@@ -46,8 +46,8 @@ func (n Neighbor) On() []plan.Key { return n.Needs() }
 // IPv4 (net/ipv4/fib_frontend.c: fib_disable_ip).
 func (n Neighbor) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 	if a, ok := old.(Address); ok && now == nil && n.Address.Is4() && a.Prefix.Addr().Is4() {
-		l, known := w.Object(object.LinkKey(n.NS, n.Dev)).(link.Link)
-		return n, hasIPv4(w, n.NS, n.Dev) || !known || l.Given // which others may have addresses on
+		known := w.Object(object.LinkKey(n.NS, n.Dev)) != nil // else others may have addresses on it
+		return n, hasIPv4(w, n.NS, n.Dev) || !known
 	}
 	if now == nil {
 		return n, old.Key() != object.LinkKey(n.NS, n.Dev) && old.Key() != object.NamespaceKey(n.NS)
@@ -57,7 +57,7 @@ func (n Neighbor) After(old, now plan.Object, w plan.World) (plan.Object, bool) 
 	if !changes || !stays {
 		return n, true
 	}
-	return n, is.Up && !is.Restarted(was) && was.MAC == is.MAC && was.NoARP == is.NoARP &&
+	return n, is.Up && !is.Restarted(was) && was.MAC == is.MAC && !is.SwitchesARP(was) &&
 		(n.Address.Is4() || is.CarriesIPv6())
 }
 

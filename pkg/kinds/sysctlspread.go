@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/object"
@@ -117,6 +118,11 @@ func writeSysctl(e *object.Env, s *object.Section, v Sysctl, restore *object.Cla
 			return err
 		}
 	}
+	if restore == nil && !e.Owns(v.NS) && isDefault4(v.Name) {
+		if err := pinParameters(e, s, v.Name); err != nil {
+			return err
+		}
+	}
 	if spreads(e, v.Key()) == nil || isDefault4(v.Name) || e.Owns(v.NS) && isSwitch(v.Name) {
 		return s.NS.WriteSysctl(path, v.Value)
 	}
@@ -154,6 +160,32 @@ func bearer(e *object.Env, s *object.Section, l *object.LiveLink) string {
 		return topology
 	}
 	return ""
+}
+
+// pinParameters has the links that are not the topology's keep what they have of a parameter whose default is about to be
+// written: the kernel copies that to a link on which nobody has written the parameter, as long as it has had no IPv4
+// address. What is written once, be it the same, is its own from then on.
+func pinParameters(e *object.Env, s *object.Section, name string) error {
+	links, err := object.ListLinks(s.NS)
+	if err != nil {
+		return err
+	}
+	var paths []string
+	for _, l := range links {
+		if own := s.At(l.Index); own == nil || own.Class != plan.Ours {
+			paths = append(paths, object.SysctlPath(object.SysctlOn(name, l.Name)))
+		}
+	}
+	values, err := s.NS.ReadSysctls(paths)
+	if err != nil {
+		return err
+	}
+	for _, path := range slices.Sorted(maps.Keys(values)) {
+		if err := s.NS.WriteSysctl(path, values[path]); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // isSwitch says whether a parameter is a global switch of forwarding.

@@ -161,6 +161,14 @@ func change(e *object.Env, s *object.Section, index int, old, l Link) error {
 	if err != nil {
 		return err
 	}
+	if old.NoARP != l.fresh().NoARP && l.BeginsIPv6(old) {
+		first := old
+		first.NoARP = l.fresh().NoARP
+		if err := change(e, s, index, old, first); err != nil {
+			return err
+		}
+		old.NoARP = first.NoARP
+	}
 	if t := typeOf(l.Type); t.Alter != nil && old.Spec != l.Spec {
 		if err := t.Alter(e, s, l, old); err != nil {
 			return err

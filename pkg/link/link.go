@@ -299,6 +299,17 @@ func (l Link) HardwareAddress() object.MAC { return l.MAC }
 // CarriesIPv6 says whether IPv6 addresses and routes can be on the link.
 func (l Link) CarriesIPv6() bool { return l.Up && l.MTU >= object.MinIPv6MTU }
 
+// BeginsIPv6 says whether IPv6 begins anew on a link that becomes another one in place. From whether arp is on at that
+// time follows accept_dad (net/ipv6/addrconf.c: ipv6_add_dev): so it has to be as when a link of the type is made.
+func (l Link) BeginsIPv6(from Link) bool {
+	return !l.Given && from.MTU < object.MinIPv6MTU && l.MTU >= object.MinIPv6MTU
+}
+
+// SwitchesARP says whether arp is another on the way from what the link was to what it is, if for a moment.
+func (l Link) SwitchesARP(from Link) bool {
+	return from.NoARP != l.NoARP || l.BeginsIPv6(from) && from.NoARP != l.fresh().NoARP
+}
+
 // Describe implements [plan.Object].
 func (l Link) Describe() string {
 	s := l.Type

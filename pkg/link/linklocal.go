@@ -20,7 +20,7 @@ func enableIPv6(e *object.Env, s *object.Section, live *object.LiveLink, l Link)
 		}
 		live.NoLinkLocal, live.IPv6 = false, !live.Disabled6
 	}
-	if live.Disabled6 && e.WantsIPv6(l.Key()) && !l.Disabled6.Set {
+	if live.Disabled6 && (e.WantsIPv6(l.Key()) || switchedOn(e, l)) && !l.Disabled6.Set {
 		if err := s.NS.WriteSysctl(conf+"disable_ipv6", "0"); err != nil {
 			return err
 		}

@@ -124,11 +124,19 @@ func derived(linkLocals []object.LiveAddress, live *object.LiveLink, want Link) 
 	return a
 }
 
-// switchedOn says that IPv6 is about to be switched on again on a link: a sysctl of the topology's goes.
+// switchedOn says that IPv6 is about to be switched on again on a link: a sysctl of the topology's goes, or says so.
 func switchedOn(e *object.Env, l Link) bool {
 	return slices.ContainsFunc(e.Record.Claimed(l.NS), func(k plan.Key) bool {
 		key := func(name string) string { return object.ConfName(object.IPv6, name, "disable_ipv6") }
-		return slices.Contains([]string{key("all"), key(l.Name), key(l.Ifname)}, k.Name) && !e.Wanted(k)
+		if !slices.Contains([]string{key("all"), key(l.Name), key(l.Ifname)}, k.Name) {
+			return false
+		}
+		is, wanted := e.Want(k).(object.Switcher)
+		if !wanted {
+			return true
+		}
+		value, _ := is.Switches(k.NS, k.Name)
+		return !object.IsOn(value)
 	})
 }
 

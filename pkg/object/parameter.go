@@ -43,10 +43,10 @@ func SysctlOfLink(name string) (link string, ok bool) {
 	return strings.ReplaceAll(part[3], "/", "."), true
 }
 
-// Switcher is an object that sets a global forwarding switch, which the kernel copies to each link.
+// Switcher is an object that sets parameters, as a global forwarding switch, which the kernel copies to each link.
 type Switcher interface {
 	plan.Object
-	// Switches says what the object sets the switch of a section to; ok is false when it leaves it alone.
+	// Switches says what the object sets the parameter of a section to; ok is false when it leaves it alone.
 	Switches(ns, name string) (value string, ok bool)
 }
 

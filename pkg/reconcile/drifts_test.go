@@ -156,7 +156,7 @@ var routeDrifts = []drift{
 var otherDrifts = []drift{
 	{name: "namespace deleted", do: "ip netns del ns1",
 		until: "! ip link show port1 && ! ip link show port2 && ! ip -n ns2 link show eth1", // port2 is the walk's
-		plan: []string{"create namespace ns1"}, gone: []string{"ns1/lo", "ns1/eth0", "ns1/eth1", "/port1", "ns2/eth1"}},
+		plan:  []string{"create namespace ns1"}, gone: []string{"ns1/lo", "ns1/eth0", "ns1/eth1", "/port1", "ns2/eth1"}},
 	{name: "lo down", do: "ip -n ns1 link set lo down", plan: []string{"update namespace ns1:  lo up no -> yes"}},
 	{name: "lo down for good", do: "ip -n ns1 link set lo down\nip -n ns1 address del 127.0.0.1/8 dev lo"},
 	{name: "lo promotes nothing",

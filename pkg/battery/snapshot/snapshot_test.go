@@ -299,6 +299,16 @@ func TestSeesFeatures(t *testing.T) {
 	}
 }
 
+// routerOnce leaves the anycast address of a subnet on a link on which arp was switched while it was a router. The kernel
+// joins that address once more up to a second later.
+const routerOnce = `
+	sysctl -qw net.ipv6.conf.v0.forwarding=1
+	ip link set v0 arp off
+	timeout 10 sh -c 'until grep -q "v0  *fd00.* 2$" /proc/net/anycast6; do sleep 0.05; done'
+	ip link set v0 arp on
+	sysctl -qw net.ipv6.conf.v0.forwarding=0
+	grep -q "v0  *fd00" /proc/net/anycast6`
+
 // What comes and goes by itself does not show.
 func TestSeesNothing(t *testing.T) {
 	script(t, things)
@@ -311,6 +321,7 @@ func TestSeesNothing(t *testing.T) {
 		"ping -q -c 1 -W 10 10.0.0.2",                                // packets are counted, and a neighbour is learned
 		"nft flush chain inet t c && nft add rule inet t c ip saddr 10.0.0.0/8 counter accept",
 		"ip maddress add 01:00:5e:00:00:07 dev v0",
+		routerOnce,
 	} {
 		script(t, do)
 		if d := Difference(before, rested(t).Text); d != "" {

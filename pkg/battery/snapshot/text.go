@@ -276,6 +276,9 @@ func (s *Section) passing(h, b []byte) bool {
 	if l == nil || !ok || h[0] != unix.AF_INET6 || h[5] != protoKernel {
 		return false
 	}
+	if h[rtmType] == unix.RTN_ANYCAST && !s.joins(l, dst) {
+		return true
+	}
 	switch h[1] {
 	case 128:
 		return dst.IsLinkLocalUnicast()
@@ -285,6 +288,17 @@ func (s *Section) passing(h, b []byte) bool {
 		return l.waiting() && dst == netip.AddrFrom16([16]byte{0xff})
 	}
 	return false
+}
+
+// joins says whether a link has a reason to be at the anycast address of a subnet: it is a router, and has an address
+// there. The kernel joins once more each time that arp is switched on a router's link, and leaves once when that is a
+// router no longer, or its address goes; nobody can make it leave again (net/ipv6/addrconf.c: addrconf_dad_run,
+// addrconf_leave_anycast).
+func (s *Section) joins(l *Link, subnet netip.Addr) bool {
+	values := find(l.body, unix.IFLA_AF_SPEC, familyIPv6, inet6Conf) // forwarding is the first
+	return number(values[:min(4, len(values))]) != 0 && slices.ContainsFunc(s.locals, func(a local) bool {
+		return a.link == l && netip.PrefixFrom(a.addr, int(a.body[1])).Masked().Addr() == subnet
+	})
 }
 
 // via writes an address with its family, struct rtvia.
