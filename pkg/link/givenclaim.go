@@ -98,19 +98,21 @@ func stored(l Link) map[string]string {
 
 // Pending lists what a step may have done without anybody being able to see that later: the link that it makes or
 // removes, or the attributes that it changes of an existing one.
-func Pending(a plan.Action, c plan.Change) (keys []plan.Key) {
+func Pending(a plan.Action, c plan.Change) (list []object.Pending) {
 	l, _ := c.New.(Link)
 	switch {
 	case l.Given && c.Old != nil:
 		fields, _ := plan.Compare(l, c.Old)
 		for _, f := range fields {
-			keys = append(keys, object.AttributeKey(l.NS, l.Ifname, f.Name))
+			list = append(list, object.Pending{Key: object.AttributeKey(l.NS, l.Ifname, f.Name)})
 		}
-		return keys
+		return list
 	case a == plan.Update:
 		return nil
+	case c.New != nil && l.hasOwnMAC():
+		return []object.Pending{{Key: c.Key(), MAC: l.MAC}}
 	}
-	return []plan.Key{c.Key()}
+	return []object.Pending{{Key: c.Key()}}
 }
 
 // claimNow is the recorded claim to an attribute. If the attribute is the master, the claim holds the name that the
