@@ -192,8 +192,8 @@ func (a Address) Join(members []plan.Object) []plan.Object {
 }
 
 // Leave implements [plan.Sequenced]: when a primary goes, its first secondary becomes the primary. If it does not
-// follow at once, it is moved behind the last primary, or, when the one that goes was that, behind the first of all
-// (net/ipv4/devinet.c: __inet_del_ifa).
+// follow at once, it is moved behind the last primary, or, when the one that goes was that, to its place
+// (net/ipv4/devinet.c: __inet_del_ifa, as since Linux 6.6 and the stable kernels of that time).
 func (a Address) Leave(members []plan.Object) []plan.Object {
 	i := slices.Index(members, plan.Object(a))
 	if i < 0 {
@@ -204,10 +204,7 @@ func (a Address) Leave(members []plan.Object) []plan.Object {
 	if !a.Prefix.Addr().Is4() || next <= i {
 		return rest
 	}
-	to := 0
-	if i > 0 {
-		to = 1
-	}
+	to := i
 	for j := i; j < next; j++ {
 		if primary(members, j+1) {
 			to = j + 1
