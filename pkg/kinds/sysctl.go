@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
@@ -92,7 +93,7 @@ func (s Sysctl) Describe() string { return s.Value }
 func (s Sysctl) On() []plan.Key { return s.Needs() }
 
 // After implements [plan.Dependent]: a link's parameters go with it, and global switches write theirs too.
-func (s Sysctl) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
+func (s Sysctl) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 	if now == nil {
 		// An address that goes reports to its link's key: no parameter goes with it. A switch that is restored writes the
 		// others, to what only the kernel knows.
@@ -106,10 +107,17 @@ func (s Sysctl) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	case old == now:
 	case above.Name == s.global():
 		s.Value = s.follows(above.Value)
-	case above.Name == s.def() && s.Value != above.Value:
+	case above.Name == s.def() && s.Value != above.Value && !ofGiven(w, s):
 		s.Value += " or " + above.Value // only the kernel knows whether it was ever written itself
 	}
 	return s, true
+}
+
+// ofGiven says whether it is a parameter of a link that is there already: see [pinParameters].
+func ofGiven(w plan.World, s Sysctl) bool {
+	name, _ := object.SysctlOfLink(s.Name)
+	l, known := w.Object(object.LinkKey(s.NS, name)).(link.Link)
+	return known && l.Given
 }
 
 // Switches implements [object.Switcher].

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 
@@ -18,13 +17,10 @@ type inventor struct {
 	vlans bool     // the kernel has bridges that filter VLANs
 	types []string // of link that the kernel has; nil for all
 	keys  string   // the directory of keys for wireguard links; empty for none
-	// theirs says that what is there already takes part, links and a namespace to attach, and what [inventor.tuneMore]
-	// tells. Not all of that passes yet, so only TEST_THEIRS=1 sets it.
-	theirs bool
 }
 
 func newInventor(seed uint64, vlans bool) inventor {
-	return inventor{Rand: rand.New(rand.NewPCG(seed, 2)), vlans: vlans, theirs: os.Getenv("TEST_THEIRS") != ""}
+	return inventor{Rand: rand.New(rand.NewPCG(seed, 2)), vlans: vlans}
 }
 
 func (v inventor) oneIn(n int) bool { return v.IntN(n) == 0 }
@@ -71,9 +67,7 @@ func (v inventor) topology(name string) string {
 	v.ports(rooms)
 	v.plainLinks(rooms)
 	v.wireguards(rooms)
-	if v.theirs {
-		v.cards(rooms[0])
-	}
+	v.cards(rooms[0])
 	v.netkits(rooms)
 	v.bonds(rooms)
 	v.vrfs(rooms)
@@ -98,7 +92,7 @@ func (v inventor) topology(name string) string {
 func (v inventor) rooms() []*room {
 	var rooms []*room
 	for i, name := range []string{"", "n1", "n2", "n3", attachedRoom} {
-		if name != "" && v.oneIn(3) || name == attachedRoom && !v.theirs {
+		if name != "" && v.oneIn(3) {
 			continue
 		}
 		r := &room{
@@ -117,7 +111,7 @@ func (v inventor) rooms() []*room {
 				r.section("bridges")[b] = v.bridge(r, b)
 			}
 		}
-		if name == "" && v.theirs && v.oneIn(2) {
+		if name == "" && v.oneIn(2) {
 			v.theirBridge(r)
 		}
 		rooms = append(rooms, r)

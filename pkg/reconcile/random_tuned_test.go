@@ -18,9 +18,7 @@ func (v inventor) tune(r *room) {
 			if v.oneIn(10) {
 				link["txqueuelen"] = choose(v, 77, 1000)
 			}
-			if v.theirs {
-				v.tuneMore(link)
-			}
+			v.tuneMore(link)
 		}
 	}
 }
