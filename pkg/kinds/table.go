@@ -130,11 +130,11 @@ func alone(_ plan.Object, onOurs bool) bool { return !onOurs }
 func made(o plan.Object, _ bool) bool { n, ok := o.(Namespace); return ok && n.Attach == "" }
 
 // madeOrRemoved lists what an action makes or removes, rather than changing it in place.
-func madeOrRemoved(a plan.Action, c plan.Change) []plan.Key {
+func madeOrRemoved(a plan.Action, c plan.Change) []object.Pending {
 	if a == plan.Update {
 		return nil
 	}
 	return always(a, c)
 }
 
-func always(_ plan.Action, c plan.Change) []plan.Key { return []plan.Key{c.Key()} }
+func always(_ plan.Action, c plan.Change) []object.Pending { return []object.Pending{{Key: c.Key()}} }

@@ -329,19 +329,21 @@ func stored(l Link) map[string]string {
 
 // Pending lists the links that a step makes or removes, and the attributes that it changes of one that is there already:
 // it cannot be seen afterwards whether that was done.
-func Pending(a plan.Action, c plan.Change) (keys []plan.Key) {
+func Pending(a plan.Action, c plan.Change) (list []object.Pending) {
 	l, _ := c.New.(Link)
 	switch {
 	case l.Given && c.Old != nil:
 		fields, _ := plan.Compare(l, c.Old)
 		for _, f := range fields {
-			keys = append(keys, object.AttributeKey(l.NS, l.Ifname, f.Name))
+			list = append(list, object.Pending{Key: object.AttributeKey(l.NS, l.Ifname, f.Name)})
 		}
-		return keys
+		return list
 	case a == plan.Update:
 		return nil
+	case c.New != nil && l.hasOwnMAC():
+		return []object.Pending{{Key: c.Key(), MAC: l.MAC}}
 	}
-	return []plan.Key{c.Key()}
+	return []object.Pending{{Key: c.Key()}}
 }
 
 // Returns lists the links that the topology has changed and that the file does not declare any longer, as they were.

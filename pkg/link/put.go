@@ -46,6 +46,9 @@ func create(e *object.Env, links []Link) error {
 	if err != nil {
 		return err
 	}
+	if live.Index != 0 && !l.hasOwnMAC() {
+		e.Record.Made(l.Key(), live.Index)
+	}
 	for _, far := range links[:len(links)-1] {
 		if err := finish(e, far, far, otherEnd(e, far, live), false); err != nil {
 			return err

@@ -183,7 +183,7 @@ func toldUnderlay(e *object.Env, s *object.Section, live *object.LiveLink, wante
 		return told
 	case live.Group != object.Group(e.Topology):
 		return "" // a hand has made it, where it is
-	case live.Alias == "" && e.Record.Pending(object.LinkKey(s.NS.Name, live.Name)):
+	case live.Alias == "" && e.Record.Pending(object.LinkKey(s.NS.Name, live.Known)):
 		return object.Unknown
 	case reflect.TypeOf(wanted) == reflect.TypeOf(t.New()):
 		return t.Underlay(wanted)

@@ -116,10 +116,10 @@ func (r *Record) Follow(name func(ns string, index int) (name string, known bool
 			}
 		}
 	}
-	for _, keys := range r.Pending {
-		for i, k := range keys {
-			if now, ok := renamed[k]; ok {
-				keys[i] = now
+	for _, list := range r.Pending {
+		for i, p := range list {
+			if now, ok := renamed[p.Key]; ok {
+				list[i].Key = now
 			}
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/plumbnet/plumb/pkg/plan"
 )
 
 // LinkAt is where a live link is.
@@ -12,10 +14,11 @@ type LinkAt struct {
 	Index int
 }
 
-// sectionLink is a live link and where it is.
-type sectionLink struct {
+// bearer is a live link that bears a stamp, for the link at a key, and where it is.
+type bearer struct {
 	section *Section
 	*LiveLink
+	of plan.Key
 }
 
 // Copied says, of a link whose stamp others bear too, why it is left alone; of all others it says nothing. The stamp
@@ -26,12 +29,13 @@ func (e *Env) Copied(s *Section, index int) string {
 }
 
 func (e *Env) findCopies() {
-	bearers := make(map[string][]sectionLink)
+	bearers := make(map[plan.Key][]bearer)
 	for _, s := range e.Sections {
 		for i := range s.Links {
 			l := &s.Links[i]
-			if topology, _, _, ok := ParseAlias(l.Alias); ok && topology == e.Topology && e.stamped(l) {
-				bearers[l.Alias] = append(bearers[l.Alias], sectionLink{s, l})
+			if ns, name, mine := e.stampOf(s, l); mine {
+				k := LinkKey(ns, name)
+				bearers[k] = append(bearers[k], bearer{s, l, k})
 			}
 		}
 	}
@@ -49,15 +53,15 @@ func (e *Env) findCopies() {
 }
 
 // genuine says whether a link that bears a stamp is as plumb made it: only one can have the name.
-func (e *Env) genuine(b sectionLink) bool {
-	_, ns, name, _ := ParseAlias(b.Alias)
-	declared, isLink := e.Want(LinkKey(ns, name)).(interface{ HardwareAddress() MAC })
-	return b.section.Stamped() == ns && b.Name == name &&
-		(b.MAC == DerivedMAC(e.Topology, ns, name) || isLink && b.MAC == declared.HardwareAddress())
+func (e *Env) genuine(b bearer) bool {
+	declared, isLink := e.Want(b.of).(interface{ HardwareAddress() MAC })
+	return b.section.Stamped() == b.of.NS && b.Name == b.of.Name &&
+		(b.MAC == DerivedMAC(e.Topology, b.of.NS, b.of.Name) || isLink && b.MAC == declared.HardwareAddress() ||
+			e.Record.PendingMAC(b.of, b.MAC))
 }
 
 // places lists where links are, in words: "br0 and ns1/eth0".
-func places(list []sectionLink) string {
+func places(list []bearer) string {
 	words := make([]string, len(list))
 	for i, b := range list {
 		words[i] = LinkKey(b.section.NS.Name, b.Name).Place()

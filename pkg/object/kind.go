@@ -43,7 +43,7 @@ type Kind struct {
 	Del func(*Env, []plan.Object) error
 
 	// Pending lists what the host record must tell, before a step of such an action, that the step is about.
-	Pending func(plan.Action, plan.Change) []plan.Key
+	Pending func(plan.Action, plan.Change) []Pending
 	// Held says whether the host record must tell that a wanted object is ours; onOurs says that it stands on a link of
 	// ours, or in a namespace of ours.
 	Held func(o plan.Object, onOurs bool) bool

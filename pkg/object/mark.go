@@ -22,37 +22,52 @@ type Mark struct {
 
 // MarkOf reads the stamp of a link.
 func (e *Env) MarkOf(s *Section, l *LiveLink) Mark {
-	topology, ns, declared, stamped := ParseAlias(l.Alias)
-	mine := stamped && topology == e.Topology
 	wanted := e.Wanted(LinkKey(s.NS.Name, l.Name))
 	if e.Given(LinkKey(s.NS.Name, l.Name)) {
 		return e.markOfGiven(l)
 	}
-	if e.stamped(l) {
-		copied := e.Copied(s, l.Index)
-		switch {
-		case mine && copied != "":
-			return Mark{Known: l.Name, Class: plan.Foreign, Why: copied, Final: true, Collides: true}
-		case mine && ns == s.Stamped():
-			return Mark{Known: declared}
-		case mine:
-			return Mark{Known: l.Name, Why: "moved here from " + LinkKey(ns, declared).Place()}
-		case l.Alias == "" && (wanted || e.Record.Pending(LinkKey(s.NS.Name, l.Name))):
-			return Mark{Known: l.Name} // a crash came between the making and the alias
-		case l.Alias != "" && !wanted:
-			return Mark{Known: l.Name, Class: plan.Foreign, Why: e.groupCollides(l), Final: true, Collides: true}
-		}
+	ns, declared, mine := e.stampOf(s, l)
+	copied := e.Copied(s, l.Index)
+	switch {
+	case mine && copied != "":
+		return Mark{Known: l.Name, Class: plan.Foreign, Why: copied, Final: true, Collides: true}
+	case mine && ns == s.Stamped():
+		return Mark{Known: declared}
+	case mine:
+		return Mark{Known: l.Name, Why: "moved here from " + LinkKey(ns, declared).Place()}
+	case e.stamped(l) && l.Alias != "" && !wanted:
+		return Mark{Known: l.Name, Class: plan.Foreign, Why: e.groupCollides(l), Final: true, Collides: true}
 	}
 	m := Mark{Known: l.Name, Class: plan.Foreign, Why: NotOurs}
+	topology, _, _, stamped := ParseAlias(l.Alias)
 	switch {
 	case !wanted:
 		m.Class = plan.Loose
 	case s.Owned:
 		m.Class, m.Why = plan.Ours, ""
-	case stamped && !mine:
+	case stamped && topology != e.Topology:
 		m.Why, m.Final = BelongsTo(topology), true
 	}
 	return m
+}
+
+// stampOf is the section and the name for which plumb has made a link, if it is one of the topology's. The stamp tells,
+// and of one that has got no alias yet its name does, or the record.
+func (e *Env) stampOf(s *Section, l *LiveLink) (ns, name string, mine bool) {
+	topology, ns, name, stamped := ParseAlias(l.Alias)
+	switch k := LinkKey(s.NS.Name, l.Name); {
+	case !e.stamped(l) || l.Alias != "" && !stamped:
+		return "", "", false
+	case stamped:
+		return ns, name, topology == e.Topology
+	case e.Wanted(k) || e.Record.Pending(k):
+		return s.Stamped(), l.Name, true
+	}
+	k, mine := e.Record.PendingLink(s.NS.Name, l)
+	if k.NS == s.NS.Name {
+		k.NS = s.Stamped()
+	}
+	return k.NS, k.Name, mine
 }
 
 // markOfGiven is the mark of a link that the topology declares, and does not make. It is nobody's, or refused.

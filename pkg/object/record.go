@@ -27,7 +27,7 @@ const recordFormat = "plumb/host/v1"
 type Record struct {
 	Format string `json:"format"`
 	// Pending lists, by topology, what a run is about to make or to remove.
-	Pending map[string][]plan.Key `json:"pending,omitempty"`
+	Pending map[string][]Pending `json:"pending,omitempty"`
 	// Held lists, by topology, objects of the host which can't carry a stamp, and namespaces, which can lose theirs with
 	// the mount that they are.
 	Held map[string][]plan.Key `json:"held,omitempty"`
@@ -200,11 +200,6 @@ func (r *Record) Topologies() []string {
 	return names
 }
 
-// SetPending says what a run of a topology is about to make or to remove.
-func (r *Record) SetPending(topology string, keys []plan.Key) {
-	setList(&r.Pending, topology, r.within(keys))
-}
-
 // SetHeld says which objects of the host are a topology's, and can't carry a stamp.
 func (r *Record) SetHeld(topology string, keys []plan.Key) {
 	setList(&r.Held, topology, r.within(keys))
@@ -319,13 +314,13 @@ func cloneLists[T any](m map[string][]T) map[string][]T {
 type View struct {
 	*Record
 	topology string
-	pending  map[plan.Key]bool
+	pending  map[plan.Key][]Pending
 	others   map[plan.Key]string // whose what other topologies hold is
 }
 
 // View is the record as a topology sees it.
 func (r *Record) View(topology string) View {
-	v := View{Record: r, topology: topology, pending: make(map[plan.Key]bool), others: make(map[plan.Key]string)}
+	v := View{Record: r, topology: topology, pending: make(map[plan.Key][]Pending), others: make(map[plan.Key]string)}
 	for other, keys := range r.Held {
 		for _, k := range keys {
 			if other != topology {
@@ -333,20 +328,18 @@ func (r *Record) View(topology string) View {
 			}
 		}
 	}
-	for _, k := range r.Pending[topology] {
-		v.pending[k] = true
+	for _, p := range r.Pending[topology] {
+		v.pending[p.Key] = append(v.pending[p.Key], p)
 	}
 	return v
 }
-
-// Pending says that a run that has not ended made, or was about to make, the object.
-func (v View) Pending(k plan.Key) bool { return v.pending[v.in(k)] }
 
 // Mentions says that the record knows of objects of a kind in a section that are the topology's, or that a run was
 // about to make.
 func (v View) Mentions(ns, kind string) bool {
 	match := func(k plan.Key) bool { return v.out(k).NS == ns && k.Kind == kind }
-	return slices.ContainsFunc(v.Held[v.topology], match) || slices.ContainsFunc(v.Record.Pending[v.topology], match)
+	return slices.ContainsFunc(v.Held[v.topology], match) ||
+		slices.ContainsFunc(v.Record.Pending[v.topology], func(p Pending) bool { return match(p.Key) })
 }
 
 // Holds says that an object of the host which can't carry a stamp is the topology's.
