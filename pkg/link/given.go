@@ -395,8 +395,25 @@ type Course struct {
 	From, To Link
 }
 
-// Courses lists those of a section. What cannot be, [Settle] tells.
-func Courses(e *object.Env, s *object.Section) (list []Course) {
+// courses are those of the sections that were asked for.
+type courses map[*object.Section][]Course
+
+// Courses lists those of a section. What cannot be, [Settle] tells. They are those by what was wanted when they were
+// first asked for in a look: the kinds do so when they say what returns.
+func Courses(e *object.Env, s *object.Section) []Course {
+	known := object.In[courses](e)
+	list, asked := (*known)[s]
+	if !asked {
+		if *known == nil {
+			*known = make(courses)
+		}
+		list = coursesOf(e, s)
+		(*known)[s] = list
+	}
+	return list
+}
+
+func coursesOf(e *object.Env, s *object.Section) (list []Course) {
 	if !e.ChangesGiven(s.NS.Name) {
 		return nil
 	}
