@@ -1,6 +1,7 @@
 package kinds
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"maps"
@@ -164,8 +165,9 @@ func offloadKeys(e *object.Env, s *object.Section) []plan.Key {
 	return slices.Compact(keys)
 }
 
-// liveOffload is a feature as it is; ok is false where there is no such link, or it has no such feature.
-func liveOffload(s *object.Section, k plan.Key) (o Offload, ok bool) {
+// liveOffload is a feature as it is; ok is false where there is no such link, or it has no such feature. Of a link that
+// gets another name it is as it will be given back by the old one before that.
+func liveOffload(e *object.Env, s *object.Section, k plan.Key) (o Offload, ok bool) {
 	o = offloadOf(k)
 	l := liveNamed(s, o.Dev)
 	if l == nil {
@@ -173,13 +175,20 @@ func liveOffload(s *object.Section, k plan.Key) (o Offload, ok bool) {
 	}
 	f, ok := (*object.In[features](s))[l.Name][o.Feature]
 	o.Value = onOff(f.Requested)
+	if old := offloadKey(o.NS, l.Name, o.Feature); old != k {
+		if e.Wanted(old) {
+			return o, ok && !e.Undoing // a rollback wants it by that name
+		}
+		claim, _ := e.Record.Claim(old)
+		o.Value = cmp.Or(claim.Original, o.Value)
+	}
 	return o, ok
 }
 
 func readOffloads(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 	return func(yield func(object.Live) bool) {
 		for _, k := range offloadKeys(e, s) {
-			if o, ok := liveOffload(s, k); ok && !yield(object.Live{Object: o}) {
+			if o, ok := liveOffload(e, s, k); ok && !yield(object.Live{Object: o}) {
 				return
 			}
 		}
@@ -232,7 +241,7 @@ func originalOffload(e *object.Env, want Offload) (object.Claim, error) {
 	if err != nil {
 		return c, nil // it is made with the plan
 	}
-	live, ok := liveOffload(s, want.Key())
+	live, ok := liveOffload(e, s, want.Key())
 	if l := liveNamed(s, want.Dev); ok && l != nil {
 		c.Original = live.Value
 		if l.Class != plan.Ours {

@@ -71,7 +71,8 @@ func (e *Env) MovesRoutes(s *Section, links []*LiveLink, family uint8) bool {
 
 func (e *Env) movesFamily(s *Section, l *LiveLink, to *onto, family uint8) bool {
 	if slices.ContainsFunc(s.Addresses(), func(a LiveAddress) bool {
-		return a.Index == l.Index && to.addresses[a.Prefix.Addr()] && kernel.Family(a.Prefix.Addr()) == family
+		own := a.Index == l.Index && !a.Prefix.Addr().IsLinkLocalUnicast() // which any link may have
+		return own && to.addresses[a.Prefix.Addr()] && kernel.Family(a.Prefix.Addr()) == family
 	}) {
 		return true
 	}
