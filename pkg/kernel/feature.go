@@ -17,13 +17,27 @@ type Feature struct {
 	Fixed bool
 }
 
-// FeaturesHere lists the features of a link of the namespace that the calling thread is in, by the kernel's names.
-func FeaturesHere(link string) (features map[string]Feature, err error) {
+// Features are those of a link, by the kernel's names.
+type Features map[string]Feature
+
+// FeaturesHere lists the features of links of the namespace that the calling thread is in, by the link.
+func FeaturesHere(links ...string) (map[string]Features, error) {
 	e, err := openEthtool()
 	if err != nil {
 		return nil, err
 	}
 	defer e.close()
+	found := make(map[string]Features, len(links))
+	for _, link := range links {
+		if found[link], err = e.features(link); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// features lists those of a link.
+func (e *ethtool) features(link string) (features Features, err error) {
 	get := e.request(unix.ETHTOOL_MSG_FEATURES_GET, link, 0)
 	err = e.ask(NewQuery(get.NetlinkRequest, e.family), func(msgs [][]byte) {
 		for _, m := range msgs {
@@ -31,7 +45,7 @@ func FeaturesHere(link string) (features map[string]Feature, err error) {
 		}
 	})
 	if errors.Is(err, unix.ENODEV) {
-		return map[string]Feature{}, nil // it has gone
+		return Features{}, nil // it has gone
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the features of link %s: %w", link, err)
@@ -103,8 +117,8 @@ func (e *ethtool) request(command uint8, link string, flags uint32) Message {
 	return m
 }
 
-func parseFeatures(m Attrs) map[string]Feature {
-	all := make(map[string]Feature)
+func parseFeatures(m Attrs) Features {
+	all := make(Features)
 	for name, can := range bits(m.Nested(unix.ETHTOOL_A_FEATURES_HW)) {
 		all[name] = Feature{Fixed: !can}
 	}

@@ -232,10 +232,13 @@ func addAddress(e *object.Env, s *object.Section, index int, a Address) error {
 		return writeAddress(s, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, a)
 	}
 	err := add()
-	if errors.Is(err, unix.EINVAL) && a.Prefix.Addr().Is4() {
-		if err := makeWay(e, s, index, a); err != nil {
-			return err
-		}
+	if !errors.Is(err, unix.EINVAL) || !a.Prefix.Addr().Is4() {
+		return err
+	}
+	switch made, failed := makeWay(e, s, index, a); {
+	case failed != nil:
+		return failed
+	case made:
 		return add()
 	}
 	return err
@@ -296,7 +299,7 @@ func swapAddress(e *object.Env, c plan.Change) error {
 		return err
 	}
 	if was.Scope != a.Scope {
-		if err := makeWay(e, s, index, a); err != nil {
+		if _, err := makeWay(e, s, index, a); err != nil {
 			return err
 		}
 	}
@@ -311,11 +314,11 @@ func swapAddress(e *object.Env, c plan.Change) error {
 }
 
 // makeWay deletes the addresses of a subnet that are to get another scope too, by steps to come: the kernel has one for
-// all of them (net/ipv4/devinet.c: __inet_insert_ifa).
-func makeWay(e *object.Env, s *object.Section, index int, a Address) error {
+// all of them (net/ipv4/devinet.c: __inet_insert_ifa). Made says that there were some.
+func makeWay(e *object.Env, s *object.Section, index int, a Address) (made bool, err error) {
 	all, err := object.ListAddresses(s.NS)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, live := range all {
 		other := addressOf(live, a.NS, a.Dev, a.Dev)
@@ -324,10 +327,11 @@ func makeWay(e *object.Env, s *object.Section, index int, a Address) error {
 			continue
 		}
 		if err := object.IgnoreGone(writeAddress(s, "delete", unix.RTM_DELADDR, 0, index, other)); err != nil {
-			return err
+			return made, err
 		}
+		made = true
 	}
-	return nil
+	return made, nil
 }
 
 // putBackAddress makes an address as it was found.

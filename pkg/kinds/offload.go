@@ -123,7 +123,7 @@ func offloadForm() object.Form {
 }
 
 // features are those of the links of a section that are asked about, by the link's name in the kernel.
-type features map[string]map[string]kernel.Feature
+type features map[string]kernel.Features
 
 // fetchOffloads reads the features of the links of which the topology wants or claims one.
 func fetchOffloads(e *object.Env, s *object.Section, enter func(func() error) error) error {
@@ -140,13 +140,10 @@ func fetchOffloads(e *object.Env, s *object.Section, enter func(func() error) er
 	if len(missing) == 0 {
 		return nil
 	}
-	return enter(func() (err error) {
-		for _, name := range missing {
-			if (*known)[name], err = kernel.FeaturesHere(name); err != nil {
-				return err
-			}
-		}
-		return nil
+	return enter(func() error {
+		found, err := kernel.FeaturesHere(missing...)
+		maps.Copy(*known, found)
+		return err
 	})
 }
 
@@ -288,12 +285,12 @@ func (o Offload) learnOriginal(e *object.Env, s *object.Section, old plan.Object
 		e.Record.Note(o.Key(), was.Value)
 		return false, e.Record.Save(e.Seam)
 	}
-	var all map[string]kernel.Feature
+	var found map[string]kernel.Features
 	err = s.NS.Inside(func() error {
-		all, err = kernel.FeaturesHere(o.Dev)
+		found, err = kernel.FeaturesHere(o.Dev)
 		return err
 	})
-	f, ok := all[o.Feature]
+	f, ok := found[o.Dev][o.Feature]
 	switch {
 	case err != nil:
 		return false, err
@@ -352,7 +349,7 @@ func settleOffload(e *object.Env, wanted plan.Object) (plan.Object, error) {
 }
 
 // all are the features of the link, or those that the kernel makes one like it with; nil where nobody knows.
-func (o Offload) all(e *object.Env) map[string]kernel.Feature {
+func (o Offload) all(e *object.Env) kernel.Features {
 	l, declared := e.Want(object.LinkKey(o.NS, o.Dev)).(link.Link)
 	if s := e.Sections[o.NS]; s != nil {
 		if live := liveNamed(s, o.Dev); live != nil && (!declared || l.Given || live.Type == l.Type) {

@@ -119,7 +119,7 @@ func writeSysctl(e *object.Env, s *object.Section, v Sysctl, restore *object.Cla
 		}
 	}
 	if restore == nil && !e.Owns(v.NS) && isDefault4(v.Name) {
-		if err := pinParameters(e, s, v.Name); err != nil {
+		if err := pinParameters(s, v.Name); err != nil {
 			return err
 		}
 	}
@@ -165,7 +165,7 @@ func bearer(e *object.Env, s *object.Section, l *object.LiveLink) string {
 // pinParameters has the links that are not the topology's keep what they have of a parameter whose default is about to be
 // written: the kernel copies that to a link on which nobody has written the parameter, as long as it has had no IPv4
 // address. What is written once, be it the same, is its own from then on.
-func pinParameters(e *object.Env, s *object.Section, name string) error {
+func pinParameters(s *object.Section, name string) error {
 	links, err := object.ListLinks(s.NS)
 	if err != nil {
 		return err

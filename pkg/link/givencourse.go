@@ -11,9 +11,26 @@ type Course struct {
 	From, To Link
 }
 
+// courses are those of the sections that were asked for.
+type courses map[*object.Section][]Course
+
 // Courses lists the courses of a section's existing links. It leaves out links that are not as declared: [Settle]
-// reports these.
-func Courses(e *object.Env, s *object.Section) (list []Course) {
+// reports these. A look works them out once, from what was wanted when they were first asked for: the kinds do so when
+// they say what returns.
+func Courses(e *object.Env, s *object.Section) []Course {
+	known := object.In[courses](e)
+	list, asked := (*known)[s]
+	if !asked {
+		if *known == nil {
+			*known = make(courses)
+		}
+		list = coursesOf(e, s)
+		(*known)[s] = list
+	}
+	return list
+}
+
+func coursesOf(e *object.Env, s *object.Section) (list []Course) {
 	if !e.ChangesGiven(s.NS.Name) {
 		return nil
 	}

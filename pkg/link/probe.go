@@ -7,7 +7,7 @@ import (
 
 // NewFeatures lists the features that the kernel makes a link with, as one that is made in a namespace of its own for
 // that, and goes with it. Ok is false for a link whose features are those of the link below.
-func NewFeatures(l Link) (features map[string]kernel.Feature, ok bool, err error) {
+func NewFeatures(l Link) (features kernel.Features, ok bool, err error) {
 	if typeOf(l.Type).Lower != nil {
 		return nil, false, nil
 	}
@@ -26,7 +26,8 @@ func NewFeatures(l Link) (features map[string]kernel.Feature, ok bool, err error
 		if err := n.Write("make a link to look at", request); err != nil {
 			return err
 		}
-		features, err = kernel.FeaturesHere(name)
+		found, err := kernel.FeaturesHere(name)
+		features = found[name]
 		return err
 	})
 	return features, err == nil, err

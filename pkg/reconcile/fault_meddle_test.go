@@ -69,6 +69,10 @@ func (f *faultRun) meddling(t *testing.T) {
 	}
 }
 
+// afterNamespace is that the kernel has cleaned up a deleted namespace, as far as it takes an end of a cable with that
+// which somebody has moved away.
+var afterNamespace = drift{until: "[ -e /run/netns/ns1 ] || ! ip -n foreign1 link show br0.1"}
+
 // meddledAll says that each meddle did change something, at times.
 func (f *faultRun) meddledAll(t *testing.T) {
 	t.Helper()
@@ -106,6 +110,7 @@ func (d *field) meddle(script string, k int64) {
 	if out, err := exec.Command("sh", "-c", leave).CombinedOutput(); err != nil {
 		d.Fatalf("%v: %s", err, out)
 	}
+	afterNamespace.wait(d.lab)
 	switch {
 	case err == nil && d.to == nil:
 		d.restored("after destroy", d.empty)

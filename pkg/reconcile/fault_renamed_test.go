@@ -45,7 +45,7 @@ var halves = []struct {
 	{name: "vxlan", beside: hostLink, link: "vx0: {vxlan: {id: 7}}"},
 	{name: "ifb", beside: hostLink, link: "ifb7: {ifb: {}}"},
 	{name: "dummy", beside: hostLink, link: "d0: {dummy: {}}", needs: "dummy"},
-	{name: "vlan", beside: hostLink, link: "v0: {vlan: {parent: e9, id: 7}}", needs: "vlan id 7 link lo"},
+	{name: "vlan", beside: hostLink, link: "v0: {vlan: {parent: e9, id: 7}}", needs: "vlan id 7"},
 	{name: "ipip", beside: hostLink, link: "t0: {ipip: {local: 192.0.2.1, remote: 192.0.2.2}}", needs: "ipip", unlike: true},
 }
 
@@ -90,7 +90,8 @@ func TestRenamedUnstamped(t *testing.T) {
 
 // makes says whether the kernel makes a type of link.
 func makes(kind string) bool {
-	return host.Run("sh", "-c", "ip link add probe type "+kind+" && ip link del probe") == nil
+	return host.Run("sh", "-c", "ip link add below type veth peer name other && "+
+		"ip link add probe link below type "+kind+"; made=$?; ip link del probe; ip link del below; exit $made") == nil
 }
 
 // find makes the link once, and then is where it began.
