@@ -55,8 +55,8 @@ type Address struct {
 }
 
 // Claims implements [plan.Exclusive]: a gateway cannot be an address of the section's own, and must have gone as that
-// before a route leads to it. IPv6 refuses the route (net/ipv6/route.c: ip6_validate_gw); IPv4 takes it, and sends to no
-// gateway, even when the address has gone (net/ipv4/fib_semantics.c: fib_check_nh, by the scope of the next hop).
+// before a route leads to it. IPv6 refuses the route (net/ipv6/route.c: ip6_validate_gw); IPv4 takes it, and sends to
+// no gateway, even when the address has gone (net/ipv4/fib_semantics.c: fib_check_nh, by the scope of the next hop).
 func (a Address) Claims() []plan.Key {
 	if a.theirs {
 		return nil

@@ -41,9 +41,9 @@ func (n Neighbor) Describe() string { return "at " + n.MAC.String() }
 // On implements [plan.Dependent].
 func (n Neighbor) On() []plan.Key { return n.Needs() }
 
-// After implements [plan.Dependent]: the kernel empties the table of a link that goes down, if for a moment, gets another
-// MAC, or has arp switched, that of IPv6 where the MTU is too small for it, and that of IPv4 with the last address of
-// IPv4 (net/ipv4/fib_frontend.c: fib_disable_ip).
+// After implements [plan.Dependent]: the kernel empties the table of a link that goes down, if for a moment, gets
+// another MAC, or has arp switched, that of IPv6 where the MTU is too small for it, and that of IPv4 with the last
+// address of IPv4 (net/ipv4/fib_frontend.c: fib_disable_ip).
 func (n Neighbor) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 	if a, ok := old.(Address); ok && now == nil && n.Address.Is4() && a.Prefix.Addr().Is4() {
 		known := w.Object(object.LinkKey(n.NS, n.Dev)) != nil // else others may have addresses on it

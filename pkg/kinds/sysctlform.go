@@ -137,10 +137,11 @@ func checkSysctls(at *object.At) any {
 // promoteSecondaries is the parameter that keeps the addresses of a subnet when the first of them goes.
 const promoteSecondaries = "promote_secondaries"
 
-// promotes says whether a link that plumb does not make must keep the addresses of a subnet when the first of them goes:
-// plumb's own could not change otherwise, and those of others would go with them.
+// promotes says whether a link that plumb does not make must keep the addresses of a subnet when the first of them
+// goes: plumb's own could not change otherwise, and those of others would go with them.
 func promotes(s *object.Sense, l *object.Iface) bool {
-	return (l.Given || l.Type == "" && s.Foreign()) && slices.ContainsFunc(l.Addresses, func(a file.Value[netip.Prefix]) bool {
+	others := l.Given || l.Type == "" && s.Foreign()
+	return others && slices.ContainsFunc(l.Addresses, func(a file.Value[netip.Prefix]) bool {
 		return a.V.Addr().Is4() && !a.V.IsSingleIP()
 	})
 }

@@ -162,9 +162,9 @@ func bearer(e *object.Env, s *object.Section, l *object.LiveLink) string {
 	return ""
 }
 
-// pinParameters has the links that are not the topology's keep what they have of a parameter whose default is about to be
-// written: the kernel copies that to a link on which nobody has written the parameter, as long as it has had no IPv4
-// address. What is written once, be it the same, is its own from then on.
+// pinParameters has the links that are not the topology's keep what they have of a parameter whose default is about
+// to be written: the kernel copies that to a link on which nobody has written the parameter, as long as it has had no
+// IPv4 address. What is written once, be it the same, is its own from then on.
 func pinParameters(s *object.Section, name string) error {
 	links, err := object.ListLinks(s.NS)
 	if err != nil {

@@ -100,8 +100,8 @@ func ParseAddress(b []byte) LiveAddress {
 	return a
 }
 
-// LinkLocals finds the addresses that the kernel has derived from each link's MAC, by index. Where there are two, one is
-// of another MAC.
+// LinkLocals finds the addresses that the kernel has derived from each link's MAC, by index. Where there are two, one
+// is of another MAC.
 func (s *Section) LinkLocals() map[int][]LiveAddress {
 	made := make(map[int][]LiveAddress, len(s.Links))
 	for _, a := range s.Addresses() {

@@ -11,7 +11,7 @@ import (
 
 func TestTableNames(t *testing.T) {
 	root := fstest.MapFS{
-		"usr/share/iproute2/rt_tables":           {Data: []byte("# reserved\n255\tlocal\n254\tmain\n253 default\n0 unspec\n")},
+		"usr/share/iproute2/rt_tables":           {Data: []byte("# own\n255\tlocal\n254\tmain\n253 default\n0 unspec\n")},
 		"usr/share/iproute2/rt_tables.d/a.conf":  {Data: []byte("100 red\n101 blue\n")},
 		"etc/iproute2/rt_tables":                 {Data: []byte("0x66 green # of the lab\n#1 inr.ruhep\nx y\n7\n1 2 3\n")},
 		"etc/iproute2/rt_tables.d/b.conf":        {Data: []byte("200 blue\n4294967296 toomuch\n")},
@@ -40,13 +40,16 @@ func TestTableNumber(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]file.Flaw{
-		"local":      {Message: "table 255 (local) is the kernel's own"},
-		"255":        {Message: "table 255 (local) is the kernel's own"},
-		"0":          {Message: `table must be a whole number from 1 to 4294967295, not "0"`},
-		"-1":         {Message: `table must be a whole number from 1 to 4294967295, not "-1"`},
-		"1x":         {Message: `table must be a whole number from 1 to 4294967295, not "1x"`},
-		"":           {Message: `table must be a whole number from 1 to 4294967295, not ""`},
-		"of-no-host": {Message: `no routing table is called "of-no-host" on this host`, Hint: "give its number, or name it in /etc/iproute2/rt_tables"},
+		"local": {Message: "table 255 (local) is the kernel's own"},
+		"255":   {Message: "table 255 (local) is the kernel's own"},
+		"0":     {Message: `table must be a whole number from 1 to 4294967295, not "0"`},
+		"-1":    {Message: `table must be a whole number from 1 to 4294967295, not "-1"`},
+		"1x":    {Message: `table must be a whole number from 1 to 4294967295, not "1x"`},
+		"":      {Message: `table must be a whole number from 1 to 4294967295, not ""`},
+		"of-no-host": {
+			Message: `no routing table is called "of-no-host" on this host`,
+			Hint:    "give its number, or name it in /etc/iproute2/rt_tables",
+		},
 	} {
 		var n TableNumber
 		var flaw file.Flaw

@@ -222,8 +222,8 @@ func TestExistingInNamespace(t *testing.T) {
 	l.script("ip link add card1 address 02:f2:00:00:00:03 mtu 1480 type veth peer name far1 address 02:f2:00:00:00:04")
 }
 
-// TestExistingMasterRenamed: a port goes back to the bridge that it was on, whatever that is called now, and to one that
-// has come in its place.
+// TestExistingMasterRenamed: a port goes back to the bridge that it was on, whatever that is called now, and to one
+// that has come in its place.
 func TestExistingMasterRenamed(t *testing.T) {
 	for _, test := range []struct{ meanwhile, then string }{
 		{"ip link set lan0 down\nip link set lan0 name lan9\nip link add lan0 type bridge",

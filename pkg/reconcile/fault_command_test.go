@@ -14,7 +14,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
-// fails is a topology that can't be made where somebody's namespace has the VXLAN id, seen only when much of it is made.
+// fails is a topology that can't be made where somebody's namespace has the VXLAN id, seen only when much of it is
+// made.
 const fails = `
 name: fails
 bridges: {br0: {addresses: [10.77.0.1/24]}}

@@ -46,7 +46,8 @@ var halves = []struct {
 	{name: "ifb", beside: hostLink, link: "ifb7: {ifb: {}}"},
 	{name: "dummy", beside: hostLink, link: "d0: {dummy: {}}", needs: "dummy"},
 	{name: "vlan", beside: hostLink, link: "v0: {vlan: {parent: e9, id: 7}}", needs: "vlan id 7"},
-	{name: "ipip", beside: hostLink, link: "t0: {ipip: {local: 192.0.2.1, remote: 192.0.2.2}}", needs: "ipip", unlike: true},
+	{name: "ipip", beside: hostLink, link: "t0: {ipip: {local: 192.0.2.1, remote: 192.0.2.2}}", needs: "ipip",
+		unlike: true},
 }
 
 // halfRun is a link that somebody renames before it has its stamp.
@@ -175,8 +176,8 @@ func (r *halfRun) left(altname bool) {
 	r.apply(r.load(half))
 }
 
-// Who makes a link like ours that is not stamped yet keeps it: with the group alone, or with the MAC too as long as ours
-// has its name. Where ours has another one nothing tells which it is.
+// Who makes a link like ours that is not stamped yet keeps it: with the group alone, or with the MAC too as long as
+// ours has its name. Where ours has another one nothing tells which it is.
 func TestCopiedUnstamped(t *testing.T) {
 	mac := object.DerivedMAC("docker0", "", "br0").String()
 	for _, test := range []struct {

@@ -53,7 +53,8 @@ func (v inventor) neighbors(r *room) (list []any) {
 	add := func(dev, address string) {
 		if !known[dev+address] && !r.routed[dev] {
 			known[dev+address] = true
-			list = append(list, mapping{"address": address, "mac": choose(v, "02:00:00:00:0e:01", "02:00:00:00:0e:02"), "dev": dev})
+			mac := choose(v, "02:00:00:00:0e:01", "02:00:00:00:0e:02")
+			list = append(list, mapping{"address": address, "mac": mac, "dev": dev})
 		}
 	}
 	for _, networks := range [][]string{r.four, r.six} {

@@ -77,8 +77,8 @@ func TestSysctlOfLinkClaimedLater(t *testing.T) {
 	}
 }
 
-// The switch of forwarding is given back while the topology's links, which were there when it was first written, forward
-// because the default for new links says so.
+// The switch of forwarding is given back while the topology's links, which were there when it was first written,
+// forward because the default for new links says so.
 func TestSwitchGoesWhereLinksForward(t *testing.T) {
 	l := newLab(t)
 	before := l.settle()

@@ -157,7 +157,8 @@ func (w *walk) drift() {
 	d.wait(w.lab)
 }
 
-// hand changes some link, but for those that the tests' host has, what is there already, and those of the other topology.
+// hand changes some link, but for those that the tests' host has, what is there already, and those of the other
+// topology.
 func (w *walk) hand() {
 	sections := w.look(false).Sections
 	s := choose(w.inventor, sections...)

@@ -299,8 +299,8 @@ func TestSeesFeatures(t *testing.T) {
 	}
 }
 
-// routerOnce leaves the anycast address of a subnet on a link on which arp was switched while it was a router. The kernel
-// joins that address once more up to a second later.
+// routerOnce leaves the anycast address of a subnet on a link on which arp was switched while it was a router. The
+// kernel joins that address once more up to a second later.
 const routerOnce = `
 	sysctl -qw net.ipv6.conf.v0.forwarding=1
 	ip link set v0 arp off

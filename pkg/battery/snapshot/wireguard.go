@@ -74,8 +74,8 @@ const heard = "heard"
 // noEndpoint begins what a line tells of a peer that is nowhere.
 const noEndpoint = " endpoint none"
 
-// unheard leaves out of a text which peers were heard. A peer that was, and is nowhere in the other text, is nowhere here
-// too: the kernel has learned its endpoint.
+// unheard leaves out of a text which peers were heard. A peer that was, and is nowhere in the other text, is nowhere
+// here too: the kernel has learned its endpoint.
 func unheard(text, other string) string {
 	if !strings.Contains(text, " "+heard+"\n") {
 		return text
