@@ -75,6 +75,9 @@ func TestDrift(t *testing.T) {
 			sub := *l
 			sub.TB = t
 			sub.drift(d)
+			for tries := 0; d.passes && sub.rest() == before && tries < 5; tries++ {
+				sub.drift(d) // the kernel was faster, as it can be where that is emulated
+			}
 			heal(&sub, d, before, links)
 		})
 		if !ok { // begin anew for those that follow
