@@ -75,8 +75,7 @@ func (l Link) make(e *object.Env, others []Link) (live object.LiveLink, err erro
 	}
 	if t := typeOf(l.Type); t.Make != nil {
 		stamp := func(index int) error { return s.NS.Write("stamp link "+l.Key().Place(), l.stampMessage(index)) }
-		err = outlast(func() error { live, err = t.Make(s, l, stamp); return err })
-		return live, err
+		return t.Make(s, l, stamp)
 	}
 	what := "create link " + l.Key().Place()
 	if c.peer != nil {

@@ -61,7 +61,7 @@ func (d *field) wayBack() []string {
 // When the kernel has spared the run a write, the one that fails is but the copy at its end, or none: it is made anew.
 func (d *field) undone(back func(j int, w kernel.Write, write func() error) error) (reconcile.Report, error) {
 	d.Helper()
-	const tries = 3
+	const tries = 10
 	for range tries {
 		n, spared := 0, true
 		report, err := d.travel(&kernel.Seam{Around: func(w kernel.Write, write func() error) error {
