@@ -70,7 +70,8 @@ func (d *decoder) accept(at Span, err error) bool {
 	}
 	p := d.Errorf(at, "%s", err)
 	if h, ok := errors.AsType[Hidden](err); ok {
-		p.Hint, p.text = h.Hint, ""
+		p.Hint = h.Hint
+		d.hide(p.Line)
 	} else if f, ok := errors.AsType[Flaw](err); ok {
 		p.Hint = f.Hint
 	}

@@ -70,7 +70,8 @@ func (d *decoder) unknown(e entry, what string, to target, only []string) order 
 		only = keysOf(to.typ, to.v)
 	}
 	if file := e.key + "-file"; slices.Contains(only, file) { // what has a file of its own is not for all to see
-		p.Hint, p.text = DidYouMean(file), ""
+		p.Hint = DidYouMean(file)
+		d.hide(p.Line)
 		return garbled
 	}
 	if p.Hint = Suggest(e.key, only); p.Hint != "" {

@@ -1,8 +1,10 @@
 package file
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,12 +56,33 @@ type Report struct {
 	file     string
 	lines    func() []string // split when the first problem needs one
 	marks    map[int][]int   // by line: where every thousandth character is, once that is asked for
+	hidden   map[int]bool    // lines that hold a secret
 	problems []*Problem
 }
 
 // NewReport makes the report of a file; name is as the user gave it.
 func NewReport(name string, data []byte) *Report {
-	return &Report{file: name, lines: sync.OnceValue(func() []string { return splitLines(string(data)) })}
+	stars := func(key []byte) []byte { return bytes.Repeat([]byte("*"), len(key)) }
+	return &Report{file: name, lines: sync.OnceValue(func() []string {
+		return splitLines(string(secret.ReplaceAllFunc(data, stars)))
+	})}
+}
+
+// secret is what a key of WireGuard looks like, wherever somebody has written it by mistake. A problem on its line does
+// not show it.
+var secret = regexp.MustCompile(`\b[A-Za-z0-9+/]{43}=`)
+
+// hide keeps a line from being shown with any problem.
+func (r *Report) hide(line int) {
+	if r.hidden == nil {
+		r.hidden = make(map[int]bool)
+	}
+	r.hidden[line] = true
+	for _, p := range r.problems {
+		if p.Line == line {
+			p.text = ""
+		}
+	}
 }
 
 // File is the name of the file, as the user gave it.
@@ -93,7 +116,7 @@ func (r *Report) add(s Severity, at Span, message string) *Problem {
 		Severity: s, File: r.file, Line: int(at.Line), Column: int(at.Column), Message: escape(short(message, maxMessage)),
 		width: int(at.Width),
 	}
-	if lines := r.lines(); p.Line <= len(lines) {
+	if lines := r.lines(); p.Line <= len(lines) && !r.hidden[p.Line] {
 		p.text = lines[p.Line-1]
 		if len(p.text) > maxSnippet && utf8.RuneCountInString(p.text[:min(len(p.text), farther)]) > maxSnippet {
 			_, column := r.character(p.Line, p.Column-1)

@@ -81,6 +81,28 @@ func TestHidden(t *testing.T) {
 	}
 }
 
+// Nor is it shown with another problem of its line, be that found before or after, nor where it is not read at all.
+func TestHiddenBesideOthers(t *testing.T) {
+	const key = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="
+	for _, text := range []string{
+		"{name: hush, nam: 1, key-file: hush, name: hush}\n",
+		"{name: [hush], key-file: hush, other: 1}\n",
+		"{name: x, name: " + key + "}\n",
+		"{name: x, other: '" + key + "'}\n",
+	} {
+		r := file.NewReport("t.yaml", []byte(text))
+		docs, _ := r.Documents([]byte(text))
+		var v struct {
+			Key  hushed `file:"key-file"`
+			Name string `file:"name"`
+		}
+		r.Decode(docs[0], "the safe", &v)
+		if got := written(t, r.Problems()); got == "" || strings.Contains(got, "hush") || strings.Contains(got, key) {
+			t.Errorf("%s%s", text, got)
+		}
+	}
+}
+
 type hushed string
 
 func (*hushed) Parse(string, string) error {

@@ -122,7 +122,7 @@ func readAltnames(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 				if e.Record.Holds(a.Key()) {
 					live.Proto = object.Protocol
 				}
-				if !yield(live) {
+				if !yield(live.PartOf(l)) {
 					return
 				}
 			}

@@ -32,7 +32,8 @@ func readRemotes(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 				continue
 			}
 			o := Remote{NS: s.NS.Name, Dev: l.Known, MAC: f.mac, To: f.to}
-			if !hasItself(l, o) && !yield(object.Live{Object: o, Links: []*object.LiveLink{l}, ByHand: true}) {
+			live := object.Live{Object: o, Links: []*object.LiveLink{l}, ByHand: true}
+			if !hasItself(l, o) && !yield(live.PartOf(l)) {
 				return
 			}
 		}

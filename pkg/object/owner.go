@@ -34,6 +34,15 @@ type Live struct {
 	Loose bool
 }
 
+// PartOf is the object as one that bears no mark, and is plumb's where its link is, whoever made it: others put addresses
+// and routes on a link with "dynamic: true", and nothing else.
+func (l Live) PartOf(link *LiveLink) Live {
+	if link.Class == plan.Ours {
+		l.Proto, l.Why = Protocol, "not in the file"
+	}
+	return l
+}
+
 // Owner tells whose live objects are, and leaves out what no topology has to do with. These are the ways to know it:
 //
 //	StampedLinks, StampedNamespaces   by a stamp on the object itself
@@ -123,6 +132,8 @@ func (e *Env) byProtocol(s *Section, l Live) (h plan.Have, ok bool) {
 	case h.Class == plan.Loose && (l.Falls || e.fallsWithAdopted(k, l)):
 	case h.Class == plan.Loose && !e.Wanted(k) && !(l.OfLink && e.told(s, l.Links[0])):
 		return h, false // of a link of ours all are told: they keep its routes, and their subnets have a primary
+	case !e.Wanted(k) && l.Why != "":
+		h.Why = l.Why
 	case !e.Wanted(k) && l.Proto != Protocol:
 		h.Why = e.handMade(s, l)
 	}
