@@ -82,10 +82,28 @@ func onlyDeclared(l *object.Iface, o Link) Link {
 		names = append(names, neverUp)
 	}
 	if l.Master != nil {
-		names = append(append(names, portOptions), namesOf(o.Port)...)
+		names = append(append(names, portOptions), declaredOfPort(l, o.Port)...)
 	}
 	o.Managed = plan.NewFields(names...)
 	return o
+}
+
+// declaredOfPort lists what the file says of a port of a bridge, and all of a port of another master. The VLANs of a
+// port are one thing.
+func declaredOfPort(l *object.Iface, port Spec) (names []string) {
+	if _, bridged := port.(BridgePort); !bridged {
+		return namesOf(port)
+	}
+	at := l.Spots.In("port")
+	for _, name := range append(namesOf(PortOptions{}), "cost") {
+		if at.Good(name) {
+			names = append(names, name)
+		}
+	}
+	if tables := namesOf(VLANTable{}); slices.ContainsFunc(tables, func(name string) bool { return at.Good(name) }) {
+		names = append(names, tables...)
+	}
+	return names
 }
 
 // namesOf lists the attributes of a spec; nil has none.
@@ -117,6 +135,9 @@ func settleGiven(e *object.Env, l Link) (plan.Object, error) {
 	if err := l.isAsDeclared(have); err != nil {
 		return nil, err
 	}
+	if !wasPortOf(e, s, l, have) { // then it is one by the topology, and all that is kept of it is the topology's
+		l.Managed = l.Managed.Plus(namesOf(l.Port)...)
+	}
 	o, _ := plan.Over(l, have).(Link)
 	o.Port = joinGivenBond(e, o).Port
 	o.Port = costing(o.Port, have.Type)
@@ -132,6 +153,15 @@ func settleGiven(e *object.Env, l Link) (plan.Object, error) {
 		o.LinkLocal, o.Managed = plan.Some(o.MAC.LinkLocal()), o.Managed.Plus(linkLocalName)
 	}
 	return giveBack(e, s, live, o)
+}
+
+// wasPortOf says whether an existing link was a port of the master that the file names before any topology wanted that.
+func wasPortOf(e *object.Env, s *object.Section, l, have Link) bool {
+	master := stored(have)[masterName]
+	if claim, known := claimNow(e, s, object.AttributeKey(l.NS, l.Ifname, masterName)); known {
+		master = claim.Original
+	}
+	return l.Master != "" && master == stored(l)[masterName]
 }
 
 // notThere is the error for a link that does not exist by this name, with the name that may be meant.
