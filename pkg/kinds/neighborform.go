@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
@@ -56,6 +57,8 @@ func checkNeighbors(at *object.At) any {
 			at.Errorf(spot.At("address"), "%s is the address of no neighbour", n.Address)
 		case at.Holds(n.Address, string(n.Dev), tableOf(l)):
 			at.Errorf(spot.At("address"), "%s is an address of the section itself", n.Address)
+		case n.Dev == object.Lo || declared && !link.HasStations(l):
+			at.Errorf(spot.At("dev"), "%s has no neighbours with a MAC", n.Dev)
 		case declared && l.Down:
 			at.Errorf(spot.At("dev"), "%s is declared down, and the kernel keeps the neighbours of links that are up", l).
 				Hint = l.Spots.At("up").See()
