@@ -44,8 +44,8 @@ func sectionOf(r object.Ref) object.SectionRef {
 	return object.SectionRef(k.NS)
 }
 
-// HasStations says whether a link leads to stations that have a MAC each. For the others the kernel keeps no neighbours:
-// it enters those of IPv4 as 0.0.0.0 (net/ipv4/arp.c: arp_constructor).
+// HasStations says whether a link leads to stations that have a MAC each. For the others the kernel keeps no
+// neighbours: it enters those of IPv4 as 0.0.0.0 (net/ipv4/arp.c: arp_constructor).
 func HasStations(l *object.Iface) bool {
 	return l.Type != "" && l.Type != "tun" && !typeOf(l.Type).IP
 }

@@ -34,8 +34,8 @@ type Live struct {
 	Loose bool
 }
 
-// PartOf is the object as one that bears no mark, and is plumb's where its link is, whoever made it: others put addresses
-// and routes on a link with "dynamic: true", and nothing else.
+// PartOf is the object as one that bears no mark, and is plumb's where its link is, whoever made it: others put
+// addresses and routes on a link with "dynamic: true", and nothing else.
 func (l Live) PartOf(link *LiveLink) Live {
 	if link.Class == plan.Ours {
 		l.Proto, l.Why = Protocol, "not in the file"
