@@ -44,6 +44,8 @@ func (v View) PendingMAC(k plan.Key, mac MAC) bool {
 // PendingLink tells which pending link a live one of a section is, by all but its name. Only one can be meant: of those
 // of its own section, or else of all.
 func (v View) PendingLink(ns string, l *LiveLink) (k plan.Key, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	here := v.in(plan.Key{NS: ns}).NS
 	var own, all []plan.Key
 	for _, p := range v.Record.Pending[v.topology] {

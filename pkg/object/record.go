@@ -363,6 +363,8 @@ func (v View) Claim(k plan.Key) (Claim, bool) {
 
 // Claimed lists what the topology has claimed in a section.
 func (v View) Claimed(ns string) []plan.Key {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	var keys []plan.Key
 	for _, c := range v.Claims {
 		_, mine := c.Wants[v.topology]
