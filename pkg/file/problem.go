@@ -78,11 +78,6 @@ func (r *Report) hide(line int) {
 		r.hidden = make(map[int]bool)
 	}
 	r.hidden[line] = true
-	for _, p := range r.problems {
-		if p.Line == line {
-			p.text = ""
-		}
-	}
 }
 
 // File is the name of the file, as the user gave it.
@@ -116,7 +111,7 @@ func (r *Report) add(s Severity, at Span, message string) *Problem {
 		Severity: s, File: r.file, Line: int(at.Line), Column: int(at.Column), Message: escape(short(message, maxMessage)),
 		width: int(at.Width),
 	}
-	if lines := r.lines(); p.Line <= len(lines) && !r.hidden[p.Line] {
+	if lines := r.lines(); p.Line <= len(lines) {
 		p.text = lines[p.Line-1]
 		if len(p.text) > maxSnippet && utf8.RuneCountInString(p.text[:min(len(p.text), farther)]) > maxSnippet {
 			_, column := r.character(p.Line, p.Column-1)
@@ -198,7 +193,10 @@ func (r *Report) Problems() Problems {
 		at := place{p.Line, p.Column, p.Message}
 		if !seen[at] {
 			list = append(list, *p)
-			list[len(list)-1].Hint = escape(short(p.Hint, maxMessage))
+			last := &list[len(list)-1]
+			if last.Hint = escape(short(p.Hint, maxMessage)); r.hidden[p.Line] {
+				last.text = ""
+			}
 		}
 		seen[at] = true
 	}
