@@ -2,7 +2,6 @@ package link
 
 import (
 	"reflect"
-	"slices"
 
 	"github.com/plumbnet/plumb/pkg/object"
 )
@@ -26,8 +25,10 @@ func portsOf(l Link) *Ports { return masterOf(l).Ports }
 
 // typeOf finds the row of a type; one that plumb does not make has a row that says nothing.
 func typeOf(name string) *Type {
-	if i := slices.IndexFunc(Types, func(t Type) bool { return t.Name == name }); i >= 0 {
-		return &Types[i]
+	for i := range Types {
+		if Types[i].Name == name {
+			return &Types[i]
+		}
 	}
 	return &Type{Name: name}
 }
