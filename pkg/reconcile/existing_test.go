@@ -266,3 +266,44 @@ func TestExistingBridgeNarrow(t *testing.T) {
 	l.destroy("x")
 	l.same("after destroy", before, l.settle())
 }
+
+// TestExistingVLANs: what a port of a bridge has of VLANs where the kernel's bridges have none is neither planned nor
+// recorded, nor is what the file says of VLANs of a bridge.
+func TestExistingVLANs(t *testing.T) {
+	l := newLab(t)
+	l.cards()
+	l.script(`
+		ip link add lan0 address 02:f2:00:00:00:09 type bridge
+		ip link set card0 master lan0`)
+	l.fixture(func() { l.script("ip link del lan0") })
+	before := l.settle()
+	without := !strings.Contains(l.sh("ip", "-d", "link", "show", "lan0"), "vlan_default_pvid")
+	vlans := ""
+	if without {
+		vlans = ", default-pvid: 6, vlan-protocol: 802.1ad"
+	}
+	const (
+		bridges = "name: x\nbridges: {br0: {default-pvid: 5}, lan0: {existing: true%s}}\n"
+		port    = "interfaces: {card0: {existing: true, master: %s}, tap0: {tap: {}, master: %s}}\n"
+	)
+	for _, yaml := range []string{
+		fmt.Sprintf(bridges+port, "", "br0", "lan0"),
+		fmt.Sprintf(bridges+port, ", mcast-snooping: false"+vlans, "lan0", "br0"),
+		fmt.Sprintf(bridges+port, "", "br0", "lan0"),
+		fmt.Sprintf(bridges, ""),
+	} {
+		text := planText(l.diff(l.load(yaml)))
+		if strings.Contains(text, "cost") {
+			t.Errorf("nothing changes what a port costs, and the plan says:\n%s", text)
+		}
+		if without && (strings.Contains(text, "pvid") || strings.Contains(text, "vlan")) {
+			t.Errorf("the kernel has no VLANs of bridges, and the plan says:\n%s", text)
+		}
+		l.apply(l.load(yaml))
+		l.silent("of\n" + yaml)
+		l.converged(l.load(yaml))
+	}
+	l.destroy("x")
+	l.silent("destroy")
+	l.same("after destroy", before, l.settle())
+}
