@@ -105,10 +105,18 @@ func checkSiblings(l *object.Iface, first map[plan.Key]*object.Iface) {
 			continue
 		}
 		here, there := l.Spots.At(l.Type), other.Spots.At(other.Type)
+		takes := func(l *object.Iface) bool { return Link{Type: l.Type, Spec: l.Spec}.takes() != "" }
 		switch {
 		case typeOf(other.Type).Handler != t.Handler:
 			l.Section.Clash(file.Error, here, there,
 				"%s is %s, and %s %s on the same link, which hands its frames to one type only", l, l.Type, other, other.Type)
+		case takes(l) || takes(other):
+			taker, beside := l, other
+			if takes(other) {
+				taker, beside = other, l
+			}
+			l.Section.Clash(file.Error, here, there, "%s takes all frames of %s, and %s is on the same link",
+				taker, k.Place(), beside)
 		case t.Shared != nil && t.Shared(l.Spec) != t.Shared(other.Spec):
 			l.Section.Clash(file.Error, here, there, "%s has %s, and %s on the same link %s: they have that in common",
 				l, t.Shared(l.Spec), other, t.Shared(other.Spec))
