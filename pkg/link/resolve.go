@@ -29,6 +29,7 @@ func checkAll(n *object.Network) {
 		for _, l := range s.Links {
 			if _, ok := l.Form.(*typed); ok {
 				checkIP(l)
+				checkMTU(l)
 				checkBelow(l)
 				checkClaims(l, first)
 				checkSiblings(l, sibling)
@@ -200,11 +201,21 @@ func checkBelow(l *object.Iface) {
 	if len(l.Below) == 0 || slices.ContainsFunc(l.Below, untold) {
 		return
 	}
+	least, _ := typeOf(l.Type).mtus(l.Spec)
 	switch most := defaultMTU(typeOf(l.Type), l); {
-	case most < object.MinMTU:
-		s.Errorf(at, "what %s is made on leaves it an MTU of %d, and the least is %d", l, most, object.MinMTU)
+	case most < least && !l.MTU.Good():
+		s.Errorf(at, "what %s is made on leaves it an MTU of %d, and the least is %d", l, most, least)
 	case l.MTU.Good() && l.MTU.V > most && !typeOf(l.Type).Outlives:
 		s.Errorf(l.MTU.At, "the MTU of %s is %d, and what it is made on leaves %d", l, l.MTU.V, most)
+	}
+}
+
+// checkMTU reports an MTU that the kernel does not give a link of the type.
+func checkMTU(l *object.Iface) {
+	least, most := typeOf(l.Type).mtus(l.Spec)
+	if mtu := l.EffectiveMTU(); l.MTU.Good() && (mtu < least || mtu > most) {
+		l.Section.Errorf(l.MTU.At, "the MTU of %s is %d, and that of %s is from %d to %d",
+			l, mtu, withArticle(l.Type), least, most)
 	}
 }
 
