@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
@@ -143,6 +144,37 @@ func (l *lab) refused(yaml, why string) {
 		}
 		l.same("after the refusal", before, l.settle())
 	}
+}
+
+// TestExistingNamed: the refusal of a link that is there already says how the file can use it, wherever it is.
+func TestExistingNamed(t *testing.T) {
+	l := newLab(t)
+	l.cards()
+	l.script("ip link add lan0 type bridge")
+	l.fixture(func() { l.script("ip link del lan0") })
+	b := l.box()
+	b.run("ip link add lan1 type bridge\nip link add eth0 type veth peer name eth1")
+	for _, test := range []struct{ yaml, hint string }{
+		{"bridges: {lan0: {}}", "bridges: {lan0: {existing: true}}"},
+		{"bridges: {card0: {}}", "interfaces: {card0: {existing: true}}"},
+		{"interfaces: {e: {peer: card0}}", "interfaces: {card0: {existing: true}}"},
+		{"namespaces: {ns1: {interfaces: {e: {peer: host/card0}}}}", "interfaces: {card0: {existing: true}}"},
+		{fmt.Sprintf("namespaces: {web: {attach: pid:%d, bridges: {lan1: {}}}}", b.pid()),
+			"namespaces: {web: {bridges: {lan1: {existing: true}}}}"},
+		{fmt.Sprintf("interfaces: {e: {peer: web/eth0}}\nnamespaces: {web: {attach: pid:%d}}", b.pid()),
+			"namespaces: {web: {interfaces: {eth0: {existing: true}}}}"},
+	} {
+		text := planText(l.diff(l.load("name: x\n" + test.yaml)))
+		want := "use --adopt; if it is to stay as it is, declare it as existing: " + test.hint + "\n"
+		if strings.Count(text, "declare it") != 1 || !strings.Contains(text, want) {
+			t.Errorf("%s: the plan lacks %q:\n%s", test.yaml, want, text)
+		}
+	}
+	l.script("ip link set lan0 group " + fmt.Sprint(object.Group("x")))
+	if text := planText(l.diff(l.load("name: x\nbridges: {lan0: {}}"))); strings.Contains(text, "declare it") {
+		t.Errorf("one that has plumb's group is none that is there already:\n%s", text)
+	}
+	l.script("ip link set lan0 group 0")
 }
 
 // TestExistingInUse: what others use for something else can be no port, and no parent.
