@@ -73,5 +73,13 @@ func (t *Type) asks(s Spec) bool {
 // IsPair says whether links of a type are ends of cables.
 func IsPair(name string) bool { return typeOf(name).Pair }
 
+// mtus are the least and the most MTU of a link of the type.
+func (t *Type) mtus(s Spec) (least, most uint32) {
+	if t.MTUs == nil || s == nil {
+		return object.MinMTU, object.MaxMTU
+	}
+	return t.MTUs(s)
+}
+
 // unset is what a live link of the type has of which the kernel tells nothing.
 func (t *Type) unset() Spec { return reflect.Zero(reflect.TypeOf(t.New())).Interface() }
