@@ -40,6 +40,7 @@ func takenAddress(s *object.Section, m object.Moved) Address {
 func fallingAddresses(s *object.Section, c link.Course) (list []falling) {
 	for _, live := range s.Addresses() {
 		itself := !live.Forever || live.Proto == object.ProtoLinkLocal
+		itself = itself || c.Live.Type == object.Loopback && live.Prefix == loopback6
 		if live.Index != c.Live.Index || itself || live.Proto == object.Protocol {
 			continue
 		}
@@ -152,14 +153,23 @@ type falling struct {
 }
 
 // noteFalling notes what others have on links that plumb did not make, and what the kernel takes because of what the
-// topology changes of these.
+// topology changes of these. It tells what is not put back in the same run.
 func noteFalling(e *object.Env, on func(*object.Section, link.Course) []falling) {
 	for _, s := range e.Sections {
-		for _, c := range link.Courses(e, s) {
+		for _, c := range link.Courses(e, s, without6) {
+			var lost []string
 			for _, f := range on(s, c) {
-				if c.Takes(f.Dependent) && !e.Wanted(f.Key()) {
-					s.NoteFalling(f.Key(), c.Live, f.message)
+				if !c.Takes(f.Dependent) || e.Wanted(f.Key()) {
+					continue
 				}
+				s.NoteFalling(f.Key(), c.Live, f.message)
+				if !c.Carries(f.Dependent) {
+					lost = append(lost, f.Key().Label())
+				}
+			}
+			if len(lost) > 0 {
+				e.Warn(fmt.Sprintf("link %s loses what others have on it, until plumb can put it back: %s",
+					object.LinkKey(s.NS.Name, c.Live.Name).Place(), plan.Listing(lost)))
 			}
 		}
 	}
@@ -167,7 +177,7 @@ func noteFalling(e *object.Env, on func(*object.Section, link.Course) []falling)
 
 // carries says whether a link will be able to have what was taken from it.
 func carries(e *object.Env, s *object.Section, l *object.LiveLink, m object.Moved) bool {
-	courses := link.Courses(e, s)
+	courses := link.Courses(e, s, without6)
 	i := slices.IndexFunc(courses, func(c link.Course) bool { return c.Live == l })
 	if i < 0 {
 		return true

@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -265,4 +266,39 @@ func TestExistingBridgeNarrow(t *testing.T) {
 	l.converged(l.load(fmt.Sprintf(with, ", mtu: 1400")))
 	l.destroy("x")
 	l.same("after destroy", before, l.settle())
+}
+
+// TestTakenOfOthersShared: what the kernel takes of others while two topologies want the same is given back when the
+// last of them leaves, whichever that is, and the plan that takes it says so.
+func TestTakenOfOthersShared(t *testing.T) {
+	for name, wish := range map[string]string{
+		"IPv6 off on one link": "sysctls: {net.ipv6.conf.card0.disable_ipv6: 1}",
+		"IPv6 off on all":      "sysctls: {net.ipv6.conf.all.disable_ipv6: 1}",
+		"down":                 "interfaces: {card0: {existing: true, up: false}}",
+	} {
+		for _, first := range []string{"x", "y"} {
+			t.Run(name+", first goes "+first, func(t *testing.T) {
+				l := newLab(t)
+				l.cards()
+				l.script(`
+					ip link set card0 addrgenmode none up
+					ip address add fd00:8::1/64 dev card0 nodad
+					ip route add fd00:9::/64 via fd00:8::9 dev card0
+					ip neighbor add fd00:8::7 lladdr 02:00:00:00:00:07 dev card0 nud permanent`)
+				l.mark()
+				before := l.settle()
+				l.apply(l.load("name: x\n" + wish + "\n"))
+				for _, lost := range []string{"address card0 fd00:8::1/64", "route fd00:9::/64", "neighbor card0 fd00:8::7"} {
+					want := "link card0 loses what others have on it, until plumb can put it back: " + lost
+					if !slices.Contains(l.warnings, want) {
+						t.Errorf("no warning that %s, but %q", want, l.warnings)
+					}
+				}
+				l.apply(l.load("name: y\n" + wish + "\n"))
+				l.destroy(first)
+				l.destroy(map[string]string{"x": "y", "y": "x"}[first])
+				l.restored("after both", before)
+			})
+		}
+	}
 }
