@@ -28,6 +28,8 @@ type Neighbor struct {
 
 	// falls says that it is another's, and that the kernel is about to take it.
 	falls bool
+	// bare says that others have no IPv4 address on its link that stays.
+	bare bool
 }
 
 // Key implements [plan.Object].
@@ -59,7 +61,7 @@ func (n Neighbor) After(old, now plan.Object, w plan.World) (plan.Object, bool) 
 	}
 	if a, ok := old.(Address); ok && now == nil && n.Address.Is4() && a.Prefix.Addr().Is4() {
 		known := w.Object(object.LinkKey(n.NS, n.Dev)) != nil // else others may have addresses on it
-		return n, hasIPv4(w, n.NS, n.Dev) || !known
+		return n, hasIPv4(w, n.NS, n.Dev) || !known && !n.bare
 	}
 	if now == nil {
 		return n, old.Key() != object.LinkKey(n.NS, n.Dev) && old.Key() != object.NamespaceKey(n.NS)
@@ -100,10 +102,10 @@ func (h *neighborHead) Serialize() []byte {
 	return append(b, unix.NUD_PERMANENT, 0, h.flags, 0)
 }
 
-// askNeighbors asks where there are neighbours of the topology's, or may be.
+// askNeighbors asks where there are neighbours of the topology's, or may be, and where it may take those of others.
 func askNeighbors(e *object.Env, s *object.Section) []*object.Dump {
 	if len(e.WantedHere(s.NS.Name, KindNeighbor)) > 0 || e.Record.Mentions(s.NS.Name, KindNeighbor) ||
-		e.ChangesGiven(s.NS.Name) || len(switchesOf6(e, s)) > 0 {
+		e.ChangesGiven(s.NS.Name) || len(switchesOf6(e, s)) > 0 || e.Record.Mentions(s.NS.Name, KindAddress) {
 		return []*object.Dump{neighborDump}
 	}
 	return nil
@@ -118,6 +120,7 @@ func readNeighbors(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 				continue
 			}
 			n.falls = s.IsFalling(n.Key(), l.Index)
+			n.bare = n.falls && isBare(e, s, l)
 			live := object.Live{
 				Object: n, Links: []*object.LiveLink{l}, Proto: n.Proto, ByHand: n.Proto == 0, Falls: n.falls,
 			}
