@@ -71,6 +71,8 @@ type Link struct {
 	restarts int
 	// found is the MAC that the link was found with, where MAC is another.
 	found object.MAC
+	// awaits says that LinkLocal is not there yet: the kernel makes it when the carrier comes.
+	awaits bool
 	// no6 says, in a [Course], that IPv6 is switched off on the link.
 	no6 bool
 }

@@ -302,3 +302,21 @@ func TestTakenOfOthersShared(t *testing.T) {
 		}
 	}
 }
+
+// TestExistingLinkLocal: the link-local address that an interface gets back is as the kernel makes it.
+func TestExistingLinkLocal(t *testing.T) {
+	l := newLab(t)
+	l.cards()
+	l.script("ip link set card0 up\nip link set far0 up")
+	l.mark()
+	shown := func() string {
+		l.settle()
+		return strings.ReplaceAll(l.sh("ip", "-6", "address", "show", "dev", "card0"), "tentative ", "")
+	}
+	before := shown()
+	l.apply(l.load(existingCard))
+	l.destroy("x")
+	if now := shown(); now != before {
+		t.Errorf("got\n%s\nwant\n%s", now, before)
+	}
+}
