@@ -227,12 +227,19 @@ func sameSubnet(a, b plan.Object) bool {
 
 // On implements [plan.Dependent]. A source address is there as long as one link has it.
 func (a Address) On() []plan.Key {
-	return []plan.Key{object.LinkNeed(a.NS, a.Dev), sourceKey(a.NS, a.Prefix.Addr())}
+	k := []plan.Key{object.LinkNeed(a.NS, a.Dev), sourceKey(a.NS, a.Prefix.Addr())}
+	if a.falls && a.Prefix.Addr().Is6() {
+		k = append(k, offOnAll(a.NS))
+	}
+	return k
 }
 
 // After implements [plan.Dependent]: an address goes with its link, IPv6 goes when the MTU is too small for it, and
 // what is declared beside the link-local address that the kernel derives is made anew after that.
 func (a Address) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
+	if old.Key() == offOnAll(a.NS) {
+		return a, !cuts6(now)
+	}
 	if now == nil {
 		return a, old.Key() != object.LinkKey(a.NS, a.Dev) && old.Key() != object.NamespaceKey(a.NS)
 	}

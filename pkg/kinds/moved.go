@@ -40,6 +40,7 @@ func takenAddress(s *object.Section, m object.Moved) Address {
 func fallingAddresses(s *object.Section, c link.Course) (list []falling) {
 	for _, live := range s.Addresses() {
 		itself := !live.Forever || live.Proto == object.ProtoLinkLocal
+		itself = itself || c.Live.Type == object.Loopback && live.Prefix == loopback6
 		if live.Index != c.Live.Index || itself || live.Proto == object.Protocol {
 			continue
 		}
@@ -117,32 +118,6 @@ func (r Route) lastsOfOthers() bool {
 	return r.Proto != object.Protocol && !itself
 }
 
-// returnNeighbors lists the static neighbours of others that a change of their link has taken.
-func returnNeighbors(e *object.Env) ([]plan.Object, error) {
-	noteFalling(e, fallingNeighbors)
-	return returned(e, KindNeighbor, func(s *object.Section, m object.Moved, _ []object.Moved) plan.Object {
-		n, _, ok := parseNeighbor(s, m.Message)
-		for _, b := range s.Messages(neighborDump) {
-			if other, _, is := parseNeighbor(s, b); is && other.Key() == n.Key() && !s.IsFalling(m.Key, m.Index) {
-				return nil
-			}
-		}
-		if !ok {
-			return nil
-		}
-		return n
-	}), nil
-}
-
-func fallingNeighbors(s *object.Section, c link.Course) (list []falling) {
-	for _, b := range s.Messages(neighborDump) {
-		if n, l, ok := parseNeighbor(s, b); ok && l.Index == c.Live.Index && n.Proto != object.Protocol {
-			list = append(list, falling{n, b})
-		}
-	}
-	return list
-}
-
 // falling is what others have on a link, with what the kernel tells of it.
 type falling struct {
 	plan.Dependent
@@ -150,22 +125,37 @@ type falling struct {
 }
 
 // noteFalling notes what others have on links that plumb did not make, and what the kernel takes because of what the
-// topology changes of these.
+// topology changes of these. It tells what is not put back in the same run.
 func noteFalling(e *object.Env, on func(*object.Section, link.Course) []falling) {
-	for _, s := range e.Sections {
-		for _, c := range link.Courses(e, s) {
+	for _, ns := range slices.Sorted(maps.Keys(e.Sections)) {
+		s := e.Sections[ns]
+		for _, c := range link.Courses(e, s, without6) {
+			var lost []string
 			for _, f := range on(s, c) {
-				if c.Takes(f.Dependent) && !e.Wanted(f.Key()) {
-					s.NoteFalling(f.Key(), c.Live, f.message)
+				if !c.Takes(f.Dependent) || e.Wanted(f.Key()) {
+					continue
 				}
+				s.NoteFalling(f.Key(), c.Live, f.message)
+				if !c.Carries(f.Dependent) {
+					lost = append(lost, f.Key().Label())
+				}
+			}
+			if len(lost) > 0 {
+				warnLost(e, s, c.Live, lost)
 			}
 		}
 	}
 }
 
+// warnLost tells what others lose on a link with this run.
+func warnLost(e *object.Env, s *object.Section, l *object.LiveLink, lost []string) {
+	e.Warn(fmt.Sprintf("link %s loses what others have on it, until plumb can put it back: %s",
+		object.LinkKey(s.NS.Name, l.Name).Place(), plan.Listing(lost)))
+}
+
 // carries says whether a link will be able to have what was taken from it.
 func carries(e *object.Env, s *object.Section, l *object.LiveLink, m object.Moved) bool {
-	courses := link.Courses(e, s)
+	courses := link.Courses(e, s, without6)
 	i := slices.IndexFunc(courses, func(c link.Course) bool { return c.Live == l })
 	if i < 0 {
 		return true

@@ -25,6 +25,11 @@ type Neighbor struct {
 	// Router says that the neighbour of IPv6 is a router. No file wants it, but a rollback does.
 	Router bool  `plan:"router"`
 	Proto  uint8 `plan:"proto,quiet"`
+
+	// falls says that it is another's, and that the kernel is about to take it.
+	falls bool
+	// bare says that others have no IPv4 address on its link that stays.
+	bare bool
 }
 
 // Key implements [plan.Object].
@@ -39,15 +44,24 @@ func (n Neighbor) Needs() []plan.Key { return []plan.Key{object.LinkNeed(n.NS, n
 func (n Neighbor) Describe() string { return "at " + n.MAC.String() }
 
 // On implements [plan.Dependent].
-func (n Neighbor) On() []plan.Key { return n.Needs() }
+func (n Neighbor) On() []plan.Key {
+	k := n.Needs()
+	if n.falls && n.Address.Is6() {
+		k = append(k, offOnAll(n.NS))
+	}
+	return k
+}
 
 // After implements [plan.Dependent]: the kernel empties the table of a link that goes down, if for a moment, gets
 // another MAC, or has arp switched, that of IPv6 where the MTU is too small for it, and that of IPv4 with the last
 // address of IPv4 (net/ipv4/fib_frontend.c: fib_disable_ip).
 func (n Neighbor) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
+	if old.Key() == offOnAll(n.NS) {
+		return n, !cuts6(now)
+	}
 	if a, ok := old.(Address); ok && now == nil && n.Address.Is4() && a.Prefix.Addr().Is4() {
 		known := w.Object(object.LinkKey(n.NS, n.Dev)) != nil // else others may have addresses on it
-		return n, hasIPv4(w, n.NS, n.Dev) || !known
+		return n, hasIPv4(w, n.NS, n.Dev) || !known && !n.bare
 	}
 	if now == nil {
 		return n, old.Key() != object.LinkKey(n.NS, n.Dev) && old.Key() != object.NamespaceKey(n.NS)
@@ -88,10 +102,10 @@ func (h *neighborHead) Serialize() []byte {
 	return append(b, unix.NUD_PERMANENT, 0, h.flags, 0)
 }
 
-// askNeighbors asks where there are neighbours of the topology's, or may be.
+// askNeighbors asks where there are neighbours of the topology's, or may be, and where it may take those of others.
 func askNeighbors(e *object.Env, s *object.Section) []*object.Dump {
 	if len(e.WantedHere(s.NS.Name, KindNeighbor)) > 0 || e.Record.Mentions(s.NS.Name, KindNeighbor) ||
-		e.ChangesGiven(s.NS.Name) {
+		e.ChangesGiven(s.NS.Name) || len(switchesOf6(e, s)) > 0 || e.Record.Mentions(s.NS.Name, KindAddress) {
 		return []*object.Dump{neighborDump}
 	}
 	return nil
@@ -105,9 +119,10 @@ func readNeighbors(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 			if !ok {
 				continue
 			}
+			n.falls = s.IsFalling(n.Key(), l.Index)
+			n.bare = n.falls && isBare(e, s, l)
 			live := object.Live{
-				Object: n, Links: []*object.LiveLink{l}, Proto: n.Proto, ByHand: n.Proto == 0,
-				Falls: s.IsFalling(n.Key(), l.Index),
+				Object: n, Links: []*object.LiveLink{l}, Proto: n.Proto, ByHand: n.Proto == 0, Falls: n.falls,
 			}
 			if !yield(live) {
 				return

@@ -247,6 +247,9 @@ func (r Route) On() []plan.Key {
 	if r.Src.IsValid() {
 		k = append(k, sourceKey(r.NS, r.Src))
 	}
+	if r.falls && r.Dst.Addr().Is6() {
+		k = append(k, offOnAll(r.NS))
+	}
 	return k
 }
 
@@ -286,6 +289,8 @@ func (r Route) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 		}
 	case Namespace:
 		return r, now != nil
+	case Sysctl:
+		return r, !cuts6(now)
 	}
 	return r, true
 }

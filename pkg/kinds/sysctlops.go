@@ -207,7 +207,7 @@ func claimedSysctl(e *object.Env, s *object.Section, v Sysctl) (h plan.Have, ok 
 			k.Place(), value, wrote, original)
 		return h, false
 	case value == original && !differs(s, restorable(e, s, k, claim)):
-		return h, false
+		return h, true // nothing is to be done, but a rollback wants what it is
 	}
 	h.Class, h.Why = plan.Ours, "restored to "+cmp.Or(original, `""`)
 	return h, true

@@ -42,7 +42,7 @@ func update(e *object.Env, old, l Link) error {
 		return err
 	}
 	if l.Derives(old) {
-		if err := replaceLinkLocal(e, s, index, l); err != nil {
+		if err := replaceLinkLocal(e, s, index, old, l); err != nil {
 			return err
 		}
 	}

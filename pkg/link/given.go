@@ -160,13 +160,18 @@ func settleGiven(e *object.Env, l Link) (plan.Object, error) {
 	if o.enslaves().FromDown && !o.Managed.Has(upName) { // joining brings it up
 		o.Up, o.Managed = true, o.Managed.Plus(upName)
 	}
+	derives := o.Managed.Has(macName) && !o.Pinned
+	o, err := giveBack(e, s, live, o)
 	// A link without a link-local address gets one when it comes up.
 	getsOne := !have.CarriesIPv6() && live.IPv6 && !o.enslaves().NoLinkLocal
-	if o.Managed.Has(macName) && !o.Pinned && o.CarriesIPv6() && (have.LinkLocal.V.IsValid() || getsOne) {
+	if derives && o.CarriesIPv6() && (have.LinkLocal.V.IsValid() || getsOne) {
 		o.LinkLocal, o.Managed = plan.Some(o.MAC.LinkLocal()), o.Managed.Plus(linkLocalName)
+		o.Back = plan.NewList(strings.Compare, slices.DeleteFunc(slices.Collect(o.Back.All()), isLinkLocal)...)
 	}
-	return giveBack(e, s, live, o)
+	return o, err
 }
+
+func isLinkLocal(name string) bool { return name == linkLocalName }
 
 // wasPortOf says whether an existing link was a port of the master that the file names before any topology wanted that.
 func wasPortOf(e *object.Env, s *object.Section, l, have Link) bool {

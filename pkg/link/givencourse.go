@@ -1,30 +1,37 @@
 package link
 
 import (
+	"slices"
+
 	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// Course is how an existing link changes in this run: From is the link as it is, To as it will be.
+// Course is how a link that plumb did not make changes in this run: From is the link as it is, To as it will be.
 type Course struct {
 	Live     *object.LiveLink
 	From, To Link
+	// blinks says that IPv6 is off on the link for a moment.
+	blinks bool
 }
+
+// Without6 tells whether IPv6 will be off on a link of others, and whether it is, if for a moment.
+type Without6 func(*object.LiveLink) (will, blinks bool)
 
 // courses are those of the sections that were asked for.
 type courses map[*object.Section][]Course
 
-// Courses lists the courses of a section's existing links. It leaves out links that are not as declared: [Settle]
-// reports these. A look works them out once, from what was wanted when they were first asked for: the kinds do so when
-// they say what returns.
-func Courses(e *object.Env, s *object.Section) []Course {
+// Courses lists the courses of a section's existing links, and of others on which IPv6 is off, or will be, as without6
+// tells. It leaves out links that are not as declared: [Settle] reports these. A look works them out once, from what
+// was wanted when they were first asked for: the kinds do so when they say what returns.
+func Courses(e *object.Env, s *object.Section, without6 func(*object.Env, *object.Section) Without6) []Course {
 	known := object.In[courses](e)
 	list, asked := (*known)[s]
 	if !asked {
 		if *known == nil {
 			*known = make(courses)
 		}
-		list = coursesOf(e, s)
+		list = switched(e, s, coursesOf(e, s), without6(e, s))
 		(*known)[s] = list
 	}
 	return list
@@ -36,7 +43,7 @@ func coursesOf(e *object.Env, s *object.Section) (list []Course) {
 	}
 	add := func(live *object.LiveLink, o plan.Object, err error) {
 		if to, ok := o.(Link); ok && err == nil {
-			list = append(list, Course{live, read(e, s, live, s.LinkLocals()[live.Index]), to})
+			list = append(list, Course{Live: live, From: read(e, s, live, s.LinkLocals()[live.Index]), To: to})
 		}
 	}
 	for _, o := range e.WantedHere(s.NS.Name, object.KindLink) {
@@ -52,13 +59,34 @@ func coursesOf(e *object.Env, s *object.Section) (list []Course) {
 	return list
 }
 
+// switched says in courses where IPv6 is off, and adds those of other links where it is, or will be.
+func switched(e *object.Env, s *object.Section, list []Course, without6 Without6) []Course {
+	for i := range s.Links {
+		live := &s.Links[i]
+		at := slices.IndexFunc(list, func(c Course) bool { return c.Live == live })
+		will, blinks := without6(live)
+		if at < 0 {
+			if !live.Disabled6 && !will && !blinks || live.Plumbs() || !e.OfOthers(s, live.Name) {
+				continue
+			}
+			l := read(e, s, live, s.LinkLocals()[live.Index])
+			l.Given, l.Managed = true, plan.NewFields()
+			list, at = append(list, Course{Live: live, From: l, To: l}), len(list)
+		}
+		list[at].From.no6, list[at].To.no6, list[at].blinks = live.Disabled6, will, blinks
+	}
+	return list
+}
+
 // Carries says whether an address, route or neighbour can be on the link as it will be.
 func (c Course) Carries(o plan.Dependent) bool { return supports(c.To, o) }
 
 // Takes says whether the kernel removes such an object, which others put on the link, when the link changes.
 func (c Course) Takes(o plan.Dependent) bool {
 	_, stays := o.After(c.From, c.To, emptyWorld{})
-	return supports(c.From, o) && !(stays && supports(c.To, o))
+	meanwhile := c.From
+	meanwhile.no6 = meanwhile.no6 || c.blinks
+	return supports(c.From, o) && !(stays && supports(meanwhile, o) && supports(c.To, o))
 }
 
 // supports says whether something can be on a link. On the port of a master that takes all of the port's packets it

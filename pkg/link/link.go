@@ -71,6 +71,10 @@ type Link struct {
 	restarts int
 	// found is the MAC that the link was found with, where MAC is another.
 	found object.MAC
+	// awaits says that LinkLocal is not there yet: the kernel makes it when the carrier comes.
+	awaits bool
+	// no6 says, in a [Course], that IPv6 is switched off on the link.
+	no6 bool
 }
 
 // Key implements [plan.Object].
@@ -297,7 +301,7 @@ func (l Link) Called() string { return l.Ifname }
 func (l Link) HardwareAddress() object.MAC { return l.MAC }
 
 // CarriesIPv6 says whether IPv6 addresses and routes can be on the link.
-func (l Link) CarriesIPv6() bool { return l.Up && l.MTU >= object.MinIPv6MTU }
+func (l Link) CarriesIPv6() bool { return l.Up && l.MTU >= object.MinIPv6MTU && !l.no6 }
 
 // BeginsIPv6 says whether IPv6 begins anew on a link that becomes another one in place. From whether arp is on at that
 // time follows accept_dad (net/ipv6/addrconf.c: ipv6_add_dev): so it has to be as when a link of the type is made.

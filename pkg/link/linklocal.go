@@ -61,15 +61,22 @@ func early(e *object.Env, l Link) bool {
 }
 
 // writeLinkLocal adds the address that the kernel would derive, as the kernel's own. One that is there already is made
-// anew: the kernel does not end its search for duplicates when it is told to make none.
+// anew: the kernel does not end its search for duplicates when it is told to make none. On a link of others nothing
+// shows of that.
 func writeLinkLocal(s *object.Section, index int, l Link) error {
 	a := object.LiveAddress{Index: index, Prefix: netip.PrefixFrom(l.LinkLocal.V, 64), Proto: object.ProtoLinkLocal}
-	return a.Renew(s.NS, object.LinkKey(l.NS, l.Ifname).Place())
+	place := object.LinkKey(l.NS, l.Ifname).Place()
+	if err := a.Renew(s.NS, place); err != nil || !l.Given {
+		return err
+	}
+	a.Derived = true
+	return a.Write(s.NS, "change", unix.RTM_NEWADDR, unix.NLM_F_REPLACE, place)
 }
 
 // replaceLinkLocal puts the derived link-local address right without taking the link down: that would take all its
-// IPv6 addresses and routes with it.
-func replaceLinkLocal(e *object.Env, s *object.Section, index int, l Link) error {
+// IPv6 addresses and routes with it. Where the kernel has yet to make one, and nothing needs it at once, it is left to
+// that.
+func replaceLinkLocal(e *object.Env, s *object.Section, index int, old, l Link) error {
 	live, err := object.FindLink(s.NS, l.Ifname)
 	if err != nil {
 		return err
@@ -77,7 +84,8 @@ func replaceLinkLocal(e *object.Env, s *object.Section, index int, l Link) error
 	if err := enableIPv6(e, s, &live, l); err != nil {
 		return err
 	}
-	if l.LinkLocal.V.IsValid() && live.IPv6 && live.Up() {
+	waits := old.awaits && !early(e, l)
+	if l.LinkLocal.V.IsValid() && live.IPv6 && live.Up() && !waits {
 		if err := writeLinkLocal(s, index, l); err != nil {
 			return err
 		}

@@ -74,7 +74,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocals []
 		l.LinkLocal = plan.Some(netip.Addr{})
 	case !linkLocal.IsValid() && live.Derives() && !none &&
 		(live.Disabled6 || !e.UsesIPv6() && !(typeOf(l.Type).UpAfterPorts && live.IPv6)):
-		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
+		l.LinkLocal, l.awaits = plan.Some(live.MAC.LinkLocal()), true
 	}
 	if typeOf(l.Type).MTUCopied && live.MTU6 != 0 {
 		l.MTU6 = plan.Some(live.MTU6)

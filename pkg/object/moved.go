@@ -146,14 +146,45 @@ func (r *Record) MovedBy(topology string) []Moved {
 	return list
 }
 
-// ForgetMoved forgets what was to be given back, and so is back, and what nobody can have back.
+// ForgetMoved forgets what was to be given back, and so is back, and what nobody can have back. What has to wait
+// because other topologies want the link as it is, and this one no longer does, is theirs to give back.
 func (e *Env) ForgetMoved() {
 	r, back := e.Record.Record, In[homeless](e).list
-	set(&r.Moved, e.Topology, slices.DeleteFunc(slices.Clone(r.Moved[e.Topology]), func(m Moved) bool {
-		m.Key = r.out(m.Key)
-		s := e.Sections[m.NS]
-		return s == nil || s.At(m.Index) == nil || slices.ContainsFunc(back, m.same)
-	}))
+	var rest []Moved
+	for _, m := range r.Moved[e.Topology] {
+		here := m
+		here.Key = r.out(m.Key)
+		s := e.Sections[here.NS]
+		if s == nil || s.At(m.Index) == nil || slices.ContainsFunc(back, here.same) {
+			continue
+		}
+		if heir := r.heir(m, e.Topology); heir == e.Topology {
+			rest = append(rest, m)
+		} else {
+			r.move(heir, here)
+		}
+	}
+	set(&r.Moved, e.Topology, rest)
+}
+
+// heir is the topology that gives back what was taken: the one that it was taken for, unless only others claim
+// something of the link.
+func (r *Record) heir(m Moved, topology string) string {
+	var others []string
+	for _, c := range r.Claims {
+		of := c.Index == m.Index || slices.Contains(slices.Collect(maps.Values(c.Indexes)), m.Index)
+		switch _, mine := c.Wants[topology]; {
+		case c.NS != m.NS || !of:
+		case mine:
+			return topology
+		default:
+			others = slices.AppendSeq(others, maps.Keys(c.Wants))
+		}
+	}
+	if len(others) == 0 {
+		return topology
+	}
+	return slices.Min(others)
 }
 
 // homeless is what is to be given back.

@@ -146,7 +146,7 @@ func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
 	if !others {
 		_, others = e.Record.HeldByOther(l.Was)
 	}
-	given := func(l *LiveLink) bool { return e.Given(LinkKey(s.NS.Name, l.Known)) }
+	notMade := func(l *LiveLink) bool { return !e.made(s, l) }
 	if l.Moves && !others && !e.Record.Holds(k) {
 		e.noteMoved(s, l)
 		if wanted {
@@ -166,7 +166,7 @@ func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
 		}
 	case (e.Record.Holds(k) || e.Record.Holds(l.Was)) && (wanted || marked):
 		return plan.Ours
-	case wanted && (e.Returned[k] || e.Undoing && slices.ContainsFunc(l.Links, given)):
+	case wanted && (e.Returned[k] || e.Undoing && slices.ContainsFunc(l.Links, notMade)):
 	case wanted:
 		return plan.Foreign
 	case marked && !slices.ContainsFunc(l.Links, e.ofOthers):

@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -338,4 +339,57 @@ func TestExistingVLANs(t *testing.T) {
 	l.destroy("x")
 	l.silent("destroy")
 	l.same("after destroy", before, l.settle())
+}
+
+// TestTakenOfOthersShared: what the kernel takes of others while two topologies want the same is given back when the
+// last of them leaves, whichever that is, and the plan that takes it says so.
+func TestTakenOfOthersShared(t *testing.T) {
+	for name, wish := range map[string]string{
+		"IPv6 off on one link": "sysctls: {net.ipv6.conf.card0.disable_ipv6: 1}",
+		"IPv6 off on all":      "sysctls: {net.ipv6.conf.all.disable_ipv6: 1}",
+		"down":                 "interfaces: {card0: {existing: true, up: false}}",
+	} {
+		for _, first := range []string{"x", "y"} {
+			t.Run(name+", first goes "+first, func(t *testing.T) {
+				l := newLab(t)
+				l.cards()
+				l.script(`
+					ip link set card0 addrgenmode none up
+					ip address add fd00:8::1/64 dev card0 nodad
+					ip route add fd00:9::/64 via fd00:8::9 dev card0
+					ip neighbor add fd00:8::7 lladdr 02:00:00:00:00:07 dev card0 nud permanent`)
+				l.mark()
+				before := l.settle()
+				l.apply(l.load("name: x\n" + wish + "\n"))
+				for _, lost := range []string{"address card0 fd00:8::1/64", "route fd00:9::/64", "neighbor card0 fd00:8::7"} {
+					want := "link card0 loses what others have on it, until plumb can put it back: " + lost
+					if !slices.Contains(l.warnings, want) {
+						t.Errorf("no warning that %s, but %q", want, l.warnings)
+					}
+				}
+				l.apply(l.load("name: y\n" + wish + "\n"))
+				l.destroy(first)
+				l.destroy(map[string]string{"x": "y", "y": "x"}[first])
+				l.restored("after both", before)
+			})
+		}
+	}
+}
+
+// TestExistingLinkLocal: the link-local address that an interface gets back is as the kernel makes it.
+func TestExistingLinkLocal(t *testing.T) {
+	l := newLab(t)
+	l.cards()
+	l.script("ip link set card0 up\nip link set far0 up")
+	l.mark()
+	shown := func() string {
+		l.settle()
+		return strings.ReplaceAll(l.sh("ip", "-6", "address", "show", "dev", "card0"), "tentative ", "")
+	}
+	before := shown()
+	l.apply(l.load(existingCard))
+	l.destroy("x")
+	if now := shown(); now != before {
+		t.Errorf("got\n%s\nwant\n%s", now, before)
+	}
 }
