@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -45,6 +46,25 @@ func script(t testing.TB, lines string) {
 	if err := host.Script(lines); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// input runs a command that reads text.
+func input(text, name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	cmd.Stdin = strings.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %q: %w: %s", name, args, err, out)
+	}
+	return nil
+}
+
+// addresses are commands for ip -batch that give lo so many addresses, and take them away again.
+func addresses(n int) string {
+	var add strings.Builder
+	for i := range n {
+		fmt.Fprintf(&add, "address add 10.8.%d.%d/32 dev lo\n", i/250, i%250)
+	}
+	return add.String() + strings.ReplaceAll(add.String(), " add", " del")
 }
 
 // namespaces makes some, and deletes at the end those that are left.

@@ -300,16 +300,10 @@ func TestOverrun(t *testing.T) {
 	const small = 4 << 10
 	w := start(t, Options{RcvBuf: small})
 	namespaces(t, "n1")
-	var batch strings.Builder
-	for i := range 2000 {
-		fmt.Fprintf(&batch, "address add 10.%d.%d.1/32 dev lo\n", i/250, i%250)
-	}
 	follow(t, w, "n1")
 	for w.Overruns() == 0 {
-		flood := exec.Command("ip", "-n", "n1", "-batch", "-")
-		flood.Stdin = strings.NewReader(batch.String() + strings.ReplaceAll(batch.String(), " add", " del"))
-		if out, err := flood.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
+		if err := input(addresses(2000), "ip", "-n", "n1", "-batch", "-"); err != nil {
+			t.Fatal(err)
 		}
 	}
 	await(t, w, Event{All: true})
