@@ -146,6 +146,13 @@ func (r *Record) MovedBy(topology string) []Moved {
 	return list
 }
 
+// ForgetNotes forgets what was found that moves, once the record tells of it.
+func (e *Env) ForgetNotes() {
+	for _, s := range e.Sections {
+		In[notes](s).list = nil
+	}
+}
+
 // ForgetMoved forgets what was to be given back, and so is back, and what nobody can have back.
 func (e *Env) ForgetMoved() {
 	r, back := e.Record.Record, In[homeless](e).list
