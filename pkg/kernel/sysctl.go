@@ -78,6 +78,23 @@ func SysctlModeHere(path string) (fs.FileMode, error) {
 	return info.Mode(), nil
 }
 
+// SysctlFileHere identifies the file of a parameter of the namespace that the calling thread is in. Each namespace has
+// its own, which keeps its number while somebody has it open.
+func SysctlFileHere(path string) (ID, error) {
+	root, err := openSysctlRoot()
+	if err != nil {
+		return ID{}, err
+	}
+	defer unix.Close(root) //nolint:errcheck // O_PATH
+	fd, err := openSysctl(root, path, unix.O_PATH)
+	if err != nil {
+		return ID{}, err
+	}
+	defer unix.Close(fd) //nolint:errcheck // O_PATH
+	st, err := stat(fd)
+	return ID{st.Dev, st.Ino}, err
+}
+
 // SysctlNamesHere lists what is in a directory of parameters; nothing where there is none.
 func SysctlNamesHere(dir string) []string {
 	root, err := openSysctlRoot()

@@ -17,7 +17,7 @@ import (
 // own: one that somebody deletes is gone at once. One goroutine uses it at a time.
 type Session struct {
 	host   *Host
-	want   *topology.Topology // nil before the first [Session.Change]
+	want   *topology.Topology // nil before the first [Session.Change] or [Session.Want]
 	last   *run               // what it has read; nil when the next pass reads all
 	warned map[string]bool    // what the last pass has warned of
 }
@@ -37,8 +37,11 @@ func (s *Session) Close() {
 	s.last = nil
 }
 
-// Topology is what the host is kept as.
-func (s *Session) Topology() *topology.Topology { return s.want }
+// Want says what the host should match, and changes nothing: for [Session.Look].
+func (s *Session) Want(t *topology.Topology) {
+	s.Close()
+	s.want = t
+}
 
 // Change makes the host match t, as [Host.Apply] does, and if accept, unless that is nil, has no objection: its error
 // rolls back what was done. After any error the session goes on with the topology that it had.
