@@ -40,6 +40,8 @@ func (f *fakeHost) Confirm(string) error { return reconcile.ErrNothingToConfirm 
 
 func (f *fakeHost) Topologies() ([]string, error) { return f.topologies, nil }
 
+func (f *fakeHost) Begin() *reconcile.Session { return nil }
+
 func (f *fakeHost) Close() error { return nil }
 
 func (f *fakeHost) Diff(_ context.Context, t *topology.Topology) (plan.Plan, error) {

@@ -96,6 +96,11 @@ func LoadRecord(dir string) (*Record, error) {
 	return r, nil
 }
 
+// Same says whether two records are of the same file, unchanged.
+func (r *Record) Same(other *Record) bool {
+	return r.dir == other.dir && bytes.Equal(r.disk, other.disk)
+}
+
 // Save writes the record, if it has changed, in the place of the old one; an empty one is removed.
 func (r *Record) Save(seam *kernel.Seam) error {
 	r.mu.Lock()
