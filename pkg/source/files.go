@@ -21,6 +21,9 @@ const (
 type Files struct {
 	watcher *fsnotify.Watcher
 	changed chan struct{}
+	// names are the files, and whole the directories of which every topology file counts. Beside a symbolic link anything
+	// does: what it leads to may be changed by another link.
+	names, whole, any map[string]bool
 }
 
 // Follow begins to follow files, and directories with all that is in them. A file is followed by its directory: editors
@@ -30,21 +33,41 @@ func Follow(paths []string) (*Files, error) {
 	if err != nil {
 		return nil, fmt.Errorf("follow files: %w", err)
 	}
+	f := &Files{
+		watcher: w, changed: make(chan struct{}, 1),
+		names: make(map[string]bool), whole: make(map[string]bool), any: make(map[string]bool),
+	}
 	for _, path := range paths {
-		dirs := []string{filepath.Dir(path), filepath.Dir(target(path))}
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			dirs = append(dirs, path)
-		}
-		for _, dir := range dirs {
+		for _, dir := range f.add(filepath.Clean(path)) {
 			if err := w.Add(dir); err != nil {
 				_ = w.Close() // the first error says more
 				return nil, fmt.Errorf("follow %s: %w", dir, err)
 			}
 		}
 	}
-	f := &Files{watcher: w, changed: make(chan struct{}, 1)}
 	go f.run()
 	return f, nil
+}
+
+// add adds a file or a directory, and lists the directories in which something can happen to it.
+func (f *Files) add(path string) (dirs []string) {
+	to := target(path)
+	dirs = []string{filepath.Dir(path), filepath.Dir(to)}
+	f.names[path], f.names[to] = true, true
+	if to != path {
+		f.any[dirs[0]] = true
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		dirs = append(dirs, path)
+		f.whole[path] = true
+	}
+	return dirs
+}
+
+// concerns says whether what happened to a file may have changed what is read.
+func (f *Files) concerns(path string) bool {
+	dir, ext := filepath.Dir(path), filepath.Ext(path)
+	return f.names[path] || f.any[dir] || f.whole[dir] && (ext == ".yaml" || ext == ".yml")
 }
 
 // target is what a path leads to; itself where nothing is there.
@@ -65,9 +88,12 @@ func (f *Files) run() {
 	var quiet, latest <-chan time.Time
 	for {
 		select {
-		case _, ok := <-f.watcher.Events:
+		case e, ok := <-f.watcher.Events:
 			if !ok {
 				return
+			}
+			if !f.concerns(filepath.Clean(e.Name)) {
+				continue
 			}
 		case _, ok := <-f.watcher.Errors: // some were lost: whatever they were, it is read again
 			if !ok {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestFollow holds that whatever an editor does to a file is heard of, and a file beside it too: that is read for nothing.
+// TestFollow holds that whatever an editor does to a file is heard of.
 func TestFollow(t *testing.T) {
 	dir := t.TempDir()
 	path, real := filepath.Join(dir, "lab.yaml"), filepath.Join(t.TempDir(), "real.yaml")
@@ -52,6 +52,29 @@ func TestFollow(t *testing.T) {
 	}
 	if err := f.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFollowAlone holds that a file beside the one that is followed counts for nothing: it may be the output of plumb.
+func TestFollowAlone(t *testing.T) {
+	dir := t.TempDir()
+	path, beside := filepath.Join(dir, "lab.yaml"), filepath.Join(dir, "watch.log")
+	for _, name := range []string{path, beside} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, followed := range []string{path, dir} {
+		f, err := Follow([]string{followed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.concerns(beside) || !f.concerns(path) {
+			t.Errorf("of %s a file beside it counts: %v, and itself: %v", followed, f.concerns(beside), f.concerns(path))
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
