@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/plumbnet/plumb/pkg/agent"
-	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/source"
@@ -76,7 +75,7 @@ func (e *env) keep(cmd *cobra.Command, files []string, dryRun bool) error {
 		return hostError(err)
 	}
 	defer e.closeHost(h)
-	heard, err := watch.Start(watch.Options{Seam: new(kernel.Seam)})
+	heard, err := watch.Start(watch.Options{})
 	if err != nil {
 		return hostError(fmt.Errorf("hear of changes: %w", err))
 	}
