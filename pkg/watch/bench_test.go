@@ -118,7 +118,7 @@ func writeSysctl(b *testing.B, name string, i int) {
 		b.Error(err)
 		return
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // the write was checked
 	if err := inputTo(file, fmt.Sprint(64+i%100)); err != nil {
 		b.Error(err)
 	}

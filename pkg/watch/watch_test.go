@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -388,7 +389,7 @@ func TestClose(t *testing.T) {
 	for range w.Events() {
 		t.Error("an event after the end")
 	}
-	if err := w.Follow(nil, nil); err != ErrClosed {
+	if err := w.Follow(nil, nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("follow after the end: %v", err)
 	}
 	if n := goroutines(); n > 0 {
@@ -408,7 +409,7 @@ func TestBroken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(null)
+	defer unix.Close(null) //nolint:errcheck // only read
 	for i, to := range []string{"anon_inode:[fanotify]", "socket:"} {
 		fd := find(t, to)
 		if err := unix.Dup3(null, fd, unix.O_CLOEXEC); err != nil {
