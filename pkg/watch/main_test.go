@@ -58,6 +58,13 @@ func input(text, name string, args ...string) error {
 	return nil
 }
 
+// inputTo has another process write text to a file.
+func inputTo(file *os.File, text string) error {
+	cmd := exec.Command("echo", text)
+	cmd.Stdout = file
+	return cmd.Run()
+}
+
 // addresses are commands for ip -batch that give lo so many addresses, and take them away again.
 func addresses(n int) string {
 	var add strings.Builder

@@ -127,8 +127,10 @@ func words(n kernel.Notice) (what string) {
 		return netconfWords(b)
 	case unix.RTM_NEWNEXTHOP:
 		what = fmt.Sprintf("nexthop %d", kernel.Attrs(behind(b, sizeofNhmsg)).U32(unix.NHA_ID))
-	default:
+	case unix.RTM_NEWVLAN:
 		return "bridge VLANs"
+	default: // the buckets of a nexthop, which follow the traffic
+		return ""
 	}
 	if deleted {
 		what += " deleted"

@@ -185,26 +185,29 @@ type sources struct {
 	mounts  *mounts
 }
 
-func openSources(room int) (s *sources, err error) {
-	s = &sources{}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
-	if s.links, err = kernel.Listen(unix.NETLINK_ROUTE, room, groups...); err != nil {
+func openSources(room int) (*sources, error) {
+	s := new(sources)
+	if err := s.open(room); err != nil {
+		s.close()
 		return nil, err
+	}
+	return s, nil
+}
+
+func (s *sources) open(room int) (err error) {
+	if s.links, err = kernel.Listen(unix.NETLINK_ROUTE, room, groups...); err != nil {
+		return err
 	}
 	rules, err := kernel.Listen(unix.NETLINK_NETFILTER, room, unix.NFNLGRP_NFTABLES)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.rules = &nftables{rules, make(map[int][]string)}
 	if s.sysctls, err = openSysctls(); err != nil {
-		return nil, err
+		return err
 	}
 	s.mounts, err = openMounts()
-	return s, err
+	return err
 }
 
 func (s *sources) close() {

@@ -1,9 +1,11 @@
 package watch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -388,7 +390,7 @@ func TestClose(t *testing.T) {
 	for range w.Events() {
 		t.Error("an event after the end")
 	}
-	if err := w.Follow(nil, nil); err != ErrClosed {
+	if err := w.Follow(nil, nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("follow after the end: %v", err)
 	}
 	if n := goroutines(); n > 0 {
@@ -397,6 +399,49 @@ func TestClose(t *testing.T) {
 	if after := descriptors(t); len(after) > len(before) {
 		t.Errorf("left open: %d, before %d", len(after), len(before))
 	}
+}
+
+// Without a capability that it needs, the watcher says which, and leaves nothing open.
+func TestCapabilities(t *testing.T) {
+	start(t, Options{}).Close() // what the Go runtime opens for itself is open by then
+	before := descriptors(t)
+	for capability, want := range map[int]string{
+		unix.CAP_NET_ADMIN: "CAP_NET_ADMIN", unix.CAP_NET_BROADCAST: "CAP_NET_BROADCAST", unix.CAP_SYS_ADMIN: "CAP_SYS_ADMIN",
+	} {
+		err := without(capability, func() error {
+			w, err := Start(Options{})
+			if err == nil {
+				w.Close()
+			}
+			return err
+		})
+		if !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), want) {
+			t.Errorf("without %s: %v", want, err)
+		}
+	}
+	if after := descriptors(t); len(after) > len(before) {
+		t.Errorf("open are %q, before %q", after, before)
+	}
+}
+
+// without runs f on a thread that has all capabilities but one. The thread ends with it.
+func without(capability int, f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var data [2]unix.CapUserData
+		err := unix.Capget(&head, &data[0])
+		if err == nil {
+			data[capability/32].Effective &^= 1 << (capability % 32)
+			err = unix.Capset(&head, &data[0])
+		}
+		if err == nil {
+			err = f()
+		}
+		done <- err
+	}()
+	return <-done
 }
 
 // A source that fails is opened again, and everything may have changed meanwhile.
@@ -408,7 +453,7 @@ func TestBroken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(null)
+	defer unix.Close(null) //nolint:errcheck // only read
 	for i, to := range []string{"anon_inode:[fanotify]", "socket:"} {
 		fd := find(t, to)
 		if err := unix.Dup3(null, fd, unix.O_CLOEXEC); err != nil {
