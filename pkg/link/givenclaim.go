@@ -60,7 +60,7 @@ func Wishes(e *object.Env, o plan.Object) (list []object.Wish) {
 	return list
 }
 
-// lacking lists attributes of a link that its kernel does not have. They read as whatever is wanted: there is nothing to
+// lacking lists attributes of a link that its kernel does not have. They read as what is wanted: there is nothing to
 // record of them.
 func lacking(s *object.Section, live *object.LiveLink) (names []string) {
 	if t := typeOf(live.Type); t.New != nil {
