@@ -148,9 +148,9 @@ func (l *lab) scopeLink(ns string) []scopeLink {
 	return list
 }
 
-// TestLinkLocalWithoutCarrier: while nothing of IPv6 is in the file, a link without a carrier gets its link-local address
-// of the kernel, with the carrier: whether others made it, and have another MAC or have it up for a time, or it was down
-// by hand, or others get an address back meanwhile.
+// TestLinkLocalWithoutCarrier: while nothing of IPv6 is in the file, a link without a carrier gets its link-local
+// address of the kernel, with the carrier: whether others made it, and it has another MAC or is up for a time, or it was
+// down by hand, or others get an address back meanwhile.
 func TestLinkLocalWithoutCarrier(t *testing.T) {
 	l := newLab(t)
 	l.cards()

@@ -47,8 +47,8 @@ func TestSysctlOfAllLinksIsGivenBackLinkByLink(t *testing.T) {
 	}
 }
 
-// What another topology has on its links stays, whichever write fails: the switch of all links takes it for a moment. What
-// it has on those of others comes back.
+// What another topology has on its links stays, whichever write fails: the switch of all links takes it for a moment.
+// What it has on those of others comes back.
 func TestSysctlOfAllLinksBesideAnother(t *testing.T) {
 	l := newLab(t)
 	l.cards()
