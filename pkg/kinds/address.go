@@ -246,7 +246,7 @@ func (a Address) On() []plan.Key {
 // what is declared beside the link-local address that the kernel derives is made anew after that.
 func (a Address) After(old, now plan.Object, _ plan.World) (plan.Object, bool) {
 	if old.Key() == offOnAll(a.NS) {
-		return a, !cuts6(now)
+		return a, !cuts6(old, now)
 	}
 	if now == nil {
 		return a, old.Key() != object.LinkKey(a.NS, a.Dev) && old.Key() != object.NamespaceKey(a.NS)

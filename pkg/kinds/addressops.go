@@ -229,6 +229,9 @@ func putAddress(e *object.Env, changes []plan.Change) error {
 
 // addAddress adds an address. The kernel says EINVAL where others of its subnet have another scope still.
 func addAddress(e *object.Env, s *object.Section, index int, a Address) error {
+	if a.Proto == object.ProtoLinkLocal { // the kernel may have made it
+		return a.live(index).Renew(s.NS, object.LinkKey(a.NS, a.Dev).Place())
+	}
 	add := func() error {
 		return writeAddress(s, "add", unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, index, a)
 	}

@@ -39,12 +39,13 @@ func takenAddress(s *object.Section, m object.Moved) Address {
 // fallingAddresses lists the addresses that others have on a link, and that do not come and go by themselves.
 func fallingAddresses(s *object.Section, c link.Course) (list []falling) {
 	for _, live := range s.Addresses() {
-		itself := !live.Forever || live.Proto == object.ProtoLinkLocal
-		itself = itself || c.Live.Type == object.Loopback && live.Prefix == loopback6
-		if live.Index != c.Live.Index || itself || live.Proto == object.Protocol {
+		itself := !live.Forever || live.Proto == object.ProtoLinkLocal && !c.Live.Plumbs() ||
+			c.Live.Type == object.Loopback && live.Prefix == loopback6
+		if live.Index != c.Live.Index || itself {
 			continue
 		}
-		list = append(list, falling{addressOf(live, s.NS.Name, c.Live.Known, c.Live.Name), live.Message})
+		a := addressOf(live, s.NS.Name, c.Live.Known, c.Live.Name)
+		list = append(list, falling{a, a.Proto, live.Message})
 	}
 	return list
 }
@@ -105,23 +106,29 @@ func fallingRoutes(s *object.Section, c link.Course) (list []falling) {
 	for _, b := range s.Messages(object.RouteDump) {
 		r, links, ok := parseRoute(s, b)
 		on := slices.ContainsFunc(links, func(l *object.LiveLink) bool { return l.Index == c.Live.Index })
-		if ok && on && r.lastsOfOthers() && (leaves == enters || r.Table != leaves) {
-			list = append(list, falling{r, b})
+		if ok && on && r.lasts() && (leaves == enters || r.Table != leaves) {
+			list = append(list, falling{r, r.Proto, b})
 		}
 	}
 	return list
 }
 
-// lastsOfOthers says whether it is a route of others that does not come and go by itself.
-func (r Route) lastsOfOthers() bool {
-	itself := r.Proto == unix.RTPROT_KERNEL || r.Proto == unix.RTPROT_RA || r.Finite
-	return r.Proto != object.Protocol && !itself
+// lasts says whether it is a route that does not come and go by itself.
+func (r Route) lasts() bool {
+	return r.Proto != unix.RTPROT_KERNEL && r.Proto != unix.RTPROT_RA && !r.Finite
 }
 
 // falling is what others have on a link, with what the kernel tells of it.
 type falling struct {
 	plan.Dependent
+	proto   uint8
 	message []byte
+}
+
+// isMine says whether the topology has made, or wants, what is on a link that it did not make. What other topologies
+// have there is of others.
+func isMine(e *object.Env, s *object.Section, k plan.Key, proto uint8) bool {
+	return e.Wanted(k) || e.Record.Holds(k) || s.Owned && proto == object.Protocol
 }
 
 // noteFalling notes what others have on links that plumb did not make, and what the kernel takes because of what the
@@ -132,7 +139,7 @@ func noteFalling(e *object.Env, on func(*object.Section, link.Course) []falling)
 		for _, c := range link.Courses(e, s, without6) {
 			var lost []string
 			for _, f := range on(s, c) {
-				if !c.Takes(f.Dependent) || e.Wanted(f.Key()) {
+				if !c.Takes(f.Dependent) || isMine(e, s, f.Key(), f.proto) {
 					continue
 				}
 				s.NoteFalling(f.Key(), c.Live, f.message)
@@ -191,5 +198,5 @@ func returned(
 // movesRoute says whether a route of others goes with an address that moves from its links to their masters: none that
 // comes and goes by itself.
 func movesRoute(e *object.Env, s *object.Section, r Route, live object.Live) bool {
-	return r.lastsOfOthers() && e.MovesRoutes(s, live.Links, live.Message[0])
+	return r.Proto != object.Protocol && r.lasts() && e.MovesRoutes(s, live.Links, live.Message[0])
 }

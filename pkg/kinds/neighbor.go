@@ -57,7 +57,7 @@ func (n Neighbor) On() []plan.Key {
 // address of IPv4 (net/ipv4/fib_frontend.c: fib_disable_ip).
 func (n Neighbor) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 	if old.Key() == offOnAll(n.NS) {
-		return n, !cuts6(now)
+		return n, !cuts6(old, now)
 	}
 	if a, ok := old.(Address); ok && now == nil && n.Address.Is4() && a.Prefix.Addr().Is4() {
 		known := w.Object(object.LinkKey(n.NS, n.Dev)) != nil // else others may have addresses on it

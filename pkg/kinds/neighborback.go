@@ -32,8 +32,8 @@ func returnNeighbors(e *object.Env) ([]plan.Object, error) {
 
 func fallingNeighbors(s *object.Section, c link.Course) (list []falling) {
 	for _, b := range s.Messages(neighborDump) {
-		if n, l, ok := parseNeighbor(s, b); ok && l.Index == c.Live.Index && n.Proto != object.Protocol {
-			list = append(list, falling{n, b})
+		if n, l, ok := parseNeighbor(s, b); ok && l.Index == c.Live.Index {
+			list = append(list, falling{n, n.Proto, b})
 		}
 	}
 	return list
@@ -51,7 +51,7 @@ func noteBereft(e *object.Env) {
 		changes, lost := changing(e, s), make(map[int][]string)
 		for _, b := range known {
 			n, l, ok := parseNeighbor(s, b)
-			if !ok || !n.Address.Is4() || n.Proto == object.Protocol || !changes[l.Index] || e.Wanted(n.Key()) {
+			if !ok || !n.Address.Is4() || !changes[l.Index] || isMine(e, s, n.Key(), n.Proto) {
 				continue
 			}
 			s.NoteFalling(n.Key(), l, b)

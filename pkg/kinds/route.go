@@ -290,7 +290,7 @@ func (r Route) After(old, now plan.Object, w plan.World) (plan.Object, bool) {
 	case Namespace:
 		return r, now != nil
 	case Sysctl:
-		return r, !cuts6(now)
+		return r, !cuts6(old, now)
 	}
 	return r, true
 }

@@ -18,6 +18,9 @@ import (
 type Sysctl struct {
 	NS, Name string
 	Value    string `plan:"value"`
+
+	// restored is what it becomes when it is deleted, which is to give it back.
+	restored string
 }
 
 // Key implements [plan.Object].

@@ -27,11 +27,13 @@ func offOnAll(ns string) plan.Key {
 	return object.SysctlKey(ns, object.ConfName(object.IPv6, "all", disableIPv6))
 }
 
-// cuts6 says whether a change of that switch takes what is of IPv6 on a link, be it for a moment. A switch that is
-// given back may be on then.
-func cuts6(now plan.Object) bool {
-	v, stays := now.(Sysctl)
-	return !stays || object.IsOn(v.Value)
+// cuts6 says whether a change of that switch takes what is of IPv6 on a link, be it for a moment.
+func cuts6(old, now plan.Object) bool {
+	if v, stays := now.(Sysctl); stays {
+		return object.IsOn(v.Value)
+	}
+	v, ok := old.(Sysctl)
+	return ok && object.IsOn(v.restored)
 }
 
 // without6 tells on which links of others IPv6 will be off once the parameters of a section are as the topology wants
@@ -61,7 +63,7 @@ func without6(e *object.Env, s *object.Section) link.Without6 {
 		switch {
 		case ok:
 			will = object.IsOn(own)
-		case written:
+		case written && bearer(e, s, l) == "": // links of other topologies get back what they had
 			will = object.IsOn(value)
 		default:
 			will = l.Disabled6

@@ -209,7 +209,8 @@ func claimedSysctl(e *object.Env, s *object.Section, v Sysctl) (h plan.Have, ok 
 	case value == original && !differs(s, restorable(e, s, k, claim)):
 		return h, true // nothing is to be done, but a rollback wants what it is
 	}
-	h.Class, h.Why = plan.Ours, "restored to "+cmp.Or(original, `""`)
+	v.restored = original
+	h.Object, h.Class, h.Why = v, plan.Ours, "restored to "+cmp.Or(original, `""`)
 	return h, true
 }
 

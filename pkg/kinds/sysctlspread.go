@@ -206,6 +206,8 @@ func kept(e *object.Env, s *object.Section, k plan.Key, links []object.LiveLink,
 		path := strings.Replace(each, "*", links[i].Name, 1)
 		topology := bearer(e, s, &links[i])
 		switch _, known := keep[path]; {
+		case known && topology != e.Topology && topology != "" && before[path] == restore.Reads(restore.Wants[e.Topology]):
+			// It was not put back when the one of all was written.
 		case topology != "" && (topology != e.Topology || restore != nil && isSwitch(k.Name)):
 			keep[path] = before[path]
 		case !known && restore != nil:

@@ -66,7 +66,7 @@ func switched(e *object.Env, s *object.Section, list []Course, without6 Without6
 		at := slices.IndexFunc(list, func(c Course) bool { return c.Live == live })
 		will, blinks := without6(live)
 		if at < 0 {
-			if !live.Disabled6 && !will && !blinks || live.Plumbs() || !e.OfOthers(s, live.Name) {
+			if !live.Disabled6 && !will && !blinks || !e.OfOthers(s, live.Name) {
 				continue
 			}
 			l := read(e, s, live, s.LinkLocals()[live.Index])

@@ -84,7 +84,7 @@ func replaceLinkLocal(e *object.Env, s *object.Section, index int, old, l Link) 
 	if err := enableIPv6(e, s, &live, l); err != nil {
 		return err
 	}
-	waits := old.awaits && !early(e, l)
+	waits := old.awaits && (!early(e, l) || l.Given && old.CarriesIPv6())
 	if l.LinkLocal.V.IsValid() && live.IPv6 && live.Up() && !waits {
 		if err := writeLinkLocal(s, index, l); err != nil {
 			return err

@@ -72,8 +72,8 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocals []
 		l.LinkLocal = plan.Some(live.MAC.LinkLocal())
 	case live.Disabled6 && (e.WantsIPv6(l.Key()) || early(e, l) && !none && switchedOn(e, l)):
 		l.LinkLocal = plan.Some(netip.Addr{})
-	case !linkLocal.IsValid() && live.Derives() && !none &&
-		(live.Disabled6 || !e.UsesIPv6() && !(typeOf(l.Type).UpAfterPorts && live.IPv6)):
+	case !linkLocal.IsValid() && live.Derives() && !none && (live.Disabled6 || live.Up() && e.OfOthers(s, live.Name) ||
+		!e.UsesIPv6() && !(typeOf(l.Type).UpAfterPorts && live.IPv6)):
 		l.LinkLocal, l.awaits = plan.Some(live.MAC.LinkLocal()), true
 	}
 	if typeOf(l.Type).MTUCopied && live.MTU6 != 0 {

@@ -161,7 +161,7 @@ func (e *Env) classOf(s *Section, k plan.Key, l Live) plan.Class {
 			return plan.Ours
 		}
 	case others:
-		if wanted {
+		if wanted && !e.Returned[k] {
 			return plan.Foreign
 		}
 	case (e.Record.Holds(k) || e.Record.Holds(l.Was)) && (wanted || marked):

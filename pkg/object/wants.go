@@ -34,7 +34,7 @@ type wants struct {
 	objects  []plan.Object
 	want     map[plan.Key]plan.Object
 	wantIn   map[place][]plan.Object
-	wantIPv6 map[plan.Key]bool // links that shall have IPv6 addresses
+	wantIPv6 map[plan.Key]bool // links that shall have IPv6 addresses, beside those of others that are put back
 	dynamic  map[plan.Key]bool // links to which others may add addresses and routes
 	given    map[plan.Key]bool // what is there already: see [Given]
 	claims   map[plan.Key]bool // what only one object can have: see [plan.Exclusive]
@@ -68,7 +68,7 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 			first, last = i, in
 		}
 		if a, ok := o.(Addressed); ok {
-			if link, address := a.Gives(); address.Is6() {
+			if link, address := a.Gives(); address.Is6() && !e.Returned[k] {
 				e.wantIPv6[link] = true
 			}
 		}

@@ -147,3 +147,49 @@ func (l *lab) scopeLink(ns string) []scopeLink {
 	}
 	return list
 }
+
+// TestLinkLocalWithoutCarrier: while nothing of IPv6 is in the file, a link without a carrier gets its link-local
+// address of the kernel, with the carrier: whether others made it, and it has another MAC or is up for a time, or it was
+// down by hand, or others get an address back meanwhile.
+func TestLinkLocalWithoutCarrier(t *testing.T) {
+	l := newLab(t)
+	l.cards()
+	l.script(`
+		ip link add out type veth peer name in
+		ip link set in up
+		ip link set out up
+		ip address add fd00:8::1/64 dev out nodad
+		ip link set card1 up`)
+	l.fixture(func() { l.script("ip link del out") })
+	const ours = "interfaces: {own0: {peer: own1, mtu: MTU}, own1: {up: false}, "
+	on := func(when string) {
+		t.Helper()
+		if said := strings.Join(l.warnings, "\n"); strings.Contains(said, "left alone") {
+			t.Errorf("%s, the warnings are %s", when, said)
+		}
+		for _, link := range []string{"card0", "card1", "own0"} {
+			if out := l.sh("sh", "-c", "ip -6 address show dev "+link+" || true"); strings.Contains(out, "fe80") {
+				t.Errorf("%s, %s has no carrier, and\n%s", when, link, out)
+			}
+		}
+	}
+	for _, topo := range []string{
+		strings.Replace(ours, "MTU", "1500", 1) + `out: {existing: true, up: false},
+			card0: {existing: true, up: true, mac: "02:f2:00:00:00:11"}, card1: {existing: true, up: false}}`,
+		strings.Replace(ours, "MTU", "1400", 1) + `card1: {existing: true, mac: "02:f2:00:00:00:13"}}`,
+		"bridges: {br0: {addresses: [\"fd00:9::1/64\"]}}\n" +
+			`interfaces: {card0: {existing: true, up: true}, card1: {existing: true, mac: "02:f2:00:00:00:14"}}`,
+	} {
+		want := l.load("name: x\n" + topo + "\n")
+		l.apply(want)
+		on("applied")
+		l.converged(want)
+		if strings.Contains(topo, "own0") {
+			l.script("ip link set own0 down")
+			l.apply(want)
+			on("healed")
+		}
+	}
+	l.destroy("x")
+	on("destroyed")
+}

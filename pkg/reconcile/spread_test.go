@@ -1,10 +1,15 @@
 package reconcile_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
 // spreading are the parameters of all links that the kernel copies to each.
@@ -40,6 +45,47 @@ func TestSysctlOfAllLinksIsGivenBackLinkByLink(t *testing.T) {
 			l.restored("after destroy", before)
 		})
 	}
+}
+
+// What another topology has on its links stays, whichever write fails: the switch of all links takes it for a moment.
+// What it has on those of others comes back.
+func TestSysctlOfAllLinksBesideAnother(t *testing.T) {
+	l := newLab(t)
+	l.cards()
+	l.script("ip link set card0 up")
+	l.mark()
+	other := l.load(`
+name: y
+bridges: {by: {addresses: ["fd00:7::1/64", 10.7.0.1/24]}, bz: {}}
+namespaces: {ny: {interfaces: {eth0: {bridge: by, addresses: ["fd00:7::2/64"]}}}}
+routes: [{to: "fd00:8::/64", via: "fd00:7::2"}]
+neighbors: [{dev: by, address: "fd00:7::9", mac: 02:00:00:00:00:09}]
+`)
+	third := l.load("name: z\ninterfaces: {card0: {existing: true, addresses: [\"fd00:6::1/64\"]}}\n")
+	l.apply(other)
+	l.apply(third)
+	before := l.settle()
+	topo := l.load("name: x\nbridges: {bx: {}}\nsysctls: {net.ipv6.conf.all.disable_ipv6: 1}\n")
+	var err error
+	for k := 1; k == 1 || err != nil; k++ {
+		writes := 0
+		_, err = l.tryApply(topo, through(&kernel.Seam{Around: func(_ kernel.Write, write func() error) error {
+			if writes++; writes == k {
+				return unix.ENOMEM
+			}
+			return write()
+		}}))
+		if err != nil {
+			l.restored(fmt.Sprintf("after a rollback from write %d", k), before)
+		}
+	}
+	l.apply(topo) // the copy of the document may not have been written
+	l.converged(topo)
+	l.converged(other)
+	l.destroy("x")
+	l.restored("after destroy", before)
+	l.converged(other)
+	l.converged(third)
 }
 
 // In a namespace that was adopted what others put there keeps its values.
