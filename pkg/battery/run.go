@@ -1,18 +1,14 @@
 package battery
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,7 +17,6 @@ import (
 	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/plan"
-	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
@@ -307,42 +302,6 @@ func (r *trial) links() map[string]identity {
 	return all
 }
 
-// run runs commands, which must succeed.
-func (r *trial) run(list ...Command) {
-	r.Helper()
-	for _, c := range list {
-		r.must(c.Run())
-	}
-}
-
-// Run runs the command. The error has what it says. The command "rest" waits until the kernel is done with what was
-// before it, and "feature LINK NAME on|off" is ethtool(8), which not every host has.
-func (c Command) Run() error {
-	switch {
-	case len(c.Argv) == 1 && c.Argv[0] == "rest":
-		_, err := snapshot.Rest()
-		return err
-	case len(c.Argv) == 4 && c.Argv[0] == "feature":
-		return host.Inside(c.NS, func() error { return setFeature(c.Argv[1], c.Argv[2], c.Argv[3] == "on") })
-	}
-	return host.Inside(c.NS, func() error {
-		out, err := exec.Command(c.Argv[0], c.Argv[1:]...).CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%s: %w: %s", c, err, out)
-		}
-		return nil
-	})
-}
-
-func setFeature(link, name string, on bool) error {
-	n, err := kernel.Current(new(kernel.Seam))
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	return n.SetFeature(link, name, on)
-}
-
 func (r *trial) must(err error) {
 	r.Helper()
 	if err != nil {
@@ -381,72 +340,6 @@ func (r *trial) load(yaml string) *topology.Topology {
 		r.Fatalf("%d topologies, problems: %v, in\n%s", len(all), problems, yaml)
 	}
 	return all[0]
-}
-
-// Lock and the others bound what a run waits for.
-const lockTime = 20 * time.Second
-
-func (r *trial) open(seam *kernel.Seam) *reconcile.Host {
-	r.Helper()
-	h, err := reconcile.Open(reconcile.Options{LockTimeout: lockTime, Seam: seam, AllowDisconnect: true})
-	r.must(err)
-	return h
-}
-
-func (r *trial) diff(t *topology.Topology) plan.Plan {
-	r.Helper()
-	h := r.open(r.seam)
-	p, err := h.Diff(context.Background(), t)
-	if err = errors.Join(err, h.Close()); err != nil {
-		r.Fatalf("diff: %v\n%s", err, PlanText(p))
-	}
-	return p
-}
-
-func (r *trial) inSync(t *topology.Topology) {
-	r.Helper()
-	if p := r.diff(t); len(p.Steps) > 0 {
-		r.Errorf("it is not in sync:\n%s", PlanText(p))
-	}
-}
-
-// apply applies a topology; it must succeed by what it planned alone.
-func (r *trial) apply(t *topology.Topology) reconcile.Report {
-	r.Helper()
-	return r.planned(r.tryApply(t, r.seam))
-}
-
-func (r *trial) tryApply(t *topology.Topology, seam *kernel.Seam) (reconcile.Report, error) {
-	r.Helper()
-	h := r.open(seam)
-	report, err := h.Apply(context.Background(), t)
-	return report, errors.Join(err, h.Close())
-}
-
-// destroy destroys the topology; it must succeed by what it planned alone.
-func (r *trial) destroy() reconcile.Report {
-	r.Helper()
-	return r.planned(r.tryDestroy(r.seam))
-}
-
-func (r *trial) tryDestroy(seam *kernel.Seam) (reconcile.Report, error) {
-	r.Helper()
-	h := r.open(seam)
-	report, err := h.Destroy(context.Background(), r.from.Name)
-	return report, errors.Join(err, h.Close())
-}
-
-func (r *trial) planned(report reconcile.Report, err error) reconcile.Report {
-	r.Helper()
-	if err != nil {
-		r.Fatalf("%v\n%s", err, Outcomes(report))
-	}
-	for _, o := range report.Outcomes {
-		if o.Unplanned {
-			r.Errorf("unplanned: %s", StepText(o.Step))
-		}
-	}
-	return report
 }
 
 // random is a source of chance that depends on nothing but TEST_FAULTS_SEED and a name.

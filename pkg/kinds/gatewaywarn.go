@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/link"
 	"github.com/plumbnet/plumb/pkg/object"
@@ -227,75 +225,6 @@ func sameNetwork(l *object.Iface, a netip.Prefix, gateway netip.Addr) bool {
 	})
 }
 
-// cableEnds warns of cables whose ends are in different networks, or take one network for wider than the other.
-func cableEnds(n *object.Network) {
-	for _, s := range n.Sections {
-		for _, l := range s.Links {
-			far := l.Peer
-			// Each cable once; an end that the file does not list has no addresses.
-			if far == nil || l.At.Compare(far.At) >= 0 || l.IsPort() || far.IsPort() {
-				continue
-			}
-			if !reaches(l, far) && !reaches(far, l) {
-				cableNetworks(l, far)
-			}
-		}
-	}
-}
-
-// reaches says whether a declared route leads from a link to an address of the cable's other end.
-func reaches(l, far *object.Iface) bool {
-	by := routesOf(l.Section).by
-	return slices.ContainsFunc(far.Addresses, func(a file.Value[netip.Prefix]) bool {
-		one, _, ok := by.toward(a.V.Addr(), l.Name, l.RouteTable())
-		return ok && one.direct
-	})
-}
-
-// cableNetworks compares the networks at the ends of a cable, by family.
-func cableNetworks(l, far *object.Iface) {
-	for _, six := range []bool{false, true} {
-		here, there := networksOn(l, six), networksOn(far, six)
-		if len(here) == 0 || len(there) == 0 {
-			continue
-		}
-		var wider [2]file.Value[netip.Prefix]
-		same := slices.ContainsFunc(here, func(a file.Value[netip.Prefix]) bool {
-			return slices.ContainsFunc(there, func(b file.Value[netip.Prefix]) bool {
-				if a.V.Overlaps(b.V) {
-					wider = [2]file.Value[netip.Prefix]{a, b}
-				}
-				return a.V.Masked() == b.V.Masked()
-			})
-		})
-		a, b := here[0], there[0]
-		switch s := l.Section; {
-		case same:
-		case wider[0].V.IsValid():
-			a, b = wider[0], wider[1]
-			s.Clash(file.Warning, a.At, b.At, "%s on %s and %s on %s, the ends of one cable, have different prefix lengths",
-				a.V, l, b.V, far).Hint = "write the same length at both ends"
-		default:
-			s.Clash(file.Warning, a.At, b.At, "%s on %s and %s on %s, the ends of one cable, are in different networks",
-				a.V, l, b.V, far).
-				Hint = fmt.Sprintf("use one network, or routes with dev, as {to: %s, dev: %s} for %s", hostOf(b.V), l.Name, l)
-		}
-	}
-}
-
-// hostOf is an address as a destination.
-func hostOf(p netip.Prefix) string { return netip.PrefixFrom(p.Addr(), p.Addr().BitLen()).String() }
-
-// networksOn lists the addresses of a link that are in networks with others.
-func networksOn(l *object.Iface, six bool) (list []file.Value[netip.Prefix]) {
-	for _, a := range l.Addresses {
-		if a.V.Addr().Is6() == six && !a.V.IsSingleIP() && !a.V.Addr().IsLinkLocalUnicast() {
-			list = append(list, a)
-		}
-	}
-	return list
-}
-
 // Doubt is what diff and apply say of a route's gateway, unless links of others are on some bridges of the host.
 type Doubt struct{ Text, Bridges string }
 
@@ -334,85 +263,4 @@ func othersOn(e *object.Env, bridges []string) bool {
 			return index != 0 && (l.Master == index || l.Lower == index && l.LowerNSID < 0)
 		})
 	})
-}
-
-// lookedUpByKernel says whether the kernel's own rules look a table up.
-func lookedUpByKernel(table uint32) bool {
-	return table == MainTable || table == unix.RT_TABLE_DEFAULT || table == unix.RT_TABLE_LOCAL
-}
-
-// liveRules are the rules of the host that the topology does not declare.
-type liveRules struct {
-	read bool
-	list []Rule
-}
-
-// looksUp says whether a rule of the host looks up a route's table, a declared one or another.
-func looksUp(e *object.Env, r Route) (bool, error) {
-	for _, o := range e.WantedHere(r.NS, KindRule) {
-		if rule, ok := o.(Rule); ok && rule.looksUp(r.Table, r.Dst.Addr().Is6()) {
-			return true, nil
-		}
-	}
-	for _, o := range e.WantedHere(r.NS, object.KindLink) {
-		if l, ok := o.(link.Link); ok && l.Type == link.TypeVRF && l.Table() == r.Table {
-			return true, nil
-		}
-	}
-	kept := object.In[liveRules](e)
-	if !kept.read {
-		msgs, err := ruleDump.Read(e.Sections[r.NS].NS)
-		if err != nil {
-			return false, err
-		}
-		for _, m := range msgs {
-			rule := parseRule(r.NS, m)
-			if goes := rule.Proto == object.Protocol && e.Record.Holds(rule.Key()); !goes {
-				kept.list = append(kept.list, rule)
-			}
-		}
-		kept.read = true
-	}
-	return slices.ContainsFunc(kept.list, func(rule Rule) bool { return rule.looksUp(r.Table, r.Dst.Addr().Is6()) }), nil
-}
-
-// looksUp says whether the rule may send packets of a family to a table: that of a VRF can be any.
-func (r Rule) looksUp(table uint32, six bool) bool {
-	return r.Six == six && r.Action == "" && (r.L3mdev || r.Table == table)
-}
-
-func neverLookedUp(r Route) string {
-	family := "IPv4"
-	if r.Dst.Addr().Is6() {
-		family = "IPv6"
-	}
-	return fmt.Sprintf("no rule of %s looks up table %d, so the route is never used", family, r.Table)
-}
-
-func ruleFor(table uint32) string {
-	return fmt.Sprintf("add a rule, as rules: [{priority: 100, table: %d}]", table)
-}
-
-// tablesAcross warns of tables of namespaces that no rule looks up: each once for a family. On the host others may have
-// made rules.
-func tablesAcross(n *object.Network) {
-	type table struct {
-		number uint32
-		six    bool
-	}
-	if n.HasErrors() {
-		return
-	}
-	for _, s := range n.Sections[1:] {
-		rules := checkedOf[*sectionRules](s)
-		said := make(map[table]bool)
-		for _, r := range routesOf(s).list {
-			t := table{r.Table, r.Dst.Addr().Is6()}
-			looked := slices.ContainsFunc(rules.list, func(rule ruleAt) bool { return rule.looksUp(t.number, t.six) })
-			if !looked && !lookedUpByKernel(t.number) && !s.Subnets.IsVRF(t.number) && !said[t] {
-				said[t] = true
-				s.Warnf(r.table, "%s", neverLookedUp(r.Route)).Hint = ruleFor(t.number)
-			}
-		}
-	}
 }

@@ -106,16 +106,15 @@ func checkSiblings(l *object.Iface, first map[plan.Key]*object.Iface) {
 			continue
 		}
 		here, there := l.Spots.At(l.Type), other.Spots.At(other.Type)
-		takes := func(l *object.Iface) bool { return Link{Type: l.Type, Spec: l.Spec}.takes() != "" }
+		taker, beside := l, other
+		if !takesFrames(l) {
+			taker, beside = other, l
+		}
 		switch {
 		case typeOf(other.Type).Handler != t.Handler:
 			l.Section.Clash(file.Error, here, there,
 				"%s is %s, and %s %s on the same link, which hands its frames to one type only", l, l.Type, other, other.Type)
-		case takes(l) || takes(other):
-			taker, beside := l, other
-			if takes(other) {
-				taker, beside = other, l
-			}
+		case takesFrames(taker):
 			l.Section.Clash(file.Error, here, there, "%s takes all frames of %s, and %s is on the same link",
 				taker, k.Place(), beside)
 		case t.Shared != nil && t.Shared(l.Spec) != t.Shared(other.Spec):
@@ -124,6 +123,9 @@ func checkSiblings(l *object.Iface, first map[plan.Key]*object.Iface) {
 		}
 	}
 }
+
+// takesFrames says whether all frames of the link below come to a link.
+func takesFrames(l *object.Iface) bool { return Link{Type: l.Type, Spec: l.Spec}.takes() != "" }
 
 // resolve gives a link's references their final form: places as [object.Ref] has them.
 func resolve(l *object.Iface) {
@@ -213,9 +215,9 @@ func checkBelow(l *object.Iface) {
 // checkMTU reports an MTU that the kernel does not give a link of the type.
 func checkMTU(l *object.Iface) {
 	least, most := typeOf(l.Type).mtus(l.Spec)
-	if mtu := l.EffectiveMTU(); l.MTU.Good() && (mtu < least || mtu > most) {
+	if l.MTU.Good() && (l.MTU.V < least || l.MTU.V > most) {
 		l.Section.Errorf(l.MTU.At, "the MTU of %s is %d, and that of %s is from %d to %d",
-			l, mtu, withArticle(l.Type), least, most)
+			l, l.MTU.V, withArticle(l.Type), least, most)
 	}
 }
 

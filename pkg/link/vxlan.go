@@ -79,7 +79,7 @@ func forgetRemote(want, have Spec) Spec {
 	return h
 }
 
-// canLose says whether a remote is another one, or can be taken away for a moment: as none the kernel knows one of IPv4.
+// canLose says whether a remote is another one, or can be taken away for a moment: the kernel knows none of IPv6.
 func canLose(want, have netip.Addr) bool { return want != have || !want.Is6() }
 
 // family is that of the tunnel's packets: 4 or 6.

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Buried waits until the kernel has cleaned up the network namespaces that have ended so far, and with them what links in
+// Buried waits until the kernel has cleaned up the network namespaces that have ended so far, and what links in
 // them had left on links elsewhere. It does so in their order, some time after: when it has taken the other end of a
 // cable from one that ends now, it is done with those before.
 func Buried() error {
