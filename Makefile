@@ -14,7 +14,7 @@ FUZZTIME := 60s
 FAULTS   := all
 KERNELS  := 6.1 6.12
 TESTS    := .
-PKGS     := ./pkg/battery/... ./pkg/kernel ./pkg/kinds ./pkg/link ./pkg/reconcile
+PKGS     := ./pkg/battery/... ./pkg/kernel ./pkg/kinds ./pkg/link ./pkg/reconcile ./pkg/watch
 WALK     := 2000
 
 .PHONY: build test test-kernels kernels lint bench faults walk fuzz interop demo deps

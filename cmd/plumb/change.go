@@ -23,6 +23,8 @@ type host interface {
 	Destroy(context.Context, string) (reconcile.Report, error)
 	Confirm(string) error
 	Topologies() ([]string, error)
+	Applied(string) (topology.Input, error)
+	Begin() *reconcile.Session
 	Close() error
 }
 

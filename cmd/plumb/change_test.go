@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +30,7 @@ type fakeHost struct {
 	asked   []string
 
 	topologies []string
+	applied    map[string]string // their copies
 }
 
 func (f *fakeHost) open(o reconcile.Options) (host, error) {
@@ -39,6 +41,15 @@ func (f *fakeHost) open(o reconcile.Options) (host, error) {
 func (f *fakeHost) Confirm(string) error { return reconcile.ErrNothingToConfirm }
 
 func (f *fakeHost) Topologies() ([]string, error) { return f.topologies, nil }
+
+func (f *fakeHost) Applied(name string) (topology.Input, error) {
+	if text, ok := f.applied[name]; ok {
+		return topology.Input{Name: "/etc/" + name + ".yaml", Data: []byte(text)}, nil
+	}
+	return topology.Input{}, fs.ErrNotExist
+}
+
+func (f *fakeHost) Begin() *reconcile.Session { return nil }
 
 func (f *fakeHost) Close() error { return nil }
 
@@ -205,8 +216,35 @@ func destroyRuns() []fakeRun {
 	}
 }
 
+func statusRuns() []fakeRun {
+	there := func(plans map[string]plan.Plan) fakeHost {
+		return fakeHost{topologies: []string{"a", "lost"}, applied: map[string]string{"a": "name: a\n"}, plans: plans}
+	}
+	drift := map[string]plan.Plan{"a": planOf(step(plan.Create, ""))}
+	const lost = "lost: drift unknown: give -f\n"
+	return []fakeRun{
+		{name: "list", args: "list", host: there(nil), stdout: "a     /etc/a.yaml\nlost\n"},
+		{name: "list nothing", args: "list", stderr: "plumb: there is no topology on this host\n"},
+		{name: "list as JSON", args: "list -o json", stdout: "{\n  \"format\": \"plumb/status/v1\",\n  \"topologies\": []\n}\n"},
+		{name: "status", args: "status", host: there(nil), asked: "diff a", stdout: "a: in sync (0 objects)\n" + lost},
+		{name: "status with an exit code", args: "status --exit-code", host: there(nil), code: exitNotRun, asked: "diff a",
+			stdout: "a: in sync (0 objects)\n" + lost},
+		{name: "status of one that has drifted", args: "status a --exit-code", host: there(drift), code: exitDiffers,
+			asked: "diff a", stdout: "a (/etc/a.yaml)\n  + link br0  bridge, mtu 1500\nPlan: 1 to create.\n"},
+		{name: "status by a file", args: "status -f lost.yaml --exit-code", host: there(nil), asked: "diff lost",
+			stdout: "lost: in sync (0 objects)\n"},
+		{name: "status of none", args: "status b", host: there(nil), code: exitNotRun,
+			stderr: "plumb: topology b is not on this host; there are: a, lost\n"},
+		{name: "status that can't be told", args: "status a --exit-code", code: exitNotRun, asked: "diff a",
+			host:   fakeHost{topologies: []string{"a"}, applied: map[string]string{"a": "name: a\n"}, errs: map[string]error{"a": errors.New("EIO")}},
+			stdout: "a: EIO\n"},
+		{name: "status of what can't be read", args: "status", host: fakeHost{topologies: []string{"a"}, applied: map[string]string{"a": "x: 1\n"}},
+			stdout: "a: drift unknown: what was applied can't be read any longer, as after an upgrade or without its key files: give -f\n"},
+	}
+}
+
 func TestRuns(t *testing.T) {
-	for _, test := range slices.Concat(diffRuns(), applyRuns(), destroyRuns()) {
+	for _, test := range slices.Concat(diffRuns(), applyRuns(), destroyRuns(), statusRuns()) {
 		t.Run(test.name, func(t *testing.T) {
 			var b bytes.Buffer
 			code, stderr := plumb(t, &test.host, &b, strings.Fields(test.args)...)

@@ -39,6 +39,11 @@ func (e *env) load(cmd *cobra.Command, files []string, onlyProblems bool) ([]*to
 	if err != nil {
 		return nil, err
 	}
+	return e.check(inputs, files, onlyProblems)
+}
+
+// check is load for what was read already.
+func (e *env) check(inputs []topology.Input, files []string, onlyProblems bool) ([]*topology.Topology, error) {
 	topologies, problems := topology.Load(inputs...)
 	if err := e.tell(problems, onlyProblems); err != nil {
 		return nil, err

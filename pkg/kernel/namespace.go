@@ -1,9 +1,11 @@
 package kernel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -143,9 +145,9 @@ func (n *Namespace) WriteEcho(what string, req *nl.NetlinkRequest, echo uint16, 
 	return n.Do(what, func() error { return n.route.ask(NewQuery(req, echo), told) })
 }
 
-// WriteBoth sends two requests in one go: no end of the process comes between them. Whether the second could be carried
-// out tells whether both were, or the first was not needed.
-func (n *Namespace) WriteBoth(what string, first, second *nl.NetlinkRequest) error {
+// WriteBoth sends two requests in one go: no end of the process comes between them. The kernel tries the second in any
+// case, and the refusal of the first is told, unless it is one of unneeded: those are as good as its success.
+func (n *Namespace) WriteBoth(what string, first, second *nl.NetlinkRequest, unneeded ...error) error {
 	if err := n.wake(); err != nil {
 		return err
 	}
@@ -153,7 +155,13 @@ func (n *Namespace) WriteBoth(what string, first, second *nl.NetlinkRequest) err
 	second.Flags |= unix.NLM_F_ACK
 	both := []Query{NewQuery(first, 0), NewQuery(second, 0)}
 	return n.Do(what, func() error {
-		return n.route.read(both, func(replies []Reply) error { return replies[1].Err })
+		return n.route.read(both, func(replies []Reply) error {
+			err := replies[0].Err
+			if slices.ContainsFunc(unneeded, func(u error) bool { return errors.Is(err, u) }) {
+				err = nil
+			}
+			return cmp.Or(err, replies[1].Err)
+		})
 	})
 }
 

@@ -23,12 +23,24 @@ func (n *Namespace) rest() {
 	}
 }
 
-// Stands says whether the namespace still has its name. Another that has got the number of its file has got that later.
-func (n *Namespace) Stands() bool {
-	var st unix.Stat_t
-	err := unix.Lstat(filepath.Join(NetnsDir, n.Name), &st)
-	return err == nil && (ID{st.Dev, st.Ino}) == n.id && st.Ctim == n.born
+// Mark tells what has a name in /run/netns from all else that has had the name: another namespace that has got the
+// number of its file has got that later. The zero Mark is nothing.
+type Mark struct {
+	id   ID
+	born unix.Timespec
 }
+
+// MarkOf is the mark of what has the name now. It opens nothing.
+func MarkOf(name string) Mark {
+	var st unix.Stat_t
+	if err := unix.Lstat(filepath.Join(NetnsDir, name), &st); err != nil {
+		return Mark{}
+	}
+	return Mark{ID{st.Dev, st.Ino}, st.Ctim}
+}
+
+// Stands says whether the namespace still has its name.
+func (n *Namespace) Stands() bool { return MarkOf(n.Name) == Mark{n.id, n.born} }
 
 // wakeOn opens the namespace again. By its name another may be found meanwhile, which has another cookie. Errors wrap
 // [ErrClosed] or [ErrGone].
@@ -123,3 +135,6 @@ func OpenFile(name string) (File, error) {
 
 // Close closes the descriptor.
 func (f File) Close() { unix.Close(f.FD) } //nolint:errcheck // nothing is written through it
+
+// Enter takes the thread into the namespace.
+func (f File) Enter(t Thread) error { return t.enter("", f.FD) }

@@ -243,6 +243,24 @@ func TestSeveralQueries(t *testing.T) {
 	}
 }
 
+// Of two requests in one go the first that is refused is told, unless its refusal says that it was not needed.
+func TestWriteBoth(t *testing.T) {
+	n := private(t)
+	both := func(made string, unneeded ...error) error {
+		return n.WriteBoth("replace link", bridge(unix.RTM_DELLINK, 0, "none"),
+			bridge(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, made), unneeded...)
+	}
+	if err := both("br0"); !errors.Is(err, unix.ENODEV) {
+		t.Errorf("the first is refused: %v, want %v", err, unix.ENODEV)
+	}
+	if err := both("br1", unix.EADDRNOTAVAIL, unix.ENODEV); err != nil {
+		t.Errorf("the first is not needed: %v", err)
+	}
+	if err := both("br1", unix.ENODEV); !errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENODEV) {
+		t.Errorf("the second is refused: %v, want %v", err, unix.EEXIST)
+	}
+}
+
 // A refusal of nf_tables has its words, too.
 func TestExtendedErrorNFT(t *testing.T) {
 	c, err := private(t).NFT()

@@ -78,6 +78,60 @@ func SysctlModeHere(path string) (fs.FileMode, error) {
 	return info.Mode(), nil
 }
 
+// SysctlFilesHere identifies the files of parameters of the namespace that the calling thread is in; the zero ID is for
+// one that is not there. Each namespace has its own, which keeps its number while somebody has it open.
+func SysctlFilesHere(paths ...string) []ID {
+	files := make([]ID, len(paths))
+	root, err := openSysctlRoot()
+	if err != nil {
+		return files
+	}
+	defer unix.Close(root) //nolint:errcheck // O_PATH
+	// To find net/ipv4 of a namespace the kernel goes through those of all others, so that it is asked for that once.
+	dirs := make(map[string]int)
+	for i, path := range paths {
+		top, rest := splitSysctl(path)
+		dir, known := dirs[top]
+		if !known {
+			if dir, err = openSysctl(root, top, unix.O_PATH); err != nil {
+				dir = -1
+			} else {
+				defer unix.Close(dir) //nolint:errcheck // O_PATH
+			}
+			dirs[top] = dir
+		}
+		if dir >= 0 {
+			files[i] = fileBeneath(dir, rest)
+		}
+	}
+	return files
+}
+
+// splitSysctl splits a path behind the directory in net that it begins with.
+func splitSysctl(path string) (top, rest string) {
+	if parts := strings.SplitN(path, "/", 3); len(parts) == 3 {
+		return parts[0] + "/" + parts[1], parts[2]
+	}
+	return "net", strings.TrimPrefix(path, "net/")
+}
+
+// fileBeneath identifies a file below a directory, zero for none.
+func fileBeneath(dir int, path string) ID {
+	fd, err := unix.Openat2(dir, path, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return ID{}
+	}
+	defer unix.Close(fd) //nolint:errcheck // O_PATH
+	st, err := stat(fd)
+	if err != nil {
+		return ID{}
+	}
+	return ID{st.Dev, st.Ino}
+}
+
 // SysctlNamesHere lists what is in a directory of parameters; nothing where there is none.
 func SysctlNamesHere(dir string) []string {
 	root, err := openSysctlRoot()

@@ -29,7 +29,8 @@ func readAddresses(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 			makes := connects(live, l)
 			a.Connected = !makes || connected[subnetOn{a.subnet(), live.Index}]
 			a.ToPeer = !makes || !a.hasHost() || connected[subnetOn{a.host(), live.Index}]
-			if e.Want(a.Key()) != plan.Object(a) {
+			k := a.Key()
+			if e.Want(k) != plan.Object(a) {
 				a.found = object.Keep(s, [][]byte{live.Message}, object.AddressIndexes)
 			}
 			o := object.Live{
@@ -40,12 +41,12 @@ func readAddresses(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 				a.moves = true
 				o.Object = a
 			}
-			if o.Falls = s.IsFalling(a.Key(), live.Index); o.Falls {
+			if o.Falls = s.IsFalling(k, live.Index); o.Falls {
 				a.falls = true
 				o.Object = a
 			}
 			if p, ok := known[addressOn{a.Dev, a.Prefix.Addr()}]; ok && p != a.Prefix {
-				o.Was, a.Prefix = a.Key(), p
+				o.Was, a.Prefix = k, p
 				o.Object = a
 			}
 			if !yield(o) {

@@ -84,13 +84,12 @@ func inTurn(e *object.Env, s *object.Section, index int, a Address) error {
 func returnRoutes(e *object.Env) ([]plan.Object, error) {
 	noteFalling(e, fallingRoutes)
 	return returned(e, KindRoute, func(s *object.Section, m object.Moved, _ []object.Moved) plan.Object {
-		live, ok := parseRoute(s, m.Message)
-		r, isRoute := live.Object.(Route)
-		if !ok || !isRoute {
+		r, _, ok := parseRoute(s, m.Message)
+		if !ok {
 			return nil
 		}
 		for _, b := range s.Messages(object.RouteDump) {
-			other, ok := parseRoute(s, b)
+			other, _, ok := parseRoute(s, b)
 			if ok && other.Key() == r.Key() && other.Proto != object.Protocol && !s.IsFalling(m.Key, m.Index) {
 				return nil
 			}
@@ -105,10 +104,9 @@ func returnRoutes(e *object.Env) ([]plan.Object, error) {
 func fallingRoutes(s *object.Section, c link.Course) (list []falling) {
 	leaves, enters := c.Tables(s)
 	for _, b := range s.Messages(object.RouteDump) {
-		live, ok := parseRoute(s, b)
-		r, isRoute := live.Object.(Route)
-		on := slices.ContainsFunc(live.Links, func(l *object.LiveLink) bool { return l.Index == c.Live.Index })
-		if ok && isRoute && on && r.lasts() && (leaves == enters || r.Table != leaves) {
+		r, links, ok := parseRoute(s, b)
+		on := slices.ContainsFunc(links, func(l *object.LiveLink) bool { return l.Index == c.Live.Index })
+		if ok && on && r.lasts() && (leaves == enters || r.Table != leaves) {
 			list = append(list, falling{r, r.Proto, b})
 		}
 	}
@@ -173,8 +171,7 @@ func carries(e *object.Env, s *object.Section, l *object.LiveLink, m object.Move
 	case KindAddress:
 		return courses[i].Carries(takenAddress(s, m))
 	case KindRoute:
-		live, _ := parseRoute(s, m.Message)
-		r, ok := live.Object.(Route)
+		r, _, ok := parseRoute(s, m.Message)
 		_, in := courses[i].Tables(s)
 		return ok && courses[i].Carries(r) && (in == 0 || r.Table == in)
 	}

@@ -82,8 +82,7 @@ func liveLeads(s *object.Section) *leads {
 		if !ours || m.Type != unix.RTN_UNICAST || kernel.Attrs(b[m.Len():]).Has(unix.RTA_GATEWAY) {
 			continue
 		}
-		if live, ok := parseRoute(s, b); ok {
-			r, _ := live.Object.(Route) // as parseRoute made it
+		if r, _, ok := parseRoute(s, b); ok {
 			l.add(r.Dst, r.lead())
 		}
 	}

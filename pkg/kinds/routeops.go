@@ -28,35 +28,35 @@ func readRoutes(e *object.Env, s *object.Section) iter.Seq[object.Live] {
 	return func(yield func(object.Live) bool) {
 		by := liveLeads(s)
 		for _, m := range s.Messages(object.RouteDump) {
-			live, ok := parseRoute(s, m)
+			r, links, ok := parseRoute(s, m)
+			if ok && r.Dst.Addr().Is6() {
+				r, ok = r.lasting(e, s, m)
+			}
 			if !ok {
 				continue
 			}
-			r, _ := live.Object.(Route) // as parseRoute made it
-			if r.Dst.Addr().Is6() {
-				r, ok = r.lasting(e, s, m)
-			}
-			live.Message = m
+			k := r.Key()
+			live := object.Live{Links: links, Message: m, Proto: r.Proto, ByHand: r.HandMade() && !r.Finite}
 			live.Moves = movesRoute(e, s, r, live)
-			r.moves = live.Moves
-			live.Falls = slices.ContainsFunc(live.Links, func(l *object.LiveLink) bool { return s.IsFalling(r.Key(), l.Index) })
-			r.falls = live.Falls
-			live.Object, live.Proto, live.ByHand = r.led(by).keep(e, s, m), r.Proto, r.HandMade() && !r.Finite
-			if ok && !yield(live) {
+			live.Falls = slices.ContainsFunc(links, func(l *object.LiveLink) bool { return s.IsFalling(k, l.Index) })
+			r.moves, r.falls = live.Moves, live.Falls
+			live.Object = r.led(by).keep(e, s, k, m)
+			if !yield(live) {
 				return
 			}
 		}
 	}
 }
 
-func parseRoute(s *object.Section, b []byte) (live object.Live, ok bool) {
+// parseRoute reads a route and the links that it leads over; not ok where it is of no type that plumb knows.
+func parseRoute(s *object.Section, b []byte) (r Route, links []*object.LiveLink, ok bool) {
 	m := nl.DeserializeRtMsg(b)
 	a := kernel.Attrs(b[m.Len():])
 	if int(m.Type) >= len(routeTypes) || routeTypes[m.Type] == "" || m.Flags&unix.RTM_F_CLONED != 0 ||
 		m.Family != unix.AF_INET && m.Family != unix.AF_INET6 {
-		return live, false
+		return r, nil, false
 	}
-	r := Route{
+	r = Route{
 		NS: s.NS.Name, Dst: object.RouteDestination(m, a), Table: uint32(m.Table), Metric: a.U32(unix.RTA_PRIORITY),
 		Type: routeTypes[m.Type], Via: a.Addr(unix.RTA_GATEWAY), Dev: plan.Some(""), Src: a.Addr(unix.RTA_PREFSRC),
 		Onlink: m.Flags&unix.RTNH_F_ONLINK != 0, MTU: a.Nested(unix.RTA_METRICS).U32(unix.RTAX_MTU), Proto: m.Protocol,
@@ -66,22 +66,21 @@ func parseRoute(s *object.Section, b []byte) (live object.Live, ok bool) {
 		r.Table = a.U32(unix.RTA_TABLE)
 	}
 	if r.Type == Unicast {
-		r.Dev = plan.Some(devName(s, a.U32(unix.RTA_OIF), &live))
+		r.Dev = plan.Some(devName(s, a.U32(unix.RTA_OIF), &links))
 	}
 	if hops := a.Get(unix.RTA_MULTIPATH); len(hops) > 0 {
-		r.Dev, r.NextHops = plan.Some(""), JoinNextHops(parseHops(s, hops, &live))
+		r.Dev, r.NextHops = plan.Some(""), JoinNextHops(parseHops(s, hops, &links))
 	}
 	const second = 100                                                // USER_HZ
 	left := max(int32(kernel.U32At(a.Get(unix.RTA_CACHEINFO), 2)), 0) // rta_cacheinfo.rta_expires
 	r.Finite, r.Lifetime = left != 0, uint32(left+second-1)/second
-	live.Object, live.Proto, live.ByHand = r, r.Proto, r.HandMade() && !r.Finite
-	return live, true
+	return r, links, true
 }
 
 // keep notes how the kernel told of a route that is not as it is wanted, and that a rollback may have to bring back.
-func (r Route) keep(e *object.Env, s *object.Section, b []byte) Route {
-	managed := r.moves || r.falls || r.Proto == object.Protocol || r.HandMade() || e.Wanted(r.Key())
-	if managed && e.Want(r.Key()) != plan.Object(r) {
+func (r Route) keep(e *object.Env, s *object.Section, k plan.Key, b []byte) Route {
+	managed := r.moves || r.falls || r.Proto == object.Protocol || r.HandMade() || e.Wanted(k)
+	if managed && e.Want(k) != plan.Object(r) {
 		r.found = object.Keep(s, [][]byte{b}, object.RouteIndexes)
 	}
 	return r
@@ -90,22 +89,22 @@ func (r Route) keep(e *object.Env, s *object.Section, b []byte) Route {
 // HandMade says whether the route's protocol is one that ip-route(8) and people use.
 func (r Route) HandMade() bool { return r.Proto == unix.RTPROT_BOOT || r.Proto == unix.RTPROT_STATIC }
 
-// devName is the name of a link by index, and notes that the route leads over it.
-func devName(s *object.Section, index uint32, live *object.Live) string {
+// devName is the name of a link by index, and adds the link to those that the route leads over.
+func devName(s *object.Section, index uint32, links *[]*object.LiveLink) string {
 	l := s.At(int(index))
 	if l == nil {
 		return ""
 	}
-	live.Links = append(live.Links, l)
+	*links = append(*links, l)
 	return l.Known
 }
 
 // parseHops reads the next hops of a route that has several.
-func parseHops(s *object.Section, b []byte, live *object.Live) []NextHop {
+func parseHops(s *object.Section, b []byte, links *[]*object.LiveLink) []NextHop {
 	var hops []NextHop
 	for h := range object.NextHops(b) {
 		hops = append(hops, NextHop{
-			Via: h.Addr(unix.RTA_GATEWAY), Dev: devName(s, h.Index, live),
+			Via: h.Addr(unix.RTA_GATEWAY), Dev: devName(s, h.Index, links),
 			Weight: int(h.Hops) + 1, Onlink: h.Flags&unix.RTNH_F_ONLINK != 0,
 		})
 	}

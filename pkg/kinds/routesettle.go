@@ -86,8 +86,7 @@ func neighbourhoods(s *object.Section) []neighbourhood {
 		if m.Type != unix.RTN_UNICAST || l == nil || a.Has(unix.RTA_GATEWAY) {
 			continue
 		}
-		if live, ok := parseRoute(s, b); ok {
-			r, _ := live.Object.(Route) // as parseRoute made it
+		if r, _, ok := parseRoute(s, b); ok {
 			kept.list = append(kept.list, neighbourhood{r, l})
 		}
 	}

@@ -154,7 +154,7 @@ func (r Route) lastingHops(s *object.Section, hops []NextHop, first NextHop) (re
 // firstHop is the one whose protocol a message tells.
 func firstHop(s *object.Section, msg []byte) (h NextHop) {
 	a := kernel.Attrs(msg[nl.DeserializeRtMsg(msg).Len():])
-	if hops := parseHops(s, a.Get(unix.RTA_MULTIPATH), new(object.Live)); len(hops) > 0 {
+	if hops := parseHops(s, a.Get(unix.RTA_MULTIPATH), new([]*object.LiveLink)); len(hops) > 0 {
 		h = hops[0]
 	}
 	return h

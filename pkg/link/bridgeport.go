@@ -83,6 +83,9 @@ func fetchCosts(e *object.Env, s *object.Section, enter func(f func() error) err
 			continue
 		}
 		want, _ := e.Want(object.LinkKey(s.NS.Name, cmp.Or(l.Known, l.Name))).(Link)
+		if want.Given && want.Master != s.At(l.Master).Known {
+			continue // what it costs there is recorded
+		}
 		if p, ok := want.Port.(BridgePort); ok && p.Cost == 0 {
 			ask = append(ask, l)
 		}

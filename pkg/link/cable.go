@@ -38,9 +38,7 @@ type ends struct{ own, peer int }
 func Join(e *object.Env) error {
 	for _, s := range e.Sections {
 		for l := range betweenNamespaces(s) {
-			if l.Far != nil && (e.Sections[l.Far.NS.Name] != l.Far || IsPair(l.Type) && opposite(l.Far, l) == nil) {
-				l.Far = nil
-			}
+			still(e, s, l)
 		}
 	}
 	if err := ask(e, declared(e)); err != nil {
@@ -55,6 +53,22 @@ func Join(e *object.Env) error {
 		}
 	}
 	return nil
+}
+
+// still forgets what an earlier look has found of a link, where that is so no more. Else the other end, which may have
+// been read anew since, leads back here.
+func still(e *object.Env, s *object.Section, l *object.LiveLink) {
+	switch {
+	case l.Far == nil:
+	case e.Sections[l.Far.NS.Name] != l.Far:
+		l.Far = nil
+	case IsPair(l.Type):
+		if far := opposite(l.Far, l); far == nil {
+			l.Far = nil
+		} else if far.Far == nil {
+			far.Far = s
+		}
+	}
 }
 
 // renamed has an end of a cable of ours known by the name that the file gives it now: it is renamed in place, as one

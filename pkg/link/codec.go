@@ -37,6 +37,7 @@ import (
 //	new=8472          what a new link has that is told nothing; without it nothing
 //	absent=wanted     where the kernel does not tell, it has what is wanted; without it what a new link has
 type attribute struct {
+	name         string
 	path         []int // to the field, through structs that others embed
 	four, six    uint16
 	twin         uint16
@@ -82,7 +83,8 @@ func newAttribute(f reflect.StructField, tag []string) attribute {
 	if a.words != nil {
 		a.size = 4
 	}
-	_, options, _ := strings.Cut(f.Tag.Get("plan"), ",")
+	var options string
+	a.name, options, _ = strings.Cut(f.Tag.Get("plan"), ",")
 	a.fixed = slices.Contains(strings.Split(options, ","), "fixed")
 	for i, word := range tag {
 		name, value, _ := strings.Cut(word, "=")
@@ -376,6 +378,16 @@ func decode(data kernel.Attrs, base, wanted Spec, place func(index int) object.R
 		}
 	}
 	return v.Interface(), nil
+}
+
+// absent lists the attributes that a live link has as wanted because the kernel does not tell them.
+func absent(data kernel.Attrs, spec Spec) (names []string) {
+	for _, a := range layout(reflect.TypeOf(spec)) {
+		if a.absentWanted && data.Get(a.four) == nil {
+			names = append(names, a.name)
+		}
+	}
+	return names
 }
 
 // isNear says whether two numbers are the same but for the rounding of the kernel's clock.

@@ -37,7 +37,7 @@ func (s *Setting[T]) Parse(name, text string) error {
 		*v, err = file.ParseBool(name, text)
 	case *uint32:
 		var n int64
-		n, err = file.ParseNumber(name, text, 0, 1<<32-1)
+		n, err = file.ParseNumber(name, text, 0, maxTxQLen)
 		*v = uint32(n)
 	}
 	s.Set = err == nil
@@ -51,7 +51,7 @@ func (s *Setting[T]) Text() file.Text {
 	if _, ok := any(s.V).(bool); ok {
 		return file.Text{Words: "true or false", Types: []string{"boolean", "string"}}
 	}
-	return file.Text{Words: "whole number from 0 to 4294967295", Types: []string{"integer", "string"}}
+	return file.Text{Words: fmt.Sprint("whole number from 0 to ", maxTxQLen), Types: []string{"integer", "string"}}
 }
 
 // or is the value, or else what the type has.
@@ -62,8 +62,12 @@ func (s Setting[T]) or(other T) T {
 	return other
 }
 
-// defaultTxQLen is DEFAULT_TX_QUEUE_LEN of linux/netdevice.h.
-const defaultTxQLen = 1000
+// defaultTxQLen is DEFAULT_TX_QUEUE_LEN of linux/netdevice.h. The kernel makes a queue in one piece, which is of 4 MiB at
+// most (include/linux/ptr_ring.h: __ptr_ring_init_queue_alloc): more packets are refused where there is such a queue.
+const (
+	defaultTxQLen = 1000
+	maxTxQLen     = 4 << 20 / 8
+)
 
 // fresh has what the kernel makes a link of the type with.
 func (l Link) fresh() Link { return typeOf(l.Type).fresh(l.Spec) }

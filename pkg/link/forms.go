@@ -2,6 +2,7 @@ package link
 
 import (
 	"iter"
+	"sync"
 
 	"github.com/plumbnet/plumb/pkg/file"
 	"github.com/plumbnet/plumb/pkg/object"
@@ -109,15 +110,17 @@ type typed struct {
 	remotes []Remote
 }
 
-func newTyped() any {
-	var of []file.Alternative[Spec]
+func newTyped() any { return &typed{OneOf: file.NewOneOf(alternatives())} }
+
+// alternatives are the types of link that stand alone.
+var alternatives = sync.OnceValue(func() (of []file.Alternative[Spec]) {
 	for _, t := range Types {
 		if t.Doc != "" {
 			of = append(of, file.Alternative[Spec]{Key: t.Name, Doc: t.Doc, New: t.New})
 		}
 	}
-	return &typed{OneOf: file.NewOneOf(of)}
-}
+	return of
+})
 
 // interfaces are the links that are no bridges: ends of cables, links of other types, and lo.
 func interfaces(onLinks []object.Form) object.Form {

@@ -43,13 +43,16 @@ var geneve = overUnderlay(func(g *Geneve) *object.SectionRef { return &g.Underla
 	Stack:  Stack{AliasTells: true},
 	Frames: Frames{Wire: func(s Spec) string { return fmt.Sprintf("geneve %d port %d", s.(Geneve).ID, s.(Geneve).Port) }},
 	Traits: Traits{
-		MTU: func(s Spec, _ uint32) uint32 {
-			const four, six = 50, 70 // IP, UDP, Geneve and the inner Ethernet
-			if s.(Geneve).Remote.Is6() {
-				return object.DefaultMTU - six
-			}
-			return object.DefaultMTU - four
-		},
+		MTU:  func(s Spec, _ uint32) uint32 { return object.DefaultMTU - geneveHead(s) },
+		MTUs: func(s Spec) (least, most uint32) { return object.MinMTU, object.MaxMTU - geneveHead(s) },
 	},
 	Changing: Changing{WithMTU: true},
 })
+
+// geneveHead is the size of what comes before a packet: IP, UDP, Geneve and the inner Ethernet.
+func geneveHead(s Spec) uint32 {
+	if s.(Geneve).Remote.Is6() {
+		return 70
+	}
+	return 50
+}

@@ -44,12 +44,25 @@ func givenMaster(l *object.Iface, at file.Spots) {
 	}
 }
 
-// declareGiven is the hint for a bridge that the file does not declare, and that may exist on the host.
+// declareGiven is the hint for a bridge that the file does not declare, and that may exist.
 func declareGiven(s *object.Sense, bridge string) string {
-	if s.Name != "" {
-		return "" // the file knows what is in a namespace
+	if !s.Foreign() {
+		return "" // the file knows what is in its namespaces
 	}
-	return "if it is there already, declare it as existing: bridges: {" + bridge + ": {existing: true}}"
+	return "if it is there already, " + asExisting(s.Name, bridge, TypeBridge)
+}
+
+// asExisting says how the file declares a link of a type that exists already.
+func asExisting(ns, name, of string) string {
+	key := "interfaces"
+	if of == TypeBridge {
+		key = "bridges"
+	}
+	text := key + ": {" + name + ": {existing: true}}"
+	if ns != "" {
+		text = "namespaces: {" + ns + ": {" + text + "}}"
+	}
+	return "declare it as existing: " + text
 }
 
 // Names of attributes. Some change together with others: neverUp with upName, portOptions with masterName, and
@@ -256,17 +269,20 @@ func wantsPorts(e *object.Env, master Link) bool {
 }
 
 // Owner says whose links are, as [object.StampedLinks] does, and refuses an existing link that would have to be made
-// anew, or that another topology wants otherwise.
+// anew, or that another topology wants otherwise. Of a link that stands in the way it says that the file can use it.
 func Owner(e *object.Env, s *object.Section, live iter.Seq[object.Live]) ([]plan.Have, error) {
 	have, err := object.StampedLinks(e, s, live)
 	for i := range have {
 		h := &have[i]
-		want, _ := e.Want(h.Object.Key()).(Link)
-		if !want.Given || h.Class != plan.Loose {
-			continue
-		}
-		if why := want.refused(e, h.Object); why != "" {
-			h.Class, h.Final, h.Why = plan.Foreign, true, why
+		is, _ := h.Object.(Link)
+		want, wanted := e.Want(h.Object.Key()).(Link)
+		switch {
+		case wanted && !want.Given && h.Why == object.NotOurs && is.Group != want.Group:
+			h.Why += "; if it is to stay as it is, " + asExisting(is.NS, is.Name, is.Type)
+		case want.Given && h.Class == plan.Loose:
+			if why := want.refused(e, h.Object); why != "" {
+				h.Class, h.Final, h.Why = plan.Foreign, true, why
+			}
 		}
 	}
 	return have, err

@@ -28,6 +28,9 @@ func Wishes(e *object.Env, o plan.Object) (list []object.Wish) {
 	if !wasPort(e, l, was) {
 		maps.DeleteFunc(was, func(name, _ string) bool { return slices.Contains(namesOf(l.Port), name) })
 	}
+	for _, name := range lacking(s, live) {
+		delete(was, name)
+	}
 	for _, name := range slices.Sorted(maps.Keys(was)) {
 		value, known := wants[name]
 		if !known || !l.Managed.Has(name) || slices.Contains(back, name) {
@@ -55,6 +58,20 @@ func Wishes(e *object.Env, o plan.Object) (list []object.Wish) {
 		})
 	}
 	return list
+}
+
+// lacking lists attributes of a link that its kernel does not have. They read as whatever is wanted: there is nothing to
+// record of them.
+func lacking(s *object.Section, live *object.LiveLink) (names []string) {
+	if t := typeOf(live.Type); t.New != nil {
+		names = absent(live.Data, t.New())
+	}
+	for _, l := range []*object.LiveLink{live, s.At(live.Master)} {
+		if l != nil && l.Type == TypeBridge && !hasVLANs(l) {
+			names = append(names, namesOf(VLANTable{})...)
+		}
+	}
+	return names
 }
 
 // linkLocalBefore is the link-local address that a link had before it got the wanted MAC: the one of its former MAC,

@@ -78,8 +78,7 @@ func mtuWithWanted(e *object.Env, s *object.Section, bridge *object.LiveLink) ui
 
 // keepMTU sets the MTU that is wanted of an existing bridge before the bridge gets a port with a smaller one. If nobody
 // has set it before, the kernel would lower it, and that of all links on the bridge. Setting the MTU that the bridge
-// has already does not count for the kernel, so it is set to one more first. If the kernel refuses that, the bridge
-// follows its ports, and the next plan shows it.
+// has already does not count for the kernel, so it is set to one more first.
 func keepMTU(e *object.Env, port Link) error {
 	bridge, ok := e.Want(object.LinkKey(port.NS, port.Master)).(Link)
 	if _, isPort := port.Port.(BridgePort); !ok || !isPort || !bridge.Given || !bridge.Managed.Has(mtuName) ||

@@ -68,18 +68,24 @@ func greType(name, doc string, part kernel.Part, spec func() Spec) Type {
 	return t
 }
 
+// ethernetHead is the size of the header of a frame (ETH_HLEN of linux/if_ether.h).
+const ethernetHead = 14
+
 // ethernet is a tunnel that carries frames.
 func ethernet(t Type) Type {
 	t.IP, t.Fixed, t.Changed = false, fixedOffloads, nil
-	const inner = 14 // the Ethernet header inside
-	mtu := t.MTU
-	t.MTU = func(s Spec, below uint32) uint32 { return max(mtu(s, below), inner) - inner }
+	mtu, mtus := t.MTU, t.MTUs
+	t.MTU = func(s Spec, below uint32) uint32 { return max(mtu(s, below), ethernetHead) - ethernetHead }
+	t.MTUs = func(s Spec) (least, most uint32) {
+		least, most = mtus(s)
+		return least, most - ethernetHead
+	}
 	return t
 }
 
 // greHead counts the outer header and GRE's own.
 func greHead(s Spec) uint32 {
-	const four, six, field = 20 + 4, 40 + 8 + 4, 4 // IPv6 with the option of the encapsulation limit
+	const four, six, field = 20 + 4, 40 + limitOption + 4, 4 // IPv6 with the option of the encapsulation limit
 	head := uint32(four)
 	if _, ok := s.(GRE6); ok {
 		head = six

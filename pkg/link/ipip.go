@@ -57,20 +57,36 @@ func (t IP6Tunnel) over(u object.SectionRef) Spec { t.Underlay = u; return t }
 // Outer headers in bytes: IPv4's, and IPv6's with the option of the encapsulation limit.
 const (
 	head4 = 20
-	head6 = 40 + 8
+	head6 = 40 + limitOption
 )
 
 var (
 	ipip = ttlTunnel(ipTunnel("ipip", "a tunnel of IPv4 packets in IPv4 (RFC 2003)",
 		kernel.Part{Module: "ipip", Option: "NET_IPIP"},
 		func() Spec { return IPIP{header4: newHeader4, Mode: "ipip"} }, func(Spec) uint32 { return head4 }))
-	sit = ttlTunnel(ipTunnel("sit", "a tunnel of IPv6 packets in IPv4 (RFC 4213)",
+	sit = withMTUs(mtusOfSIT, ttlTunnel(ipTunnel("sit", "a tunnel of IPv6 packets in IPv4 (RFC 4213)",
 		kernel.Part{Module: "sit", Option: "IPV6_SIT"},
-		func() Spec { return SIT{header4: newHeader4, Mode: "ip6ip"} }, func(Spec) uint32 { return head4 }))
-	ip6tnl = ipTunnel("ip6tnl", "a tunnel of IP packets in IPv6 (RFC 2473)",
+		func() Spec { return SIT{header4: newHeader4, Mode: "ip6ip"} }, func(Spec) uint32 { return head4 })))
+	ip6tnl = withMTUs(mtusOfIP6, ipTunnel("ip6tnl", "a tunnel of IP packets in IPv6 (RFC 2473)",
 		kernel.Part{Module: "ip6_tunnel", Option: "IPV6_TUNNEL"},
-		func() Spec { return IP6Tunnel{TTL: 64, EncapLimit: 4, Mode: "any"} }, func(Spec) uint32 { return head6 })
+		func() Spec { return IP6Tunnel{TTL: 64, EncapLimit: 4, Mode: "any"} }, func(Spec) uint32 { return head6 }))
 )
+
+func withMTUs(mtus func(Spec) (least, most uint32), t Type) Type {
+	t.MTUs = mtus
+	return t
+}
+
+// mtusOfSIT are those of what carries IPv6 (net/ipv6/sit.c: ipip6_tunnel_setup).
+func mtusOfSIT(Spec) (least, most uint32) { return object.MinIPv6MTU, object.MaxMTU }
+
+// mtusOfIP6 leave room for the header where all that is carried is IPv4 (net/ipv6/ip6_tunnel.c: ip6_tnl_change_mtu).
+func mtusOfIP6(s Spec) (least, most uint32) {
+	if s.(IP6Tunnel).Mode == "ipip6" {
+		return object.MinMTU, object.MaxMTU - (head6 - limitOption)
+	}
+	return object.MinMTU, object.MaxMTU
+}
 
 // ttlTunnel is a tunnel of which packets with a time to live of their own are never fragmented by routers
 // (net/ipv4/ipip.c: ipip_netlink_parms).

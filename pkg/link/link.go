@@ -223,12 +223,12 @@ func (l Link) handles() (claim plan.Key, handler string) {
 	return plan.Key{}, ""
 }
 
-// Shares implements [plan.Sharing]: a handler hands frames to all of its links.
+// Shares implements [plan.Sharing]: a handler hands frames to all of its links, but where one takes them all.
 func (l Link) Shares(claim plan.Key, other plan.Object) bool {
 	o, ok := other.(Link)
 	_, own := l.handles()
 	_, others := o.handles()
-	return ok && claim.Kind == framesOf && own == others
+	return ok && claim.Kind == framesOf && own == others && l.takes() == "" && o.takes() == ""
 }
 
 // NameClaim is the claim on a name in a section: of a link on its own, and of an altname.

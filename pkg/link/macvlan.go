@@ -37,12 +37,6 @@ func macvlanType(name, doc string, txQLen uint32) Type {
 		},
 		// The kernel's own mode is vepa, which needs a switch that reflects.
 		New: func() Spec { return Macvlan{Mode: "bridge"} },
-		Claims: func(s Spec) []plan.Key {
-			if m := s.(Macvlan); m.Mode == passthru {
-				return []plan.Key{{Kind: "parent in mode passthru", Name: string(m.Parent)}}
-			}
-			return nil
-		},
 		Fixed: func(want, have Spec) []string {
 			if w, h := want.(Macvlan), have.(Macvlan); w.Mode != h.Mode && (w.Mode == passthru || h.Mode == passthru) {
 				return []string{"mode"}

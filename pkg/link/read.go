@@ -97,11 +97,7 @@ func read(e *object.Env, s *object.Section, live *object.LiveLink, linkLocals []
 	if master := s.At(live.Master); master != nil && live.Master != 0 {
 		l.Master = master.Known
 		if ports := typeOf(master.Type).Ports; ports != nil {
-			var wantedPort Spec
-			if want.Master == l.Master {
-				wantedPort = want.Port
-			}
-			l.Port = ports.Read(s, live, master, wantedPort)
+			l.Port = ports.Read(s, live, master, want.Port)
 		}
 	}
 	if IsPair(live.Type) {

@@ -29,6 +29,7 @@ func checkAll(n *object.Network) {
 		for _, l := range s.Links {
 			if _, ok := l.Form.(*typed); ok {
 				checkIP(l)
+				checkMTU(l)
 				checkBelow(l)
 				checkClaims(l, first)
 				checkSiblings(l, sibling)
@@ -105,10 +106,18 @@ func checkSiblings(l *object.Iface, first map[plan.Key]*object.Iface) {
 			continue
 		}
 		here, there := l.Spots.At(l.Type), other.Spots.At(other.Type)
+		takes := func(l *object.Iface) bool { return Link{Type: l.Type, Spec: l.Spec}.takes() != "" }
 		switch {
 		case typeOf(other.Type).Handler != t.Handler:
 			l.Section.Clash(file.Error, here, there,
 				"%s is %s, and %s %s on the same link, which hands its frames to one type only", l, l.Type, other, other.Type)
+		case takes(l) || takes(other):
+			taker, beside := l, other
+			if takes(other) {
+				taker, beside = other, l
+			}
+			l.Section.Clash(file.Error, here, there, "%s takes all frames of %s, and %s is on the same link",
+				taker, k.Place(), beside)
 		case t.Shared != nil && t.Shared(l.Spec) != t.Shared(other.Spec):
 			l.Section.Clash(file.Error, here, there, "%s has %s, and %s on the same link %s: they have that in common",
 				l, t.Shared(l.Spec), other, t.Shared(other.Spec))
@@ -192,11 +201,21 @@ func checkBelow(l *object.Iface) {
 	if len(l.Below) == 0 || slices.ContainsFunc(l.Below, untold) {
 		return
 	}
+	least, _ := typeOf(l.Type).mtus(l.Spec)
 	switch most := defaultMTU(typeOf(l.Type), l); {
-	case most < object.MinMTU:
-		s.Errorf(at, "what %s is made on leaves it an MTU of %d, and the least is %d", l, most, object.MinMTU)
+	case most < least && !l.MTU.Good():
+		s.Errorf(at, "what %s is made on leaves it an MTU of %d, and the least is %d", l, most, least)
 	case l.MTU.Good() && l.MTU.V > most && !typeOf(l.Type).Outlives:
 		s.Errorf(l.MTU.At, "the MTU of %s is %d, and what it is made on leaves %d", l, l.MTU.V, most)
+	}
+}
+
+// checkMTU reports an MTU that the kernel does not give a link of the type.
+func checkMTU(l *object.Iface) {
+	least, most := typeOf(l.Type).mtus(l.Spec)
+	if mtu := l.EffectiveMTU(); l.MTU.Good() && (mtu < least || mtu > most) {
+		l.Section.Errorf(l.MTU.At, "the MTU of %s is %d, and that of %s is from %d to %d",
+			l, mtu, withArticle(l.Type), least, most)
 	}
 }
 

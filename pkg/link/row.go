@@ -2,7 +2,6 @@ package link
 
 import (
 	"reflect"
-	"slices"
 
 	"github.com/plumbnet/plumb/pkg/object"
 )
@@ -26,8 +25,10 @@ func portsOf(l Link) *Ports { return masterOf(l).Ports }
 
 // typeOf finds the row of a type; one that plumb does not make has a row that says nothing.
 func typeOf(name string) *Type {
-	if i := slices.IndexFunc(Types, func(t Type) bool { return t.Name == name }); i >= 0 {
-		return &Types[i]
+	for i := range Types {
+		if Types[i].Name == name {
+			return &Types[i]
+		}
 	}
 	return &Type{Name: name}
 }
@@ -71,6 +72,14 @@ func (t *Type) asks(s Spec) bool {
 
 // IsPair says whether links of a type are ends of cables.
 func IsPair(name string) bool { return typeOf(name).Pair }
+
+// mtus are the least and the most MTU of a link of the type.
+func (t *Type) mtus(s Spec) (least, most uint32) {
+	if t.MTUs == nil || s == nil {
+		return object.MinMTU, object.MaxMTU
+	}
+	return t.MTUs(s)
+}
 
 // unset is what a live link of the type has of which the kernel tells nothing.
 func (t *Type) unset() Spec { return reflect.Zero(reflect.TypeOf(t.New())).Interface() }

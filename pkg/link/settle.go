@@ -62,8 +62,8 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 		if l.MTU > most && !typeOf(l.Type).Outlives {
 			return nil, fmt.Errorf("mtu %d is more than the %d that %s leaves: lower it, or leave it out", l.MTU, most, k.Name)
 		}
-		if most < object.MinMTU {
-			return nil, fmt.Errorf("%s leaves an MTU of %d, and the least is %d", k.Name, most, object.MinMTU)
+		if least, _ := t.mtus(l.Spec); l.MTU < least {
+			return nil, fmt.Errorf("%s leaves an MTU of %d, and the least is %d", k.Name, most, least)
 		}
 	}
 	return l, nil

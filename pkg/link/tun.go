@@ -81,6 +81,8 @@ func tunType(name, doc string, mode uint16) Type {
 		t.NoARP, t.NoVLANs, t.NoPort, t.TxQLen = true, true, true, 500
 		t.OwnMAC = func(Spec) bool { return false }
 		t.Check = checkTun
+	} else {
+		t.MTUs = func(Spec) (least, most uint32) { return object.MinMTU, object.MaxMTU - ethernetHead }
 	}
 	return t
 }

@@ -67,8 +67,19 @@ func (f flow) wire() string {
 	return strings.Join(both, ", ")
 }
 
+// maxIPv6 is a packet that is as large as IPv6 has them (IP6_MAX_MTU of net/ip6_tunnel.h), and limitOption the option of
+// the encapsulation limit, which the kernel does not count there.
+const (
+	maxIPv6     = 40 + object.MaxMTU
+	limitOption = 8
+)
+
 // ipTunnel makes the row of a type of tunnel. Head is what its own headers take of the MTU below, in bytes.
 func ipTunnel(name, doc string, part kernel.Part, spec func() Spec, head func(Spec) uint32) Type {
+	largest := uint32(object.MaxMTU)
+	if strings.HasPrefix(name, "ip6") {
+		largest = maxIPv6 + limitOption
+	}
 	return Type{
 		Name: name, Doc: doc, Part: part, New: spec,
 		Check: checkTunnel,
@@ -90,6 +101,7 @@ func ipTunnel(name, doc string, part kernel.Part, spec func() Spec, head func(Sp
 				}
 				return max(below, head(s)) - head(s)
 			},
+			MTUs: func(s Spec) (least, most uint32) { return object.MinMTU, largest - head(s) },
 		},
 		Changing: Changing{Whole: true, WithMTU: true, Changed: moveLinkLocals},
 	}

@@ -107,6 +107,8 @@ type Traits struct {
 	// MTU is that of a link that declares none, in bytes: below is the least of those that it is made on, 0 where that is
 	// not known. Nil is [object.DefaultMTU].
 	MTU func(s Spec, below uint32) uint32
+	// MTUs are the least and the most that the kernel gives it; nil is [object.MinMTU] and [object.MaxMTU].
+	MTUs func(Spec) (least, most uint32)
 	// MTUCapped says that it is never larger than a link below: the kernel lowers it with that.
 	MTUCapped bool
 	// MTUCopied says that the kernel gives it the MTU of the link below whenever that changes.

@@ -312,14 +312,18 @@ func parseVLANs(spec kernel.Attrs) (t VLANTable) {
 // vlansOf is the table of a live port of a bridge, or of the bridge itself. Where tables were not asked for, it is that
 // of a new one; where the kernel has none, it is as wanted.
 func vlansOf(s *object.Section, l, bridge *object.LiveLink, wanted VLANTable) VLANTable {
-	vid := bridge.Data.Get(unix.IFLA_BR_VLAN_DEFAULT_PVID)
 	switch tables := object.In[vlanTables](s); {
-	case vid == nil:
+	case !hasVLANs(bridge):
 		return wanted
 	case tables.of != nil:
 		return tables.of[l.Index]
 	}
-	return accessTo(kernel.U16(vid))
+	return accessTo(kernel.U16(bridge.Data.Get(unix.IFLA_BR_VLAN_DEFAULT_PVID)))
+}
+
+// hasVLANs says whether the kernel has VLANs of a bridge.
+func hasVLANs(bridge *object.LiveLink) bool {
+	return bridge.Data.Get(unix.IFLA_BR_VLAN_DEFAULT_PVID) != nil
 }
 
 // Held says whether the host record must tell of a link: where a bridge once filtered VLANs, its tables are asked for.

@@ -28,14 +28,12 @@ var vrf = Type{
 	New:  func() Spec { return VRF{} },
 	Check: func(l *object.Iface, _ file.Spots) {
 		l.Table = uint32(l.Spec.(VRF).Table)
-		if l.MTU.Good() && l.MTU.V < object.MinIPv6MTU {
-			l.Section.Errorf(l.MTU.At, "the MTU of a vrf is at least %d", object.MinIPv6MTU)
-		}
 	},
 	Traits: Traits{
 		NoARP: true, NoMulticast: true, NoLinkLocal: true,
 		// Of a packet that is as large as IPv6 has them (drivers/net/vrf.c: vrf_setup).
-		MTU: func(Spec, uint32) uint32 { return 40 + 65535 },
+		MTU:  func(Spec, uint32) uint32 { return maxIPv6 },
+		MTUs: func(Spec) (least, most uint32) { return object.MinIPv6MTU, object.MaxMTU },
 	},
 	Master: Master{
 		Ports: &Ports{

@@ -117,10 +117,11 @@ func (a LiveAddress) Write(n *kernel.Namespace, verb string, proto, flags int, p
 	return n.Write(fmt.Sprintf("%s address %s %s", verb, a.Prefix, place), a.message(proto, flags))
 }
 
-// Swap deletes the address and adds another in one go.
+// Swap deletes the address and adds another in one go. It may be gone already.
 func (a LiveAddress) Swap(n *kernel.Namespace, to LiveAddress, place string) error {
 	add := to.message(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
-	return n.WriteBoth(fmt.Sprintf("replace address %s %s", to.Prefix, place), a.message(unix.RTM_DELADDR, 0), add)
+	return n.WriteBoth(fmt.Sprintf("replace address %s %s", to.Prefix, place), a.message(unix.RTM_DELADDR, 0), add,
+		unix.EADDRNOTAVAIL)
 }
 
 func (a LiveAddress) message(proto, flags int) *nl.NetlinkRequest {

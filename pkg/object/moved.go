@@ -146,6 +146,13 @@ func (r *Record) MovedBy(topology string) []Moved {
 	return list
 }
 
+// ForgetNotes forgets what was found that moves, once the record tells of it.
+func (e *Env) ForgetNotes() {
+	for _, s := range e.Sections {
+		In[notes](s).list = nil
+	}
+}
+
 // ForgetMoved forgets what was to be given back, and so is back, and what nobody can have back. What has to wait
 // because other topologies want the link as it is, and this one no longer does, is theirs to give back.
 func (e *Env) ForgetMoved() {

@@ -96,6 +96,11 @@ func LoadRecord(dir string) (*Record, error) {
 	return r, nil
 }
 
+// Same says whether two records are of the same file, unchanged.
+func (r *Record) Same(other *Record) bool {
+	return r.dir == other.dir && bytes.Equal(r.disk, other.disk)
+}
+
 // Save writes the record, if it has changed, in the place of the old one; an empty one is removed.
 func (r *Record) Save(seam *kernel.Seam) error {
 	r.mu.Lock()
@@ -337,7 +342,7 @@ func (r *Record) View(topology string) View {
 // Mentions says that the record knows of objects of a kind in a section that are the topology's, or that a run was
 // about to make.
 func (v View) Mentions(ns, kind string) bool {
-	match := func(k plan.Key) bool { return v.out(k).NS == ns && k.Kind == kind }
+	match := func(k plan.Key) bool { return k.Kind == kind && v.out(k).NS == ns }
 	return slices.ContainsFunc(v.Held[v.topology], match) ||
 		slices.ContainsFunc(v.Record.Pending[v.topology], func(p Pending) bool { return match(p.Key) })
 }

@@ -53,7 +53,7 @@ func (e *Env) SetWant(want []plan.Object, before *Env) {
 	e.wants = &wants{
 		objects: want, want: make(map[plan.Key]plan.Object, len(want)), wantIn: make(map[place][]plan.Object),
 		wantIPv6: make(map[plan.Key]bool), dynamic: make(map[plan.Key]bool), given: make(map[plan.Key]bool),
-		claims: make(map[plan.Key]bool),
+		claims: make(map[plan.Key]bool, len(want)),
 	}
 	first, last := 0, place{}
 	for i, o := range want {

@@ -3,7 +3,11 @@ package plan
 import "slices"
 
 // rival is an object that holds what another wants to claim.
-type rival struct{ claim, holder Key }
+type rival struct {
+	wants  Object
+	claim  Key
+	holder Key
+}
 
 // rivals lists those of a unit in the imagined kernel.
 func (p *planner) rivals(u *unit) (list []rival) {
@@ -12,18 +16,33 @@ func (p *planner) rivals(u *unit) (list []rival) {
 	}
 	for _, o := range u.objects {
 		for _, claim := range claims(o) {
-			holders := p.world.holders(claim)
-			if slices.Contains(holders, o.Key()) {
-				continue
-			}
-			for _, k := range holders {
-				if s, ok := o.(Sharing); !ok || !s.Shares(claim, p.world.Object(k)) {
-					list = append(list, rival{claim, k})
-				}
-			}
+			list = append(list, p.rivalsFor(claim, o)...)
 		}
 	}
 	return list
+}
+
+// rivalsFor lists those for one claim. Who has it already is no rival of those who have it too, unless they share it
+// now and can't any longer.
+func (p *planner) rivalsFor(claim Key, o Object) (list []rival) {
+	holders, now := p.world.holders(claim), p.world.Object(o.Key())
+	held := slices.Contains(holders, o.Key())
+	if held && shares(o, claim, now) {
+		return nil
+	}
+	for _, k := range holders {
+		other := p.world.Object(k)
+		if k != o.Key() && !shares(o, claim, other) && (!held || shares(now, claim, other)) {
+			list = append(list, rival{o, claim, k})
+		}
+	}
+	return list
+}
+
+// shares says whether an object may have a claim together with the one that holds it.
+func shares(o Object, claim Key, holder Object) bool {
+	s, ok := o.(Sharing)
+	return ok && s.Shares(claim, holder)
 }
 
 // contest decides about the rivals of what waits: those that are ours, and go, are deleted by steps of their own, so
@@ -76,7 +95,7 @@ func (p *planner) free(u *unit) bool {
 	group := []*unit{u}
 	for i := 0; i < len(group); i++ {
 		for _, r := range p.rivals(group[i]) {
-			if v := p.unitOf(r.holder); v != nil && p.givesUp(v, r.claim) && !slices.Contains(group, v) {
+			if v := p.unitOf(r.holder); v != nil && p.givesUp(v, r) && !slices.Contains(group, v) {
 				group = append(group, v)
 			}
 		}
@@ -107,9 +126,9 @@ func (p *planner) unitOf(k Key) *unit {
 	return p.unit[k]
 }
 
-// givesUp says whether a unit can be made anew, and does not claim what it holds any longer.
-func (p *planner) givesUp(u *unit, claim Key) bool {
+// givesUp says whether a unit can be made anew, and does not keep what it holds from who wants that.
+func (p *planner) givesUp(u *unit, r rival) bool {
 	return !slices.ContainsFunc(u.objects, func(o Object) bool {
-		return p.refused[o.Key()] || slices.Contains(claims(o), claim)
+		return p.refused[o.Key()] || slices.Contains(claims(o), r.claim) && !shares(r.wants, r.claim, o)
 	})
 }

@@ -79,6 +79,22 @@ func TestClaimsInPlace(t *testing.T) {
 	}
 }
 
+func TestSharedClaims(t *testing.T) {
+	for _, row := range []afterRow{
+		{name: "one beside another", want: list(sits("/k0/a", 1), sits("/k0/b", 1)), have: ours(sits("/k0/b", 1)),
+			plan: "create a"},
+		{name: "one that changes for one that comes", want: list(sits("/k0/b", 1), sits("/k0/c", 1)),
+			have: ours(sits("/k0/b", 2)), plan: "replace b; create c (0)"},
+		{name: "one that changes for one that comes before", want: list(sits("/k0/a", 1), sits("/k0/b", 1)),
+			have: ours(sits("/k0/b", 2)), plan: "create a frees b; replace b freed (0)"},
+		{name: "two change", want: list(sits("/k0/a", 1), sits("/k0/b", 1)),
+			have: ours(sits("/k0/a", 2), sits("/k0/b", 2)), plan: "replace a frees b; replace b freed (0)"},
+		{name: "one that goes", want: list(sits("/k0/a", 1)), have: ours(sits("/k0/b", 2)), plan: "delete b | create a"},
+	} {
+		row.run(t)
+	}
+}
+
 func TestClaimsOfOthers(t *testing.T) {
 	one := holding("/k0/a", "1")
 	of := func(c Class, o Object) []Have { return []Have{{Object: o, Class: c}} }

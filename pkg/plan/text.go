@@ -136,6 +136,16 @@ func (t *Text) WriteLine(w io.Writer, l Outcome) error {
 	return err
 }
 
+// Line is one step in one line, without its place: "~ link br0  mtu 1400 -> 1500".
+func (t *Text) Line(l Outcome) string {
+	c := t.columns(l)
+	line := strings.TrimSpace(t.symbol(l.Step.Action)) + " " + c.label
+	if c.text != "" {
+		line += "  " + c.text
+	}
+	return line
+}
+
 // WriteSum prints the line below the steps of a run: "Applied: 8 created, 1 changed." Steps that were not done are
 // counted by what became of them.
 func (t *Text) WriteSum(w io.Writer, verb string, lines []Outcome) error {

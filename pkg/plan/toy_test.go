@@ -74,7 +74,8 @@ func shaped(t toy) toy              { t.Shape = 1; return t }
 func valued(t toy) toy              { t.Value = 1; return t }
 func hidden(t toy) toy              { t.Needing = ""; return t }
 
-// tunnel is a toy with claims, which cannot change in place, and port one with claims that can.
+// tunnel is a toy with claims, which cannot change in place, and port one with claims that can. A seat has claims
+// together with those of its row.
 type (
 	tunnel struct {
 		toy
@@ -84,10 +85,24 @@ type (
 		toy
 		Holds string `plan:"holds"`
 	}
+	seat struct {
+		tunnel
+		Row int `plan:"row,fixed"`
+	}
 )
 
 func (t tunnel) Claims() []Key { return keysIn(t.Holds) }
 func (p port) Claims() []Key   { return keysIn(p.Holds) }
+
+func (s seat) Shares(_ Key, other Object) bool {
+	o, ok := other.(seat)
+	return ok && o.Row == s.Row
+}
+
+func (s seat) After(_, now Object, _ World) (o Object, ok bool) {
+	s.toy, ok = s.without(now)
+	return s, ok
+}
 
 func (t tunnel) After(_, now Object, _ World) (o Object, ok bool) {
 	t.toy, ok = t.without(now)
@@ -103,6 +118,9 @@ func (p port) After(_, now Object, _ World) (o Object, ok bool) {
 func holding(key string, numbers ...string) tunnel {
 	return tunnel{toy: at(key), Holds: numbered(numbers)}
 }
+
+// sits makes a seat that claims one number.
+func sits(key string, row int) seat { return seat{holding(key, "1"), row} }
 
 // open makes a port likewise.
 func open(key string, numbers ...string) port { return port{toy: at(key), Holds: numbered(numbers)} }

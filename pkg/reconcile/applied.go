@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,4 +101,14 @@ func (r *run) dropApplied() {
 	if err != nil {
 		r.Warn(fmt.Sprintf("the copy of what was applied stays: %v", err))
 	}
+}
+
+// Applied is the copy of a topology that the last verified apply left, as a file to load. It is called as the file that
+// was applied was, or as standard input. Errors wrap [fs.ErrNotExist] where there is none.
+func (h *Host) Applied(name string) (topology.Input, error) {
+	a, err := loadApplied(h.dir, name)
+	if err != nil {
+		return topology.Input{}, fmt.Errorf("topology %s: the copy of what was applied: %w", name, err)
+	}
+	return topology.Input{Name: cmp.Or(a.File, topology.Stdin), Data: []byte(a.Document)}, nil
 }

@@ -38,6 +38,9 @@ func (r *run) apply() error {
 	kernel.MakeRoom(touchedBy(p.Steps).count(len(r.env.Sections)))
 	before := r.record.Clone()
 	err = r.converge(p, want)
+	if err == nil && r.accept != nil {
+		err = r.accept(r.ctx)
+	}
 	if err == nil && r.ConfirmWithin > 0 && len(p.Steps) > 0 {
 		err = r.awaitConfirm()
 	}

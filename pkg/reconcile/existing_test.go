@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
@@ -146,6 +147,37 @@ func (l *lab) refused(yaml, why string) {
 	}
 }
 
+// TestExistingNamed: the refusal of a link that is there already says how the file can use it, wherever it is.
+func TestExistingNamed(t *testing.T) {
+	l := newLab(t)
+	l.cards()
+	l.script("ip link add lan0 type bridge")
+	l.fixture(func() { l.script("ip link del lan0") })
+	b := l.box()
+	b.run("ip link add lan1 type bridge\nip link add eth0 type veth peer name eth1")
+	for _, test := range []struct{ yaml, hint string }{
+		{"bridges: {lan0: {}}", "bridges: {lan0: {existing: true}}"},
+		{"bridges: {card0: {}}", "interfaces: {card0: {existing: true}}"},
+		{"interfaces: {e: {peer: card0}}", "interfaces: {card0: {existing: true}}"},
+		{"namespaces: {ns1: {interfaces: {e: {peer: host/card0}}}}", "interfaces: {card0: {existing: true}}"},
+		{fmt.Sprintf("namespaces: {web: {attach: pid:%d, bridges: {lan1: {}}}}", b.pid()),
+			"namespaces: {web: {bridges: {lan1: {existing: true}}}}"},
+		{fmt.Sprintf("interfaces: {e: {peer: web/eth0}}\nnamespaces: {web: {attach: pid:%d}}", b.pid()),
+			"namespaces: {web: {interfaces: {eth0: {existing: true}}}}"},
+	} {
+		text := planText(l.diff(l.load("name: x\n" + test.yaml)))
+		want := "use --adopt; if it is to stay as it is, declare it as existing: " + test.hint + "\n"
+		if strings.Count(text, "declare it") != 1 || !strings.Contains(text, want) {
+			t.Errorf("%s: the plan lacks %q:\n%s", test.yaml, want, text)
+		}
+	}
+	l.script("ip link set lan0 group " + fmt.Sprint(object.Group("x")))
+	if text := planText(l.diff(l.load("name: x\nbridges: {lan0: {}}"))); strings.Contains(text, "declare it") {
+		t.Errorf("one that has plumb's group is none that is there already:\n%s", text)
+	}
+	l.script("ip link set lan0 group 0")
+}
+
 // TestExistingInUse: what others use for something else can be no port, and no parent.
 func TestExistingInUse(t *testing.T) {
 	l := newLab(t)
@@ -265,6 +297,47 @@ func TestExistingBridgeNarrow(t *testing.T) {
 	l.apply(l.load(fmt.Sprintf(with, ", mtu: 1400")))
 	l.converged(l.load(fmt.Sprintf(with, ", mtu: 1400")))
 	l.destroy("x")
+	l.same("after destroy", before, l.settle())
+}
+
+// TestExistingVLANs: what a port of a bridge has of VLANs where the kernel's bridges have none is neither planned nor
+// recorded, nor is what the file says of VLANs of a bridge.
+func TestExistingVLANs(t *testing.T) {
+	l := newLab(t)
+	l.cards()
+	l.script(`
+		ip link add lan0 address 02:f2:00:00:00:09 type bridge
+		ip link set card0 master lan0`)
+	l.fixture(func() { l.script("ip link del lan0") })
+	before := l.settle()
+	without := !strings.Contains(l.sh("ip", "-d", "link", "show", "lan0"), "vlan_default_pvid")
+	vlans := ""
+	if without {
+		vlans = ", default-pvid: 6, vlan-protocol: 802.1ad"
+	}
+	const (
+		bridges = "name: x\nbridges: {br0: {default-pvid: 5}, lan0: {existing: true%s}}\n"
+		port    = "interfaces: {card0: {existing: true, master: %s}, tap0: {tap: {}, master: %s}}\n"
+	)
+	for _, yaml := range []string{
+		fmt.Sprintf(bridges+port, "", "br0", "lan0"),
+		fmt.Sprintf(bridges+port, ", mcast-snooping: false"+vlans, "lan0", "br0"),
+		fmt.Sprintf(bridges+port, "", "br0", "lan0"),
+		fmt.Sprintf(bridges, ""),
+	} {
+		text := planText(l.diff(l.load(yaml)))
+		if strings.Contains(text, "cost") {
+			t.Errorf("nothing changes what a port costs, and the plan says:\n%s", text)
+		}
+		if without && (strings.Contains(text, "pvid") || strings.Contains(text, "vlan")) {
+			t.Errorf("the kernel has no VLANs of bridges, and the plan says:\n%s", text)
+		}
+		l.apply(l.load(yaml))
+		l.silent("of\n" + yaml)
+		l.converged(l.load(yaml))
+	}
+	l.destroy("x")
+	l.silent("destroy")
 	l.same("after destroy", before, l.settle())
 }
 

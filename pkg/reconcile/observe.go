@@ -41,6 +41,10 @@ type run struct {
 	undoing bool
 	// others are the keys of what is not ours and that a rollback gives back, as it was before the run took it over.
 	others map[plan.Key]bool
+	// strangers are the namespaces that the last look found not to be the topology's.
+	strangers map[string]object.NamespaceStamp
+	// accept, if set, may object to what an apply has reached: see [Session.Change].
+	accept func(context.Context) error
 }
 
 // looks bounds how often a host is looked at anew on which a namespace went during a look.
@@ -122,6 +126,9 @@ func (r *run) sections() map[string]*object.Section {
 // is attached to. Those that were open before stay so, and those of them that were not touched are taken as they were.
 func (r *run) openSections(before map[string]*object.Section, touched sections) error {
 	names, err := kernel.Names()
+	if err == nil && touched != nil {
+		err = lost(before)
+	}
 	if err != nil {
 		closeAll(before)
 		return err
@@ -143,9 +150,12 @@ func (r *run) openSections(before map[string]*object.Section, touched sections) 
 		if i > 0 {
 			name = names[i-1]
 		}
+		stranger, known := r.strangers[name]
 		switch s := before[name]; {
 		case s != nil && s.Attached == nil && !touched.has(name):
 			found[i] = s
+		case s == nil && known && !touched.has(name):
+			stamps[i] = stranger
 		case i == 0:
 			err = errors.Join(r.env.ReadLinks(host, host.NS), r.env.ReadWhole(host))
 		default:
@@ -153,6 +163,12 @@ func (r *run) openSections(before map[string]*object.Section, touched sections) 
 		}
 		return err
 	})
+	r.strangers = make(map[string]object.NamespaceStamp)
+	for i, s := range found {
+		if s == nil && err == nil {
+			r.strangers[names[i-1]] = stamps[i]
+		}
+	}
 	r.oneNameEach(found, stamps)
 	r.env.Sections = make(map[string]*object.Section, len(found))
 	for i, s := range found {
@@ -175,6 +191,16 @@ func (r *run) openSections(before map[string]*object.Section, touched sections) 
 		}
 	}
 	return err
+}
+
+// lost says that a namespace has gone since the last look: what went with it may have been anywhere.
+func lost(before map[string]*object.Section) error {
+	for name, s := range before {
+		if name != "" && s.Attached == nil && !s.NS.Stands() {
+			return fmt.Errorf("namespace %s: %w", name, kernel.ErrGone)
+		}
+	}
+	return nil
 }
 
 // openNamed reads the section of a namespace, nil for one that is not the topology's. Before is its section at the look

@@ -1,0 +1,159 @@
+package agent
+
+import (
+	"context"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/plumbnet/plumb/pkg/object"
+	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/reconcile"
+	"github.com/plumbnet/plumb/pkg/topology"
+	"github.com/plumbnet/plumb/pkg/watch"
+)
+
+// Session is what the loop needs of [reconcile.Session].
+type Session interface {
+	Want(*topology.Topology)
+	Change(context.Context, *topology.Topology, func(context.Context) error) (reconcile.Report, error)
+	Look(context.Context, reconcile.Touched) (plan.Plan, error)
+	Heal(context.Context, reconcile.Touched, func(plan.Key) bool) (reconcile.Report, error)
+	Close()
+}
+
+// When a pass begins.
+const (
+	// quiet is how long nothing must have been heard, so that one pass sees all of a change.
+	quiet = 10 * time.Millisecond
+	// latest is how long a storm puts off a pass.
+	latest = 500 * time.Millisecond
+	// whole is how often all is looked at, heard of or not, with a tenth of it more or less.
+	whole = 5 * time.Minute
+)
+
+// Loop keeps topologies. Its one goroutine owns all sessions of a host.
+type Loop struct {
+	Begin func() Session
+	// Follow tells the watcher which namespaces are to be heard of, by name.
+	Follow func([]string) error
+	// Heard is what the watcher hears.
+	Heard <-chan watch.Event
+	// Inputs are what the files say, whenever that has changed.
+	Inputs <-chan []*topology.Topology
+	// Now asks for a look at all.
+	Now <-chan struct{}
+	// Tell is called with each event, by the loop's goroutine.
+	Tell func(Event)
+	// DryRun has nothing changed: drift is reported, and that is all.
+	DryRun bool
+
+	kept map[string]*kept
+}
+
+// Run keeps the topologies until ctx is done. The host stays as it is then.
+func (l *Loop) Run(ctx context.Context) {
+	l.kept = make(map[string]*kept)
+	defer func() {
+		for _, k := range l.kept {
+			k.session.Close()
+		}
+	}()
+	all := time.NewTimer(about(whole))
+	defer all.Stop()
+	due := time.NewTimer(0)
+	defer due.Stop()
+	for ctx.Err() == nil {
+		due.Reset(time.Until(l.due()))
+		select {
+		case <-ctx.Done():
+		case e := <-l.Heard:
+			l.hear(e)
+		case list := <-l.Inputs:
+			l.input(ctx, list)
+		case <-l.Now:
+			l.hear(watch.Event{All: true, At: time.Now()})
+		case <-all.C:
+			all.Reset(about(whole))
+			l.hear(watch.Event{All: true, At: time.Now()})
+		case <-due.C:
+			l.passes(ctx)
+		}
+	}
+}
+
+// about is a duration with some jitter, so that many hosts do not look at the same time.
+func about(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5)
+}
+
+// due is when the next pass is to begin.
+func (l *Loop) due() time.Time {
+	next := time.Now().Add(whole)
+	for _, k := range l.kept {
+		if at, ok := k.due(); ok && at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}
+
+func (l *Loop) hear(e watch.Event) {
+	for _, k := range l.kept {
+		k.hear(e)
+	}
+}
+
+// passes makes those passes that are due.
+func (l *Loop) passes(ctx context.Context) {
+	for _, name := range slices.Sorted(maps.Keys(l.kept)) {
+		k := l.kept[name]
+		if at, ok := k.due(); ok && !at.After(time.Now()) && ctx.Err() == nil {
+			k.pass(ctx, l)
+		}
+	}
+}
+
+// input takes what the files say now.
+func (l *Loop) input(ctx context.Context, list []*topology.Topology) {
+	named := make(map[string]bool)
+	for _, t := range list {
+		named[t.Name] = true
+		k := l.kept[t.Name]
+		if k == nil {
+			k = &kept{session: l.Begin(), rivals: make(rivals)}
+			l.kept[t.Name] = k
+		}
+		if k.wanted == nil || k.wanted.Document() != t.Document() {
+			k.wanted, k.why = t, ""
+			k.change(ctx, l)
+		}
+	}
+	for name, k := range l.kept {
+		if !named[name] {
+			k.session.Close()
+			delete(l.kept, name)
+			l.Tell(Event{At: time.Now(), What: Left, Topology: k.wanted})
+		}
+	}
+	l.follow()
+}
+
+// follow has the namespaces of all topologies heard of.
+func (l *Loop) follow() {
+	var names []string
+	for _, k := range l.kept {
+		for _, o := range k.wanted.Objects() {
+			if key := o.Key(); key.Kind == object.KindNamespace {
+				names = append(names, key.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	if err := l.Follow(slices.Compact(names)); err != nil {
+		for _, k := range l.kept {
+			l.Tell(Event{At: time.Now(), What: Failed, Topology: k.wanted, Err: err})
+		}
+	}
+}

@@ -1,0 +1,353 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/reconcile"
+	"github.com/plumbnet/plumb/pkg/topology"
+	"github.com/plumbnet/plumb/pkg/watch"
+)
+
+// thing is an object of a host that is made of nothing else.
+type thing struct{ name string }
+
+func (t thing) Key() plan.Key     { return plan.Key{Kind: "thing", Name: t.name} }
+func (t thing) Needs() []plan.Key { return nil }
+func (t thing) On() []plan.Key    { return nil }
+func (t thing) Bears() []plan.Key { return nil }
+func (t thing) Describe() string  { return "" }
+func (t thing) After(_, _ plan.Object, _ plan.World) (plan.Object, bool) {
+	return t, true
+}
+
+// fake is a session with a host that has lost some things.
+type fake struct {
+	mu      sync.Mutex
+	lost    []string
+	refused []string
+	fails   error
+	stands  error // in the way of a change
+	passes  []reconcile.Touched
+	changed []string
+}
+
+func (f *fake) Want(*topology.Topology) {}
+func (f *fake) Close()                  {}
+
+func (f *fake) Change(_ context.Context, t *topology.Topology, _ func(context.Context) error) (reconcile.Report, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changed = append(f.changed, t.Document())
+	return reconcile.Report{}, cmp.Or(f.stands, f.fails)
+}
+
+func (f *fake) plan() (p plan.Plan) {
+	for _, name := range f.refused {
+		p.Steps = append(p.Steps, plan.Step{Action: plan.Refuse, Changes: []plan.Change{{New: thing{name}}}})
+	}
+	for _, name := range f.lost {
+		p.Steps = append(p.Steps, plan.Step{Action: plan.Create, Changes: []plan.Change{{New: thing{name}}}})
+	}
+	return p
+}
+
+func (f *fake) Look(_ context.Context, touched reconcile.Touched) (plan.Plan, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.passes = append(f.passes, touched)
+	return f.plan(), f.fails
+}
+
+func (f *fake) Heal(_ context.Context, touched reconcile.Touched, leave func(plan.Key) bool) (reconcile.Report, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.passes = append(f.passes, touched)
+	if f.fails != nil {
+		return reconcile.Report{}, f.fails
+	}
+	r := reconcile.Report{Plan: f.plan()}
+	var left []string
+	for _, s := range r.Plan.Steps {
+		switch {
+		case s.Action == plan.Refuse:
+		case leave(s.Key()):
+			left = append(left, s.Key().Name)
+		default:
+			r.Outcomes = append(r.Outcomes, plan.Outcome{Step: s, Result: plan.Done})
+		}
+	}
+	f.lost = left
+	return r, nil
+}
+
+// stage runs a loop with a fake session, in a bubble of time.
+type stage struct {
+	*testing.T
+	*fake
+	heard  chan watch.Event
+	inputs chan []*topology.Topology
+	now    chan struct{}
+	follow []string
+
+	told []string
+}
+
+func newStage(t *testing.T, dryRun bool) *stage {
+	s := &stage{
+		T: t, fake: new(fake), heard: make(chan watch.Event), inputs: make(chan []*topology.Topology),
+		now: make(chan struct{}),
+	}
+	l := &Loop{
+		Begin: func() Session { return s.fake }, Heard: s.heard, Inputs: s.inputs, Now: s.now, DryRun: dryRun,
+		Follow: func(names []string) error { s.follow = names; return nil }, Tell: s.tell,
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); l.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	return s
+}
+
+func (s *stage) tell(e Event) {
+	line := fmt.Sprintf("%s %s", e.What, e.Topology.Name)
+	for _, o := range e.Outcomes {
+		line += " " + o.Step.Key().Name
+	}
+	if len(e.By) > 0 {
+		line += " by " + strings.Join(e.By, ",")
+	}
+	if e.Err != nil {
+		line += ": " + e.Err.Error()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = append(s.told, line)
+}
+
+// silent says whether it has told nothing, when it has nothing to do.
+func (s *stage) silent() bool {
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.told) == 0
+}
+
+// has gives the fake host something else than it had.
+func (s *stage) has(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+// lose has the host lose things, and the loop hear of it.
+func (s *stage) lose(names ...string) {
+	s.has(func() { s.lost = append(s.lost, names...) })
+	s.heard <- watch.Event{Section: "ns1", By: "pid 1 (x)", At: time.Now()}
+}
+
+// tells waits until the loop has nothing to do, and compares what it told since.
+func (s *stage) tells(when string, want ...string) {
+	s.Helper()
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Equal(s.told, want) {
+		s.Errorf("%s it told\n%q, want\n%q", when, s.told, want)
+	}
+	s.told = nil
+}
+
+func topo(t *testing.T, yaml string) *topology.Topology {
+	t.Helper()
+	list, problems := topology.Load(topology.Input{Name: "lab.yaml", Data: []byte(yaml)})
+	if len(list) != 1 {
+		t.Fatal(problems)
+	}
+	return list[0]
+}
+
+const lab = "name: lab\nnamespaces: {ns1: {}, ns2: {}}\n"
+
+func TestLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, false)
+		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.tells("at first", "applied lab")
+		if want := []string{"ns1", "ns2"}; !slices.Equal(s.follow, want) {
+			t.Errorf("it follows %v, want %v", s.follow, want)
+		}
+
+		s.lose("a")
+		s.tells("before it is quiet")
+		time.Sleep(quiet)
+		s.tells("after a loss", "healed lab a by pid 1 (x)")
+		if touched := s.passes[len(s.passes)-1]; len(touched) != 1 || !touched["ns1"] {
+			t.Errorf("the pass read %v, and ns1 was touched", touched)
+		}
+
+		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.tells("after the same file again")
+		s.inputs <- []*topology.Topology{topo(t, lab+"bridges: {br0: {}}\n")}
+		s.tells("after an edit", "applied lab")
+		s.inputs <- nil
+		s.tells("without a file", "left lab")
+	})
+}
+
+// TestLoopStorm holds that what does not end does not put a pass off for ever.
+func TestLoopStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, false)
+		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.has(func() { s.lost = []string{"a"} })
+		for begun := time.Now(); time.Since(begun) < latest; time.Sleep(quiet / 2) {
+			s.heard <- watch.Event{Section: "ns1", At: time.Now()}
+		}
+		s.tells("after half a second of a storm", "applied lab", "healed lab a")
+	})
+}
+
+// TestLoopRivals holds that what is changed back again and again is healed less and less often, that all else is healed
+// at once meanwhile, and that who changes it back is told once.
+func TestLoopRivals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, false)
+		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.tells("at first", "applied lab")
+		var waits []string
+		for range many + 2 {
+			begun := time.Now()
+			s.lose("a")
+			for s.silent() {
+				time.Sleep(quiet)
+			}
+			waits = append(waits, time.Since(begun).Round(time.Second).String())
+			want := []string{"healed lab a by pid 1 (x)"}
+			if len(waits) == many {
+				want = append(want, "contested lab a by pid 1 (x)")
+			}
+			s.tells("when it was changed back", want...)
+		}
+		if want := "0s 0s 1s 2s 4s 8s 16s"; strings.Join(waits, " ") != want {
+			t.Errorf("it waited %v, want %v", waits, want)
+		}
+		s.lose("a")
+		s.lose("b")
+		time.Sleep(quiet)
+		s.tells("beside what rests", "healed lab b by pid 1 (x)")
+		time.Sleep(longestRest)
+		s.tells("when it has rested", "healed lab a by pid 1 (x)")
+		s.lose("a")
+		time.Sleep(quiet)
+		s.tells("when the last heal has held", "healed lab a by pid 1 (x)")
+	})
+}
+
+// TestLoopFails holds that a pass that fails is tried again, later and later, and with a look at all.
+func TestLoopFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, false)
+		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.tells("at first", "applied lab")
+		s.has(func() { s.fails = errors.New("locked") })
+		s.lose("a")
+		time.Sleep(quiet)
+		s.tells("at once", "failed lab by pid 1 (x): locked")
+		time.Sleep(30 * firstRest)
+		synctest.Wait()
+		s.has(func() {
+			if n := len(s.told); n < 3 || n > 6 {
+				t.Errorf("in %v it tried %d times", 30*firstRest, n)
+			}
+			s.told, s.fails = nil, nil
+		})
+		time.Sleep(60 * firstRest)
+		s.tells("when it can", "healed lab a")
+		if touched := s.passes[len(s.passes)-1]; touched != nil {
+			t.Errorf("after a failure it read only %v", touched)
+		}
+	})
+}
+
+func TestLoopCannotApply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, false)
+		s.fails = fmt.Errorf("no veth: %w", reconcile.ErrNotRun)
+		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.tells("at first", "failed lab: "+s.fails.Error())
+		s.has(func() { s.fails = nil })
+		time.Sleep(2 * firstRest)
+		s.tells("when it can", "applied lab")
+	})
+}
+
+// TestLoopRefusedEdit holds that an edit that something stands in the way of is applied when that has gone, and that what
+// was there before is kept until then.
+func TestLoopRefusedEdit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, false)
+		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.tells("at first", "applied lab")
+		refusal := fmt.Errorf("link x: not ours: %w", reconcile.ErrRefused)
+		s.has(func() { s.stands = refusal })
+		s.inputs <- []*topology.Topology{topo(t, lab+"bridges: {x: {}}\n")}
+		s.tells("after the edit", "refused lab: "+refusal.Error())
+		s.lose("a")
+		time.Sleep(quiet)
+		s.tells("after a loss", "healed lab a by pid 1 (x)")
+		time.Sleep(10 * firstRest)
+		s.tells("while it stands in the way")
+		s.has(func() { s.stands = nil })
+		time.Sleep(20 * firstRest)
+		s.tells("when nothing does", "applied lab")
+	})
+}
+
+// TestLoopRefused holds that what can't be healed is told once, until it is something else.
+func TestLoopRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, false)
+		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.has(func() { s.refused = []string{"x"} })
+		s.lose("a")
+		time.Sleep(quiet)
+		s.tells("at first", "applied lab", "healed lab a by pid 1 (x)", "refused lab x")
+		s.now <- struct{}{}
+		time.Sleep(quiet)
+		s.tells("when it is asked to look")
+		s.has(func() { s.refused = append(s.refused, "y") })
+		s.now <- struct{}{}
+		time.Sleep(quiet)
+		s.tells("when there is more", "refused lab x y")
+	})
+}
+
+func TestLoopDryRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, true)
+		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.tells("in sync")
+		s.lose("a")
+		time.Sleep(quiet)
+		s.tells("after a loss", "drifted lab a by pid 1 (x)")
+		s.now <- struct{}{}
+		time.Sleep(quiet)
+		s.tells("when it is asked to look")
+		s.has(func() { s.lost = nil })
+		time.Sleep(whole + whole/5)
+		s.tells("when somebody has mended it, by the look at all", "in-sync lab")
+		if len(s.changed) > 0 {
+			t.Errorf("it applied %q", s.changed)
+		}
+	})
+}
