@@ -368,6 +368,7 @@ func (r *trial) is(when, want string) {
 	if s.Text == want {
 		return
 	}
+	r.must(host.Buried())
 	if d := snapshot.Difference(want, r.settle()); d != "" {
 		r.Errorf("%s the host differs (- before, + now):\n%s", when, d)
 	}

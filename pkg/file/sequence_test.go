@@ -60,14 +60,7 @@ func TestSequence(t *testing.T) {
 // What is secret is not shown with what is wrong about it.
 func TestHidden(t *testing.T) {
 	const text = "{name: hush, key: hush, key-file: hush}\n"
-	r := file.NewReport("t.yaml", []byte(text))
-	docs, _ := r.Documents([]byte(text))
-	var v struct {
-		Key  hushed `file:"key-file"`
-		Name string `file:"name"`
-	}
-	r.Decode(docs[0], "the safe", &v)
-	p := r.Problems()
+	p := problemsOfSafe(text)
 	if len(p) != 2 {
 		t.Fatal(p)
 	}
@@ -90,17 +83,22 @@ func TestHiddenBesideOthers(t *testing.T) {
 		"{name: x, name: " + key + "}\n",
 		"{name: x, other: '" + key + "'}\n",
 	} {
-		r := file.NewReport("t.yaml", []byte(text))
-		docs, _ := r.Documents([]byte(text))
-		var v struct {
-			Key  hushed `file:"key-file"`
-			Name string `file:"name"`
-		}
-		r.Decode(docs[0], "the safe", &v)
-		if got := written(t, r.Problems()); got == "" || strings.Contains(got, "hush") || strings.Contains(got, key) {
+		if got := written(t, problemsOfSafe(text)); got == "" || strings.Contains(got, "hush") || strings.Contains(got, key) {
 			t.Errorf("%s%s", text, got)
 		}
 	}
+}
+
+// problemsOfSafe reads a form with the name of a file that holds a secret.
+func problemsOfSafe(text string) file.Problems {
+	r := file.NewReport("t.yaml", []byte(text))
+	docs, _ := r.Documents([]byte(text))
+	var v struct {
+		Key  hushed `file:"key-file"`
+		Name string `file:"name"`
+	}
+	r.Decode(docs[0], "the safe", &v)
+	return r.Problems()
 }
 
 type hushed string

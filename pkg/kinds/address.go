@@ -112,17 +112,25 @@ const scopeHost = 254
 // (net/ipv4/devinet.c: find_matching_ifa).
 func (a Address) Key() plan.Key {
 	k := AddressKey(a.NS, a.Dev, a.Prefix)
-	if a.Peer.Is4() && a.subnet() != a.Prefix.Masked() {
+	if a.isByPeer() {
 		k.Name += " peer " + a.subnet().String()
 	}
 	return k
 }
 
+// isByPeer says whether the peer is a part of what the address is known by.
+func (a Address) isByPeer() bool { return a.Peer.Is4() && a.subnet() != a.Prefix.Masked() }
+
 // Needs implements [plan.Object].
 func (a Address) Needs() []plan.Key { return []plan.Key{object.LinkNeed(a.NS, a.Dev)} }
 
-// Describe implements [plan.Object].
-func (a Address) Describe() string { return "" }
+// Describe implements [plan.Object]: the peer, where its key does not tell it.
+func (a Address) Describe() string {
+	if !a.Peer.IsValid() || a.isByPeer() {
+		return ""
+	}
+	return "peer " + a.Peer.String()
+}
 
 // Fixed implements [plan.Rigid]: of an IPv4 address the kernel ignores most of what differs, before Linux 6.4 the
 // protocol number too (net/ipv4/devinet.c: inet_rtm_newaddr); of IPv6 it ignores that there is no peer any longer

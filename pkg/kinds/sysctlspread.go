@@ -119,7 +119,7 @@ func writeSysctl(e *object.Env, s *object.Section, v Sysctl, restore *object.Cla
 		}
 	}
 	if restore == nil && !e.Owns(v.NS) && isDefault4(v.Name) {
-		if err := pinParameters(s, v.Name); err != nil {
+		if err := pinParameters(e, s, v.Key()); err != nil {
 			return err
 		}
 	}
@@ -142,11 +142,18 @@ func writeSysctl(e *object.Env, s *object.Section, v Sysctl, restore *object.Cla
 	if err != nil {
 		return err
 	}
-	for path, want := range kept(e, s, v.Key(), links, before, restore) {
-		if have, there := after[path]; !there || have == want {
-			continue
-		}
-		if err := s.NS.WriteSysctl(path, want); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	keep := kept(e, s, v.Key(), links, before, restore)
+	maps.DeleteFunc(keep, func(path, want string) bool {
+		have, there := after[path]
+		return !there || have == want
+	})
+	return writeBack(s, keep)
+}
+
+// writeBack gives parameters their values, but those of links that have gone.
+func writeBack(s *object.Section, values map[string]string) error {
+	for _, path := range slices.Sorted(maps.Keys(values)) {
+		if err := s.NS.WriteSysctl(path, values[path]); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -165,27 +172,20 @@ func bearer(e *object.Env, s *object.Section, l *object.LiveLink) string {
 // pinParameters has the links that are not the topology's keep what they have of a parameter whose default is about
 // to be written: the kernel copies that to a link on which nobody has written the parameter, as long as it has had no
 // IPv4 address. What is written once, be it the same, is its own from then on.
-func pinParameters(s *object.Section, name string) error {
+func pinParameters(e *object.Env, s *object.Section, k plan.Key) error {
 	links, err := object.ListLinks(s.NS)
 	if err != nil {
 		return err
 	}
-	var paths []string
-	for _, l := range links {
-		if own := s.At(l.Index); own == nil || own.Class != plan.Ours {
-			paths = append(paths, object.SysctlPath(object.SysctlOn(name, l.Name)))
-		}
-	}
-	values, err := s.NS.ReadSysctls(paths)
+	links = slices.DeleteFunc(links, func(l object.LiveLink) bool {
+		own := s.At(l.Index)
+		return own != nil && own.Class == plan.Ours
+	})
+	values, err := s.NS.ReadSysctls(beside(e, k, links))
 	if err != nil {
 		return err
 	}
-	for _, path := range slices.Sorted(maps.Keys(values)) {
-		if err := s.NS.WriteSysctl(path, values[path]); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
+	return writeBack(s, values)
 }
 
 // isSwitch says whether a parameter is a global switch of forwarding.

@@ -177,13 +177,17 @@ func change(e *object.Env, s *object.Section, index int, old, l Link) error {
 	}
 	if old.MTU != l.MTU && old.Spec != l.Spec && l.Spec != nil {
 		// Some types take nothing of their own beside an MTU (drivers/net/vxlan/vxlan_core.c: vxlan_nl2conf). Others take
-		// that without telling IPv6 (drivers/net/geneve.c: geneve_link_config).
+		// that without telling IPv6 (drivers/net/geneve.c: geneve_link_config). An MTU that is too large then comes first.
 		first := old
-		first.Spec = l.Spec
+		if _, most := typeOf(l.Type).mtus(l.Spec); old.MTU > most {
+			first.MTU = l.MTU
+		} else {
+			first.Spec = l.Spec
+		}
 		if err := change(e, s, index, old, first); err != nil {
 			return err
 		}
-		old.Spec = l.Spec
+		old.Spec, old.MTU = first.Spec, first.MTU
 	}
 	if before := typeOf(l.Type).Before; before != nil && old.Spec != l.Spec && l.Spec != nil {
 		first := old

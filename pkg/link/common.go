@@ -62,7 +62,7 @@ func (s Setting[T]) or(other T) T {
 	return other
 }
 
-// defaultTxQLen is DEFAULT_TX_QUEUE_LEN of linux/netdevice.h. The kernel makes a queue in one piece, which is of 4 MiB at
+// defaultTxQLen is DEFAULT_TX_QUEUE_LEN of linux/netdevice.h. The kernel makes a queue in one piece, of 4 MiB at
 // most (include/linux/ptr_ring.h: __ptr_ring_init_queue_alloc): more packets are refused where there is such a queue.
 const (
 	defaultTxQLen = 1000

@@ -148,7 +148,8 @@ func settleGiven(e *object.Env, l Link) (plan.Object, error) {
 	if err := l.isAsDeclared(have); err != nil {
 		return nil, err
 	}
-	if !wasPortOf(e, s, l, have) { // then it is one by the topology, and all that is kept of it is the topology's
+	if former := formerMaster(e, s, l, stored(have)); l.Master == "" || former != stored(l)[masterName] {
+		// It is a port by the topology, and all that is kept of it is the topology's.
 		l.Managed = l.Managed.Plus(namesOf(l.Port)...)
 	}
 	o, _ := plan.Over(l, have).(Link)
@@ -172,15 +173,6 @@ func settleGiven(e *object.Env, l Link) (plan.Object, error) {
 }
 
 func isLinkLocal(name string) bool { return name == linkLocalName }
-
-// wasPortOf says whether an existing link was a port of the master that the file names before any topology wanted that.
-func wasPortOf(e *object.Env, s *object.Section, l, have Link) bool {
-	master := stored(have)[masterName]
-	if claim, known := claimNow(e, s, object.AttributeKey(l.NS, l.Ifname, masterName)); known {
-		master = claim.Original
-	}
-	return l.Master != "" && master == stored(l)[masterName]
-}
 
 // notThere is the error for a link that does not exist by this name, with the name that may be meant.
 func notThere(s *object.Section, name string) error {

@@ -56,8 +56,7 @@ func asItWas(e *object.Env, s *object.Section, live *object.LiveLink) (Link, err
 // were: they get their original values. An attribute that others have changed since then is left alone, with a warning.
 func giveBack(e *object.Env, s *object.Section, live *object.LiveLink, l Link) (Link, error) {
 	have, originals := stored(l), make(map[string]string)
-	former, known := claimNow(e, s, object.AttributeKey(l.NS, l.Ifname, masterName))
-	moves := known && !l.Managed.Has(masterName) && former.Original != have[masterName]
+	moves := !l.Managed.Has(masterName) && formerMaster(e, s, l, have) != have[masterName]
 	options := namesOf(l.Port)
 	for _, k := range e.Record.Claimed(s.NS.Name) {
 		dev, name, ok := object.AttributeOf(k)

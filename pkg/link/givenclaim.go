@@ -25,7 +25,7 @@ func Wishes(e *object.Env, o plan.Object) (list []object.Wish) {
 	live := s.At(s.Known(l.Ifname))
 	was := stored(read(e, s, live, s.LinkLocals()[live.Index]))
 	wants, back := stored(l), slices.Collect(l.Back.All())
-	if !wasPort(e, l, was) {
+	if formerMaster(e, s, l, was) == noMaster { // there are no former options of a port to record
 		maps.DeleteFunc(was, func(name, _ string) bool { return slices.Contains(namesOf(l.Port), name) })
 	}
 	for _, name := range lacking(s, live) {
@@ -60,7 +60,7 @@ func Wishes(e *object.Env, o plan.Object) (list []object.Wish) {
 	return list
 }
 
-// lacking lists attributes of a link that its kernel does not have. They read as whatever is wanted: there is nothing to
+// lacking lists attributes of a link that its kernel does not have. They read as what is wanted: there is nothing to
 // record of them.
 func lacking(s *object.Section, live *object.LiveLink) (names []string) {
 	if t := typeOf(live.Type); t.New != nil {
@@ -89,14 +89,13 @@ func linkLocalBefore(e *object.Env, l Link, now string) string {
 	return now
 }
 
-// wasPort says whether a link had a master before any topology changed that. If it had none, there are no former
-// options of a port to record.
-func wasPort(e *object.Env, l Link, was map[string]string) bool {
-	master := was[masterName]
-	if claim, known := e.Record.Claim(object.AttributeKey(l.NS, l.Ifname, masterName)); known {
-		master = claim.Original
+// formerMaster is the master that a link had before any topology changed that, as [plan.Store] writes it. Now are the
+// attributes that it has.
+func formerMaster(e *object.Env, s *object.Section, l Link, now map[string]string) string {
+	if claim, known := claimNow(e, s, object.AttributeKey(l.NS, l.Ifname, masterName)); known {
+		return claim.Original
 	}
-	return master != noMaster
+	return now[masterName]
 }
 
 // noMaster is how [plan.Store] writes that a link has no master.

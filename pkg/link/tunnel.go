@@ -67,7 +67,7 @@ func (f flow) wire() string {
 	return strings.Join(both, ", ")
 }
 
-// maxIPv6 is a packet that is as large as IPv6 has them (IP6_MAX_MTU of net/ip6_tunnel.h), and limitOption the option of
+// maxIPv6 is a packet as large as IPv6 has them (IP6_MAX_MTU of net/ip6_tunnel.h), and limitOption the option of
 // the encapsulation limit, which the kernel does not count there.
 const (
 	maxIPv6     = 40 + object.MaxMTU

@@ -42,8 +42,8 @@ var vxlan = overUnderlay(func(v *VXLAN) *object.SectionRef { return &v.Underlay 
 		if w.Group != h.Group {
 			fields = append(fields, "multicast group") // it is joined when the link comes up
 		}
-		if w.Dev == "" && h.Dev != "" {
-			fields = append(fields, "dev") // it takes another, but does not let go
+		if w.Dev != h.Dev && (w.Dev == "" || w.Group.IsValid() || !canLose(w.Remote, h.Remote)) {
+			fields = append(fields, "dev") // it takes another, but does not let go, and joins no group there
 		}
 		if !w.Remote.IsValid() && h.Remote.Is6() {
 			fields = append(fields, "remote") // it is told of none as an address of IPv4
@@ -53,6 +53,8 @@ var vxlan = overUnderlay(func(v *VXLAN) *object.SectionRef { return &v.Underlay 
 		}
 		return fields
 	},
+	Changing: Changing{Before: forgetRemote},
+
 	Stack:  Stack{Below: func(s Spec) []plan.Key { return placed(s.(VXLAN).Dev) }},
 	Frames: Frames{Wire: func(s Spec) string { return fmt.Sprintf("vxlan %d port %d", s.(VXLAN).ID, s.(VXLAN).Port) }},
 	Traits: Traits{
@@ -65,6 +67,20 @@ var vxlan = overUnderlay(func(v *VXLAN) *object.SectionRef { return &v.Underlay 
 		},
 	},
 })
+
+// forgetRemote takes the remote away before the link that packets leave by changes: what is sent to the remote would go
+// on leaving by the former one (drivers/net/vxlan/vxlan_core.c: vxlan_changelink).
+func forgetRemote(want, have Spec) Spec {
+	w, _ := want.(VXLAN)
+	h, _ := have.(VXLAN)
+	if w.Dev != h.Dev && w.Remote == h.Remote {
+		h.Remote = netip.Addr{}
+	}
+	return h
+}
+
+// canLose says whether a remote is another one, or can be taken away for a moment: as none the kernel knows one of IPv4.
+func canLose(want, have netip.Addr) bool { return want != have || !want.Is6() }
 
 // family is that of the tunnel's packets: 4 or 6.
 func family(v VXLAN) int {

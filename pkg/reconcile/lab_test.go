@@ -259,6 +259,7 @@ func (l *lab) same(when, want, have string) {
 func (l *lab) restored(when, want string) {
 	l.Helper()
 	if l.look(true).Text != want {
+		l.must(host.Buried())
 		l.same(when, want, l.settle())
 	}
 }

@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -114,6 +115,35 @@ interfaces:
 	a := objectOf[kinds.Address](t, topo, kinds.AddressKey("", "lo", netip.MustParsePrefix("127.0.0.2/8")))
 	if a != kinds.NewAddress("", "lo", a.Prefix) {
 		t.Error(a)
+	}
+}
+
+// TestAddressesDescribed: a plan tells the peer of an address, in what it is known by or beside that.
+func TestAddressesDescribed(t *testing.T) {
+	topo := load(t, `
+name: lab
+bridges:
+  br0:
+    addresses:
+      - 10.0.0.1/24
+      - {address: 10.1.0.1/32, peer: 10.9.0.2}
+      - {address: 10.2.0.1/24, peer: 10.2.0.2}
+      - {address: "fd00::1/128", peer: "fd00::2"}
+`)
+	got := map[string]string{}
+	for _, o := range topo.Objects() {
+		if a, ok := o.(kinds.Address); ok {
+			got[a.Key().Name] = a.Describe()
+		}
+	}
+	want := map[string]string{
+		"br0 10.0.0.1/24":                  "",
+		"br0 10.1.0.1/32 peer 10.9.0.2/32": "",
+		"br0 10.2.0.1/24":                  "peer 10.2.0.2",
+		"br0 fd00::1/128":                  "peer fd00::2",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
 
