@@ -142,7 +142,7 @@ func (s *Session) pass(
 	err = f(r, touched)
 	s.warned = warned
 	s.last = nil
-	if r.env == nil || r.undoing || errors.Is(err, ErrNotRun) {
+	if r.env == nil || r.undoing || errors.Is(err, ErrNotRun) || s.want != t { // what a refused change wants is not kept
 		r.close()
 		return err
 	}

@@ -224,6 +224,26 @@ func TestSessionChanges(t *testing.T) {
 	}
 }
 
+// TestSessionRefusesChange holds that a change that something stands in the way of is not what the session heals to.
+func TestSessionRefusesChange(t *testing.T) {
+	l := newLab(t)
+	s := l.begin(l.load(inTwo))
+	before := l.settle()
+	other := l.load("name: two\nbridges: {br9: {}}\nnamespaces: {b: {}}\n")
+	l.script("ip link add br9 type bridge")
+	if _, err := s.Change(context.Background(), other, nil); !errors.Is(err, reconcile.ErrRefused) {
+		t.Errorf("in the way of the change: %v", err)
+	}
+	for _, touched := range []reconcile.Touched{{}, {"": true}, nil} {
+		r, err := s.Heal(context.Background(), touched, nil)
+		if err != nil || len(r.Plan.Steps) > 0 {
+			t.Errorf("a pass that reads %v after it: %v\n%s", touched, err, planText(r.Plan))
+		}
+	}
+	l.script("ip link del br9")
+	l.restored("after the refusal", before)
+}
+
 // TestSessionBesideOthers holds that a session sees what other runs have written into the host record meanwhile.
 func TestSessionBesideOthers(t *testing.T) {
 	l := newLab(t)
