@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -145,6 +146,11 @@ func TestStorm(t *testing.T) {
 	}
 	typed := time.Now()
 	script(t, "ip link set lo mtu 1401")
+	until(t, "all is heard", func() bool {
+		w.queue.mu.Lock()
+		defer w.queue.mu.Unlock()
+		return slices.ContainsFunc(w.queue.waiting, func(e Event) bool { return e.Section == "" && e.At.After(typed) })
+	})
 	count := 0
 	for e := next(t, w); e.Section != "" || e.At.Before(typed); e = next(t, w) {
 		count++

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -122,11 +123,26 @@ func readWritten(fd, tid int) *written {
 	}
 	e.file = kernel.ID{Dev: st.Dev, Ino: st.Ino}
 	e.what = "sysctl " + e.path
-	var room [1024]byte
-	if n, err := unix.Read(fd, room[:]); err == nil { // else it can only be written
-		e.what += " = " + strings.Join(strings.Fields(string(room[:n])), " ")
+	if value := valueOf(fd, path); value != "" {
+		e.what += " = " + value
 	}
 	return e
+}
+
+// secrets are the last parts of the names of sysctls whose values nobody is to read in a log.
+var secrets = []string{"stable_secret", "tcp_fastopen_key"}
+
+// valueOf reads the value of a sysctl, its white space made single; nothing where it can only be written, or is a secret.
+func valueOf(fd int, path string) string {
+	if slices.ContainsFunc(secrets, func(name string) bool { return strings.HasSuffix(path, "/"+name) }) {
+		return ""
+	}
+	var room [1024]byte
+	n, err := unix.Read(fd, room[:])
+	if err != nil {
+		return ""
+	}
+	return strings.Join(strings.Fields(string(room[:n])), " ")
 }
 
 // forget closes the namespace of the writer.

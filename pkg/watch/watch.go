@@ -158,6 +158,9 @@ func (w *Watcher) run(s *sources) {
 			return
 		}
 		w.names(s.mounts)
+		w.mu.Lock()
+		w.numberHost()
+		w.mu.Unlock()
 		w.queue.add(Event{All: true, What: err.Error()})
 	}
 }

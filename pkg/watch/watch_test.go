@@ -156,6 +156,18 @@ func TestSysctlFromElsewhere(t *testing.T) {
 	}
 }
 
+// The value of a secret stays one.
+func TestSecret(t *testing.T) {
+	w := start(t, Options{})
+	namespaces(t, "n1")
+	follow(t, w, "n1")
+	script(t, "ip netns exec n1 sysctl -qw net.ipv6.conf.lo.stable_secret=2001:db8::1")
+	e := await(t, w, Event{Section: "n1", What: "sysctl net/ipv6/conf/lo/stable_secret"})
+	if strings.Contains(e.What, "=") {
+		t.Error(e.What)
+	}
+}
+
 // Who did it is told where the kernel says so.
 func TestWho(t *testing.T) {
 	w := start(t, Options{})
