@@ -26,6 +26,7 @@ type kept struct {
 	again       time.Time // when a pass is to be made, whatever is heard; zero for none
 	failures    int       // passes in a row
 	told        string    // what was refused, or has drifted, when that was told last
+	doubt       string    // what was refused in the last pass alone
 	why         string    // why what the file says could not be applied, when that was told last
 }
 
@@ -157,9 +158,7 @@ func (k *kept) heal(ctx context.Context, l *Loop) {
 	k.noteRivals(l, e)
 	if at := k.rivals.next(keys(r.Plan.Steps), begun); !at.IsZero() {
 		k.by = by
-		if k.again.IsZero() || at.Before(k.again) {
-			k.again = at
-		}
+		k.passAt(at)
 	}
 }
 
@@ -174,16 +173,33 @@ func (k *kept) noteRivals(l *Loop, e Event) {
 	}
 }
 
-// tellRefused tells what can't be healed, when that is something else than it was.
+// tellRefused tells what can't be healed, when that is something else than it was, and still so a moment later: while
+// somebody deletes a namespace, its name is there already for nothing.
 func (k *kept) tellRefused(l *Loop, p plan.Plan) {
 	list := refused(p)
 	var steps []plan.Step
 	for _, o := range list {
 		steps = append(steps, o.Step)
 	}
-	was := k.told
-	if k.told = labels(steps); k.told != was && len(list) > 0 {
-		l.Tell(Event{At: time.Now(), What: Refused, Topology: k.has, Outcomes: list})
+	now := labels(steps)
+	switch {
+	case now == k.told:
+		k.doubt = ""
+	case now != "" && now != k.doubt:
+		k.doubt, k.touched = now, nil
+		k.passAt(time.Now().Add(moment))
+	default:
+		k.told, k.doubt = now, ""
+		if now != "" {
+			l.Tell(Event{At: time.Now(), What: Refused, Topology: k.has, Outcomes: list})
+		}
+	}
+}
+
+// passAt has a pass made at a time, or before.
+func (k *kept) passAt(at time.Time) {
+	if k.again.IsZero() || at.Before(k.again) {
+		k.again = at
 	}
 }
 

@@ -29,6 +29,8 @@ const (
 	quiet = 10 * time.Millisecond
 	// latest is how long a storm puts off a pass.
 	latest = 500 * time.Millisecond
+	// moment is how long something must be in the way to be told.
+	moment = 100 * time.Millisecond
 	// whole is how often all is looked at, heard of or not, with a tenth of it more or less.
 	whole = 5 * time.Minute
 )

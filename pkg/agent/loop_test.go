@@ -321,14 +321,22 @@ func TestLoopRefused(t *testing.T) {
 		s.has(func() { s.refused = []string{"x"} })
 		s.lose("a")
 		time.Sleep(quiet)
-		s.tells("at first", "applied lab", "healed lab a by pid 1 (x)", "refused lab x")
+		s.tells("at first", "applied lab", "healed lab a by pid 1 (x)")
+		time.Sleep(moment)
+		s.tells("a moment later", "refused lab x")
 		s.now <- struct{}{}
-		time.Sleep(quiet)
+		time.Sleep(quiet + moment)
 		s.tells("when it is asked to look")
 		s.has(func() { s.refused = append(s.refused, "y") })
 		s.now <- struct{}{}
-		time.Sleep(quiet)
+		time.Sleep(quiet + moment)
 		s.tells("when there is more", "refused lab x y")
+		s.has(func() { s.refused = append(s.refused, "z") })
+		s.now <- struct{}{}
+		time.Sleep(quiet)
+		s.has(func() { s.refused = s.refused[:2] })
+		time.Sleep(moment)
+		s.tells("of what is in the way for less than a moment")
 	})
 }
 
