@@ -74,7 +74,8 @@ func addresses(n int) string {
 	return add.String() + strings.ReplaceAll(add.String(), " add", " del")
 }
 
-// namespaces makes some, and deletes at the end those that are left.
+// namespaces makes some, and deletes at the end those that are left. It waits until the kernel has ended them, for the
+// host's end of a cable goes with them and has a name that the next test may want.
 func namespaces(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -83,6 +84,9 @@ func namespaces(t testing.TB, names ...string) {
 	t.Cleanup(func() {
 		for _, name := range names {
 			_ = host.Run("ip", "netns", "delete", name)
+		}
+		if err := host.Buried(); err != nil {
+			t.Error(err)
 		}
 	})
 }
