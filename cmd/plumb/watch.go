@@ -86,13 +86,18 @@ func (e *env) keep(cmd *cobra.Command, files []string, dryRun bool) error {
 	}
 	defer followed.Close() //nolint:errcheck // only read
 
-	news := make(chan []*topology.Topology)
-	go e.readAgain(ctx, files, inputs, topologies, followed.Changed(), news)
+	news := make(chan []agent.Input)
+	go e.readAgain(ctx, files, inputs, topologies, followed.Changed(), func(list []*topology.Topology) {
+		select {
+		case news <- toKeep(list, dryRun):
+		case <-ctx.Done():
+		}
+	})
 	w := &watcher{env: e, stop: stop, applied: make(map[string]bool)}
 	loop := &agent.Loop{
 		Begin:  func() agent.Session { return h.Begin() },
 		Follow: func(names []string) error { return heard.Follow(names, nil) },
-		Heard:  heard.Events(), Inputs: news, Now: hangup, Tell: w.tell, DryRun: dryRun,
+		Heard:  heard.Events(), Inputs: news, Now: hangup, Tell: w.tell,
 	}
 	loop.Run(ctx)
 	if err := context.Cause(ctx); !errors.Is(err, errAsked) {
@@ -148,17 +153,21 @@ func (e *env) hearWatchSignals(stop context.CancelCauseFunc) (hangup, stopped ch
 	return hangup, stopped, func() { signal.Stop(signals); close(ended) }
 }
 
+// toKeep has topologies kept, or only looked at.
+func toKeep(list []*topology.Topology, reportOnly bool) (all []agent.Input) {
+	for _, t := range list {
+		all = append(all, agent.Input{Topology: t, ReportOnly: reportOnly})
+	}
+	return all
+}
+
 // readAgain gives what the files say at first, and whenever that is something else. Files with errors change nothing.
 func (e *env) readAgain(
 	ctx context.Context, files []string, last []topology.Input, topologies []*topology.Topology, changed <-chan struct{},
-	news chan<- []*topology.Topology,
+	give func([]*topology.Topology),
 ) {
-	for {
-		select {
-		case news <- topologies:
-		case <-ctx.Done():
-			return
-		}
+	for ctx.Err() == nil {
+		give(topologies)
 		for topologies = nil; topologies == nil; {
 			select {
 			case <-changed:

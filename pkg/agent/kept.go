@@ -15,9 +15,11 @@ import (
 // kept is a topology that the loop keeps.
 type kept struct {
 	session Session
+	input   Input
 	wanted  *topology.Topology // what its file says
 	has     *topology.Topology // what the session keeps; nil when nothing could be applied yet
 	blocked bool               // what the file says could not be begun, and so can be tried again
+	barred  bool               // the gate has refused what the file says
 	rivals  rivals
 
 	touched     reconcile.Touched // since the last pass; nil is all
@@ -28,10 +30,14 @@ type kept struct {
 	told        string    // what was refused, or has drifted, when that was told last
 	doubt       string    // what was refused in the last pass alone
 	why         string    // why what the file says could not be applied, when that was told last
+	trigger     Trigger   // of the next pass
+	objects     int       // that were wanted in the last pass
+	left        []plan.Step
 }
 
 // hear notes what is to be read anew.
-func (k *kept) hear(e watch.Event) {
+func (k *kept) hear(e watch.Event, t Trigger) {
+	k.trigger = t
 	switch {
 	case e.All:
 		k.touched = nil
@@ -76,25 +82,31 @@ func (k *kept) take() (touched reconcile.Touched, since time.Time, by []string) 
 }
 
 // change makes the host match what the file says now.
-func (k *kept) change(ctx context.Context, l *Loop) {
+func (k *kept) change(ctx context.Context, l *Loop) error {
 	begun := time.Now()
 	k.take()
 	k.again, k.rivals = time.Time{}, make(rivals)
-	if l.DryRun {
+	if k.input.ReportOnly {
 		k.session.Want(k.wanted)
 		k.has, k.touched = k.wanted, nil
-		k.look(ctx, l)
-		return
+		return k.look(ctx, l)
 	}
-	r, err := k.session.Change(ctx, k.wanted, nil)
+	r, err := reconcile.Report{}, error(nil)
+	if k.input.Gate != nil {
+		err = k.input.Gate(ctx)
+	}
+	if k.barred = err != nil; !k.barred {
+		r, err = k.session.Change(ctx, k.wanted, k.input.Accept)
+	}
 	e := Event{At: time.Now(), What: Applied, Topology: k.wanted, Outcomes: r.Outcomes, Took: time.Since(begun), Err: err}
-	k.blocked = errors.Is(err, reconcile.ErrRefused) || errors.Is(err, reconcile.ErrNotRun)
+	k.blocked = !k.barred && (errors.Is(err, reconcile.ErrRefused) || errors.Is(err, reconcile.ErrNotRun))
+	k.objects, k.left = r.Plan.Wanted, leftOf(r)
 	switch {
 	case err == nil:
 		k.has, k.told, k.why, k.failures = k.wanted, "", "", 0
 		l.Tell(e)
-		return
-	case errors.Is(err, reconcile.ErrRefused):
+		return nil
+	case k.barred, errors.Is(err, reconcile.ErrRefused):
 		e.What, e.Outcomes = Refused, refused(r.Plan)
 	default:
 		e.What = Failed
@@ -105,50 +117,60 @@ func (k *kept) change(ctx context.Context, l *Loop) {
 	}
 	k.touched = nil // what it has instead is to be as it should be
 	k.retry()
+	return err
 }
 
 // pass makes a pass.
 func (k *kept) pass(ctx context.Context, l *Loop) {
 	retried := !k.again.IsZero() && !k.again.After(time.Now())
-	switch {
-	case l.DryRun:
-		k.look(ctx, l)
-	case k.has == nil || k.blocked && retried:
-		k.change(ctx, l)
-	default:
-		k.heal(ctx, l)
+	if k.first.IsZero() {
+		k.trigger = Retry
 	}
+	k.passed(l, func() error {
+		switch {
+		case k.input.ReportOnly:
+			return k.look(ctx, l)
+		case k.has == nil && k.barred: // and there is nothing that could be healed instead
+			k.take()
+			return nil
+		case k.has == nil || k.blocked && retried:
+			return k.change(ctx, l)
+		}
+		return k.heal(ctx, l)
+	})
 }
 
 // look reports what has drifted, when that is something else than it was.
-func (k *kept) look(ctx context.Context, l *Loop) {
+func (k *kept) look(ctx context.Context, l *Loop) error {
 	touched, since, by := k.take()
 	p, err := k.session.Look(ctx, touched)
 	if err != nil {
 		k.failed(ctx, l, Event{Err: err}, since)
-		return
+		return err
 	}
-	k.failures = 0
+	k.failures, k.objects, k.left = 0, p.Wanted, p.Steps
 	was := k.told
 	if k.told = labels(p.Steps); k.told == was {
-		return
+		return nil
 	}
 	e := Event{At: time.Now(), What: Drifted, Topology: k.has, Outcomes: p.Outcomes(""), By: by, Took: time.Since(since)}
 	if len(p.Steps) == 0 {
 		e.What = InSync
 	}
 	l.Tell(e)
+	return nil
 }
 
 // heal brings back what was changed.
-func (k *kept) heal(ctx context.Context, l *Loop) {
+func (k *kept) heal(ctx context.Context, l *Loop) error {
 	touched, since, by := k.take()
 	begun := time.Now()
 	r, err := k.session.Heal(ctx, touched, func(key plan.Key) bool { return k.rivals.rests(key, begun) })
 	e := Event{What: Healed, Topology: k.has, Outcomes: r.Outcomes, By: by, Err: err}
+	k.objects, k.left = r.Plan.Wanted, leftOf(r)
 	if err != nil {
 		k.failed(ctx, l, e, since)
-		return
+		return err
 	}
 	k.failures = 0
 	if e.At, e.Took = time.Now(), time.Since(since); len(r.Outcomes) > 0 {
@@ -160,6 +182,7 @@ func (k *kept) heal(ctx context.Context, l *Loop) {
 		k.by = by
 		k.passAt(at)
 	}
+	return nil
 }
 
 // noteRivals notes what was healed, and tells what has become contested by that.

@@ -42,16 +42,38 @@ type Loop struct {
 	Follow func([]string) error
 	// Heard is what the watcher hears.
 	Heard <-chan watch.Event
-	// Inputs are what the files say, whenever that has changed.
-	Inputs <-chan []*topology.Topology
+	// Inputs are all topologies to keep, whenever one of them has changed.
+	Inputs <-chan []Input
 	// Now asks for a look at all.
 	Now <-chan struct{}
 	// Tell is called with each event, by the loop's goroutine.
 	Tell func(Event)
-	// DryRun has nothing changed: drift is reported, and that is all.
-	DryRun bool
+	// Passed, unless nil, is called after each pass, by the loop's goroutine.
+	Passed func(Pass)
+	// Alive, unless nil, is sent to whenever the loop has nothing else to do.
+	Alive chan<- struct{}
 
 	kept map[string]*kept
+}
+
+// Input is a topology to keep, and how.
+type Input struct {
+	*topology.Topology
+	// ReportOnly has nothing changed: drift is reported, and that is all.
+	ReportOnly bool
+	// Gate, unless nil, is asked before the host is made to match a new document. Its error leaves the host as it is.
+	Gate func(context.Context) error
+	// Accept, unless nil, is asked afterwards. Its error takes back what was done.
+	Accept func(context.Context) error
+	// Attempt is another number when the same document is to be tried anew.
+	Attempt int
+	// Leave, unless nil, is called when the topology is not among the inputs any longer.
+	Leave func(context.Context)
+}
+
+// same says whether nothing is to be done for an input that another one is there for already.
+func (in Input) same(o Input) bool {
+	return o.Topology != nil && in.ReportOnly == o.ReportOnly && in.Attempt == o.Attempt && in.Document() == o.Document()
 }
 
 // Run keeps the topologies until ctx is done. The host stays as it is then.
@@ -71,14 +93,15 @@ func (l *Loop) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case e := <-l.Heard:
-			l.hear(e)
+			l.hear(e, Heard)
 		case list := <-l.Inputs:
 			l.input(ctx, list)
 		case <-l.Now:
-			l.hear(watch.Event{All: true, At: time.Now()})
+			l.hear(watch.Event{All: true, At: time.Now()}, Asked)
 		case <-all.C:
 			all.Reset(about(whole))
-			l.hear(watch.Event{All: true, At: time.Now()})
+			l.hear(watch.Event{All: true, At: time.Now()}, Interval)
+		case l.Alive <- struct{}{}:
 		case <-due.C:
 			l.passes(ctx)
 		}
@@ -101,9 +124,9 @@ func (l *Loop) due() time.Time {
 	return next
 }
 
-func (l *Loop) hear(e watch.Event) {
+func (l *Loop) hear(e watch.Event, t Trigger) {
 	for _, k := range l.kept {
-		k.hear(e)
+		k.hear(e, t)
 	}
 }
 
@@ -118,18 +141,20 @@ func (l *Loop) passes(ctx context.Context) {
 }
 
 // input takes what the files say now.
-func (l *Loop) input(ctx context.Context, list []*topology.Topology) {
+func (l *Loop) input(ctx context.Context, list []Input) {
 	named := make(map[string]bool)
-	for _, t := range list {
-		named[t.Name] = true
-		k := l.kept[t.Name]
+	for _, in := range list {
+		named[in.Name] = true
+		k := l.kept[in.Name]
 		if k == nil {
 			k = &kept{session: l.Begin(), rivals: make(rivals)}
-			l.kept[t.Name] = k
+			l.kept[in.Name] = k
 		}
-		if k.wanted == nil || k.wanted.Document() != t.Document() {
-			k.wanted, k.why = t, ""
-			k.change(ctx, l)
+		again := !in.same(k.input)
+		if k.input = in; again {
+			k.wanted, k.why = in.Topology, ""
+			k.trigger = Changed
+			k.passed(l, func() error { return k.change(ctx, l) })
 		}
 	}
 	for name, k := range l.kept {
@@ -137,6 +162,9 @@ func (l *Loop) input(ctx context.Context, list []*topology.Topology) {
 			k.session.Close()
 			delete(l.kept, name)
 			l.Tell(Event{At: time.Now(), What: Left, Topology: k.wanted})
+			if k.input.Leave != nil {
+				k.input.Leave(ctx)
+			}
 		}
 	}
 	l.follow()

@@ -95,20 +95,22 @@ type stage struct {
 	*testing.T
 	*fake
 	heard  chan watch.Event
-	inputs chan []*topology.Topology
+	inputs chan []Input
 	now    chan struct{}
 	follow []string
 
-	told []string
+	dryRun bool
+	told   []string
+	last   Pass
 }
 
 func newStage(t *testing.T, dryRun bool) *stage {
 	s := &stage{
-		T: t, fake: new(fake), heard: make(chan watch.Event), inputs: make(chan []*topology.Topology),
-		now: make(chan struct{}),
+		T: t, fake: new(fake), heard: make(chan watch.Event), inputs: make(chan []Input),
+		now: make(chan struct{}), dryRun: dryRun,
 	}
 	l := &Loop{
-		Begin: func() Session { return s.fake }, Heard: s.heard, Inputs: s.inputs, Now: s.now, DryRun: dryRun,
+		Begin: func() Session { return s.fake }, Heard: s.heard, Inputs: s.inputs, Now: s.now, Passed: func(p Pass) { s.has(func() { s.last = p }) },
 		Follow: func(names []string) error { s.follow = names; return nil }, Tell: s.tell,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -167,6 +169,16 @@ func (s *stage) tells(when string, want ...string) {
 	s.told = nil
 }
 
+// takes gives the loop documents.
+func (s *stage) takes(documents ...string) {
+	s.Helper()
+	var list []Input
+	for _, d := range documents {
+		list = append(list, Input{Topology: topo(s.T, d), ReportOnly: s.dryRun})
+	}
+	s.inputs <- list
+}
+
 func topo(t *testing.T, yaml string) *topology.Topology {
 	t.Helper()
 	list, problems := topology.Load(topology.Input{Name: "lab.yaml", Data: []byte(yaml)})
@@ -181,7 +193,7 @@ const lab = "name: lab\nnamespaces: {ns1: {}, ns2: {}}\n"
 func TestLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, false)
-		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.takes(lab)
 		s.tells("at first", "applied lab")
 		if want := []string{"ns1", "ns2"}; !slices.Equal(s.follow, want) {
 			t.Errorf("it follows %v, want %v", s.follow, want)
@@ -195,11 +207,11 @@ func TestLoop(t *testing.T) {
 			t.Errorf("the pass read %v, and ns1 was touched", touched)
 		}
 
-		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.takes(lab)
 		s.tells("after the same file again")
-		s.inputs <- []*topology.Topology{topo(t, lab+"bridges: {br0: {}}\n")}
+		s.takes(lab + "bridges: {br0: {}}\n")
 		s.tells("after an edit", "applied lab")
-		s.inputs <- nil
+		s.takes()
 		s.tells("without a file", "left lab")
 	})
 }
@@ -208,7 +220,7 @@ func TestLoop(t *testing.T) {
 func TestLoopStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, false)
-		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.takes(lab)
 		s.has(func() { s.lost = []string{"a"} })
 		for begun := time.Now(); time.Since(begun) < latest; time.Sleep(quiet / 2) {
 			s.heard <- watch.Event{Section: "ns1", At: time.Now()}
@@ -222,7 +234,7 @@ func TestLoopStorm(t *testing.T) {
 func TestLoopRivals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, false)
-		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.takes(lab)
 		s.tells("at first", "applied lab")
 		var waits []string
 		for range many + 2 {
@@ -257,7 +269,7 @@ func TestLoopRivals(t *testing.T) {
 func TestLoopFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, false)
-		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.takes(lab)
 		s.tells("at first", "applied lab")
 		s.has(func() { s.fails = errors.New("locked") })
 		s.lose("a")
@@ -283,7 +295,7 @@ func TestLoopCannotApply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, false)
 		s.fails = fmt.Errorf("no veth: %w", reconcile.ErrNotRun)
-		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.takes(lab)
 		s.tells("at first", "failed lab: "+s.fails.Error())
 		s.has(func() { s.fails = nil })
 		time.Sleep(2 * firstRest)
@@ -296,11 +308,11 @@ func TestLoopCannotApply(t *testing.T) {
 func TestLoopRefusedEdit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, false)
-		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.takes(lab)
 		s.tells("at first", "applied lab")
 		refusal := fmt.Errorf("link x: not ours: %w", reconcile.ErrRefused)
 		s.has(func() { s.stands = refusal })
-		s.inputs <- []*topology.Topology{topo(t, lab+"bridges: {x: {}}\n")}
+		s.takes(lab + "bridges: {x: {}}\n")
 		s.tells("after the edit", "refused lab: "+refusal.Error())
 		s.lose("a")
 		time.Sleep(quiet)
@@ -317,7 +329,7 @@ func TestLoopRefusedEdit(t *testing.T) {
 func TestLoopRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, false)
-		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.takes(lab)
 		s.has(func() { s.refused = []string{"x"} })
 		s.lose("a")
 		time.Sleep(quiet)
@@ -343,7 +355,7 @@ func TestLoopRefused(t *testing.T) {
 func TestLoopDryRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, true)
-		s.inputs <- []*topology.Topology{topo(t, lab)}
+		s.takes(lab)
 		s.tells("in sync")
 		s.lose("a")
 		time.Sleep(quiet)
@@ -358,4 +370,95 @@ func TestLoopDryRun(t *testing.T) {
 			t.Errorf("it applied %q", s.changed)
 		}
 	})
+}
+
+// TestLoopGate holds that what the gate refuses changes nothing, and is tried again as another attempt alone.
+func TestLoopGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, false)
+		gate := errors.New("too much")
+		offer := func(attempt int) {
+			s.inputs <- []Input{{
+				Topology: topo(t, lab), Attempt: attempt, Gate: func(context.Context) error { return gate },
+			}}
+		}
+		offer(0)
+		s.tells("at the gate", "refused lab: too much")
+		s.is("at the gate", Stalled, Changed)
+		s.lose("a")
+		time.Sleep(longestRest)
+		s.tells("later")
+		if len(s.changed) > 0 {
+			t.Errorf("it applied %q", s.changed)
+		}
+		gate = nil
+		offer(0)
+		s.tells("as the same attempt")
+		offer(1)
+		s.tells("when the gate opens", "applied lab")
+		s.is("when the gate opens", Synced, Changed)
+		gate = errors.New("too much")
+		offer(2)
+		s.tells("at the gate again", "refused lab: too much")
+		s.lose("b")
+		time.Sleep(quiet)
+		s.tells("of what it had", "healed lab a b by pid 1 (x)")
+		s.is("then", Synced, Heard)
+	})
+}
+
+// TestLoopLeave holds that whoever gave a topology is told when it is given no more.
+func TestLoopLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, false)
+		left := false
+		s.inputs <- []Input{{Topology: topo(t, lab), Leave: func(context.Context) { left = true }}}
+		s.tells("at first", "applied lab")
+		s.takes("name: other\n")
+		s.tells("then", "applied other", "left lab")
+		if !left {
+			t.Error("it is not told")
+		}
+	})
+}
+
+// TestPass holds that each pass tells why it was made, and what it has left.
+func TestPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, false)
+		s.takes(lab)
+		s.is("at first", Synced, Changed)
+		s.has(func() { s.refused = []string{"x"} })
+		s.lose("a")
+		time.Sleep(quiet + moment)
+		s.is("with something in the way", Differs, Retry)
+		if len(s.last.Left) != 1 {
+			t.Errorf("left: %+v", s.last.Left)
+		}
+		s.has(func() { s.refused = nil })
+		s.now <- struct{}{}
+		time.Sleep(quiet)
+		s.is("when it is asked", Synced, Asked)
+		for range many {
+			s.lose("b")
+			for s.told = nil; s.silent(); {
+				time.Sleep(quiet)
+			}
+		}
+		s.is("with a rival", Disputed, Retry)
+		if len(s.last.Contested) != 1 {
+			t.Errorf("contested: %v", s.last.Contested)
+		}
+	})
+}
+
+// is compares the last pass.
+func (s *stage) is(when string, state State, trigger Trigger) {
+	s.Helper()
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last.State != state || s.last.Trigger != trigger {
+		s.Errorf("%s: %s by %s, want %s by %s", when, s.last.State, s.last.Trigger, state, trigger)
+	}
 }

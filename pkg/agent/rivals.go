@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plumbnet/plumb/pkg/plan"
@@ -68,4 +69,15 @@ func (r rivals) forget(now time.Time) {
 			delete(r, k)
 		}
 	}
+}
+
+// contested lists those that somebody changes back again and again.
+func (r rivals) contested(now time.Time) (keys []plan.Key) {
+	for k, one := range r {
+		if one.heals >= many && !one.over(now) {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, plan.Key.Compare)
+	return keys
 }

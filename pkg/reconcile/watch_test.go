@@ -39,11 +39,11 @@ func (l *lab) keep(topo *topology.Topology, dryRun bool) *keeper {
 	if err != nil {
 		l.Fatal(err)
 	}
-	k, h, inputs := new(keeper), l.open(), make(chan []*topology.Topology, 1)
-	inputs <- []*topology.Topology{topo}
+	k, h, inputs := new(keeper), l.open(), make(chan []agent.Input, 1)
+	inputs <- []agent.Input{{Topology: topo, ReportOnly: dryRun}}
 	loop := &agent.Loop{
 		Begin: func() agent.Session { return h.Begin() }, Follow: func(names []string) error { return w.Follow(names, nil) },
-		Heard: w.Events(), Inputs: inputs, Tell: k.tell, DryRun: dryRun,
+		Heard: w.Events(), Inputs: inputs, Tell: k.tell,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
