@@ -149,7 +149,8 @@ func TestStorm(t *testing.T) {
 		}
 	}
 	typed := time.Now()
-	script(t, "ip link set lo mtu 1401")
+	script(t, `ip link set lo mtu 1401
+		ip link set lo mtu 1402`) // one of the two is a change
 	until(t, "all is heard", func() bool {
 		w.queue.mu.Lock()
 		defer w.queue.mu.Unlock()

@@ -297,10 +297,15 @@ func TestHostHasNumber(t *testing.T) {
 	w := start(t, Options{})
 	script(t, "ip netns attach self "+fmt.Sprint(os.Getpid()))
 	t.Cleanup(func() { script(t, "ip netns delete self") })
-	script(t, "ip netns set self auto")
-	await(t, w, Event{What: "the number of the host's namespace"})
+	switch err := host.Run("ip", "netns", "set", "self", "auto"); {
+	case err == nil:
+		await(t, w, Event{What: "the number of the host's namespace"})
+	case !strings.Contains(err.Error(), "already"): // since the test ran before: it keeps it
+		t.Fatal(err)
+	}
 	for _, w := range []*Watcher{w, start(t, Options{})} {
-		script(t, "ip link set lo mtu 1400")
+		script(t, `ip link set lo mtu 1400
+			ip link set lo mtu 1401`)
 		await(t, w, Event{What: "link lo"})
 		script(t, "nft add table ip t9")
 		await(t, w, Event{What: "nftables table ip t9"})
