@@ -15,7 +15,9 @@ func namespaceForm() object.Form {
 			Doc: "whose namespace it is, where plumb does not make it: only what the file says is managed in it",
 		},
 		Enter: func(at *object.At) {
-			at.Attach = *at.Form.(*object.Attach)
+			if at.Attach = *at.Form.(*object.Attach); at.Attach != "" {
+				at.Reach(object.BeyondAttach, at.Spots.Key())
+			}
 			at.Doubtful = at.Doubtful || at.Spots.State() == file.Bad
 		},
 		Check: func(at *object.At) any {

@@ -34,6 +34,9 @@ func (NATEntry) unreadable(at file.Spots) bool {
 
 // enterNAT enters the forwarding that the entries need.
 func enterNAT(at *object.At) {
+	if at.Name == "" && at.Spots.State() != file.Absent {
+		at.Reach(object.BeyondNAT, at.Spots.Key())
+	}
 	list := *at.Form.(*[]NATEntry)
 	for i, spot := range at.Spots.Items() {
 		if e := list[i]; !e.unreadable(spot) {

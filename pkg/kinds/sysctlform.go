@@ -98,6 +98,9 @@ func sysctlForm() object.Form {
 }
 
 func enterSysctls(at *object.At) {
+	if at.Name == "" && at.Spots.State() != file.Absent {
+		at.Reach(object.BeyondSysctls, at.Spots.Key())
+	}
 	entries := *at.Form.(*file.Map[SysctlName, SysctlValue])
 	for i, spot := range at.Spots.Items() {
 		at.Set(object.Setting{

@@ -52,6 +52,7 @@ func declaredLinks[K ~string](at *object.At, onLinks []object.Form) iter.Seq2[*o
 			}
 			if spots.Given("existing") {
 				markGiven(l)
+				at.Reach(object.BeyondExisting, spots.In("existing").Key())
 			}
 			if !yield(l, own) {
 				return

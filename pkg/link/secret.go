@@ -13,13 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
 )
 
 // Secret is a key of WireGuard, which stands in a file of its own. It can be compared, and holds no more of the key
 // than an address: neither fmt nor JSON nor the trace of a panic shows it.
 type Secret struct {
 	path string // of the file, until that is read
-	key  handles.Handle[[keySize]byte]
+	// within is the directory that the file lies beneath, and the path begins at; empty where it may lie anywhere.
+	within string
+	key    handles.Handle[[keySize]byte]
 }
 
 // keySize is the size of keys of any sort, in bytes.
@@ -61,7 +64,7 @@ func (*Secret) Text() file.Text {
 
 // String names the file, until that is read.
 func (s Secret) String() string {
-	if s == (Secret{path: s.path}) {
+	if s.key == (handles.Handle[[keySize]byte]{}) {
 		return s.path
 	}
 	return "(hidden)"
@@ -78,12 +81,28 @@ func (s Secret) in(dir string) Secret {
 	return s
 }
 
+// place finds the file of a key from the one that names it.
+func (s Secret) place(section *object.Sense, at file.Spots) Secret {
+	if s.path == "" {
+		return s
+	}
+	section.Reach(object.BeyondKeys, at.Key())
+	if section.Keys == "" {
+		return s.in(filepath.Dir(section.File()))
+	}
+	if !filepath.IsLocal(s.path) {
+		section.Errorf(at.At(), "%s leads out of %s, where the keys are", file.Quote(s.path), section.Keys)
+	}
+	s.within = section.Keys
+	return s
+}
+
 // read reads the file.
 func (s Secret) read() (Secret, error) {
 	if s.path == "" {
 		return s, nil
 	}
-	text, err := readPrivate(s.path)
+	text, err := readPrivate(s.within, s.path)
 	var key [keySize]byte
 	if err == nil {
 		raw, bad := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
@@ -104,9 +123,10 @@ const maxKeyFile = 4 << 10
 
 // readPrivate reads a small file that nobody but its owner can read: root, or who runs plumb. A symbolic link to such a
 // file will do: what is judged is what was opened.
-func readPrivate(path string) (text []byte, err error) {
+// Where it must lie beneath a directory, no link may be on the way to it from there.
+func readPrivate(within, path string) (text []byte, err error) {
 	// A FIFO would wait for a writer, and a device may do anything: it is looked at before it is opened to be read.
-	place, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	place, err := openPlace(within, path)
 	if err != nil {
 		return nil, err
 	}
@@ -131,4 +151,22 @@ func readPrivate(path string) (text []byte, err error) {
 	}
 	text, err = io.ReadAll(io.LimitReader(f, maxKeyFile))
 	return text, errors.Join(err, f.Close())
+}
+
+func openPlace(within, path string) (int, error) {
+	const flags = unix.O_PATH | unix.O_CLOEXEC
+	if within == "" {
+		return unix.Open(path, flags, 0)
+	}
+	dir, err := unix.Open(within, flags|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return -1, fmt.Errorf("%s: %w", within, err)
+	}
+	defer unix.Close(dir) //nolint:errcheck // nothing was written through it
+	how := unix.OpenHow{Flags: flags, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
+	place, err := unix.Openat2(dir, path, &how)
+	if errors.Is(err, unix.ELOOP) {
+		err = errors.New("it is a symbolic link, or behind one")
+	}
+	return place, err
 }

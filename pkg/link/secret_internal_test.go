@@ -128,3 +128,30 @@ func TestWireGuardKeys(t *testing.T) {
 
 // publicText is the public key of a link.
 func publicText(w WireGuard) string { return wgtypes.Key(w.PrivateKey.reveal()).PublicKey().String() }
+
+// A key that must lie beneath a directory is found there, and not where a link leads to.
+func TestReadSecretBeneath(t *testing.T) {
+	const key = "yPrnCwundIqF0RwkliJno43XZAEXjhQ7D+elFUJ5yH0=\n"
+	dir, outside := t.TempDir(), t.TempDir()
+	for _, path := range []string{filepath.Join(dir, "a", "wg0.key"), filepath.Join(outside, "wg0.key")} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(key), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for to, name := range map[string]string{outside: "out", "a": "in", filepath.Join(outside, "wg0.key"): "out.key"} {
+		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, ok := range map[string]bool{
+		"a/wg0.key": true, "out/wg0.key": false, "in/wg0.key": false, "out.key": false, "../wg0.key": false, "none": false,
+	} {
+		_, err := Secret{path: path, within: dir}.read()
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -121,11 +120,10 @@ func checkWireGuard(l *object.Iface, at file.Spots) {
 		s.Clash(file.Error, l.At, v.At, "%s is on, and the kernel turns it off when %s comes up", v.Name, l)
 	}
 	checkPeers(l, w, at.In("peers").Items())
-	dir := filepath.Dir(s.File())
-	w.PrivateKey = w.PrivateKey.in(dir)
+	w.PrivateKey = w.PrivateKey.place(s, at.In("private-key-file"))
 	var peers []WireGuardPeer
 	for p := range w.Peers.All() {
-		p.PresharedKey = p.PresharedKey.in(dir)
+		p.PresharedKey = p.PresharedKey.place(s, at.In("peers", len(peers), "preshared-key-file"))
 		peers = append(peers, p)
 	}
 	w.Peers.SetSlice(peers)

@@ -17,6 +17,11 @@ type Network struct {
 	// Sections are the host's, and those of the namespaces in the order of the file.
 	Sections []*Sense
 
+	// Reaches are the places where the file reaches beyond what it makes itself.
+	Reaches []Reach
+	// Keys, if set, is the directory that the files of keys lie beneath.
+	Keys string
+
 	// Objects counts those that the forms expect to expand to.
 	Objects int
 

@@ -119,6 +119,9 @@ func (c *checker) expand() {
 		}
 	}
 	c.t.objects = x.Objects
+	for _, r := range c.Reaches {
+		c.t.reaches = append(c.t.reaches, Reach{r.Beyond, plan.Source{File: c.t.File, Line: int(r.At.Line), Column: int(r.At.Column)}})
+	}
 	// Of a host in sync no place is asked for.
 	c.t.sources = sync.OnceValue(func() map[plan.Key]file.Span { return sources(x) })
 }

@@ -58,8 +58,8 @@ func TestEmptySections(t *testing.T) {
 
 func TestDocuments(t *testing.T) {
 	all, problems := Load(
-		Input{"a.yaml", []byte("\ufeff---\n---\nname: one\n---\n# nothing\n---\r\nname: two\r\n...\n")},
-		Input{"<stdin>", []byte("name: three")})
+		Input{Name: "a.yaml", Data: []byte("\ufeff---\n---\nname: one\n---\n# nothing\n---\r\nname: two\r\n...\n")},
+		Input{Name: "<stdin>", Data: []byte("name: three")})
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -130,7 +130,7 @@ func TestHostile(t *testing.T) {
 		"nul":      {"name: lab\x00", "control characters"},
 		"utf-16":   {"\xff\xfen\x00", "not UTF-8"},
 	} {
-		_, problems := Load(Input{"t.yaml", []byte(c.text)})
+		_, problems := Load(Input{Name: "t.yaml", Data: []byte(c.text)})
 		var b strings.Builder
 		_ = problems.WriteText(&b, true)
 		if !problems.HasErrors() || !strings.Contains(b.String(), c.want) {

@@ -41,15 +41,15 @@ func partsOn(level object.Level, forms []object.Form) (parts []file.Part) {
 }
 
 // newChecker decodes a document.
-func newChecker(r *file.Report, name string, n *yaml.Node, forms []object.Form) *checker {
+func newChecker(r *file.Report, in Input, n *yaml.Node, forms []object.Form) *checker {
 	doc := newDocument(forms)
 	at := r.Decode(n, "the topology", &doc)
 	sections := len(partsOn(object.OnSection, forms))
 	section, rest := split(doc.Values(), sections)
 	head, names := rest[0].(*head), *rest[1].(*file.Map[object.NamespaceName, file.Parts])
 	c := &checker{
-		Network: &object.Network{Report: r, Topology: string(head.Name)},
-		t:       &Topology{File: name, Name: string(head.Name), at: at.At("name")},
+		Network: &object.Network{Report: r, Topology: string(head.Name), Keys: in.Keys},
+		t:       &Topology{File: in.Name, Name: string(head.Name), at: at.At("name")},
 		forms:   forms,
 	}
 	c.enter("", map[object.Level][]any{object.OnSection: section, object.OnDocument: rest[2:]}, at)

@@ -346,7 +346,7 @@ nat:
 
 // TestSegments holds that one network on one segment, however it is wired, is nothing to warn of.
 func TestSegments(t *testing.T) {
-	_, problems := Load(Input{"t.yaml", []byte(`
+	_, problems := Load(Input{Name: "t.yaml", Data: []byte(`
 name: lab
 bridges: {br0: {addresses: [10.0.0.1/24]}}
 namespaces:
@@ -377,7 +377,7 @@ func large() []byte {
 }
 
 func TestLarge(t *testing.T) {
-	all, problems := Load(Input{"t.yaml", large()})
+	all, problems := Load(Input{Name: "t.yaml", Data: large()})
 	if len(problems) > 0 || len(all) != 1 || len(all[0].Objects()) < 100_000 {
 		t.Fatalf("%.1000v", problems)
 	}
@@ -386,7 +386,7 @@ func TestLarge(t *testing.T) {
 func BenchmarkLoad(b *testing.B) {
 	data := large()
 	for b.Loop() {
-		Load(Input{"t.yaml", data})
+		Load(Input{Name: "t.yaml", Data: data})
 	}
 }
 
@@ -396,7 +396,7 @@ func TestPorts(t *testing.T) {
 		text += fmt.Sprintf("      e%d: {bridge: br0}\n", i)
 	}
 	load(t, text)
-	_, problems := Load(Input{"t.yaml", []byte(text + "      more: {bridge: br0}\n")})
+	_, problems := Load(Input{Name: "t.yaml", Data: []byte(text + "      more: {bridge: br0}\n")})
 	want := "t.yaml:2:11: bridge br0 has 1024 ports, more than the 1023 that a bridge can have"
 	if len(problems) != 1 || problems[0].String() != want {
 		t.Error(problems)

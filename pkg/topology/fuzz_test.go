@@ -31,7 +31,7 @@ func FuzzLoad(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		all, problems := Load(Input{"t.yaml", data})
+		all, problems := Load(Input{Name: "t.yaml", Data: data})
 		if err := problems.WriteText(io.Discard, true); err != nil {
 			t.Fatal(err)
 		}

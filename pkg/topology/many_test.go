@@ -26,7 +26,7 @@ func TestManyMistakesOnOneLine(t *testing.T) {
 		"masters": "{name: x, bridges: {" + list("b#: {}, ") + "}, interfaces: {" +
 			list("i#: {peer: p#, master: bb#}, ") + "}}",
 	} {
-		_, problems := Load(Input{"x.yaml", []byte(text)})
+		_, problems := Load(Input{Name: "x.yaml", Data: []byte(text)})
 		var b bytes.Buffer
 		if err := problems.WriteText(&b, false); err != nil || len(problems) < many {
 			t.Errorf("%s: %d problems, %v", name, len(problems), err)
@@ -49,7 +49,7 @@ func TestLongTextIsCut(t *testing.T) {
 		"name: x\nnat: [{masquerade: 10.0.0.0/8, out: " + long + "}]", "name: x\nrules: [{priority: 1, table: " + long + "}]",
 		"name: x\nbridges: {a: *" + strings.Repeat("å", 1<<17) + "}",
 	} {
-		_, problems := Load(Input{"x.yaml", []byte(text)})
+		_, problems := Load(Input{Name: "x.yaml", Data: []byte(text)})
 		var b bytes.Buffer
 		if err := problems.WriteText(&b, false); err != nil || !problems.HasErrors() || b.Len() > 4000 {
 			t.Errorf("%.60s: %d problems in %d bytes, %v", text, len(problems), b.Len(), err)

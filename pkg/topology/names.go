@@ -32,7 +32,7 @@ func namesIn(in Input) (names []string, ok bool) {
 		return namesInText(in.Data)
 	}
 	for _, n := range docs {
-		name := newChecker(r, in.Name, n, table()).t.Name
+		name := newChecker(r, in, n, table()).t.Name
 		if name == "" {
 			return nil, false
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 func TestJSON(t *testing.T) {
-	_, problems := Load(Input{"a<b>.yaml", []byte("name: lab\nbridge: {}\n")})
+	_, problems := Load(Input{Name: "a<b>.yaml", Data: []byte("name: lab\nbridge: {}\n")})
 	var b strings.Builder
 	if err := problems.WriteJSON(&b); err != nil {
 		t.Fatal(err)
@@ -26,7 +26,7 @@ func TestJSON(t *testing.T) {
 }
 
 func TestColor(t *testing.T) {
-	_, problems := Load(Input{"t.yaml", []byte("name: lab\nroutes:\n" +
+	_, problems := Load(Input{Name: "t.yaml", Data: []byte("name: lab\nroutes:\n" +
 		"- {to: default, via: 10.0.0.1}\n- {to: 10.0.0.0/8, type: blackhol}\n")})
 	var b strings.Builder
 	_ = problems.WriteText(&b, true)
@@ -43,7 +43,7 @@ func TestColor(t *testing.T) {
 
 // TestTerminal holds that nothing of a file or of its name reaches the terminal as a command.
 func TestTerminal(t *testing.T) {
-	_, problems := Load(Input{"\x1b[2J.yaml", []byte("name: \"a\\e[31m\\u202e\"\n" +
+	_, problems := Load(Input{Name: "\x1b[2J.yaml", Data: []byte("name: \"a\\e[31m\\u202e\"\n" +
 		"bridges: {\"\\e]0;\": {}, \u202ex: {}}\n")})
 	var b strings.Builder
 	_ = problems.WriteText(&b, false)
@@ -54,7 +54,7 @@ func TestTerminal(t *testing.T) {
 
 // TestOnlyTheHostKnows leaves to the live host whether gateways and sources of its routes are where they need be.
 func TestOnlyTheHostKnows(t *testing.T) {
-	_, problems := Load(Input{"t.yaml", []byte(`
+	_, problems := Load(Input{Name: "t.yaml", Data: []byte(`
 name: lab
 routes:
   - {to: 10.9.0.0/16, via: 192.0.2.1}

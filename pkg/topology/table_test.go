@@ -69,7 +69,7 @@ func decodeBy(t *testing.T, forms []object.Form, text string) (*checker, file.Pr
 	t.Helper()
 	r := file.NewReport("t.yaml", []byte(text))
 	docs, _ := r.Documents([]byte(text))
-	c := newChecker(r, "t.yaml", docs[0], forms)
+	c := newChecker(r, Input{Name: "t.yaml"}, docs[0], forms)
 	c.check()
 	return c, r.Problems()
 }

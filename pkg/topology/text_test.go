@@ -17,7 +17,7 @@ func TestDocument(t *testing.T) {
 			"--- {name: one}\n", "--- {name: two}\n",
 		}},
 	} {
-		all, problems := Load(Input{"a.yaml", []byte(test.text)})
+		all, problems := Load(Input{Name: "a.yaml", Data: []byte(test.text)})
 		if problems.HasErrors() || len(all) != len(test.want) {
 			t.Errorf("%q: %d topologies, %v", test.text, len(all), problems)
 			continue

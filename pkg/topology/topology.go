@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/plumbnet/plumb/pkg/file"
+	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
@@ -14,6 +15,9 @@ const Stdin = "<stdin>"
 type Input struct {
 	Name string
 	Data []byte
+	// Keys, if set, is the directory that the files of keys must lie beneath. Else they are named from where the file is,
+	// and may lie anywhere.
+	Keys string
 }
 
 // Topology is one checked document of a file.
@@ -25,11 +29,21 @@ type Topology struct {
 	line    int       // at which the document begins
 	at      file.Span // of the name
 	objects []plan.Object
+	reaches []Reach
 	sources func() map[plan.Key]file.Span // nil without objects
 }
 
 // Objects lists what the topology wants, the host's first, addresses in the order in which the kernel takes them.
 func (t *Topology) Objects() []plan.Object { return slices.Clone(t.objects) }
+
+// Reach is a place where a topology reaches beyond the namespaces, bridges and cables that it makes.
+type Reach struct {
+	Beyond object.Beyond
+	plan.Source
+}
+
+// Reaches lists the places where the topology reaches beyond what it makes.
+func (t *Topology) Reaches() []Reach { return slices.Clone(t.reaches) }
 
 // Source is the place of the declaration that an object comes from.
 func (t *Topology) Source(k plan.Key) (plan.Source, bool) {
@@ -54,7 +68,7 @@ func Load(inputs ...Input) ([]*Topology, file.Problems) {
 			r.Errorf(file.Span{}, "the file holds no topology").Hint = "the least one is a name: \"name: lab\""
 		}
 		for _, n := range docs {
-			c := newChecker(r, in.Name, n, table())
+			c := newChecker(r, in, n, table())
 			c.t.data, c.t.line = in.Data, n.Line
 			unique(r, c.t, seen)
 			c.check()

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +16,7 @@ import (
 // load reads a topology that must be free of errors.
 func load(t *testing.T, text string) *Topology {
 	t.Helper()
-	all, problems := Load(Input{"topology.yaml", []byte(text)})
+	all, problems := Load(Input{Name: "topology.yaml", Data: []byte(text)})
 	if problems.HasErrors() || len(all) != 1 {
 		var b strings.Builder
 		_ = problems.WriteText(&b, false)
@@ -63,7 +64,7 @@ func TestExamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all, problems := Load(Input{file, data})
+		all, problems := Load(Input{Name: file, Data: data})
 		if len(problems) > 0 || len(all) != 1 {
 			t.Errorf("%s: %d topologies, problems %v", file, len(all), problems)
 			continue
@@ -129,4 +130,48 @@ func TestTutorial(t *testing.T) {
 		"ns1 address eth0 192.168.10.11/24",
 		"ns1 route default",
 	})
+}
+
+// TestReaches holds that a topology tells each place where it reaches beyond what it makes itself.
+func TestReaches(t *testing.T) {
+	const text = `name: lab
+bridges: {br0: {existing: true}, br1: {}}
+nat: [{masquerade: 10.0.0.0/24}]
+sysctls: {net.ipv4.ip_forward: "1"}
+namespaces:
+  web: {attach: "docker:web", interfaces: {eth0: {bridge: br0}}}
+  ns1:
+    nat: [{masquerade: 10.0.0.0/24}]
+    sysctls: {net.ipv4.ip_forward: "1"}
+    interfaces:
+      wg0: {wireguard: {private-key-file: wg0.key}}
+      eth0: {bridge: br1}
+`
+	list, problems := Load(Input{Name: "lab.yaml", Data: []byte(text)})
+	if problems.HasErrors() {
+		t.Fatal(problems)
+	}
+	var got []string
+	for _, r := range list[0].Reaches() {
+		got = append(got, fmt.Sprintf("%s:%d %s", r.File, r.Line, r.Beyond))
+	}
+	slices.Sort(got)
+	want := []string{
+		"lab.yaml:11 keys", "lab.yaml:2 existing", "lab.yaml:3 host-nat", "lab.yaml:4 host-sysctls", "lab.yaml:6 attach",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestKeysBeneath holds that the files of keys are named from the directory that the reader gives, and can't leave it.
+func TestKeysBeneath(t *testing.T) {
+	const text = "name: lab\ninterfaces: {wg0: {wireguard: {private-key-file: %s}}}\n"
+	for name, bad := range map[string]bool{"wg0.key": false, "a/wg0.key": false, "/etc/wg0.key": true, "../wg0.key": true} {
+		in := Input{Name: "lab.yaml", Data: fmt.Appendf(nil, text, name), Keys: "/etc/plumb/keys"}
+		_, problems := Load(in)
+		if problems.HasErrors() != bad {
+			t.Errorf("%s: %v", name, problems)
+		}
+	}
 }

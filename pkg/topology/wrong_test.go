@@ -47,7 +47,7 @@ func wrong(t *testing.T, a *txtar.Archive) (got []byte, want *txtar.File) {
 			want = &a.Files[i]
 			continue
 		}
-		inputs = append(inputs, Input{a.Files[i].Name, a.Files[i].Data})
+		inputs = append(inputs, Input{Name: a.Files[i].Name, Data: a.Files[i].Data})
 	}
 	if want == nil {
 		a.Files = append(a.Files, txtar.File{Name: "want"})
