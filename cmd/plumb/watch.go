@@ -174,7 +174,7 @@ func (e *env) readAgain(
 			case <-ctx.Done():
 				return
 			}
-			inputs, err := read(files, e.stdin)
+			inputs, err := source.Read(files, e.stdin)
 			if err != nil {
 				e.say("%v: what was there before is kept", err)
 				continue
