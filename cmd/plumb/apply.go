@@ -43,6 +43,7 @@ also with --keep, which then is only for steps that fail.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.runApply(cmd, c, *files, session) },
 	}
 	files = fileFlag(cmd)
+	takeoverFlag(cmd, &c)
 	cmd.Flags().DurationVar(&c.options.ConfirmWithin, "confirm-within", 0,
 		"roll back after this time, or when the shell goes, unless 'plumb confirm NAME' comes first")
 	cmd.Flags().IntVar(&session, sessionFlag, 0, "")

@@ -25,6 +25,7 @@ type host interface {
 	Topologies() ([]string, error)
 	Applied(string) (topology.Input, error)
 	Begin() *reconcile.Session
+	Cookie() uint64
 	Close() error
 }
 
@@ -65,6 +66,8 @@ func (t target) locate(report reconcile.Report, err error) error {
 type change struct {
 	options reconcile.Options
 	act     func(context.Context, host, target) (reconcile.Report, error)
+	// takeover suspends in the agent what that keeps of the targets.
+	takeover bool
 	// done heads the sum: "Applied". Finish says what an interrupted run still does.
 	done, finish string
 	// idle says that there was nothing to do.
@@ -94,6 +97,9 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 		return hostError(err)
 	}
 	defer e.closeHost(h)
+	if err := e.free(ctx, h, targets, c.takeover); err != nil {
+		return err
+	}
 
 	var docs []plan.Document
 	var broken error // output that could not be written does not end a run

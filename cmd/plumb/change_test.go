@@ -38,6 +38,8 @@ func (f *fakeHost) open(o reconcile.Options) (host, error) {
 	return f, f.openErr
 }
 
+func (f *fakeHost) Cookie() uint64 { return 1 }
+
 func (f *fakeHost) Confirm(string) error { return reconcile.ErrNothingToConfirm }
 
 func (f *fakeHost) Topologies() ([]string, error) { return f.topologies, nil }

@@ -51,6 +51,7 @@ past a failure, and names what is left. Nothing there is success.`,
 		},
 	}
 	files = fileFlag(cmd)
+	takeoverFlag(cmd, &c)
 	return cmd
 }
 

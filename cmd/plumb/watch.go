@@ -75,6 +75,9 @@ func (e *env) keep(cmd *cobra.Command, files []string, dryRun bool) error {
 		return hostError(err)
 	}
 	defer e.closeHost(h)
+	if err := e.free(ctx, h, targets(topologies), false); err != nil && !dryRun {
+		return err
+	}
 	heard, err := watch.Start(watch.Options{})
 	if err != nil {
 		return hostError(fmt.Errorf("hear of changes: %w", err))
@@ -95,7 +98,7 @@ func (e *env) keep(cmd *cobra.Command, files []string, dryRun bool) error {
 	})
 	w := &watcher{env: e, stop: stop, applied: make(map[string]bool)}
 	loop := &agent.Loop{
-		Begin:  func() agent.Session { return h.Begin() },
+		Begin:  func(bool) agent.Session { return h.Begin() },
 		Follow: func(names []string) error { return heard.Follow(names, nil) },
 		Heard:  heard.Events(), Inputs: news, Now: hangup, Tell: w.tell,
 	}

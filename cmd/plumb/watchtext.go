@@ -34,6 +34,7 @@ type watcher struct {
 	*env
 	stop    context.CancelCauseFunc
 	applied map[string]bool // topologies that have been
+	endless bool            // a first apply that fails does not end it
 }
 
 // tell prints an event. A first apply that fails ends the watch, and so does output that can't be written.
@@ -51,7 +52,7 @@ func (w *watcher) tell(e agent.Event) {
 	case agent.Applied, agent.Drifted, agent.InSync:
 		w.applied[e.Topology.Name] = true
 	case agent.Failed, agent.Refused:
-		if !w.applied[e.Topology.Name] && e.Err != nil {
+		if !w.endless && !w.applied[e.Topology.Name] && e.Err != nil {
 			w.stop(e.Err)
 			return
 		}

@@ -100,7 +100,9 @@ func (k *kept) change(ctx context.Context, l *Loop) error {
 	}
 	e := Event{At: time.Now(), What: Applied, Topology: k.wanted, Outcomes: r.Outcomes, Took: time.Since(begun), Err: err}
 	k.blocked = !k.barred && (errors.Is(err, reconcile.ErrRefused) || errors.Is(err, reconcile.ErrNotRun))
-	k.objects, k.left = r.Plan.Wanted, leftOf(r)
+	if !k.barred && !errors.Is(err, reconcile.ErrRolledBack) { // else the host is as it was
+		k.objects, k.left = r.Plan.Wanted, leftOf(r)
+	}
 	switch {
 	case err == nil:
 		k.has, k.told, k.why, k.failures = k.wanted, "", "", 0

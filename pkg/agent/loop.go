@@ -37,7 +37,8 @@ const (
 
 // Loop keeps topologies. Its one goroutine owns all sessions of a host.
 type Loop struct {
-	Begin func() Session
+	// Begin begins a session; disrupt says that it may cut the host off.
+	Begin func(disrupt bool) Session
 	// Follow tells the watcher which namespaces are to be heard of, by name.
 	Follow func([]string) error
 	// Heard is what the watcher hears.
@@ -61,6 +62,8 @@ type Input struct {
 	*topology.Topology
 	// ReportOnly has nothing changed: drift is reported, and that is all.
 	ReportOnly bool
+	// Disrupt lets a change cut the host off.
+	Disrupt bool
 	// Gate, unless nil, is asked before the host is made to match a new document. Its error leaves the host as it is.
 	Gate func(context.Context) error
 	// Accept, unless nil, is asked afterwards. Its error takes back what was done.
@@ -147,7 +150,7 @@ func (l *Loop) input(ctx context.Context, list []Input) {
 		named[in.Name] = true
 		k := l.kept[in.Name]
 		if k == nil {
-			k = &kept{session: l.Begin(), rivals: make(rivals)}
+			k = &kept{session: l.Begin(in.Disrupt), rivals: make(rivals)}
 			l.kept[in.Name] = k
 		}
 		again := !in.same(k.input)

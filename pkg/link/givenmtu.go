@@ -28,6 +28,14 @@ func parentMTU(e *object.Env, s *object.Section, k plan.Key, live *object.LiveLi
 	return has
 }
 
+// parentUp says whether a link that others are made on is up, or shall be.
+func parentUp(e *object.Env, k plan.Key, live *object.LiveLink) bool {
+	if l, ok := e.Want(k).(Link); ok && l.Given && l.Managed.Has(upName) {
+		return l.Up
+	}
+	return live.Up()
+}
+
 // leastMTU is the least MTU of those ports of a bridge that of picks, and the kernel's default where it picks none. The
 // kernel gives a bridge the least of all, unless somebody has set the bridge's MTU, which shows where that is another
 // (net/bridge/br_if.c: br_mtu_auto_adjust).

@@ -45,7 +45,7 @@ func Settle(e *object.Env, o plan.Object) (plan.Object, error) {
 			return nil, fmt.Errorf("%s, which it is made on, %w", k.Name, err)
 		}
 		t := typeOf(l.Type)
-		if l.Up && !live.Up() && t.NeedsUp != nil && t.NeedsUp(l.Spec) {
+		if l.Up && !parentUp(e, k, live) && t.NeedsUp != nil && t.NeedsUp(l.Spec) {
 			return nil, fmt.Errorf("%s, which it is made on, is down: set it up first", k.Name)
 		}
 		most := t.MTU(l.Spec, parentMTU(e, s, k, live))

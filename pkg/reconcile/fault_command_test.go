@@ -159,7 +159,7 @@ func TestVerbose(t *testing.T) {
 	}
 	// Only the first apply of all makes the directory of namespaces and the lock.
 	want = slices.DeleteFunc(want, func(what string) bool {
-		return strings.HasPrefix(what, "create "+runDir) || what == "make "+host.NetnsDir+" a shared mount" ||
+		return strings.HasPrefix(what, "create "+RunDir) || what == "make "+host.NetnsDir+" a shared mount" ||
 			ofLinkLocal(what)
 	})
 	if got := traced(); !slices.Equal(got, want) {

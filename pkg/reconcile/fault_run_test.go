@@ -20,7 +20,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/topology"
 )
 
-const runDir = "/run/plumb"
+const RunDir = "/run/plumb"
 
 // notRun says that an apply and a destroy can't begin, for a reason that the error tells, and change nothing.
 func (l *lab) notRun(yaml, reason string) {
@@ -52,15 +52,15 @@ func TestRunDirPlanted(t *testing.T) {
 			yaml := l.example("docker0.yaml")
 			l.apply(l.load(yaml))
 			l.destroy("docker0")
-			dirs, _ := filepath.Glob(runDir + "/*")
-			l.sh("rm", "-rf", runDir)
+			dirs, _ := filepath.Glob(RunDir + "/*")
+			l.sh("rm", "-rf", RunDir)
 			l.sh("sh", "-c", strings.ReplaceAll(script, "COOKIE", filepath.Base(dirs[0])))
 			l.notRun(yaml, "not a directory of this user's alone: remove it")
 			h := l.open()
 			if _, err := h.Diff(context.Background(), l.load(yaml)); err == nil || !strings.Contains(err.Error(), "remove it") {
 				t.Errorf("diff: %v", err)
 			}
-			l.sh("rm", "-rf", runDir, "/run/elsewhere")
+			l.sh("rm", "-rf", RunDir, "/run/elsewhere")
 		})
 	}
 }
@@ -77,7 +77,7 @@ func TestRecordDamaged(t *testing.T) {
 			l := newLab(t)
 			yaml := l.example("docker0.yaml")
 			l.apply(l.load(yaml))
-			paths, _ := filepath.Glob(runDir + "/*/host.json")
+			paths, _ := filepath.Glob(RunDir + "/*/host.json")
 			if err := os.WriteFile(paths[0], []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -96,15 +96,15 @@ func TestRunDirFull(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(l.example("docker0.yaml"))
 	before := l.settle()
-	l.sh("mkdir", "-p", "-m", "700", runDir)
-	l.sh("mount", "-t", "tmpfs", "-o", "size=4k,mode=700", "tmpfs", runDir)
-	l.sh("dd", "if=/dev/zero", "of="+runDir+"/ballast", "bs=4096", "count=1", "status=none")
+	l.sh("mkdir", "-p", "-m", "700", RunDir)
+	l.sh("mount", "-t", "tmpfs", "-o", "size=4k,mode=700", "tmpfs", RunDir)
+	l.sh("dd", "if=/dev/zero", "of="+RunDir+"/ballast", "bs=4096", "count=1", "status=none")
 	_, err := l.tryApply(topo)
 	if !errors.Is(err, unix.ENOSPC) || !errors.Is(err, reconcile.ErrNotRun) && !errors.Is(err, reconcile.ErrRolledBack) {
 		t.Errorf("the error is %v, want one that says that there is no space", err)
 	}
 	l.restored("after an apply without room", before)
-	l.sh("umount", runDir)
+	l.sh("umount", RunDir)
 	l.apply(topo)
 	l.converged(topo)
 }
@@ -117,8 +117,8 @@ func TestRunDirFullInARun(t *testing.T) {
 		"routes: [{to: 10.99.0.0/16, type: blackhole}, {to: 10.98.0.0/16, type: blackhole}]\n" +
 		"namespaces: {ns1: {}, ns9: {sysctls: {net.ipv4.ip_forward: 1, net.ipv4.conf.all.log_martians: 1}}}\n"
 	l := newLab(t)
-	l.sh("mkdir", "-p", "-m", "700", runDir)
-	l.sh("mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", runDir)
+	l.sh("mkdir", "-p", "-m", "700", RunDir)
+	l.sh("mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", RunDir)
 	topo, to := l.load(l.example("docker0.yaml")), l.load(edited)
 	for _, from := range []*topology.Topology{nil, topo} {
 		if from != nil {
@@ -135,15 +135,15 @@ func TestRunDirFullInARun(t *testing.T) {
 					}
 					err := write()
 					if n++; n == full {
-						l.sh("sh", "-c", "dd if=/dev/zero of="+runDir+"/ballast bs=4096 status=none || true")
+						l.sh("sh", "-c", "dd if=/dev/zero of="+RunDir+"/ballast bs=4096 status=none || true")
 					}
 					return err
 				}}))
-			l.sh("rm", "-f", runDir+"/ballast")
+			l.sh("rm", "-f", RunDir+"/ballast")
 		}
 	}
 	l.destroy(topo.Name)
-	l.sh("umount", runDir)
+	l.sh("umount", RunDir)
 }
 
 // What a run left that died in the midst of a write of its own is taken up by the next: the new record before it got
@@ -153,12 +153,12 @@ func TestDiedBetween(t *testing.T) {
 	topo := l.load(l.example("docker0.yaml"))
 	l.apply(topo)
 	l.destroy(topo.Name)
-	dirs, _ := filepath.Glob(runDir + "/*")
+	dirs, _ := filepath.Glob(RunDir + "/*")
 	l.sh("sh", "-c", "echo half > "+dirs[0]+"/host.json.new")
 	l.sh("mount", "--make-private", host.NetnsDir)
 	l.apply(topo)
 	l.converged(topo)
-	if found := l.sh("find", runDir, "-name", "*.new", "-o", "-name", ".host*"); found != "" {
+	if found := l.sh("find", RunDir, "-name", "*.new", "-o", "-name", ".host*"); found != "" {
 		t.Errorf("left over: %s", found)
 	}
 	if got := strings.TrimSpace(l.sh("findmnt", "-n", "-o", "PROPAGATION", host.NetnsDir)); got != "shared" {
@@ -171,17 +171,17 @@ func TestDestroyRunDirFull(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(l.example("docker0.yaml"))
 	before := l.settle()
-	l.sh("mkdir", "-p", "-m", "700", runDir)
-	l.sh("mount", "-t", "tmpfs", "-o", "size=16k,mode=700", "tmpfs", runDir)
+	l.sh("mkdir", "-p", "-m", "700", RunDir)
+	l.sh("mount", "-t", "tmpfs", "-o", "size=16k,mode=700", "tmpfs", RunDir)
 	l.apply(topo)
-	lock, _ := filepath.Glob(runDir + "/*/lock")
+	lock, _ := filepath.Glob(RunDir + "/*/lock")
 	l.sh("truncate", "-s", "0", lock[0])
-	l.sh("sh", "-c", "dd if=/dev/zero of="+runDir+"/ballast bs=4096 status=none || true")
+	l.sh("sh", "-c", "dd if=/dev/zero of="+RunDir+"/ballast bs=4096 status=none || true")
 	if report, err := l.tryDestroy(topo.Name); err != nil {
 		t.Errorf("destroy: %v\n%s", err, outcomes(report))
 	}
 	l.restored("after a destroy without room", before)
-	l.sh("umount", runDir)
+	l.sh("umount", RunDir)
 }
 
 // Stamps are in the kernel: what carries them is known again when /run/plumb is lost.
@@ -189,10 +189,10 @@ func TestRunDirLost(t *testing.T) {
 	l := newLab(t)
 	topo := l.load(l.example("namespaced-nat.yaml"))
 	l.apply(topo)
-	l.sh("rm", "-rf", runDir)
+	l.sh("rm", "-rf", RunDir)
 	l.inSync(topo)
 	l.apply(topo)
-	l.sh("rm", "-rf", runDir)
+	l.sh("rm", "-rf", RunDir)
 	l.destroy(topo.Name)
 }
 

@@ -73,11 +73,11 @@ func TestSysctlsStayInPlace(t *testing.T) {
 func TestRunDirPrivate(t *testing.T) {
 	l := newLab(t)
 	l.apply(l.load(l.example("docker0.yaml")))
-	paths, err := filepath.Glob(runDir + "/*/*")
+	paths, err := filepath.Glob(RunDir + "/*/*")
 	if err != nil || len(paths) < 2 {
 		t.Fatal(paths, err)
 	}
-	for _, path := range append(paths, runDir, filepath.Dir(paths[0])) {
+	for _, path := range append(paths, RunDir, filepath.Dir(paths[0])) {
 		if st, err := os.Stat(path); err != nil || st.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s: %v (%v), want nothing for others", path, st.Mode(), err)
 		}

@@ -130,7 +130,7 @@ func findHome() (h home, err error) {
 		return h, err
 	}
 	defer host.Close()
-	return home{host.Cookie(), filepath.Join(runDir, strconv.FormatUint(host.Cookie(), 10))}, nil
+	return home{host.Cookie(), filepath.Join(RunDir, strconv.FormatUint(host.Cookie(), 10))}, nil
 }
 
 // seen says whether the namespaces of a topology would have their names outside of this mount namespace too: if not,
@@ -190,6 +190,9 @@ func overNetwork() error {
 	}
 	return unix.Close(owner)
 }
+
+// Cookie is the number of the host's own namespace, which no other has had since boot.
+func (h *Host) Cookie() uint64 { return h.cookie }
 
 // Close releases what Open took.
 func (h *Host) Close() error { return nil }

@@ -15,8 +15,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
-// runDir is where the host record and the lock are, in a directory per host.
-const runDir = "/run/plumb"
+// RunDir is where the host record and the lock are, in a directory per host.
+const RunDir = "/run/plumb"
 
 // lockFile is the name of the lock's file, which is never removed.
 const lockFile = "lock"
@@ -25,7 +25,7 @@ const lockFlags = os.O_RDWR | unix.O_NOFOLLOW
 
 // takeLock waits for the lock of the host, which the one run has that may change it. Closing its file releases it.
 func (h *Host) takeLock(ctx context.Context) (*os.File, error) {
-	if err := privateDir(runDir, h.Seam); err != nil {
+	if err := privateDir(RunDir, h.Seam); err != nil {
 		return nil, err
 	}
 	if err := privateDir(h.dir, h.Seam); err != nil {

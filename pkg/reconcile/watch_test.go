@@ -42,7 +42,7 @@ func (l *lab) keep(topo *topology.Topology, dryRun bool) *keeper {
 	k, h, inputs := new(keeper), l.open(), make(chan []agent.Input, 1)
 	inputs <- []agent.Input{{Topology: topo, ReportOnly: dryRun}}
 	loop := &agent.Loop{
-		Begin: func() agent.Session { return h.Begin() }, Follow: func(names []string) error { return w.Follow(names, nil) },
+		Begin: func(bool) agent.Session { return h.Begin() }, Follow: func(names []string) error { return w.Follow(names, nil) },
 		Heard: w.Events(), Inputs: inputs, Tell: k.tell,
 	}
 	ctx, cancel := context.WithCancel(context.Background())

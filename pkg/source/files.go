@@ -2,6 +2,9 @@
 package source
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,6 +22,7 @@ const (
 
 // Files follows files and directories.
 type Files struct {
+	paths   []string
 	watcher *fsnotify.Watcher
 	changed chan struct{}
 	// names are the files, and whole the directories of which every topology file counts. Beside a symbolic link anything
@@ -34,7 +38,7 @@ func Follow(paths []string) (*Files, error) {
 		return nil, fmt.Errorf("follow files: %w", err)
 	}
 	f := &Files{
-		watcher: w, changed: make(chan struct{}, 1),
+		paths: paths, watcher: w, changed: make(chan struct{}, 1),
 		names: make(map[string]bool), whole: make(map[string]bool), any: make(map[string]bool),
 	}
 	for _, path := range paths {
@@ -76,6 +80,20 @@ func target(path string) string {
 		return to
 	}
 	return path
+}
+
+// Read reads what the files say now. The revision is a digest of their names and texts.
+func (f *Files) Read(context.Context) (r Revision, err error) {
+	if r.Inputs, err = Read(f.paths, nil); err != nil {
+		return r, err
+	}
+	sum := sha256.New()
+	for _, in := range r.Inputs {
+		fmt.Fprintf(sum, "%d %q ", len(in.Data), in.Name)
+		sum.Write(in.Data)
+	}
+	r.ID = hex.EncodeToString(sum.Sum(nil))
+	return r, nil
 }
 
 // Changed holds one when there may be something else to read.

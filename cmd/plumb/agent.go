@@ -1,0 +1,277 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mdlayher/sdnotify"
+	"github.com/spf13/cobra"
+
+	"github.com/plumbnet/plumb/pkg/agent"
+	"github.com/plumbnet/plumb/pkg/plan"
+	"github.com/plumbnet/plumb/pkg/reconcile"
+	"github.com/plumbnet/plumb/pkg/source"
+	"github.com/plumbnet/plumb/pkg/watch"
+)
+
+// stateDir is where an agent keeps what it must know after a boot.
+const stateDir = "/var/lib/plumb"
+
+func (e *env) agent() *cobra.Command {
+	var config, state string
+	cmd := &cobra.Command{
+		Use:   "agent --config FILE",
+		Short: "Keep the host as files or a git repository say, as a service",
+		Long: `agent applies the topologies that its config names, and keeps them, as watch does. What a
+source says newly goes through a gate: nothing that would delete most of what is there, and after
+the change every probe that worked before must work. A document that fails is taken back, and not
+tried again for an hour: the host stays with the last good one, and so it does after a reboot, for
+which it needs no network.
+
+With the agent running, 'plumb status' says what it keeps and why, 'plumb reconcile' has it look
+now, and 'plumb suspend' and 'plumb resume' have it leave a topology alone for a time. It tells
+systemd when it is ready. SIGHUP has it read its config again.`,
+		Example: `  plumb agent --config /etc/plumb/agent.yaml
+  plumb agent --config agent.yaml -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return e.runAgent(cmd, config, state) },
+	}
+	cmd.Flags().StringVar(&config, "config", "/etc/plumb/agent.yaml", "`file` that says what to keep")
+	cmd.Flags().StringVar(&state, "state-dir", stateDir, "`directory` for what it must know after a boot")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml") // the flag exists
+	return cmd
+}
+
+// service is an agent as a service.
+type service struct {
+	*env
+	hold     *agent.Hold
+	hosts    [2]host // the second may cut itself off
+	notifier *sdnotify.Notifier
+	state    string
+}
+
+// runAgent runs agents, one after the other, each with the config as it is then.
+func (e *env) runAgent(cmd *cobra.Command, file, state string) error {
+	signal.Ignore(syscall.SIGPIPE) // a reader of the output that goes away must not leave a host half changed
+	config, data, err := e.loadConfig(file)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(cmd.Context())
+	defer stop(nil)
+	hangup, stopped, end := e.hearWatchSignals(stop)
+	defer end()
+	s := &service{env: e, state: state}
+	defer s.close()
+	if err := s.open(stopped); err != nil {
+		return hostError(err)
+	}
+	for ctx.Err() == nil {
+		again, done := context.WithCancel(ctx)
+		news := make(chan agent.Config, 1)
+		go func() {
+			defer done()
+			e.awaitConfig(again, file, &data, hangup, news)
+		}()
+		err := s.run(again, config)
+		done()
+		if err != nil {
+			return hostError(err)
+		}
+		select {
+		case config = <-news:
+		default:
+		}
+	}
+	if err := context.Cause(ctx); !errors.Is(err, errAsked) {
+		return runError(err)
+	}
+	return nil
+}
+
+// loadConfig reads a config, and prints what is wrong with it.
+func (e *env) loadConfig(file string) (c agent.Config, data []byte, err error) {
+	file, err = filepath.Abs(file)
+	if err == nil {
+		data, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return c, nil, &exitError{exitUsage, err}
+	}
+	c, problems := agent.LoadConfig(file, data)
+	return c, data, e.tell(problems, false)
+}
+
+// awaitConfig waits for a config that is another one, and can be used.
+func (e *env) awaitConfig(
+	ctx context.Context, file string, data *[]byte, hangup <-chan struct{}, news chan<- agent.Config,
+) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+		}
+		c, now, err := e.loadConfig(file)
+		switch {
+		case err != nil:
+			e.say("%s: %v: the config that there was is kept", file, err)
+		case !bytes.Equal(now, *data):
+			*data = now
+			e.say("%s has changed, and is used from now on", file)
+			news <- c
+			return
+		default:
+			// All is looked at, as plumb reconcile has it.
+			_, err := agent.Client{Socket: socket()}.Reconcile(ctx, "", false)
+			if err != nil && ctx.Err() == nil {
+				e.say("look at all: %v", err)
+			}
+		}
+	}
+}
+
+// socket is the path of the agent's socket.
+func socket() string { return filepath.Join(reconcile.RunDir, agent.SocketName) }
+
+// open opens what all agents of the process use.
+func (s *service) open(stopped <-chan struct{}) (err error) {
+	for i := range s.hosts {
+		o := s.keepOptions(stopped)
+		o.AllowDisconnect = o.AllowDisconnect || i > 0
+		if s.hosts[i], err = s.env.open(o); err != nil {
+			return err
+		}
+	}
+	if s.hold, err = agent.TakeHold(reconcile.RunDir, s.hosts[0].Cookie()); err != nil {
+		return err
+	}
+	if s.notifier, err = sdnotify.New(); errors.Is(err, os.ErrNotExist) { // there is no systemd
+		err = nil
+	}
+	return err
+}
+
+func (s *service) close() {
+	for _, h := range s.hosts {
+		if h != nil {
+			s.closeHost(h)
+		}
+	}
+	if s.hold != nil {
+		_ = s.hold.Close() // the lock ends with the process too
+	}
+}
+
+// run runs an agent until ctx is done.
+func (s *service) run(ctx context.Context, config agent.Config) error {
+	heard, err := watch.Start(watch.Options{})
+	if err != nil {
+		return fmt.Errorf("hear of changes: %w", err)
+	}
+	defer heard.Close()
+	listener, err := agent.Listen(socket())
+	if err != nil {
+		return fmt.Errorf("listen for commands: %w", err)
+	}
+	alive := make(chan struct{})
+	w := &watcher{env: s.env, stop: func(error) {}, applied: make(map[string]bool), endless: true}
+	a := &agent.Agent{
+		Config: config, StateDir: s.state, Version: version(), Host: s.hosts[0], Open: s.openSource, Probe: agent.Try,
+		Tell: w.tell, Passed: func(agent.Pass) {}, Say: func(text string) { s.say("%s", text) },
+		Ready: s.ready, Kept: s.kept, Stalled: func(name, why string) { go s.onStalled(config, name, why) },
+	}
+	a.Loop = agent.Loop{
+		Begin:  func(disrupt bool) agent.Session { return s.host(disrupt).Begin() },
+		Follow: func(names []string) error { return heard.Follow(names, nil) },
+		Heard:  heard.Events(), Alive: alive,
+	}
+	server := &http.Server{Handler: a.Handler(http.NotFoundHandler()), ReadHeaderTimeout: 10 * time.Second}
+	go server.Serve(listener) //nolint:errcheck // ends with Close
+	defer server.Close()      //nolint:errcheck // whoever still asks gets no answer
+	go s.watchdog(ctx, alive)
+	return a.Run(ctx)
+}
+
+// host is one that may cut itself off, or one that may not.
+func (s *service) host(disrupt bool) host {
+	if disrupt {
+		return s.hosts[1]
+	}
+	return s.hosts[0]
+}
+
+// openSource opens the source of an entry.
+func (s *service) openSource(entry *agent.Entry) (agent.Source, error) {
+	if entry.Git.URL != "" {
+		return nil, errors.New("git sources are not built yet")
+	}
+	return source.Follow([]string{entry.Name()})
+}
+
+// ready tells systemd that the last good topologies were tried.
+func (s *service) ready() { s.notify(sdnotify.Ready) }
+
+// notify tells systemd, where there is one.
+func (s *service) notify(states ...string) {
+	if s.notifier == nil {
+		return
+	}
+	if err := s.notifier.Notify(states...); err != nil {
+		s.warn(fmt.Sprintf("tell systemd: %v", err))
+	}
+}
+
+// kept says what is kept, to other runs of plumb and to systemd.
+func (s *service) kept(names []string) {
+	if err := s.hold.Tell(names); err != nil {
+		s.warn(fmt.Sprintf("tell other runs what is kept: %v", err))
+	}
+	s.notify(sdnotify.Statusf("keeps %s", plan.Listing(names)))
+}
+
+// watchdog tells systemd that the loop is alive, as often as it wants to know (sd_watchdog_enabled(3)).
+func (s *service) watchdog(ctx context.Context, alive <-chan struct{}) {
+	between := 10 * time.Second
+	if every, err := time.ParseDuration(os.Getenv("WATCHDOG_USEC") + "us"); err == nil && every > 0 {
+		between = every / 3
+	}
+	for ctx.Err() == nil {
+		select {
+		case <-alive:
+			s.notify("WATCHDOG=1")
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(between):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// onStalled runs the command for that.
+func (s *service) onStalled(config agent.Config, name, why string) {
+	if len(config.OnStalled) == 0 {
+		return
+	}
+	const limit = time.Minute
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	args := append(slices.Clone(config.OnStalled[1:]), name, why)
+	if out, err := exec.CommandContext(ctx, config.OnStalled[0], args...).CombinedOutput(); err != nil {
+		s.warn(fmt.Sprintf("on-stalled: %s: %v: %s", config.OnStalled[0], err, strings.TrimSpace(string(out))))
+	}
+}
