@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -58,7 +59,10 @@ type service struct {
 	*env
 	hold     *agent.Hold
 	hosts    [2]host // the second may cut itself off
+	metrics  *agent.Metrics
 	notifier *sdnotify.Notifier
+	config   agent.Config
+	events   *watcher
 	state    string
 }
 
@@ -73,7 +77,7 @@ func (e *env) runAgent(cmd *cobra.Command, file, state string) error {
 	defer stop(nil)
 	hangup, stopped, end := e.hearWatchSignals(stop)
 	defer end()
-	s := &service{env: e, state: state}
+	s := &service{env: e, state: state, metrics: agent.NewMetrics(version())}
 	defer s.close()
 	if err := s.open(stopped); err != nil {
 		return hostError(err)
@@ -177,32 +181,61 @@ func (s *service) close() {
 
 // run runs an agent until ctx is done.
 func (s *service) run(ctx context.Context, config agent.Config) error {
-	heard, err := watch.Start(watch.Options{})
+	heard, err := watch.Start(watch.Options{Overrun: s.metrics.Overrun})
 	if err != nil {
 		return fmt.Errorf("hear of changes: %w", err)
 	}
 	defer heard.Close()
-	listener, err := agent.Listen(socket())
-	if err != nil {
-		return fmt.Errorf("listen for commands: %w", err)
-	}
 	alive := make(chan struct{})
-	w := &watcher{env: s.env, stop: func(error) {}, applied: make(map[string]bool), endless: true}
+	s.config = config
+	s.events = &watcher{env: s.env, stop: func(error) {}, applied: make(map[string]bool), endless: true}
 	a := &agent.Agent{
 		Config: config, StateDir: s.state, Version: version(), Host: s.hosts[0], Open: s.openSource, Probe: agent.Try,
-		Tell: w.tell, Passed: func(agent.Pass) {}, Say: func(text string) { s.say("%s", text) },
-		Ready: s.ready, Kept: s.kept, Stalled: func(name, why string) { go s.onStalled(config, name, why) },
+		Audience: s,
 	}
 	a.Loop = agent.Loop{
 		Begin:  func(disrupt bool) agent.Session { return s.host(disrupt).Begin() },
 		Follow: func(names []string) error { return heard.Follow(names, nil) },
 		Heard:  heard.Events(), Alive: alive,
 	}
-	server := &http.Server{Handler: a.Handler(http.NotFoundHandler()), ReadHeaderTimeout: 10 * time.Second}
-	go server.Serve(listener) //nolint:errcheck // ends with Close
-	defer server.Close()      //nolint:errcheck // whoever still asks gets no answer
+	if err := a.Begin(); err != nil {
+		return err
+	}
+	end, err := s.serve(a)
+	if err != nil {
+		return err
+	}
+	defer end()
 	go s.watchdog(ctx, alive)
-	return a.Run(ctx)
+	a.Run(ctx)
+	return nil
+}
+
+// serve answers on the socket, and tells metrics where the config says.
+func (s *service) serve(a *agent.Agent) (end func(), err error) {
+	listener, err := agent.Listen(socket())
+	if err != nil {
+		return nil, fmt.Errorf("listen for commands: %w", err)
+	}
+	const patience = 10 * time.Second
+	servers := []*http.Server{{Handler: a.Handler(s.metrics.Handler()), ReadHeaderTimeout: patience}}
+	listeners := []net.Listener{listener}
+	if at := s.config.Metrics.Listen; at != "" {
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("tell metrics: %w", err), listener.Close())
+		}
+		servers = append(servers, &http.Server{Handler: a.Public(s.metrics.Handler()), ReadHeaderTimeout: patience})
+		listeners = append(listeners, l)
+	}
+	for i, server := range servers {
+		go server.Serve(listeners[i]) //nolint:errcheck // ends with Close
+	}
+	return func() {
+		for _, server := range servers {
+			_ = server.Close() // whoever still asks gets no answer
+		}
+	}, nil
 }
 
 // host is one that may cut itself off, or one that may not.
@@ -221,8 +254,37 @@ func (s *service) openSource(entry *agent.Entry) (agent.Source, error) {
 	return source.Follow([]string{entry.Name()})
 }
 
-// ready tells systemd that the last good topologies were tried.
-func (s *service) ready() { s.notify(sdnotify.Ready) }
+// Told implements [agent.Audience].
+func (s *service) Told(e agent.Event) {
+	s.metrics.Told(e)
+	s.events.tell(e)
+}
+
+// Passed implements [agent.Audience].
+func (s *service) Passed(p agent.Pass) { s.metrics.Passed(p) }
+
+// Fetched implements [agent.Audience].
+func (s *service) Fetched(from string, err error) { s.metrics.Fetched(from, err) }
+
+// Suspended implements [agent.Audience].
+func (s *service) Suspended(topology string, until time.Time) { s.metrics.Suspended(topology, until) }
+
+// Kept implements [agent.Audience]: other runs of plumb and systemd are told.
+func (s *service) Kept(names []string) {
+	if err := s.hold.Tell(names); err != nil {
+		s.warn(fmt.Sprintf("tell other runs what is kept: %v", err))
+	}
+	s.notify(sdnotify.Statusf("keeps %s", plan.Listing(names)))
+}
+
+// Ready implements [agent.Audience].
+func (s *service) Ready() { s.notify(sdnotify.Ready) }
+
+// Stalled implements [agent.Audience]: the command for that is run.
+func (s *service) Stalled(name, why string) { go s.runOnStalled(s.config.OnStalled, name, why) }
+
+// Say implements [agent.Audience].
+func (s *service) Say(text string) { s.say("%s", text) }
 
 // notify tells systemd, where there is one.
 func (s *service) notify(states ...string) {
@@ -232,14 +294,6 @@ func (s *service) notify(states ...string) {
 	if err := s.notifier.Notify(states...); err != nil {
 		s.warn(fmt.Sprintf("tell systemd: %v", err))
 	}
-}
-
-// kept says what is kept, to other runs of plumb and to systemd.
-func (s *service) kept(names []string) {
-	if err := s.hold.Tell(names); err != nil {
-		s.warn(fmt.Sprintf("tell other runs what is kept: %v", err))
-	}
-	s.notify(sdnotify.Statusf("keeps %s", plan.Listing(names)))
 }
 
 // watchdog tells systemd that the loop is alive, as often as it wants to know (sd_watchdog_enabled(3)).
@@ -262,16 +316,16 @@ func (s *service) watchdog(ctx context.Context, alive <-chan struct{}) {
 	}
 }
 
-// onStalled runs the command for that.
-func (s *service) onStalled(config agent.Config, name, why string) {
-	if len(config.OnStalled) == 0 {
+// runOnStalled runs a command, if there is one.
+func (s *service) runOnStalled(command []string, name, why string) {
+	if len(command) == 0 {
 		return
 	}
 	const limit = time.Minute
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	args := append(slices.Clone(config.OnStalled[1:]), name, why)
-	if out, err := exec.CommandContext(ctx, config.OnStalled[0], args...).CombinedOutput(); err != nil {
-		s.warn(fmt.Sprintf("on-stalled: %s: %v: %s", config.OnStalled[0], err, strings.TrimSpace(string(out))))
+	args := append(slices.Clone(command[1:]), name, why)
+	if out, err := exec.CommandContext(ctx, command[0], args...).CombinedOutput(); err != nil {
+		s.warn(fmt.Sprintf("on-stalled: %s: %v: %s", command[0], err, strings.TrimSpace(string(out))))
 	}
 }

@@ -44,6 +44,7 @@ also with --keep, which then is only for steps that fail.`,
 	}
 	files = fileFlag(cmd)
 	takeoverFlag(cmd, &c)
+	metricsFlag(cmd, &c)
 	cmd.Flags().DurationVar(&c.options.ConfirmWithin, "confirm-within", 0,
 		"roll back after this time, or when the shell goes, unless 'plumb confirm NAME' comes first")
 	cmd.Flags().IntVar(&session, sessionFlag, 0, "")

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/plumbnet/plumb/pkg/agent"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/topology"
@@ -68,6 +69,9 @@ type change struct {
 	act     func(context.Context, host, target) (reconcile.Report, error)
 	// takeover suspends in the agent what that keeps of the targets.
 	takeover bool
+	// metricsFile is where metrics are written; empty for nowhere.
+	metricsFile string
+	metrics     *agent.Metrics
 	// done heads the sum: "Applied". Finish says what an interrupted run still does.
 	done, finish string
 	// idle says that there was nothing to do.
@@ -109,6 +113,7 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 		*now = progress{env: e, text: e.text(t)}
 		var report reconcile.Report
 		report, err = c.act(ctx, h, t)
+		c.count(t, start, report, err)
 		now.end(c, h, t, report, err)
 		broken = errors.Join(broken, now.broken)
 		if err == nil || len(report.Plan.Steps)+len(report.Outcomes) > 0 {
@@ -126,6 +131,9 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	}
 	if broken != nil {
 		e.say("warning: not all could be printed: %v", broken)
+	}
+	if failed := c.writeMetrics(); failed != nil {
+		e.warn(fmt.Sprintf("the metrics are not written: %v", failed))
 	}
 	return runError(err)
 }

@@ -30,6 +30,24 @@ type Source interface {
 	Changed() <-chan struct{}
 }
 
+// Audience hears what an agent does. The loop's goroutine calls Told and Passed; nothing may call the agent from there.
+type Audience interface {
+	Told(Event)
+	Passed(Pass)
+	// Fetched: a source was read.
+	Fetched(from string, err error)
+	// Suspended: a suspension ends then; zero is for none.
+	Suspended(topology string, until time.Time)
+	// Kept: these topologies are kept from now on.
+	Kept(topologies []string)
+	// Ready: the last good documents have been tried.
+	Ready()
+	// Stalled: a topology can't be made what its source says.
+	Stalled(topology, reason string)
+	// Say is for what a person should know beside.
+	Say(text string)
+}
+
 // Agent keeps a host as the sources of its config say: it takes what they offer through a gate, goes back to the last
 // good document when that fails, and leaves the healing to its [Loop].
 type Agent struct {
@@ -44,18 +62,8 @@ type Agent struct {
 	// Probe says whether something works.
 	Probe func(context.Context, Probe) error
 	// Loop is given inputs, and tells the agent; its Begin, Follow, Heard and Alive are the caller's.
-	Loop Loop
-	// Tell is called with each event, and Passed with each pass, by the loop's goroutine.
-	Tell   func(Event)
-	Passed func(Pass)
-	// Say is called with what a person should know.
-	Say func(string)
-	// Kept is called with the topologies that are kept, whenever these are others.
-	Kept func([]string)
-	// Ready is called when the last good documents have been tried.
-	Ready func()
-	// Stalled is called when a topology can't be applied any longer.
-	Stalled func(topology, reason string)
+	Loop     Loop
+	Audience Audience
 
 	store  *store
 	inputs chan []Input
@@ -113,29 +121,25 @@ func (a *Agent) isBad(t *topology.Topology) bool {
 // badFor is how long a document that failed is not tried again: why may lie outside of it.
 const badFor = time.Hour
 
-// Run keeps the host until ctx is done. The host stays as it is then.
-func (a *Agent) Run(ctx context.Context) error {
-	if err := a.begin(); err != nil {
-		return err
-	}
+// Run keeps the host until ctx is done, after Begin. The host stays as it is then.
+func (a *Agent) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	all.Go(func() {
 		a.feed(ctx, func() {
-			a.Ready()
+			a.Audience.Ready()
 			for _, e := range a.entries {
 				all.Go(func() { a.follow(ctx, e) })
 			}
 		})
 	})
 	a.Loop.Run(ctx)
-	return nil
 }
 
-// begin opens the sources, and takes what the last run knew.
-func (a *Agent) begin() (err error) {
+// Begin opens the sources, and takes what the last run knew. Nothing else of the agent is called before.
+func (a *Agent) Begin() (err error) {
 	if a.store, err = openStore(a.StateDir, a.Version); err != nil {
 		return err
 	}
@@ -153,7 +157,7 @@ func (a *Agent) begin() (err error) {
 	goods, err := a.store.goods()
 	err = errors.Join(err, a.store.read(&a.bad, "bad.json"), a.store.read(&a.suspensions, "suspend.json"))
 	if err != nil { // what can be read is used
-		a.Say(err.Error())
+		a.Audience.Say(err.Error())
 	}
 	for name, g := range goods {
 		a.remember(name, g)
@@ -173,7 +177,7 @@ func (a *Agent) remember(name string, g Good) {
 	g.Keys = a.entries[i].Keys
 	t, err := g.load()
 	if err != nil {
-		a.Say(fmt.Sprintf("the last good document of %s can't be used any longer: %v", name, err))
+		a.Audience.Say(fmt.Sprintf("the last good document of %s can't be used any longer: %v", name, err))
 		return
 	}
 	a.units[name] = &unit{entry: a.entries[i], good: t, goodFile: g}
@@ -213,8 +217,9 @@ func (a *Agent) wanted() (list []Input) {
 	defer a.mu.Unlock()
 	a.expire()
 	names := slices.Sorted(maps.Keys(a.units))
-	a.Kept(slices.DeleteFunc(slices.Clone(names), a.suspended))
+	a.Audience.Kept(slices.DeleteFunc(slices.Clone(names), a.suspended))
 	for _, name := range names {
+		a.Audience.Suspended(name, a.suspensions[name].Until)
 		u := a.units[name]
 		t := a.current(u)
 		in := Input{
@@ -253,7 +258,7 @@ func (a *Agent) expire() {
 // saved tells of what could not be written. The agent goes on without: it knows it until it ends.
 func (a *Agent) saved(err error) {
 	if err != nil {
-		a.Say(err.Error())
+		a.Audience.Say(err.Error())
 	}
 }
 
@@ -268,9 +273,9 @@ func (a *Agent) leave(ctx context.Context, e *entry, name string) {
 	begun := time.Now()
 	_, err := a.Host.Destroy(ctx, name)
 	if err == nil {
-		a.Say(fmt.Sprintf("%s: destroyed in %v, as prune says", name, time.Since(begun).Round(time.Millisecond)))
+		a.Audience.Say(fmt.Sprintf("%s: destroyed in %v, as prune says", name, time.Since(begun).Round(time.Millisecond)))
 	} else {
-		a.Say(fmt.Sprintf("%s: %v", name, err))
+		a.Audience.Say(fmt.Sprintf("%s: %v", name, err))
 	}
 }
 
@@ -288,7 +293,7 @@ func (a *Agent) told(e Event) {
 		}
 	}
 	a.mu.Unlock()
-	a.Tell(e)
+	a.Audience.Told(e)
 }
 
 // applied keeps what the host matches now as the last good document.
@@ -329,7 +334,7 @@ func (a *Agent) failed(u *unit, e Event) {
 	}
 	a.bad[a.store.digest(e.Topology)] = Bad{e.Topology.Name, u.revision, u.reason, time.Now()}
 	a.saved(a.store.write(a.bad, "bad.json"))
-	a.Stalled(e.Topology.Name, u.reason)
+	a.Audience.Stalled(e.Topology.Name, u.reason)
 	a.changed()
 }
 
@@ -348,7 +353,7 @@ func (a *Agent) note(p Pass) {
 	close(a.passed)
 	a.passed = make(chan struct{})
 	a.mu.Unlock()
-	a.Passed(p)
+	a.Audience.Passed(p)
 }
 
 // asError is the first error among problems.

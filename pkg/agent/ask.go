@@ -25,16 +25,24 @@ func (a *Agent) Suspend(name string, until time.Time, reason string) error {
 	return a.store.write(a.suspensions, "suspend.json")
 }
 
-// Resume ends the suspension of a topology; of one that is not suspended it does nothing.
-func (a *Agent) Resume(name string) error {
+// Resume ends the suspension of a topology, and returns when that was applied; of one that is not suspended it does
+// nothing.
+func (a *Agent) Resume(ctx context.Context, name string) error {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.units[name] == nil {
+	known, suspended, passed := a.units[name] != nil, a.suspended(name), a.passed
+	if suspended {
+		delete(a.suspensions, name)
+		a.saved(a.store.write(a.suspensions, "suspend.json"))
+	}
+	a.mu.Unlock()
+	if !known {
 		return a.unknown(name)
 	}
-	delete(a.suspensions, name)
-	defer a.changed()
-	return a.store.write(a.suspensions, "suspend.json")
+	if !suspended {
+		return nil
+	}
+	a.changed()
+	return a.await(ctx, name, passed)
 }
 
 func (a *Agent) unknown(name string) error { return unknownError{name} }

@@ -17,12 +17,12 @@ import (
 type Config struct {
 	Topologies []Entry  `file:"topologies,required=always,item=an entry of topologies" missing:"as topologies: [{file: lab.yaml}]" doc:"where topologies come from"`
 	Lifelines  []string `file:"lifelines,item=an interface" doc:"interfaces that are never to be cut, beside the host's uplinks and those of SSH sessions"`
-	Metrics    Metrics  `file:"metrics" doc:"where metrics are told beside the socket"`
+	Metrics    Telling  `file:"metrics" doc:"where metrics are told beside the socket"`
 	OnStalled  []string `file:"on-stalled,item=an argument" doc:"command to run when a topology can't be applied: its name and why are the last arguments"`
 }
 
-// Metrics says where metrics are told.
-type Metrics struct {
+// Telling says where metrics are told.
+type Telling struct {
 	Listen string `file:"listen" doc:"address and port on which Prometheus finds the metrics, as 127.0.0.1:9469"`
 }
 

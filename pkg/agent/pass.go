@@ -23,6 +23,8 @@ const (
 	Asked Trigger = "asked"
 	// Retry: an earlier pass has left something.
 	Retry Trigger = "retry"
+	// ByHand: somebody applies it, and no agent keeps it.
+	ByHand Trigger = "apply"
 )
 
 // State is how a topology is.
@@ -59,6 +61,18 @@ type Pass struct {
 	Left []plan.Step
 	// Contested are the objects that somebody changes back again and again.
 	Contested []plan.Key
+}
+
+// Applying is the pass that a single apply makes.
+func Applying(topology string, begun time.Time, r reconcile.Report, err error) Pass {
+	p := Pass{
+		Topology: topology, Trigger: ByHand, Begun: begun, Took: time.Since(begun), Err: err, Objects: r.Plan.Wanted,
+		Left: leftOf(r), State: Synced,
+	}
+	if err != nil {
+		p.State = Stalled
+	}
+	return p
 }
 
 // passed makes a pass, and tells how it went.

@@ -39,7 +39,15 @@ func (a *Agent) Handler(metrics http.Handler) http.Handler {
 	mux.HandleFunc("POST /v1/suspend", a.answer(func(_ context.Context, r request) error {
 		return a.Suspend(r.Topology, time.Now().Add(r.For), r.Reason)
 	}))
-	mux.HandleFunc("POST /v1/resume", a.answer(func(_ context.Context, r request) error { return a.Resume(r.Topology) }))
+	mux.HandleFunc("POST /v1/resume", a.answer(func(ctx context.Context, r request) error { return a.Resume(ctx, r.Topology) }))
+	return mux
+}
+
+// Public answers what anybody may ask who finds the address: /metrics and /healthz.
+func (a *Agent) Public(metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("GET /healthz", a.health)
 	return mux
 }
 

@@ -38,9 +38,10 @@ func (a *Agent) ask(ctx context.Context, e *entry) {
 	if err == nil {
 		list, err = a.usable(e, r)
 	}
+	a.Audience.Fetched(e.Name(), err)
 	if err != nil {
 		if e.err == nil || e.err.Error() != err.Error() {
-			a.Say(fmt.Sprintf("%s: %v: what was there before is kept", e.Name(), err))
+			a.Audience.Say(fmt.Sprintf("%s: %v: what was there before is kept", e.Name(), err))
 		}
 		e.err = err
 		return

@@ -22,6 +22,8 @@ var ErrClosed = errors.New("the watcher is closed")
 type Options struct {
 	// RcvBuf is how many bytes the kernel keeps of what it tells, for each of two sockets; 8 MiB if zero.
 	RcvBuf int
+	// Overrun, if set, is called when the kernel had more to tell than it had room for.
+	Overrun func()
 	// Seam, if set, is what the numbers leave through that namespaces are given.
 	Seam *kernel.Seam
 }
@@ -35,6 +37,7 @@ type Watcher struct {
 	done     chan struct{}
 	wait     sync.WaitGroup
 	overruns atomic.Int64
+	overrun  func()
 
 	mu     sync.Mutex
 	places *places
@@ -45,7 +48,10 @@ type Watcher struct {
 func Start(o Options) (*Watcher, error) {
 	const room = 8 << 20 // ten thousand changes at once
 	w := &Watcher{
-		events: make(chan Event), queue: newQueue(), room: cmp.Or(o.RcvBuf, room), done: make(chan struct{}),
+		events: make(chan Event), queue: newQueue(), room: cmp.Or(o.RcvBuf, room), done: make(chan struct{}), overrun: o.Overrun,
+	}
+	if w.overrun == nil {
+		w.overrun = func() {}
 	}
 	s, err := openSources(w.room)
 	if err != nil {
@@ -143,6 +149,7 @@ func (w *Watcher) Close() {
 // lose says that changes went unheard.
 func (w *Watcher) lose(why string) {
 	w.overruns.Add(1)
+	w.overrun()
 	w.queue.add(Event{All: true, What: why})
 }
 
