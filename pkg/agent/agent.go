@@ -238,9 +238,9 @@ func (a *Agent) wanted() (list []Input) {
 // expire forgets what failed long ago, and suspensions that have ended.
 func (a *Agent) expire() {
 	before := len(a.bad)
-	maps.DeleteFunc(a.bad, func(_ string, b Bad) bool {
+	maps.DeleteFunc(a.bad, func(digest string, b Bad) bool {
 		old := time.Since(b.When) > badFor
-		if u := a.units[b.Topology]; old && u != nil {
+		if u := a.units[b.Topology]; old && u != nil && u.offered != nil && a.store.digest(u.offered) == digest {
 			u.attempt++
 		}
 		return old
@@ -301,12 +301,21 @@ func (a *Agent) applied(u *unit, t *topology.Topology) {
 	u.forced, u.again = false, false
 	if t == u.offered {
 		u.reason = ""
+		a.forgive(t)
 	}
 	if u.good != nil && u.good.Document() == t.Document() {
 		return
 	}
 	u.good, u.goodFile = t, u.goodOf(t)
 	a.saved(a.store.keep(t.Name, u.goodFile))
+}
+
+// forgive forgets that a document has failed.
+func (a *Agent) forgive(t *topology.Topology) {
+	if a.isBad(t) {
+		delete(a.bad, a.store.digest(t))
+		a.saved(a.store.write(a.bad, "bad.json"))
+	}
 }
 
 func (u *unit) goodOf(t *topology.Topology) Good {

@@ -90,8 +90,7 @@ func (a *Agent) force(u *unit) {
 	if u.offered == nil {
 		return
 	}
-	delete(a.bad, a.store.digest(u.offered))
-	a.saved(a.store.write(a.bad, "bad.json"))
+	a.forgive(u.offered)
 	u.forced, u.attempt = true, u.attempt+1
 }
 

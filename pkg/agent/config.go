@@ -35,7 +35,7 @@ type Entry struct {
 	Mode      string        `file:"mode,enum=enforce|warn" doc:"warn only reports what differs"`
 	Prune     file.Flag     `file:"prune" doc:"destroys topologies that come from here no longer"`
 	Disrupt   file.Flag     `file:"allow-disruptive" doc:"lets a revision delete most of what is there, or cut the host off"`
-	Allow     []string      `file:"allow,enum=attach|existing|host-nat|host-sysctls|input-filter" doc:"what the topologies may reach beyond what they make: all for files, nothing for git"`
+	Allow     []string      `file:"allow,item=an item of allow,enum=attach|existing|host-nat|host-sysctls|input-filter" doc:"what the topologies may reach beyond what they make: all for files, nothing for git"`
 	Keys      string        `file:"keys" doc:"directory that files of keys must lie beneath; needed for those of a git source"`
 	Probes    []Probe       `file:"probes,item=a probe" doc:"what must work after a change, if it worked before: else the change is taken back"`
 
