@@ -57,13 +57,13 @@ systemd when it is ready. SIGHUP has it read its config again.`,
 // service is an agent as a service.
 type service struct {
 	*env
-	hold     *agent.Hold
-	hosts    [2]host // the second may cut itself off
-	metrics  *agent.Metrics
-	notifier *sdnotify.Notifier
-	config   agent.Config
-	events   *watcher
-	state    string
+	hold    *agent.Hold
+	hosts   [2]host // the second may cut itself off
+	metrics *agent.Metrics
+	systemd *systemd
+	config  agent.Config
+	events  *watcher
+	state   string
 }
 
 // runAgent runs agents, one after the other, each with the config as it is then.
@@ -162,9 +162,7 @@ func (s *service) open(stopped <-chan struct{}) (err error) {
 	if s.hold, err = agent.TakeHold(reconcile.RunDir, s.hosts[0].Cookie()); err != nil {
 		return err
 	}
-	if s.notifier, err = sdnotify.New(); errors.Is(err, os.ErrNotExist) { // there is no systemd
-		err = nil
-	}
+	s.systemd, err = newSystemd(s.warn)
 	return err
 }
 
@@ -206,7 +204,7 @@ func (s *service) run(ctx context.Context, config agent.Config) error {
 		return err
 	}
 	defer end()
-	go s.watchdog(ctx, alive)
+	go s.systemd.watchdog(ctx, alive)
 	a.Run(ctx)
 	return nil
 }
@@ -274,47 +272,17 @@ func (s *service) Kept(names []string) {
 	if err := s.hold.Tell(names); err != nil {
 		s.warn(fmt.Sprintf("tell other runs what is kept: %v", err))
 	}
-	s.notify(sdnotify.Statusf("keeps %s", plan.Listing(names)))
+	s.systemd.tell(sdnotify.Statusf("keeps %s", plan.Listing(names)))
 }
 
 // Ready implements [agent.Audience].
-func (s *service) Ready() { s.notify(sdnotify.Ready) }
+func (s *service) Ready() { s.systemd.tell(sdnotify.Ready) }
 
 // Stalled implements [agent.Audience]: the command for that is run.
 func (s *service) Stalled(name, why string) { go s.runOnStalled(s.config.OnStalled, name, why) }
 
 // Say implements [agent.Audience].
 func (s *service) Say(text string) { s.say("%s", text) }
-
-// notify tells systemd, where there is one.
-func (s *service) notify(states ...string) {
-	if s.notifier == nil {
-		return
-	}
-	if err := s.notifier.Notify(states...); err != nil {
-		s.warn(fmt.Sprintf("tell systemd: %v", err))
-	}
-}
-
-// watchdog tells systemd that the loop is alive, as often as it wants to know (sd_watchdog_enabled(3)).
-func (s *service) watchdog(ctx context.Context, alive <-chan struct{}) {
-	between := 10 * time.Second
-	if every, err := time.ParseDuration(os.Getenv("WATCHDOG_USEC") + "us"); err == nil && every > 0 {
-		between = every / 3
-	}
-	for ctx.Err() == nil {
-		select {
-		case <-alive:
-			s.notify("WATCHDOG=1")
-		case <-ctx.Done():
-			return
-		}
-		select {
-		case <-time.After(between):
-		case <-ctx.Done():
-		}
-	}
-}
 
 // runOnStalled runs a command, if there is one.
 func (s *service) runOnStalled(command []string, name, why string) {

@@ -541,3 +541,16 @@ func TestHold(t *testing.T) {
 		t.Error("one is running after its end")
 	}
 }
+
+// TestReconcileWithNothing holds that there is nothing to wait for where nothing is kept.
+func TestReconcileWithNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, oneFile)
+		w.boot()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := w.Reconcile(ctx, "", false); err != nil {
+			t.Error(err)
+		}
+	})
+}

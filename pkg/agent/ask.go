@@ -29,7 +29,7 @@ func (a *Agent) Suspend(name string, until time.Time, reason string) error {
 // nothing.
 func (a *Agent) Resume(ctx context.Context, name string) error {
 	a.mu.Lock()
-	known, suspended, passed := a.units[name] != nil, a.suspended(name), a.passed
+	known, suspended, begun := a.units[name] != nil, a.suspended(name), time.Now()
 	if suspended {
 		delete(a.suspensions, name)
 		a.saved(a.store.write(a.suspensions, "suspend.json"))
@@ -42,7 +42,7 @@ func (a *Agent) Resume(ctx context.Context, name string) error {
 		return nil
 	}
 	a.changed()
-	return a.await(ctx, name, passed)
+	return a.await(ctx, name, begun)
 }
 
 func (a *Agent) unknown(name string) error { return unknownError{name} }
@@ -74,15 +74,15 @@ func (a *Agent) Reconcile(ctx context.Context, name string, forced bool) error {
 			a.force(u)
 		}
 	}
-	passed := a.passed
 	a.mu.Unlock()
+	begun := time.Now()
 	a.changed()
 	select {
 	case a.now <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return a.await(ctx, name, passed)
+	return a.await(ctx, name, begun)
 }
 
 // force has a document tried again that has failed, past the guards.
@@ -94,24 +94,22 @@ func (a *Agent) force(u *unit) {
 	u.forced, u.attempt = true, u.attempt+1
 }
 
-// await waits until all that is asked for has been looked at since now.
-func (a *Agent) await(ctx context.Context, name string, passed <-chan struct{}) error {
-	begun := time.Now()
+// await waits until all that is asked for has been looked at since a time.
+func (a *Agent) await(ctx context.Context, name string, since time.Time) error {
 	for {
+		a.mu.Lock()
+		done, passed := true, a.passed
+		for of, u := range a.units {
+			done = done && (name != "" && name != of || !u.last.Begun.Before(since))
+		}
+		a.mu.Unlock()
+		if done {
+			return nil
+		}
 		select {
 		case <-passed:
 		case <-ctx.Done():
 			return ctx.Err()
-		}
-		a.mu.Lock()
-		done := true
-		for of, u := range a.units {
-			done = done && (name != "" && name != of || !u.last.Begun.Before(begun))
-		}
-		passed = a.passed
-		a.mu.Unlock()
-		if done {
-			return nil
 		}
 	}
 }

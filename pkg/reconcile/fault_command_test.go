@@ -24,7 +24,7 @@ namespaces: {ns1: {interfaces: {eth0: {bridge: br0, addresses: [10.77.0.2/24]}}}
 `
 
 // topologyFile writes a topology to a file.
-func topologyFile(t *testing.T, text string) string {
+func topologyFile(t testing.TB, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "topology.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
