@@ -7,16 +7,14 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+
+	_ "github.com/plumbnet/plumb/cmd/plumb/early"
 )
 
 func main() {
 	// A run is short, and most of what it reads it needs to its end: collecting garbage half as often as usual, for each
 	// byte that is live, saves more than the memory is worth.
 	debug.SetGCPercent(gcPercent)
-	if err := enoughFiles(); err != nil {
-		(&env{stderr: os.Stderr}).say("%v", err)
-		os.Exit(exitNotRun)
-	}
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
-// Metrics are what Prometheus is told.
+// Metrics are what Prometheus is told: names and units are by its conventions.
 type Metrics struct {
 	registry   *prometheus.Registry
 	reconciles *prometheus.CounterVec
