@@ -159,6 +159,13 @@ func (s *service) open(stopped <-chan struct{}) (err error) {
 			return err
 		}
 	}
+	// Whoever fetches passes through it to a directory of its own: what else is there is root's alone by itself.
+	if err := os.MkdirAll(reconcile.RunDir, 0o711); err != nil {
+		return err
+	}
+	if err := os.Chmod(reconcile.RunDir, 0o711); err != nil {
+		return err
+	}
 	if s.hold, err = agent.TakeHold(reconcile.RunDir, s.hosts[0].Cookie()); err != nil {
 		return err
 	}
@@ -245,11 +252,21 @@ func (s *service) host(disrupt bool) host {
 }
 
 // openSource opens the source of an entry.
-func (s *service) openSource(entry *agent.Entry) (agent.Source, error) {
-	if entry.Git.URL != "" {
-		return nil, errors.New("git sources are not built yet")
+func (s *service) openSource(entry *agent.Entry, newest source.Highwater) (agent.Source, error) {
+	of := entry.Git
+	if of.URL == "" {
+		return source.Follow([]string{entry.Name()})
 	}
-	return source.Follow([]string{entry.Name()})
+	if of.AllowedSigners == "" {
+		s.warn(fmt.Sprintf("%s: whoever can push there changes this host: allowed-signers lets only commits in that they sign",
+			entry.Name()))
+	}
+	g := &source.Git{
+		URL: of.URL, Ref: of.Ref, Path: of.Path, KnownHosts: of.KnownHosts, KeyFile: of.KeyFile, TokenFile: of.TokenFile,
+		AllowedSigners: of.AllowedSigners, StateDir: s.state, RunDir: reconcile.RunDir, Highwater: newest,
+		Program: []string{"/proc/self/exe", fetchCommand},
+	}
+	return g, g.Check()
 }
 
 // Told implements [agent.Audience].

@@ -58,7 +58,7 @@ type Agent struct {
 	Version string
 	Host    Host
 	// Open opens the source of an entry.
-	Open func(*Entry) (Source, error)
+	Open func(*Entry, source.Highwater) (Source, error)
 	// Probe says whether something works.
 	Probe func(context.Context, Probe) error
 	// Loop is given inputs, and tells the agent; its Begin, Follow, Heard and Alive are the caller's.
@@ -149,13 +149,14 @@ func (a *Agent) Begin() (err error) {
 	a.Loop.Inputs, a.Loop.Now, a.Loop.Tell, a.Loop.Passed = a.inputs, a.now, a.told, a.note
 	for i := range a.Config.Topologies {
 		e := &entry{Entry: &a.Config.Topologies[i]}
-		if e.source, err = a.Open(e.Entry); err != nil {
+		if e.source, err = a.Open(e.Entry, a.store); err != nil {
 			return fmt.Errorf("%s: %w", e.Name(), err)
 		}
 		a.entries = append(a.entries, e)
 	}
 	goods, err := a.store.goods()
-	err = errors.Join(err, a.store.read(&a.bad, "bad.json"), a.store.read(&a.suspensions, "suspend.json"))
+	err = errors.Join(err, a.store.read(&a.bad, "bad.json"), a.store.read(&a.suspensions, "suspend.json"),
+		a.store.read(&a.store.highwater, "highwater.json"))
 	if err != nil { // what can be read is used
 		a.Audience.Say(err.Error())
 	}

@@ -144,7 +144,7 @@ func (w *world) boot() {
 	}
 	w.Agent = &Agent{
 		Config: c, StateDir: w.dir, Version: "1", Host: w, Audience: w,
-		Open: func(e *Entry) (Source, error) { return told{w, filepath.Base(e.Name())}, nil },
+		Open: func(e *Entry, _ source.Highwater) (Source, error) { return told{w, filepath.Base(e.Name())}, nil },
 		Probe: func(context.Context, Probe) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/plumbnet/plumb/pkg/object"
@@ -23,6 +24,9 @@ type store struct {
 	dir string
 	// version is plumb's: another one may do what this one can't.
 	version string
+
+	mu        sync.Mutex
+	highwater map[string]string
 }
 
 // Good is a document that the host has matched, and how it came here.
@@ -65,11 +69,33 @@ type Suspension struct {
 
 // openStore makes the directory, unless it is there.
 func openStore(dir, version string) (*store, error) {
-	s := &store{dir, version}
+	s := &store{dir: dir, version: version, highwater: make(map[string]string)}
 	if err := os.MkdirAll(s.path("good"), 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of what the agent knows: %w", err)
 	}
-	return s, object.ArePrivate(s.path("good"))
+	if err := object.ArePrivate(s.path("good")); err != nil {
+		return nil, err
+	}
+	// The user that fetches passes through it to a directory of its own.
+	return s, os.Chmod(dir, 0o711)
+}
+
+// Newest implements [source.Highwater].
+func (s *store) Newest(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.highwater[name]
+}
+
+// Take implements [source.Highwater].
+func (s *store) Take(name, commit string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.highwater[name] == commit {
+		return nil
+	}
+	s.highwater[name] = commit
+	return s.write(s.highwater, "highwater.json")
 }
 
 func (s *store) path(name ...string) string {
