@@ -1,7 +1,8 @@
 # What the tests need, and the Debian packages that have it; gcc is the race detector's.
-TOOLS    := gcc ip nft ping strace sysctl unshare wg
-PACKAGES := gcc libc6-dev iproute2 nftables iputils-ping procps strace util-linux wireguard-tools
+TOOLS    := gcc git ip nft ping ssh-keygen strace sysctl unshare wg
+PACKAGES := gcc git libc6-dev iproute2 nftables iputils-ping openssh-client procps strace util-linux wireguard-tools
 # What plumb is tested beside.
+SERVERS    := fcgiwrap nginx-light openssh-server
 NEIGHBOURS := dbus dnsmasq-base docker.io firewalld iptables libvirt-clients libvirt-daemon-system ufw
 # What emulated machines need beside that.
 VM_TOOLS    := $(TOOLS) busybox cpio depmod objcopy qemu-system-x86_64 xz
@@ -17,7 +18,7 @@ TESTS    := .
 PKGS     := ./pkg/battery/... ./pkg/kernel ./pkg/kinds ./pkg/link ./pkg/reconcile ./pkg/watch
 WALK     := 2000
 
-.PHONY: build test test-kernels kernels lint bench faults walk fuzz interop demo deps
+.PHONY: build test test-git test-kernels kernels lint bench faults walk fuzz interop demo deps
 
 build: ; CGO_ENABLED=0 go build -trimpath -o bin/plumb ./cmd/plumb
 
@@ -28,6 +29,12 @@ test: deps ; $(if $(filter-out 0,$(shell id -u)),@echo "not root: the tests on a
 interop: deps
 	@$(if $(APT),$(INSTALL),:)
 	TEST_REQUIRE_INTEROP=1 go test -count=1 -timeout 30m ./pkg/interop
+
+# Reads repositories over ssh and https from real servers. Installs them, and starts none but its own.
+test-git: deps
+	@$(if $(APT),$(subst $(NEIGHBOURS),$(SERVERS),$(INSTALL)),:)
+	TEST_REQUIRE_GIT=1 go test -race -count=1 ./pkg/source
+
 # A package asks policy-rc.d whether to start what it brings.
 POLICY  := /usr/sbin/policy-rc.d
 INSTALL := set -e; [ -e $(POLICY) ] || { trap 'rm -f $(POLICY)' EXIT; printf '\#!/bin/sh\nexit 101\n' >$(POLICY); chmod 755 $(POLICY); }; \

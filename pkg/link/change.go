@@ -142,7 +142,7 @@ func makeRoom(e *object.Env, s *object.Section, l Link) error {
 		if other.Name != l.Ifname || name == l.Name || stays {
 			continue
 		}
-		free := object.DerivedName("", l.NS, name)
+		free := object.AsideName(l.NS, name)
 		what := fmt.Sprintf("rename link %s to %s for now", other.Name, free)
 		if _, err := setName(s, other.Index, other.Name, free, what); err != nil {
 			return err

@@ -66,13 +66,19 @@ type creation struct {
 	index  func(object.Ref) (int, error)
 }
 
+// createFlags are the flags that a link is made with, and which of them are meant.
+func (l Link) createFlags() (flags, mask uint32) {
+	flags, mask = l.flags(l.fresh())
+	if l.Up && !typeOf(l.Type).UpAfterPorts && !l.enslaves().FromDown {
+		return flags | unix.IFF_UP, mask | unix.IFF_UP
+	}
+	return flags, mask
+}
+
 // createMessage makes a link.
 func (l Link) createMessage(c creation) (*nl.NetlinkRequest, error) {
 	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	info.Flags, info.Change = l.flags(l.fresh())
-	if l.Up && !typeOf(l.Type).UpAfterPorts && !l.enslaves().FromDown {
-		info.Flags, info.Change = info.Flags|unix.IFF_UP, info.Change|unix.IFF_UP
-	}
+	info.Flags, info.Change = l.createFlags()
 	m := kernel.NewMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, info)
 	l.createAttrs(m.Add)
 	if c.master != 0 {

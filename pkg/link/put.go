@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -93,20 +94,71 @@ func (l Link) make(e *object.Env, others []Link) (live object.LiveLink, err erro
 			return live, err
 		}
 	}
-	if c.from >= 0 {
-		// The kernel tells of it in the underlay first, where it makes it before Linux 6.15. [finish] asks for it.
-		return live, explain(l, outlast(func() error { return s.NS.Write(what, req) }))
+	if c.into >= 0 || c.from >= 0 {
+		return live, explain(l, l.makeAcross(e, s, c, what, req))
 	}
 	err = outlast(func() error {
 		return s.NS.WriteEcho(what, req, unix.RTM_NEWLINK, func(msgs [][]byte) {
 			for _, m := range msgs {
-				if made := object.ParseLink(m); made.Name == l.Name && c.into < 0 {
+				if made := object.ParseLink(m); made.Name == l.Name {
 					live = made
 				}
 			}
 		})
 	})
 	return live, explain(l, err)
+}
+
+// makeAcross sends the message that makes a link whose underlay is in another section. What the kernel tells of it may
+// be of there, and [finish] asks for it. Before Linux 6.15 the kernel wants its name to be free there too
+// (net/core/rtnetlink.c: rtnl_newlink).
+func (l Link) makeAcross(e *object.Env, s *object.Section, c creation, what string, req *nl.NetlinkRequest) error {
+	below, err := e.Section(l.Underlay())
+	if err != nil {
+		return err
+	}
+	err = outlast(func() error {
+		err := s.NS.Write(what, req)
+		if errors.Is(err, unix.EEXIST) {
+			if _, missing := object.FindLink(below.NS, l.Name); missing == nil {
+				return errNameBelow
+			}
+		}
+		return err
+	})
+	if errors.Is(err, errNameBelow) {
+		return l.makeAside(e, s, c, what)
+	}
+	return err
+}
+
+// errNameBelow is why a link can't be made by its name: another one in the section of its underlay has it.
+var errNameBelow = errors.New("its name is taken where it is made on")
+
+// makeAside makes a link by another name, and gives it its own where it is. A link that is up can't be renamed before
+// Linux 6.2.
+func (l Link) makeAside(e *object.Env, s *object.Section, c creation, what string) error {
+	own, err := e.Section(l.NS)
+	if err != nil {
+		return err
+	}
+	aside := l
+	aside.Name, aside.Up = object.AsideName(l.NS, l.Name), false
+	req, err := aside.createMessage(c)
+	if err != nil {
+		return err
+	}
+	if err := outlast(func() error { return s.NS.Write(what, req) }); err != nil {
+		return err
+	}
+	live, err := object.FindLink(own.NS, aside.Name)
+	if err != nil {
+		return err
+	}
+	flags, mask := l.createFlags()
+	m := indexRequest(live.Index, flags, mask)
+	m.Text(unix.IFLA_IFNAME, l.Name)
+	return own.NS.Write("name link "+l.Key().Place(), m.NetlinkRequest)
 }
 
 // outlast tries to make a link until the links of a namespace that somebody has just deleted are gone. The kernel

@@ -50,7 +50,7 @@ func (v View) PendingLink(ns string, l *LiveLink) (k plan.Key, ok bool) {
 	var own, all []plan.Key
 	for _, p := range v.Record.Pending[v.topology] {
 		at := p.NS == here && p.Index != 0 && p.Index == l.Index
-		like := p.MAC != MAC{} && p.MAC == l.MAC
+		like := p.MAC != MAC{} && p.MAC == l.MAC || p.NS == here && l.Name == AsideName(ns, p.Name)
 		if p.Kind != KindLink || !at && !like || slices.Contains(all, p.Key) {
 			continue
 		}

@@ -92,6 +92,9 @@ func DerivedMAC(topology, ns, name string) MAC {
 	return m
 }
 
+// AsideName is the name that a link of a section has until it gets its own.
+func AsideName(ns, name string) string { return DerivedName("", ns, name) }
+
 // DerivedName is the name of the end of a cable that the file does not name; ns and name are those of the end that
 // it does.
 func DerivedName(topology, ns, name string) string {

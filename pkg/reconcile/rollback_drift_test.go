@@ -88,7 +88,7 @@ func (l *lab) undone(when string, topo *topology.Topology, before string, how ..
 	if !errors.Is(err, reconcile.ErrRolledBack) {
 		l.Errorf("%s: the error is %v, want ErrRolledBack\n%s", when, err, outcomes(report))
 	}
-	const limit = 30 * time.Second                                                              // the kernel lets a port forward 15 s after it was made to learn
+	const limit = 5 * time.Second
 	for deadline := time.Now().Add(limit); l.rest() != before && time.Now().Before(deadline); { // a carrier may lag
 	}
 	l.same(when+", and rolled back,", before, l.rest())

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/plumbnet/plumb/pkg/battery/host"
 )
 
 // launch has the test binary become git.
@@ -20,6 +22,12 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == launch {
 		fmt.Fprintln(os.Stderr, Launch(os.Args[2:]))
 		os.Exit(1)
+	}
+	if os.Geteuid() == 0 {
+		if err := errors.Join(host.Enter(), host.Run("ip", "link", "set", "lo", "up")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 	os.Exit(m.Run())
 }
