@@ -97,8 +97,13 @@ func (e *env) answered(s agent.Status, err error, name string) error {
 		if name != "" && t.Topology != name {
 			continue
 		}
-		if err := e.print(agentLine(t) + "\n"); err != nil {
+		if err := e.print(t.Topology + ": " + agentLine(t) + "\n"); err != nil {
 			return err
+		}
+	}
+	for _, of := range s.Sources {
+		if of.Error != "" {
+			e.say("%s: %s", of.From, of.Error)
 		}
 	}
 	return nil
@@ -106,7 +111,7 @@ func (e *env) answered(s agent.Status, err error, name string) error {
 
 // agentLine says how the agent has a topology.
 func agentLine(t agent.TopologyStatus) string {
-	line := t.Topology + ": " + string(t.State)
+	line := string(t.State)
 	if t.Until != nil {
 		line += " until " + t.Until.Local().Format(time.DateTime)
 	}

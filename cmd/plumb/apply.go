@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +17,7 @@ func (e *env) apply() *cobra.Command {
 	var (
 		files   *[]string
 		session int
+		prune   bool
 	)
 	c := change{
 		done:   "Applied",
@@ -33,6 +37,9 @@ fails, or at the first Ctrl-C, what was done is rolled back, and that is verifie
 With --adopt, what stands in the way and is not plumb's becomes the topology's for good: it
 is changed in place to what the file says, and destroy will remove it.
 
+With --prune, -f names directories. What came from one of them and is in it no longer is destroyed,
+when all that is there was applied.
+
 With --confirm-within, all that nobody confirms in time goes back, whatever signal comes, and
 also with --keep, which then is only for steps that fail.`,
 		Example: `  plumb apply -f topology.yaml
@@ -40,9 +47,11 @@ also with --keep, which then is only for steps that fail.`,
   plumb apply -f topology.yaml --adopt
   plumb apply -f topology.yaml --confirm-within 60s`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return e.runApply(cmd, c, *files, session) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return e.runApply(cmd, c, *files, session, prune) },
 	}
 	files = fileFlag(cmd)
+	cmd.Flags().BoolVar(&prune, "prune", false,
+		"afterwards destroy the topologies that came from the directory that -f names, and are in it no longer")
 	takeoverFlag(cmd, &c)
 	metricsFlag(cmd, &c)
 	cmd.Flags().DurationVar(&c.options.ConfirmWithin, "confirm-within", 0,
@@ -55,7 +64,7 @@ also with --keep, which then is only for steps that fail.`,
 }
 
 // runApply applies files. Session is the descriptor of [sessionFlag], 0 without one.
-func (e *env) runApply(cmd *cobra.Command, c change, files []string, session int) error {
+func (e *env) runApply(cmd *cobra.Command, c change, files []string, session int, prune bool) error {
 	if c.options.ConfirmWithin < 0 {
 		return usage(cmd, fmt.Errorf("--confirm-within %v is negative", c.options.ConfirmWithin))
 	}
@@ -74,5 +83,51 @@ func (e *env) runApply(cmd *cobra.Command, c change, files []string, session int
 	if c.options.Keep && c.options.ConfirmWithin == 0 {
 		c.finish = finishStep
 	}
-	return e.change(cmd.Context(), c, targets(topologies))
+	all := targets(topologies)
+	if prune {
+		gone, err := e.gone(cmd, files, all)
+		if err != nil {
+			return err
+		}
+		all = append(all, gone...)
+	}
+	return e.change(cmd.Context(), c, all)
+}
+
+// gone lists the topologies that came from directories, and are in them no longer: by the copies of what was applied. One
+// whose copy is lost is left alone.
+func (e *env) gone(cmd *cobra.Command, dirs []string, there []target) (list []target, err error) {
+	from := make(map[string]bool)
+	for _, dir := range dirs {
+		info, err := os.Stat(dir)
+		if err != nil || !info.IsDir() {
+			return nil, usage(cmd, fmt.Errorf("--prune: %s is no directory", dir))
+		}
+		path, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, &exitError{exitNotRun, err}
+		}
+		from[path] = true
+	}
+	h, err := e.open(reconcile.Options{Workers: e.workers})
+	if err != nil {
+		return nil, hostError(err)
+	}
+	defer e.closeHost(h)
+	names, err := h.Topologies()
+	if err != nil {
+		return nil, hostError(err)
+	}
+	for _, name := range names {
+		if slices.ContainsFunc(there, func(t target) bool { return t.name == name }) {
+			continue
+		}
+		switch in, err := h.Applied(name); {
+		case err != nil:
+			e.say("%s is left: which file it came from is not known any longer", name)
+		case from[filepath.Dir(in.Name)]:
+			list = append(list, target{name: name, file: in.Name, gone: true})
+		}
+	}
+	return list, nil
 }

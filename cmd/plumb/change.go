@@ -43,6 +43,7 @@ type target struct {
 	name, file string
 	topology   *topology.Topology
 	source     func(plan.Key) (plan.Source, bool)
+	gone       bool // it is in no file any longer, and is to be destroyed
 }
 
 func targets(topologies []*topology.Topology) []target {
@@ -108,6 +109,10 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 	var docs []plan.Document
 	var broken error // output that could not be written does not end a run
 	for i, t := range targets {
+		c := c
+		if t.gone {
+			c = destroying
+		}
 		start := time.Now()
 		begun.Store(false)
 		*now = progress{env: e, text: e.text(t)}

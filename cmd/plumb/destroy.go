@@ -13,18 +13,21 @@ import (
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
+// destroying is how destroy changes a host.
+var destroying = change{
+	done:   "Destroyed",
+	finish: finishStep,
+	act: func(ctx context.Context, h host, t target) (reconcile.Report, error) {
+		return h.Destroy(ctx, t.name)
+	},
+	idle: func(e *env, h host, t target, _ plan.Plan) error {
+		return e.print(t.name + ": nothing to destroy" + e.others(h, t) + "\n")
+	},
+}
+
 func (e *env) destroy() *cobra.Command {
 	var files *[]string
-	c := change{
-		done:   "Destroyed",
-		finish: finishStep,
-		act: func(ctx context.Context, h host, t target) (reconcile.Report, error) {
-			return h.Destroy(ctx, t.name)
-		},
-		idle: func(e *env, h host, t target, _ plan.Plan) error {
-			return e.print(t.name + ": nothing to destroy" + e.others(h, t) + "\n")
-		},
-	}
+	c := destroying
 	cmd := &cobra.Command{
 		Use:   "destroy -f FILE | NAME",
 		Short: "Remove what a topology made",

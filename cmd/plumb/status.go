@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/plumbnet/plumb/pkg/agent"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/topology"
@@ -28,6 +30,8 @@ type status struct {
 	Objects int                   `json:"objects,omitempty"`
 	Changes []plan.DocumentChange `json:"changes,omitempty"`
 	Error   string                `json:"error,omitempty"`
+	// Agent is how a running agent has it.
+	Agent *agent.TopologyStatus `json:"agent,omitempty"`
 
 	plan plan.Plan
 	text *plan.Text
@@ -162,10 +166,32 @@ func (e *env) showStatus(cmd *cobra.Command, args, files []string, exitCode bool
 			all = append(all, e.statusOfCopy(cmd.Context(), h, name))
 		}
 	}
+	addAgent(cmd.Context(), all)
 	if err := e.printStatus(all); err != nil || !exitCode {
 		return err
 	}
 	return atLeast(exitOf(all), nil)
+}
+
+// addAgent adds how a running agent has the topologies. Without one, and where it does not answer, they are as they are.
+func addAgent(ctx context.Context, all []status) {
+	if _, running := agent.Holder(reconcile.RunDir); !running {
+		return
+	}
+	const patience = 5 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s, err := agent.Client{Socket: socket()}.Status(ctx)
+	if err != nil {
+		return
+	}
+	for i := range all {
+		for j := range s.Topologies {
+			if s.Topologies[j].Topology == all[i].Topology {
+				all[i].Agent = &s.Topologies[j]
+			}
+		}
+	}
 }
 
 // exitOf is the exit code that is asked for with --exit-code.
@@ -228,6 +254,11 @@ func (e *env) printStatus(all []status) error {
 		case !e.quiet:
 			if err := s.text.WritePlan(e.stdout, s.plan); err != nil {
 				return printed(err)
+			}
+		}
+		if s.Agent != nil && !e.quiet {
+			if err := e.print("  agent: " + agentLine(*s.Agent) + "\n"); err != nil {
+				return err
 			}
 		}
 	}

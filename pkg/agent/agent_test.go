@@ -514,6 +514,18 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// TestExample holds that the example is a config.
+func TestExample(t *testing.T) {
+	const name = "../../examples/gitops/agent.yaml"
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, problems := LoadConfig(name, data); len(problems) > 0 {
+		t.Error(problems)
+	}
+}
+
 // TestHold holds that there is one agent, and that all others learn what it keeps, to its end.
 func TestHold(t *testing.T) {
 	dir := t.TempDir()
