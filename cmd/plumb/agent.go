@@ -57,6 +57,7 @@ systemd when it is ready. SIGHUP has it read its config again.`,
 // service is an agent as a service.
 type service struct {
 	*env
+	stopped <-chan struct{}
 	hold    *agent.Hold
 	hosts   [2]host // the second may cut itself off
 	metrics *agent.Metrics
@@ -77,9 +78,9 @@ func (e *env) runAgent(cmd *cobra.Command, file, state string) error {
 	defer stop(nil)
 	hangup, stopped, end := e.hearWatchSignals(stop)
 	defer end()
-	s := &service{env: e, state: state, metrics: agent.NewMetrics(version())}
+	s := &service{env: e, state: state, stopped: stopped, metrics: agent.NewMetrics(version())}
 	defer s.close()
-	if err := s.open(stopped); err != nil {
+	if err := s.open(); err != nil {
 		return hostError(err)
 	}
 	for ctx.Err() == nil {
@@ -150,15 +151,13 @@ func (e *env) awaitConfig(
 // socket is the path of the agent's socket.
 func socket() string { return filepath.Join(reconcile.RunDir, agent.SocketName) }
 
-// open opens what all agents of the process use.
-func (s *service) open(stopped <-chan struct{}) (err error) {
-	for i := range s.hosts {
-		o := s.keepOptions(stopped)
-		o.AllowDisconnect = o.AllowDisconnect || i > 0
-		if s.hosts[i], err = s.env.open(o); err != nil {
-			return err
-		}
+// open takes what all agents of the process use.
+func (s *service) open() error {
+	h, err := s.env.open(reconcile.Options{})
+	if err != nil {
+		return err
 	}
+	defer s.closeHost(h)
 	// Whoever fetches passes through it to a directory of its own: what else is there is root's alone by itself.
 	if err := os.MkdirAll(reconcile.RunDir, 0o711); err != nil {
 		return err
@@ -166,7 +165,7 @@ func (s *service) open(stopped <-chan struct{}) (err error) {
 	if err := os.Chmod(reconcile.RunDir, 0o711); err != nil {
 		return err
 	}
-	if s.hold, err = agent.TakeHold(reconcile.RunDir, s.hosts[0].Cookie()); err != nil {
+	if s.hold, err = agent.TakeHold(reconcile.RunDir, h.Cookie()); err != nil {
 		return err
 	}
 	s.systemd, err = newSystemd(s.warn)
@@ -174,14 +173,25 @@ func (s *service) open(stopped <-chan struct{}) (err error) {
 }
 
 func (s *service) close() {
-	for _, h := range s.hosts {
-		if h != nil {
-			s.closeHost(h)
-		}
-	}
 	if s.hold != nil {
 		_ = s.hold.Close() // the lock ends with the process too
 	}
+}
+
+// openHosts opens the host as the config says.
+func (s *service) openHosts(config agent.Config) (end func(), err error) {
+	for i := range s.hosts {
+		o := s.keepOptions(s.stopped)
+		o.AllowDisconnect, o.Lifelines = o.AllowDisconnect || i > 0, config.Lifelines
+		if s.hosts[i], err = s.env.open(o); err != nil {
+			return nil, err
+		}
+	}
+	return func() {
+		for _, h := range s.hosts {
+			s.closeHost(h)
+		}
+	}, nil
 }
 
 // run runs an agent until ctx is done.
@@ -191,6 +201,11 @@ func (s *service) run(ctx context.Context, config agent.Config) error {
 		return fmt.Errorf("hear of changes: %w", err)
 	}
 	defer heard.Close()
+	end, err := s.openHosts(config)
+	if err != nil {
+		return err
+	}
+	defer end()
 	alive := make(chan struct{})
 	s.config = config
 	s.events = &watcher{env: s.env, stop: func(error) {}, applied: make(map[string]bool), endless: true}
@@ -206,11 +221,11 @@ func (s *service) run(ctx context.Context, config agent.Config) error {
 	if err := a.Begin(); err != nil {
 		return err
 	}
-	end, err := s.serve(a)
+	endServing, err := s.serve(a)
 	if err != nil {
 		return err
 	}
-	defer end()
+	defer endServing()
 	go s.systemd.watchdog(ctx, alive)
 	a.Run(ctx)
 	return nil

@@ -166,32 +166,36 @@ func (e *env) showStatus(cmd *cobra.Command, args, files []string, exitCode bool
 			all = append(all, e.statusOfCopy(cmd.Context(), h, name))
 		}
 	}
-	addAgent(cmd.Context(), all)
+	all = addAgent(cmd.Context(), all, len(files)+len(args) == 0)
 	if err := e.printStatus(all); err != nil || !exitCode {
 		return err
 	}
 	return atLeast(exitOf(all), nil)
 }
 
-// addAgent adds how a running agent has the topologies. Without one, and where it does not answer, they are as they are.
-func addAgent(ctx context.Context, all []status) {
+// addAgent adds how a running agent has the topologies, and, if more, those that it has and of which nothing is on the
+// host. Without an agent, and where it does not answer, they are as they are.
+func addAgent(ctx context.Context, all []status, more bool) []status {
 	if _, running := agent.Holder(reconcile.RunDir); !running {
-		return
+		return all
 	}
 	const patience = 5 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	s, err := agent.Client{Socket: socket()}.Status(ctx)
 	if err != nil {
-		return
+		return all
 	}
-	for i := range all {
-		for j := range s.Topologies {
-			if s.Topologies[j].Topology == all[i].Topology {
-				all[i].Agent = &s.Topologies[j]
-			}
+	for i := range s.Topologies {
+		of := &s.Topologies[i]
+		switch at := slices.IndexFunc(all, func(a status) bool { return a.Topology == of.Topology }); {
+		case at >= 0:
+			all[at].Agent = of
+		case more:
+			all = append(all, status{Topology: of.Topology, State: unknown, Error: "nothing of it is on this host", Agent: of})
 		}
 	}
+	return all
 }
 
 // exitOf is the exit code that is asked for with --exit-code.

@@ -28,8 +28,8 @@ type Lifeline struct {
 	Advertised  bool // a default route that routers advertise
 }
 
-// FindLifelines looks for them on the host.
-func FindLifelines(host *Section) *Lifelines {
+// FindLifelines looks for them on the host. Named are links that somebody has said are uplinks too.
+func FindLifelines(host *Section, named ...string) *Lifelines {
 	lines := &Lifelines{Links: make(map[string]*Lifeline), SSH: sshAddress(os.Getenv, os.ReadFile, os.Getpid())}
 	for _, d := range DefaultRoutes(host) {
 		if ofPlumb(host, d) {
@@ -40,6 +40,11 @@ func FindLifelines(host *Section) *Lifelines {
 			l := lines.link(dev)
 			l.Uplink, l.V4, l.V6 = true, l.V4 || d.V4, l.V6 || !d.V4
 			l.Advertised = l.Advertised || d.Proto == unix.RTPROT_RA
+		}
+	}
+	for _, dev := range named {
+		if host.Known(dev) != 0 {
+			lines.link(dev).Uplink = true
 		}
 	}
 	for _, a := range host.Addresses() {

@@ -33,6 +33,8 @@ type Options struct {
 	Keep bool
 	// AllowDisconnect lets a plan take the host's own way to the network.
 	AllowDisconnect bool
+	// Lifelines are links of the host that count as its uplinks.
+	Lifelines []string
 	// ConfirmWithin, unless 0, is how long Apply waits for [Host.Confirm] before it rolls back what it did.
 	ConfirmWithin time.Duration
 	// Waiting is called when that wait begins.

@@ -13,7 +13,7 @@ func (r *run) guard(p plan.Plan) plan.Plan {
 	if r.AllowDisconnect || !slices.ContainsFunc(p.Steps, r.touchesHost) {
 		return p
 	}
-	lines := object.FindLifelines(r.env.Sections[""])
+	lines := object.FindLifelines(r.env.Sections[""], r.Lifelines...)
 	for i, s := range p.Steps {
 		if s.Action == plan.Refuse {
 			continue

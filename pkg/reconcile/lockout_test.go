@@ -65,6 +65,21 @@ namespaces:
 	l.apply(l.load(strings.ReplaceAll(bridge, "192.0.2.2/24", "192.0.2.3/24"))) // allowed by the lab
 }
 
+// TestLockoutNamed refuses what cuts an interface that somebody has named, though no default route leads over it.
+func TestLockoutNamed(t *testing.T) {
+	l := newLab(t)
+	const text = "name: office\nbridges: {br0: {addresses: [192.0.2.2/24]}}\n"
+	topo, other := l.load(text), l.load(strings.ReplaceAll(text, "192.0.2.2", "192.0.2.3"))
+	l.apply(topo)
+	named := func(o *reconcile.Options) { o.AllowDisconnect, o.Lifelines = false, []string{"none", "br0"} }
+	if p := l.diff(other, named); !p.Refused() || !strings.Contains(planText(p), "br0, the host's uplink") {
+		t.Errorf("it is not refused:\n%s", planText(p))
+	}
+	if p := l.diff(other, guarded); p.Refused() {
+		t.Errorf("not named, it is refused:\n%s", planText(p))
+	}
+}
+
 // TestLockoutOwn does not count what plumb itself has made: destroy leads back to a host that was not connected.
 func TestLockoutOwn(t *testing.T) {
 	l := newLab(t)
