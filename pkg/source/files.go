@@ -89,7 +89,7 @@ func (f *Files) Read(context.Context) (r Revision, err error) {
 	}
 	sum := sha256.New()
 	for _, in := range r.Inputs {
-		fmt.Fprintf(sum, "%d %q ", len(in.Data), in.Name)
+		sum.Write(fmt.Appendf(nil, "%d %q ", len(in.Data), in.Name))
 		sum.Write(in.Data)
 	}
 	r.ID = hex.EncodeToString(sum.Sum(nil))

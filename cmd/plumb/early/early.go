@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-func init() {
+func init() { //nolint:gochecknoinits // main comes too late
 	err := roomFor(pollFiles)
 	if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
 		return // what comes will say what is wrong
