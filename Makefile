@@ -18,7 +18,7 @@ TESTS    := .
 PKGS     := ./pkg/battery/... ./pkg/kernel ./pkg/kinds ./pkg/link ./pkg/reconcile ./pkg/watch
 WALK     := 2000
 
-.PHONY: build test test-git test-kernels kernels lint bench faults walk fuzz interop demo deps
+.PHONY: build test test-git test-systemd test-kernels kernels lint bench faults walk fuzz interop demo deps
 
 build: ; CGO_ENABLED=0 go build -trimpath -o bin/plumb ./cmd/plumb
 
@@ -34,6 +34,11 @@ interop: deps
 test-git: deps
 	@$(if $(APT),$(subst $(NEIGHBOURS),$(SERVERS),$(INSTALL)),:)
 	TEST_REQUIRE_GIT=1 go test -race -count=1 ./pkg/source
+
+
+# Runs the agent's unit under a real systemd, in a machine of its own that boots twice.
+test-systemd: ; $(call NEED,debootstrap systemd-nspawn,debootstrap systemd-container)
+	.ci/systemd/test
 
 # A package asks policy-rc.d whether to start what it brings.
 POLICY  := /usr/sbin/policy-rc.d
