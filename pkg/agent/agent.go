@@ -327,8 +327,8 @@ func (u *unit) goodOf(t *topology.Topology) Good {
 
 // failed notes why a document can't be applied, and goes back to the last good one where it was tried.
 func (a *Agent) failed(u *unit, e Event) {
-	if e.Topology != u.offered && u.offered != nil {
-		return
+	if e.Topology != u.offered && u.offered != nil || e.Topology == u.good && u.offered != nil {
+		return // the last good one can't be healed for now, and is tried again
 	}
 	u.reason, u.forced = e.Err.Error(), false
 	a.saved(a.store.unprepare(e.Topology.Name))

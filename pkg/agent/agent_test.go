@@ -31,6 +31,7 @@ type world struct {
 	mu     sync.Mutex
 	says   map[string]string // what the files of each source say, by its name; "" for none
 	fails  map[string]error  // documents that can't be applied
+	sick   error             // why nothing can be healed
 	now    string            // the document that the host matches
 	cuts   string            // the one with which no probe works
 	plan   plan.Plan         // of a document that is new
@@ -72,7 +73,9 @@ func (s scene) Change(
 func (s scene) Look(context.Context, reconcile.Touched) (plan.Plan, error) { return plan.Plan{}, nil }
 
 func (s scene) Heal(context.Context, reconcile.Touched, func(plan.Key) bool) (reconcile.Report, error) {
-	return reconcile.Report{}, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return reconcile.Report{}, s.sick
 }
 
 // Diff implements [Host].
@@ -449,6 +452,26 @@ func TestNoRoom(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		w.was("with room", labB)
+	})
+}
+
+// TestHealFails holds that a document is not bad because something of it can't be healed for now.
+func TestHealFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, oneFile)
+		w.boot()
+		w.say("lab.yaml", labA)
+		w.sick = fmt.Errorf("busy; %w", reconcile.ErrPartial)
+		if err := w.Reconcile(t.Context(), "lab", false); err != nil {
+			t.Fatal(err)
+		}
+		w.state("while nothing heals", Differs, "")
+		w.mu.Lock()
+		w.sick = nil
+		w.mu.Unlock()
+		time.Sleep(longestRest)
+		w.state("later", Synced, "")
+		w.was("all the time", "ready", labA)
 	})
 }
 

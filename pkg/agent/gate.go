@@ -81,11 +81,12 @@ func (e *entry) allowed(list []*topology.Topology) error {
 
 // working lists the probes that work now.
 func (a *Agent) working(ctx context.Context, probes []Probe) (list []Probe) {
+	const patience = 2 * time.Second // an answer may be lost
 	works := make([]bool, len(probes))
 	each(probes, func(i int, p Probe) {
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		works[i] = a.Probe(ctx, p) == nil
+		works[i] = a.until(ctx, p) == nil
 	})
 	for i, p := range probes {
 		if works[i] {

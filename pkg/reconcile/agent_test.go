@@ -39,7 +39,7 @@ func newService(t *testing.T) *service {
 	l, dir := newLab(t), t.TempDir()
 	s := &service{lab: l, bin: plumb(t), dir: dir, file: filepath.Join(dir, "lab.yaml")}
 	l.names = append(l.names, "lab")
-	s.write("agent.yaml", "topologies: [{file: lab.yaml, probes: [{from: ns1, ping: 10.0.0.1, within: 1s}]}]\n")
+	s.write("agent.yaml", "topologies: [{file: lab.yaml, probes: [{from: ns1, ping: 10.0.0.1, within: 3s}]}]\n")
 	t.Cleanup(func() {
 		if s.cmd != nil {
 			_ = s.cmd.Process.Kill()

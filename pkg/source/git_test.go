@@ -352,7 +352,9 @@ func TestGitSilent(t *testing.T) {
 		}
 		begun := time.Now()
 		_ = f.refuses(g, "it took longer than 2s")
-		if took := time.Since(begun); took > g.Limits.Time+time.Second {
+		const slow = 20 * time.Second // whatever else the machine does
+		took := time.Since(begun)
+		if t.Logf("%s: it took %v", scheme, took); took > g.Limits.Time+slow {
 			t.Errorf("%s: it took %v", scheme, took)
 		}
 	}
