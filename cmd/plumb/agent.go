@@ -70,6 +70,7 @@ type service struct {
 // runAgent runs agents, one after the other, each with the config as it is then.
 func (e *env) runAgent(cmd *cobra.Command, file, state string) error {
 	signal.Ignore(syscall.SIGPIPE) // a reader of the output that goes away must not leave a host half changed
+	defer e.unhurried()()
 	config, data, err := e.loadConfig(file)
 	if err != nil {
 		return err
@@ -208,7 +209,7 @@ func (s *service) run(ctx context.Context, config agent.Config) error {
 	defer end()
 	alive := make(chan struct{})
 	s.config = config
-	s.events = &watcher{env: s.env, stop: func(error) {}, applied: make(map[string]bool), endless: true}
+	s.events = &watcher{env: s.env, stop: func(error) {}}
 	a := &agent.Agent{
 		Config: config, StateDir: s.state, Version: version(), Host: s.hosts[0], Open: s.openSource, Probe: agent.Try,
 		Audience: s,

@@ -53,6 +53,9 @@ func newLive(stdout, stderr io.Writer) *live {
 
 // terminal is the file that a writer writes to a terminal with which can do more than print, nil for none.
 func terminal(w io.Writer) *os.File {
+	if o, ok := w.(*outlet); ok {
+		w = o.to
+	}
 	if f, ok := w.(*os.File); ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd())) {
 		return f
 	}

@@ -57,6 +57,7 @@ A first apply that fails ends it, with the exit code of apply.`,
 // keep keeps the host as files say.
 func (e *env) keep(cmd *cobra.Command, files []string, dryRun bool) error {
 	signal.Ignore(syscall.SIGPIPE) // a reader of the output that goes away must not leave a host half changed
+	defer e.unhurried()()
 	inputs, err := e.inputs(cmd, files)
 	if err != nil {
 		return err
@@ -96,7 +97,10 @@ func (e *env) keep(cmd *cobra.Command, files []string, dryRun bool) error {
 		case <-ctx.Done():
 		}
 	})
-	w := &watcher{env: e, stop: stop, applied: make(map[string]bool)}
+	w := &watcher{env: e, stop: stop, first: make(map[string]bool)}
+	for _, t := range topologies {
+		w.first[t.Name] = true
+	}
 	loop := &agent.Loop{
 		Begin:  func(bool) agent.Session { return h.Begin() },
 		Follow: func(names []string) error { return heard.Follow(names, nil) },

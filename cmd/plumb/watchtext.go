@@ -32,9 +32,8 @@ type watchEvent struct {
 // watcher prints events.
 type watcher struct {
 	*env
-	stop    context.CancelCauseFunc
-	applied map[string]bool // topologies that have been
-	endless bool            // a first apply that fails does not end it
+	stop  context.CancelCauseFunc
+	first map[string]bool // topologies of the first reading, until they are applied: one that can't be ends it
 }
 
 // tell prints an event. A first apply that fails ends the watch, and so does output that can't be written.
@@ -50,9 +49,9 @@ func (w *watcher) tell(e agent.Event) {
 	}
 	switch e.What {
 	case agent.Applied, agent.Drifted, agent.InSync:
-		w.applied[e.Topology.Name] = true
+		delete(w.first, e.Topology.Name)
 	case agent.Failed, agent.Refused:
-		if !w.endless && !w.applied[e.Topology.Name] && e.Err != nil {
+		if w.first[e.Topology.Name] && e.Err != nil {
 			w.stop(e.Err)
 			return
 		}

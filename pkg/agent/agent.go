@@ -300,7 +300,7 @@ func (a *Agent) told(e Event) {
 // applied keeps what the host matches now as the last good document.
 func (a *Agent) applied(u *unit, t *topology.Topology) {
 	u.forced, u.again = false, false
-	if t == u.offered {
+	if t == u.offered || u.offered == nil {
 		u.reason = ""
 		a.forgive(t)
 	}

@@ -455,6 +455,24 @@ func TestNoRoom(t *testing.T) {
 	})
 }
 
+// TestLastGoodFails holds that the agent stays where the last good document can't be applied either, and tries it again.
+func TestLastGoodFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, oneFile)
+		w.boot()
+		w.say("lab.yaml", labA)
+		w.says["lab.yaml"] = ""
+		w.breaks(labA)
+		w.boot()
+		w.was("after a boot", "ready", labA, "ready")
+		w.state("after a boot", Stalled, "no room")
+		w.mends()
+		time.Sleep(2 * longestRest)
+		w.was("later", labA)
+		w.state("later", Synced, "")
+	})
+}
+
 // TestHealFails holds that a document is not bad because something of it can't be healed for now.
 func TestHealFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
