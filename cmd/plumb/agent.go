@@ -180,9 +180,9 @@ func (s *service) close() {
 }
 
 // openHosts opens the host as the config says.
-func (s *service) openHosts(config agent.Config) (end func(), err error) {
+func (s *service) openHosts(config agent.Config, heard *watch.Watcher) (end func(), err error) {
 	for i := range s.hosts {
-		o := s.keepOptions(s.stopped)
+		o := s.keepOptions(s.stopped, heard)
 		o.AllowDisconnect, o.Lifelines = o.AllowDisconnect || i > 0, config.Lifelines
 		if s.hosts[i], err = s.env.open(o); err != nil {
 			return nil, err
@@ -202,7 +202,7 @@ func (s *service) run(ctx context.Context, config agent.Config) error {
 		return fmt.Errorf("hear of changes: %w", err)
 	}
 	defer heard.Close()
-	end, err := s.openHosts(config)
+	end, err := s.openHosts(config, heard)
 	if err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func (s *service) run(ctx context.Context, config agent.Config) error {
 	}
 	a.Loop = agent.Loop{
 		Begin:  func(disrupt bool) agent.Session { return s.host(disrupt).Begin() },
-		Follow: func(names []string) error { return heard.Follow(names, nil) },
+		Follow: heard.Follow,
 		Heard:  heard.Events(), Alive: alive,
 	}
 	if err := a.Begin(); err != nil {

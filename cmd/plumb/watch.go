@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/plumbnet/plumb/pkg/agent"
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/source"
@@ -71,7 +72,12 @@ func (e *env) keep(cmd *cobra.Command, files []string, dryRun bool) error {
 	hangup, stopped, end := e.hearWatchSignals(stop)
 	defer end()
 
-	h, err := e.open(e.keepOptions(stopped))
+	heard, err := watch.Start(watch.Options{})
+	if err != nil {
+		return hostError(fmt.Errorf("hear of changes: %w", err))
+	}
+	defer heard.Close()
+	h, err := e.open(e.keepOptions(stopped, heard))
 	if err != nil {
 		return hostError(err)
 	}
@@ -79,11 +85,6 @@ func (e *env) keep(cmd *cobra.Command, files []string, dryRun bool) error {
 	if err := e.free(ctx, h, targets(topologies), false); err != nil && !dryRun {
 		return err
 	}
-	heard, err := watch.Start(watch.Options{})
-	if err != nil {
-		return hostError(fmt.Errorf("hear of changes: %w", err))
-	}
-	defer heard.Close()
 	followed, err := source.Follow(files)
 	if err != nil {
 		return hostError(err)
@@ -103,7 +104,7 @@ func (e *env) keep(cmd *cobra.Command, files []string, dryRun bool) error {
 	}
 	loop := &agent.Loop{
 		Begin:  func(bool) agent.Session { return h.Begin() },
-		Follow: func(names []string) error { return heard.Follow(names, nil) },
+		Follow: heard.Follow,
 		Heard:  heard.Events(), Inputs: news, Now: hangup, Tell: w.tell,
 	}
 	loop.Run(ctx)
@@ -113,10 +114,15 @@ func (e *env) keep(cmd *cobra.Command, files []string, dryRun bool) error {
 	return nil
 }
 
-// keepOptions are those of a host that is kept.
-func (e *env) keepOptions(stopped <-chan struct{}) reconcile.Options {
+// keepOptions are those of a host that is kept, and heard of.
+func (e *env) keepOptions(stopped <-chan struct{}, heard *watch.Watcher) reconcile.Options {
 	o := reconcile.Options{
 		LockTimeout: e.lockTimeout, AllowDisconnect: e.allowDisconnect, Warn: e.warn, Workers: e.workers, Stop: stopped,
+		Attached: func(topology, section string, n *kernel.Namespace) {
+			if err := heard.Attach(agent.Attached(topology, section), n); err != nil {
+				e.warn(fmt.Sprintf("changes in it are not heard of: %v", err))
+			}
+		},
 	}
 	if e.verbose {
 		o.Trace = e.trace

@@ -51,7 +51,7 @@ func (w *watcher) tell(e agent.Event) {
 	case agent.Applied, agent.Drifted, agent.InSync:
 		delete(w.first, e.Topology.Name)
 	case agent.Failed, agent.Refused:
-		if w.first[e.Topology.Name] && e.Err != nil {
+		if w.first[e.Topology.Name] && e.Err != nil && !errors.Is(e.Err, reconcile.ErrAway) {
 			w.stop(e.Err)
 			return
 		}

@@ -157,7 +157,7 @@ func (w *world) boot() {
 			return nil
 		},
 		Loop: Loop{
-			Begin: func(bool) Session { return scene{w} }, Follow: func([]string) error { return nil }, Heard: make(chan watch.Event),
+			Begin: func(bool) Session { return scene{w} }, Follow: func(_, _ []string) error { return nil }, Heard: make(chan watch.Event),
 		},
 	}
 	if err := w.Begin(); err != nil {

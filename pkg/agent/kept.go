@@ -30,6 +30,7 @@ type kept struct {
 	told        string    // what was refused, or has drifted, when that was told last
 	doubt       string    // what was refused in the last pass alone
 	why         string    // why what the file says could not be applied, when that was told last
+	away        string    // what is waited for, when that was told last
 	trigger     Trigger   // of the next pass
 	objects     int       // that were wanted in the last pass
 	left        []plan.Step
@@ -118,7 +119,7 @@ func (k *kept) change(ctx context.Context, l *Loop) error {
 		l.Tell(e)
 	}
 	k.touched = nil // what it has instead is to be as it should be
-	k.retry()
+	k.retry(err)
 	return err
 }
 
@@ -235,14 +236,23 @@ func (k *kept) failed(ctx context.Context, l *Loop, e Event, since time.Time) {
 	}
 	e.At, e.What, e.Topology, e.Took = time.Now(), Failed, k.has, time.Since(since)
 	k.touched = nil
-	k.retry()
+	k.retry(e.Err)
+	if away := e.Err.Error(); errors.Is(e.Err, reconcile.ErrAway) {
+		if k.away == away {
+			return // it was told, and is waited for
+		}
+		k.away = away
+	}
 	l.Tell(e)
 }
 
-// retry puts the next pass off, the longer the more passes have failed.
-func (k *kept) retry() {
+// retry puts the next pass off, the longer the more passes have failed. What is only waited for is looked for often.
+func (k *kept) retry(err error) {
 	rest := longestRest
-	if k.failures < 16 {
+	switch {
+	case errors.Is(err, reconcile.ErrAway):
+		rest = awayRest
+	case k.failures < 16:
 		rest = min(firstRest<<k.failures, longestRest)
 	}
 	k.failures++

@@ -5,9 +5,9 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
-	"github.com/plumbnet/plumb/pkg/object"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/topology"
@@ -39,8 +39,8 @@ const (
 type Loop struct {
 	// Begin begins a session; disrupt says that it may cut the host off.
 	Begin func(disrupt bool) Session
-	// Follow tells the watcher which namespaces are to be heard of, by name.
-	Follow func([]string) error
+	// Follow tells the watcher which namespaces are to be heard of: by their names, and those of others by [Attached].
+	Follow func(names, attached []string) error
 	// Heard is what the watcher hears.
 	Heard <-chan watch.Event
 	// Inputs are all topologies to keep, whenever one of them has changed.
@@ -128,10 +128,25 @@ func (l *Loop) due() time.Time {
 }
 
 func (l *Loop) hear(e watch.Event, t Trigger) {
+	if topology, section, ok := strings.Cut(e.Section, attachedIn); ok {
+		if k := l.kept[topology]; k != nil {
+			e.Section = section
+			k.hear(e, t)
+		}
+		return
+	}
 	for _, k := range l.kept {
 		k.hear(e, t)
 	}
 }
+
+// Attached is what the watcher calls the namespace of others that a section of a topology is attached to: another
+// topology's section of that name is another namespace.
+func Attached(topology, section string) string { return topology + attachedIn + section }
+
+// attachedIn stands in no name of a topology or a namespace.
+const attachedIn = "/"
+
 
 // passes makes those passes that are due.
 func (l *Loop) passes(ctx context.Context) {
@@ -175,16 +190,17 @@ func (l *Loop) input(ctx context.Context, list []Input) {
 
 // follow has the namespaces of all topologies heard of.
 func (l *Loop) follow() {
-	var names []string
+	var names, attached []string
 	for _, k := range l.kept {
-		for _, o := range k.wanted.Objects() {
-			if key := o.Key(); key.Kind == object.KindNamespace {
-				names = append(names, key.Name)
-			}
+		own, others := k.wanted.Namespaces()
+		names = append(names, own...)
+		for _, name := range others {
+			attached = append(attached, Attached(k.wanted.Name, name))
 		}
 	}
 	slices.Sort(names)
-	if err := l.Follow(slices.Compact(names)); err != nil {
+	slices.Sort(attached)
+	if err := l.Follow(slices.Compact(names), slices.Compact(attached)); err != nil {
 		for _, k := range l.kept {
 			l.Tell(Event{At: time.Now(), What: Failed, Topology: k.wanted, Err: err})
 		}

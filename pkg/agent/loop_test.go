@@ -111,7 +111,7 @@ func newStage(t *testing.T, dryRun bool) *stage {
 	}
 	l := &Loop{
 		Begin: func(bool) Session { return s.fake }, Heard: s.heard, Inputs: s.inputs, Now: s.now, Passed: func(p Pass) { s.has(func() { s.last = p }) },
-		Follow: func(names []string) error { s.follow = names; return nil }, Tell: s.tell,
+		Follow: func(names, _ []string) error { s.follow = names; return nil }, Tell: s.tell,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})

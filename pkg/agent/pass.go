@@ -78,7 +78,9 @@ func Applying(topology string, begun time.Time, r reconcile.Report, err error) P
 // passed makes a pass, and tells how it went.
 func (k *kept) passed(l *Loop, f func() error) {
 	p := Pass{Topology: k.input.Name, Trigger: k.trigger, Begun: time.Now()}
-	p.Err = f()
+	if p.Err = f(); p.Err == nil {
+		k.away = ""
+	}
 	if l.Passed == nil {
 		return
 	}

@@ -11,6 +11,8 @@ import (
 const (
 	firstRest   = time.Second
 	longestRest = 5 * time.Minute
+	// awayRest is how often somebody else's namespace is looked for that is not there.
+	awayRest = 5 * time.Second
 	// holds is how long a heal must hold, beside twice the rest before it, to have been the last one.
 	holds = 10 * time.Second
 	// many heals in a row make an object contested.

@@ -93,7 +93,7 @@ func (r *run) openAttached(owned []*object.Section, before map[string]*object.Se
 			discard(s, before)
 		}
 		if err != nil {
-			missing = append(missing, r.placed(n.Key(), err))
+			missing = append(missing, away{r.placed(n.Key(), err)})
 		}
 	}
 	if len(missing) > 0 {

@@ -33,6 +33,9 @@ type Options struct {
 	Keep bool
 	// AllowDisconnect lets a plan take the host's own way to the network.
 	AllowDisconnect bool
+	// Attached, if set, is called at the end of each pass of a [Session] with each namespace of others that it has looked
+	// into, which is open no longer than that.
+	Attached func(topology, section string, n *kernel.Namespace)
 	// Lifelines are links of the host that count as its uplinks.
 	Lifelines []string
 	// ConfirmWithin, unless 0, is how long Apply waits for [Host.Confirm] before it rolls back what it did.

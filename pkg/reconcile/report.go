@@ -22,6 +22,16 @@ var (
 	ErrRollback = errors.New("rollback failed")
 )
 
+// ErrAway: a namespace of others that a section is to be attached to can't be found, as that of a container that is not
+// running. Such errors wrap [ErrNotRun] too.
+var ErrAway = errors.New("the namespace can't be found")
+
+// away is an error that is [ErrAway] beside what it says.
+type away struct{ error }
+
+func (a away) Unwrap() error        { return a.error }
+func (a away) Is(target error) bool { return target == ErrAway }
+
 // ended says how a run ended, and before that why, in one line.
 func ended(how, why error) error { return fmt.Errorf("%w; %w", line{why}, how) }
 

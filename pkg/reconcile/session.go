@@ -156,6 +156,9 @@ func (s *Session) pass(
 func (r *run) rest() {
 	for _, name := range slices.Sorted(maps.Keys(r.env.Sections)) {
 		if s := r.env.Sections[name]; s.Attached != nil {
+			if r.Attached != nil {
+				r.Attached(r.topology, name, s.NS)
+			}
 			s.NS.Close()
 			delete(r.env.Sections, name)
 			delete(r.lists, name)

@@ -39,10 +39,17 @@ func (l *lab) keep(topo *topology.Topology, dryRun bool) *keeper {
 	if err != nil {
 		l.Fatal(err)
 	}
-	k, h, inputs := new(keeper), l.open(), make(chan []agent.Input, 1)
+	k, inputs := new(keeper), make(chan []agent.Input, 1)
+	h := l.open(func(o *reconcile.Options) {
+		o.Attached = func(topology, section string, n *kernel.Namespace) {
+			if err := w.Attach(agent.Attached(topology, section), n); err != nil {
+				l.Error(err)
+			}
+		}
+	})
 	inputs <- []agent.Input{{Topology: topo, ReportOnly: dryRun}}
 	loop := &agent.Loop{
-		Begin: func(bool) agent.Session { return h.Begin() }, Follow: func(names []string) error { return w.Follow(names, nil) },
+		Begin: func(bool) agent.Session { return h.Begin() }, Follow: w.Follow,
 		Heard: w.Events(), Inputs: inputs, Tell: k.tell,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -258,4 +265,58 @@ func (b *lockedBuffer) Reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.b.Reset()
+}
+
+// TestWatchAttached holds that what somebody changes in a namespace of others is healed at once, that one who has gone is
+// waited for, and that the next one is wired.
+func TestWatchAttached(t *testing.T) {
+	l := newLab(t)
+	web := filepath.Join(t.TempDir(), "web")
+	topo := l.load(fmt.Sprintf(`
+name: lab
+bridges: {br0: {addresses: [192.168.30.1/24]}}
+namespaces:
+  web: {attach: "path:%s", interfaces: {eth0: {bridge: br0, addresses: [192.168.30.2/24]}}}
+`, web))
+	begin := func() (pid int, end func()) {
+		cmd := exec.Command("unshare", "--net", "sh", "-c", "echo; read x")
+		in, err := cmd.StdinPipe()
+		l.must(err)
+		out, err := cmd.StdoutPipe()
+		l.must(err)
+		l.must(cmd.Start())
+		_, err = out.Read(make([]byte, 1))
+		l.must(err)
+		l.must(os.WriteFile(web, nil, 0o600))
+		l.script(fmt.Sprintf("mount --bind /proc/%d/ns/net %s", cmd.Process.Pid, web))
+		return cmd.Process.Pid, sync.OnceFunc(func() {
+			l.must(in.Close())
+			_ = cmd.Wait() // read has found the end of its input
+			l.script("umount " + web)
+			l.must(os.Remove(web))
+		})
+	}
+	pid, end := begin()
+	defer func() { end() }()
+	inside := func(command string) string {
+		return fmt.Sprintf("nsenter --net=/proc/%d/ns/net %s", pid, command)
+	}
+	wired := func() bool { return host.Run("sh", "-c", inside("ip address show dev eth0 | grep -q 192.168.30.2/24")) == nil }
+	k := l.keep(topo, false)
+	for _, command := range []string{
+		"ip address flush dev eth0", "ip link set eth0 down", "ip link del eth0", "sysctl -qw net.ipv4.conf.eth0.forwarding=1",
+	} {
+		l.must(host.Run("sh", "-c", inside(command)))
+		k.waits(l, "heal "+command, func([]agent.Event) bool {
+			p, err := l.open().Diff(context.Background(), topo)
+			return err == nil && len(p.Steps) == 0
+		})
+	}
+	before := len(k.events())
+	end()
+	k.waits(l, "tell that it is away", func(told []agent.Event) bool {
+		return slices.ContainsFunc(told[before:], func(e agent.Event) bool { return errors.Is(e.Err, reconcile.ErrAway) })
+	})
+	pid, end = begin()
+	k.waits(l, "wire the next one", func([]agent.Event) bool { return wired() })
 }

@@ -119,6 +119,13 @@ func (c *checker) expand() {
 		}
 	}
 	c.t.objects = x.Objects
+	for _, s := range c.Sections[1:] {
+		if s.Attach == "" {
+			c.t.own = append(c.t.own, s.Name)
+		} else {
+			c.t.attached = append(c.t.attached, s.Name)
+		}
+	}
 	for _, r := range c.Reaches {
 		c.t.reaches = append(c.t.reaches, Reach{r.Beyond, plan.Source{File: c.t.File, Line: int(r.At.Line), Column: int(r.At.Column)}})
 	}

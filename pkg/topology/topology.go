@@ -30,6 +30,8 @@ type Topology struct {
 	at      file.Span // of the name
 	objects []plan.Object
 	reaches []Reach
+
+	own, attached []string // the names of the sections beside the host's
 	sources func() map[plan.Key]file.Span // nil without objects
 }
 
@@ -41,6 +43,9 @@ type Reach struct {
 	Beyond object.Beyond
 	plan.Source
 }
+
+// Namespaces lists the names of the topology's own namespaces, and those of the sections that are attached to others'.
+func (t *Topology) Namespaces() (own, attached []string) { return t.own, t.attached }
 
 // Reaches lists the places where the topology reaches beyond what it makes.
 func (t *Topology) Reaches() []Reach { return slices.Clone(t.reaches) }

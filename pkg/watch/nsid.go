@@ -3,23 +3,28 @@ package watch
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
 )
 
 // place is a namespace that is followed. The kernel tells of it by the number that it has in the host's.
 type place struct {
-	section string
-	open    *kernel.Namespace // one that its user holds open; nil for one that has its name in /run/netns
-	mark    kernel.Mark       // of what has the name; zero for nothing
-	id      kernel.ID
-	number  int // -1 for none
+	section  string
+	open     *kernel.Namespace // the host's own
+	attached bool              // it is where [Watcher.Attach] says, and not what has its name in /run/netns
+	mark     kernel.Mark       // of what has the name; zero for nothing
+	id       kernel.ID
+	number   int // -1 for none
 }
 
 // borrow calls f with a descriptor that is open no longer than that.
 func (p *place) borrow(f func(kernel.File) error) error {
-	if p.open != nil {
+	switch {
+	case p.open != nil:
 		return p.open.Borrow(func(fd int) error { return f(kernel.File{FD: fd, ID: p.open.ID()}) })
+	case p.attached: // nothing holds it open, and only its user can find it
+		return fs.ErrNotExist
 	}
 	file, err := kernel.OpenFile(p.section)
 	if err != nil {
@@ -64,7 +69,7 @@ func (ps *places) numberHost() (news bool, err error) {
 // find looks for the namespace and sees to it that the kernel tells of it. That there is none is no error.
 func (ps *places) find(p *place) error {
 	ps.lose(p)
-	if p.open == nil {
+	if p.named() {
 		p.mark = kernel.MarkOf(p.section) // before it is opened: if another takes its place meanwhile, that shows later
 	}
 	err := p.borrow(func(f kernel.File) (err error) {
@@ -73,7 +78,7 @@ func (ps *places) find(p *place) error {
 		return err
 	})
 	switch {
-	case kernel.Absent(err) || errors.Is(err, kernel.ErrClosed):
+	case kernel.Absent(err) || errors.Is(err, kernel.ErrClosed) || errors.Is(err, fs.ErrNotExist):
 		p.id = kernel.ID{}
 		return nil
 	case err != nil:
@@ -101,8 +106,26 @@ func (ps *places) lose(p *place) {
 	p.number = -1
 }
 
+// named says whether the namespace has its name in /run/netns.
+func (p *place) named() bool { return p.open == nil && !p.attached }
+
 // moved says whether something else has the name of a namespace by now, or nothing.
-func (p *place) moved() bool { return p.open == nil && kernel.MarkOf(p.section) != p.mark }
+func (p *place) moved() bool { return p.named() && kernel.MarkOf(p.section) != p.mark }
+
+// attach says where a namespace is now that is attached, and whether that is news.
+func (ps *places) attach(p *place, n *kernel.Namespace) (news bool, err error) {
+	if p.number >= 0 && p.id == n.ID() {
+		return false, nil
+	}
+	ps.lose(p)
+	p.id = n.ID()
+	if p.number, err = ps.host.GiveNumber("give namespace "+p.section+" a number, to hear of its changes", n); err != nil {
+		p.number = -1
+		return false, fmt.Errorf("namespace %s: %w", p.section, err)
+	}
+	ps.heard[p.number] = append(ps.heard[p.number], p)
+	return true, nil
+}
 
 // refind looks for a namespace again, and says what became of it; nothing where that is no news.
 func (ps *places) refind(p *place) (news string) {
@@ -113,7 +136,7 @@ func (ps *places) refind(p *place) (news string) {
 		return fmt.Sprintf("cannot be heard: %v", err)
 	case p.number < 0 && before >= 0:
 		return "namespace " + p.section + " deleted"
-	case p.number >= 0 && (p.open == nil || p.number != before):
+	case p.number >= 0:
 		return "namespace " + p.section
 	}
 	return ""

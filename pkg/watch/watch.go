@@ -83,27 +83,26 @@ func (w *Watcher) begin(seam *kernel.Seam) error {
 }
 
 // Follow says which namespaces matter beside the host's own, from now on, and those alone: what changes in others is not
-// told. Names are those in /run/netns, whether there is such a namespace now or not. Attached are others, by the name of
-// their section, that the caller holds open until the next call without them, or Close. Of each that was not followed
-// before, an event says that it is to be looked at. An error is of namespaces that are there and can't be heard; all
-// others are.
-func (w *Watcher) Follow(names []string, attached map[string]*kernel.Namespace) error {
+// told. Names are those in /run/netns, whether there is such a namespace now or not. Attached are sections whose
+// namespaces are where [Watcher.Attach] says. Of each that was not followed before, an event says that it is to be
+// looked at. An error is of namespaces that are there and can't be heard; all others are.
+func (w *Watcher) Follow(names, attached []string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
 		return ErrClosed
 	}
-	want := make(map[string]*kernel.Namespace)
+	want := make(map[string]bool) // whether it is attached
 	for _, name := range names {
-		want[name] = nil
+		want[name] = false
 	}
-	for name, n := range attached {
-		want[name] = n
+	for _, name := range attached {
+		want[name] = true
 	}
 	delete(want, "")
 	w.places.all = slices.DeleteFunc(w.places.all, func(p *place) bool {
-		n, wanted := want[p.section]
-		stays := p.section == "" || wanted && n == p.open
+		attached, wanted := want[p.section]
+		stays := p.section == "" || wanted && attached == p.attached
 		if stays {
 			delete(want, p.section)
 		} else {
@@ -113,12 +112,28 @@ func (w *Watcher) Follow(names []string, attached map[string]*kernel.Namespace) 
 	})
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		p := &place{section: name, open: want[name], number: -1}
+		p := &place{section: name, attached: want[name], number: -1}
 		w.places.all = append(w.places.all, p)
 		errs = append(errs, w.places.find(p))
 		w.queue.add(Event{Section: name, What: "namespace " + name + " is followed from now on"})
 	}
 	return errors.Join(errs...)
+}
+
+// Attach says where the namespace of an attached section is now; it need be open no longer than that. When it has ended,
+// an event says so, and it is nowhere until this is called again.
+func (w *Watcher) Attach(section string, n *kernel.Namespace) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.places.all, func(p *place) bool { return p.section == section && p.attached })
+	if i < 0 || w.closed {
+		return nil
+	}
+	news, err := w.places.attach(w.places.all[i], n)
+	if news {
+		w.queue.add(Event{Section: section, What: "namespace " + section})
+	}
+	return err
 }
 
 // Events yields what has changed. While nobody takes them, events that say the same are folded into one, and so are

@@ -274,11 +274,17 @@ func TestAttached(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer n.Close()
-	if err := w.Follow(nil, map[string]*kernel.Namespace{"web": n}); err != nil {
+	if err := w.Follow(nil, []string{"web"}); err != nil {
 		t.Fatal(err)
 	}
 	await(t, w, Event{Section: "web", What: "namespace web is followed from now on"})
+	for range 2 { // the second is no news
+		if err := errors.Join(w.Attach("web", n), w.Attach("other", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.Close()
+	await(t, w, Event{Section: "web", What: "namespace web"})
 	if _, err := in.Write([]byte("\n")); err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +295,7 @@ func TestAttached(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = lives.Wait() // read has found the end of its input
-	follow(t, w)     // and n may be closed
+	await(t, w, Event{Section: "web", What: "namespace web deleted"})
 }
 
 // The host's namespace may have a number in itself, and then the kernel tells of it by that.
