@@ -147,7 +147,6 @@ func Attached(topology, section string) string { return topology + attachedIn + 
 // attachedIn stands in no name of a topology or a namespace.
 const attachedIn = "/"
 
-
 // passes makes those passes that are due.
 func (l *Loop) passes(ctx context.Context) {
 	for _, name := range slices.Sorted(maps.Keys(l.kept)) {

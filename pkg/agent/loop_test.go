@@ -111,7 +111,7 @@ func newStage(t *testing.T, dryRun bool) *stage {
 	}
 	l := &Loop{
 		Begin: func(bool) Session { return s.fake }, Heard: s.heard, Inputs: s.inputs, Now: s.now, Passed: func(p Pass) { s.has(func() { s.last = p }) },
-		Follow: func(names, _ []string) error { s.follow = names; return nil }, Tell: s.tell,
+		Follow: func(names, attached []string) error { s.follow = append(names, attached...); return nil }, Tell: s.tell,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -461,4 +461,46 @@ func (s *stage) is(when string, state State, trigger Trigger) {
 	if s.last.State != state || s.last.Trigger != trigger {
 		s.Errorf("%s: %s by %s, want %s by %s", when, s.last.State, s.last.Trigger, state, trigger)
 	}
+}
+
+// TestLoopAway holds that a namespace of others that is not there is told of once, and looked for again and again.
+func TestLoopAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, false)
+		s.takes(lab)
+		s.tells("at first", "applied lab")
+		away := errors.New("no container web")
+		s.has(func() { s.fails = fmt.Errorf("%w; %w; %w", away, reconcile.ErrAway, reconcile.ErrNotRun) })
+		s.lose("a")
+		time.Sleep(quiet)
+		s.tells("at once", "failed lab by pid 1 (x): "+s.fails.Error())
+		passes := len(s.passes)
+		time.Sleep(20 * awayRest)
+		s.tells("while it is away")
+		if n := len(s.passes) - passes; n < 15 || n > 25 {
+			t.Errorf("it was looked for %d times", n)
+		}
+		s.has(func() { s.fails = nil })
+		time.Sleep(2 * awayRest)
+		s.tells("when it is there", "healed lab a")
+	})
+}
+
+// TestLoopAttached holds that what is heard of in a namespace of others is for the one topology that is attached to it.
+func TestLoopAttached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, false)
+		s.takes("name: lab\nnamespaces: {web: {attach: 'docker:web'}, ns1: {}}\n", "name: other\n")
+		s.tells("at first", "applied lab", "applied other")
+		if want := []string{"ns1", "lab/web"}; !slices.Equal(s.follow, want) {
+			t.Errorf("it follows %q, want %q", s.follow, want)
+		}
+		passes := len(s.passes)
+		s.heard <- watch.Event{Section: Attached("lab", "web"), At: time.Now()}
+		time.Sleep(quiet)
+		synctest.Wait()
+		if later := s.passes[passes:]; len(later) != 1 || !later[0]["web"] {
+			t.Errorf("the passes read %v", later)
+		}
+	})
 }

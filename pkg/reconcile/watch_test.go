@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,6 +18,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/agent"
 	"github.com/plumbnet/plumb/pkg/battery"
 	"github.com/plumbnet/plumb/pkg/battery/host"
+	"github.com/plumbnet/plumb/pkg/kernel"
+	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/topology"
 	"github.com/plumbnet/plumb/pkg/watch"
 )
@@ -292,7 +295,7 @@ namespaces:
 		return cmd.Process.Pid, sync.OnceFunc(func() {
 			l.must(in.Close())
 			_ = cmd.Wait() // read has found the end of its input
-			l.script("umount " + web)
+			l.script("umount --lazy " + web)
 			l.must(os.Remove(web))
 		})
 	}
@@ -301,7 +304,9 @@ namespaces:
 	inside := func(command string) string {
 		return fmt.Sprintf("nsenter --net=/proc/%d/ns/net %s", pid, command)
 	}
-	wired := func() bool { return host.Run("sh", "-c", inside("ip address show dev eth0 | grep -q 192.168.30.2/24")) == nil }
+	wired := func() bool {
+		return host.Run("sh", "-c", inside("ip address show dev eth0 | grep -q 192.168.30.2/24")) == nil
+	}
 	k := l.keep(topo, false)
 	for _, command := range []string{
 		"ip address flush dev eth0", "ip link set eth0 down", "ip link del eth0", "sysctl -qw net.ipv4.conf.eth0.forwarding=1",

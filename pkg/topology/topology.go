@@ -31,8 +31,8 @@ type Topology struct {
 	objects []plan.Object
 	reaches []Reach
 
-	own, attached []string // the names of the sections beside the host's
-	sources func() map[plan.Key]file.Span // nil without objects
+	own, attached []string                      // the names of the sections beside the host's
+	sources       func() map[plan.Key]file.Span // nil without objects
 }
 
 // Objects lists what the topology wants, the host's first, addresses in the order in which the kernel takes them.
