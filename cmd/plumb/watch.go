@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/plumbnet/plumb/pkg/agent"
-	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/source"
@@ -118,11 +117,7 @@ func (e *env) keep(cmd *cobra.Command, files []string, dryRun bool) error {
 func (e *env) keepOptions(stopped <-chan struct{}, heard *watch.Watcher) reconcile.Options {
 	o := reconcile.Options{
 		LockTimeout: e.lockTimeout, AllowDisconnect: e.allowDisconnect, Warn: e.warn, Workers: e.workers, Stop: stopped,
-		Attached: func(topology, section string, n *kernel.Namespace) {
-			if err := heard.Attach(agent.Attached(topology, section), n); err != nil {
-				e.warn(fmt.Sprintf("changes in it are not heard of: %v", err))
-			}
-		},
+		Attached: agent.Attach(heard, func(err error) { e.warn(err.Error()) }),
 	}
 	if e.verbose {
 		o.Trace = e.trace

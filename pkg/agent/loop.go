@@ -2,12 +2,14 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/topology"
@@ -137,6 +139,16 @@ func (l *Loop) hear(e watch.Event, t Trigger) {
 	}
 	for _, k := range l.kept {
 		k.hear(e, t)
+	}
+}
+
+// Attach has the watcher told where the namespaces of others are that passes have looked into (see
+// [reconcile.Options]). An error is of one that can't be heard.
+func Attach(w *watch.Watcher, failed func(error)) func(topology, section string, n *kernel.Namespace) {
+	return func(topology, section string, n *kernel.Namespace) {
+		if err := w.Attach(Attached(topology, section), n); err != nil {
+			failed(fmt.Errorf("changes in it are not heard of: %w", err))
+		}
 	}
 }
 

@@ -18,7 +18,6 @@ import (
 	"github.com/plumbnet/plumb/pkg/agent"
 	"github.com/plumbnet/plumb/pkg/battery"
 	"github.com/plumbnet/plumb/pkg/battery/host"
-	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 	"github.com/plumbnet/plumb/pkg/topology"
 	"github.com/plumbnet/plumb/pkg/watch"
@@ -44,11 +43,7 @@ func (l *lab) keep(topo *topology.Topology, dryRun bool) *keeper {
 	}
 	k, inputs := new(keeper), make(chan []agent.Input, 1)
 	h := l.open(func(o *reconcile.Options) {
-		o.Attached = func(topology, section string, n *kernel.Namespace) {
-			if err := w.Attach(agent.Attached(topology, section), n); err != nil {
-				l.Error(err)
-			}
-		}
+		o.Attached = agent.Attach(w, func(err error) { l.Error(err) })
 	})
 	inputs <- []agent.Input{{Topology: topo, ReportOnly: dryRun}}
 	loop := &agent.Loop{
