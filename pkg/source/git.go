@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -44,6 +45,8 @@ type Limits struct {
 	Pack  uint64        // bytes that a fetch brings: 64 MiB
 	Space uint64        // address space of each process, in bytes: 2 GiB
 }
+
+func (l Limits) pack() uint64 { return cmp.Or(l.Pack, defaultPack) }
 
 // Highwater remembers a commit for each name.
 type Highwater interface {
@@ -94,9 +97,16 @@ func (g *Git) Check() error {
 	return nil
 }
 
-// name tells the place from others.
-func (g *Git) name() string {
-	sum := sha256.Sum256([]byte(g.URL + "\n" + g.Ref))
+// name tells the ref from others.
+func (g *Git) name() string { return digest(g.URL, g.Ref) }
+
+// repository is where what was fetched is kept. Places of one branch have one each, as they are read at the same time.
+func (g *Git) repository() string {
+	return filepath.Join(g.StateDir, "git", digest(g.URL, g.Ref, g.Path))
+}
+
+func digest(words ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(words, "\n")))
 	return hex.EncodeToString(sum[:8])
 }
 
@@ -138,7 +148,7 @@ func (g *Git) read(ctx context.Context) (r Revision, err error) {
 	if err := g.follows(ctx, w, commit); err != nil {
 		return r, err
 	}
-	raw, err := w.git(ctx, maxText, "cat-file", "commit", commit)
+	raw, err := w.inside(ctx, maxText, "cat-file", "commit", commit)
 	if err != nil {
 		return r, err
 	}
@@ -186,7 +196,7 @@ func (g *Git) files(ctx context.Context, w *workshop, commit string) (inputs []t
 		if left -= b.size; left < 0 {
 			return nil, fmt.Errorf("%s: all files together have more than %d MiB", b.name, maxText>>20)
 		}
-		data, err := w.git(ctx, b.size, "cat-file", "blob", b.hash)
+		data, err := w.inside(ctx, b.size, "cat-file", "blob", b.hash)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", b.name, err)
 		}
@@ -242,7 +252,7 @@ type treeEntry struct{ mode, kind, hash, size, name string }
 
 // tree lists a tree, or one entry of it.
 func (w *workshop) tree(ctx context.Context, tree string, paths ...string) (entries []treeEntry, err error) {
-	out, err := w.git(ctx, maxText, append([]string{"ls-tree", "-z", "-l", tree, "--"}, paths...)...)
+	out, err := w.inside(ctx, maxText, append([]string{"ls-tree", "-z", "-l", tree, "--"}, paths...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -295,23 +295,20 @@ func TestGitSigned(t *testing.T) {
 	}
 }
 
-// TestGitLimits holds that what is too large is not taken, and that the one before can still be had.
+// TestGitLimits holds that what is too large is not taken, does not fill the disk, and that the one before can still
+// be had.
 func TestGitLimits(t *testing.T) {
 	f := newForge(t)
 	g := f.source("hosts")
 	g.Limits.Pack = 1 << 20
 	f.reads(g, f.git("rev-parse", "HEAD"), "hosts/a.yaml=name: a")
-	noise := make([]byte, 5<<20)
-	random, err := os.Open("/dev/urandom")
-	if err != nil {
-		t.Fatal(err)
+	f.commit("noise", noise(t, 5<<20))
+	for range 2 { // the agent asks again and again
+		_ = f.refuses(g, "it brings more than 1 MiB")
+		if left, err := filepath.Glob(filepath.Join(g.repository(), "objects", "pack", "tmp_*")); err != nil || len(left) > 0 {
+			t.Errorf("left: %q, %v", left, err)
+		}
 	}
-	defer random.Close() //nolint:errcheck // only read
-	if _, err := random.Read(noise); err != nil {
-		t.Fatal(err)
-	}
-	f.commit("noise", string(noise))
-	_ = f.refuses(g, "git fetch")
 	f.git("reset", "-q", "--hard", "HEAD~1")
 	f.reads(g, f.git("rev-parse", "HEAD"), "hosts/a.yaml=name: a")
 }
@@ -324,7 +321,7 @@ func TestGitUser(t *testing.T) {
 	f := newForge(t)
 	g := f.source("hosts")
 	f.reads(g, f.git("rev-parse", "HEAD"), "hosts/a.yaml=name: a")
-	info, err := os.Stat(filepath.Join(g.StateDir, "git", g.name(), "HEAD"))
+	info, err := os.Stat(filepath.Join(g.repository(), "HEAD"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // launched is a command that runs git within the limits: a process can lower its own, and those of another user's
 // process only with CAP_SYS_RESOURCE.
 func (g *Git) launched(args []string) []string {
-	pack, space := cmp.Or(g.Limits.Pack, defaultPack), cmp.Or(g.Limits.Space, defaultSpace)
+	pack, space := g.Limits.pack(), cmp.Or(g.Limits.Space, defaultSpace)
 	head := append([]string{}, g.Program...)
 	return append(append(head, strconv.FormatUint(pack, 10), strconv.FormatUint(space, 10)), args...)
 }

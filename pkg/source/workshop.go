@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -65,7 +66,7 @@ func lesser() (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, err
 }
 
-// furnish puts what git needs into the directory, and makes the repository.
+// furnish puts what git needs into the directory.
 func (w *workshop) furnish() error {
 	for name, from := range map[string]string{"known_hosts": w.KnownHosts, "key": w.KeyFile} {
 		if from == "" {
@@ -83,14 +84,11 @@ func (w *workshop) furnish() error {
 	if err != nil {
 		return err
 	}
-	w.repo = filepath.Join(w.StateDir, "git", w.name())
+	w.repo = w.repository()
 	if err := os.MkdirAll(filepath.Dir(w.repo), 0o711); err != nil {
 		return err
 	}
-	if err := os.Mkdir(w.repo, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	return errors.Join(w.write("gitconfig", config), w.write("ssh_config", w.sshConfig()), w.own(w.dir), w.own(w.repo))
+	return errors.Join(w.write("gitconfig", config), w.write("ssh_config", w.sshConfig()), w.own(w.dir))
 }
 
 // readSmall reads a file with a key.
@@ -163,7 +161,7 @@ func (w *workshop) sshConfig() string {
 
 // git runs git, and gives what it says: no more than so many bytes.
 func (w *workshop) git(ctx context.Context, most int64, args ...string) ([]byte, error) {
-	launch := w.launched(append([]string{"--git-dir=" + w.repo}, args...))
+	launch := w.launched(append([]string{"--literal-pathspecs", "--git-dir=" + w.repo}, args...))
 	cmd := exec.CommandContext(ctx, launch[0], launch[1:]...)
 	cmd.Dir, cmd.Env = "/", w.environ()
 	// The whole group goes: ssh and what else git has started.
@@ -181,6 +179,43 @@ func (w *workshop) git(ctx context.Context, most int64, args ...string) ([]byte,
 		return nil, fmt.Errorf("git %s says more than %d bytes", args[0], most)
 	}
 	return out.Bytes(), nil
+}
+
+// inside runs git on the repository. Where it fails or is ended, it can leave a part of a pack, a lock, or a repository
+// that is none: so that is removed, and the next reading begins anew. Otherwise refused packs would fill the disk.
+func (w *workshop) inside(ctx context.Context, most int64, args ...string) ([]byte, error) {
+	out, err := w.git(ctx, most, args...)
+	if err == nil {
+		return out, nil
+	}
+	if limit := w.Limits.pack(); w.overfull(limit) {
+		err = fmt.Errorf("it brings more than %d MiB: keep topologies in a repository of their own: %w", limit>>20, err)
+	}
+	return nil, errors.Join(err, os.RemoveAll(w.repo))
+}
+
+// overfull says whether git was ended by the limit of a file's size.
+func (w *workshop) overfull(limit uint64) bool {
+	begun, err := filepath.Glob(filepath.Join(w.repo, "objects", "pack", "tmp_*"))
+	return err == nil && slices.ContainsFunc(begun, func(path string) bool {
+		info, err := os.Lstat(path)
+		return err == nil && uint64(info.Size()) >= limit
+	})
+}
+
+// begin makes the repository, if there is none.
+func (w *workshop) begin(ctx context.Context) error {
+	if _, err := os.Stat(filepath.Join(w.repo, "HEAD")); err == nil {
+		return nil
+	}
+	if err := os.Mkdir(w.repo, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	if err := w.own(w.repo); err != nil {
+		return err
+	}
+	_, err := w.inside(ctx, 0, "init", "-q", "--bare", "--template=")
+	return err
 }
 
 // environ is all that git knows of this process's surroundings.
@@ -202,11 +237,6 @@ func (w *workshop) environ() []string {
 
 // ask asks the server what the ref leads to, which is cheap. A branch goes before a tag of the same name.
 func (w *workshop) ask(ctx context.Context) (ref, commit string, err error) {
-	if _, err := os.Stat(filepath.Join(w.repo, "HEAD")); errors.Is(err, os.ErrNotExist) {
-		if _, err := w.git(ctx, 0, "init", "-q", "--bare"); err != nil {
-			return "", "", err
-		}
-	}
 	branch, tag := "refs/heads/"+w.Ref, "refs/tags/"+w.Ref
 	out, err := w.git(ctx, 64<<10, "ls-remote", "-q", "--", w.URL, branch, tag, tag+"^{}")
 	if err != nil {
@@ -230,12 +260,15 @@ func (w *workshop) ask(ctx context.Context) (ref, commit string, err error) {
 // fetch brings the whole history of a ref: without that nobody can tell whether it was rewritten.
 func (w *workshop) fetch(ctx context.Context, ref string) (commit string, err error) {
 	const here = "refs/plumb/newest"
-	_, err = w.git(ctx, 0, "fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--", w.URL,
+	if err := w.begin(ctx); err != nil {
+		return "", err
+	}
+	_, err = w.inside(ctx, 0, "fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--", w.URL,
 		"+"+ref+":"+here)
 	if err != nil {
 		return "", err
 	}
-	out, err := w.git(ctx, 1<<10, "rev-parse", "--verify", "-q", here+"^{commit}")
+	out, err := w.inside(ctx, 1<<10, "rev-parse", "--verify", "-q", here+"^{commit}")
 	return strings.TrimSpace(string(out)), err
 }
 
