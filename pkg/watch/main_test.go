@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,21 +118,25 @@ func next(t testing.TB, w *Watcher) Event {
 	}
 }
 
-// await takes events up to the one that is like another: of the section, with its words at the beginning of What.
-func await(t testing.TB, w *Watcher, like Event) Event {
+// await takes events up to the one that is like another, and returns it: of the section, with its words at the beginning
+// of What. When several are wanted it returns the last. They may come in any order, for what two sources tell, as rtnetlink
+// and fanotify, has none.
+func await(t testing.TB, w *Watcher, likes ...Event) (last Event) {
 	t.Helper()
 	var seen []string
-	for deadline := time.After(long); ; {
+	for deadline := time.After(long); len(likes) > 0; {
 		select {
 		case e := <-w.Events():
 			seen = append(seen, fmt.Sprintf("%+v", e))
-			if e.Section == like.Section && e.All == like.All && strings.HasPrefix(e.What, like.What) {
-				return e
-			}
+			likes = slices.DeleteFunc(likes, func(like Event) bool {
+				return e.Section == like.Section && e.All == like.All && strings.HasPrefix(e.What, like.What)
+			})
+			last = e
 		case <-deadline:
-			t.Fatalf("there was no %+v, but\n%s", like, strings.Join(seen, "\n"))
+			t.Fatalf("there was no %+v, but\n%s", likes, strings.Join(seen, "\n"))
 		}
 	}
+	return last
 }
 
 // until waits for something that the kernel does in its own time.

@@ -366,6 +366,11 @@ func TestNothingGrows(t *testing.T) {
 	before := len(descriptors(t))
 	w := start(t, Options{})
 	follow(t, w, "n1", "n2")
+	t.Cleanup(func() {
+		for _, name := range []string{"n1", "n2"} { // those that a failed cycle has left
+			_ = host.Run("ip", "netns", "delete", name)
+		}
+	})
 	// Whatever the Go runtime opens for itself is open by then.
 	cycle := func() {
 		script(t, `ip netns add n1
@@ -374,8 +379,7 @@ func TestNothingGrows(t *testing.T) {
 		script(t, `ip -n n1 link add v1 type veth peer name v2 netns n2
 			ip -n n1 link set v1 up
 			ip netns exec n2 sysctl -qw net.ipv4.ip_default_ttl=65`)
-		await(t, w, Event{Section: "n1", What: "link v1"})
-		await(t, w, Event{Section: "n2", What: "sysctl"})
+		await(t, w, Event{Section: "n1", What: "link v1"}, Event{Section: "n2", What: "sysctl"})
 		script(t, `ip netns delete n1
 			ip netns delete n2`)
 		await(t, w, Event{Section: "n2", What: "namespace n2 deleted"})
