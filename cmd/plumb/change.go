@@ -24,6 +24,8 @@ type host interface {
 	Destroy(context.Context, string) (reconcile.Report, error)
 	Confirm(string) error
 	Topologies() ([]string, error)
+	Sections(topology string) ([]string, error)
+	Inside(topology, section string, f func(own bool) error) error
 	Applied(string) (topology.Input, error)
 	Begin() *reconcile.Session
 	Cookie() uint64

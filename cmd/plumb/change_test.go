@@ -44,6 +44,10 @@ func (f *fakeHost) Confirm(string) error { return reconcile.ErrNothingToConfirm 
 
 func (f *fakeHost) Topologies() ([]string, error) { return f.topologies, nil }
 
+func (f *fakeHost) Sections(string) ([]string, error) { return nil, nil }
+
+func (f *fakeHost) Inside(string, string, func(bool) error) error { return reconcile.ErrNotRun }
+
 func (f *fakeHost) Applied(name string) (topology.Input, error) {
 	if text, ok := f.applied[name]; ok {
 		return topology.Input{Name: "/etc/" + name + ".yaml", Data: []byte(text)}, nil
