@@ -25,6 +25,7 @@ type host interface {
 	Confirm(string) error
 	Topologies() ([]string, error)
 	Sections(topology string) ([]string, error)
+	Show(ctx context.Context, topology string) ([]reconcile.Shown, error)
 	Inside(topology, section string, f func(own bool) error) error
 	Applied(string) (topology.Input, error)
 	Begin() *reconcile.Session

@@ -40,7 +40,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func (e *env) run(args []string) int {
 	root := e.root()
 	root.AddCommand(e.validate(), e.diff(), e.apply(), e.watchFiles(), e.confirm(), e.destroy(), e.list(), e.status(),
-		e.agent(), e.fetch(), e.reconcile(), e.suspend(), e.resume(), e.execIn(), e.shell(), e.capture(),
+		e.agent(), e.fetch(), e.reconcile(), e.suspend(), e.resume(), e.show(), e.execIn(), e.shell(), e.capture(),
 		e.initFile(), e.explain(), e.schema(), e.version())
 	completion(root)
 	root.SetArgs(args)

@@ -2,15 +2,20 @@ package reconcile_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
 // ending is how a command ended, and what it said.
@@ -196,5 +201,58 @@ func TestCapture(t *testing.T) {
 		if e.code != c.code || !strings.Contains(e.stderr, c.says) {
 			t.Errorf("capture %q: %+v", c.args, e)
 		}
+	}
+}
+
+// TestShow holds that a topology is shown as it is, and counted as the kernel counts.
+func TestShow(t *testing.T) {
+	l := newLab(t)
+	l.sh("ip", "netns", "add", "foreign")
+	l.fixture(func() { l.sh("ip", "netns", "delete", "foreign") })
+	l.apply(l.load(strings.Replace(twoPlaces, "[10.9.0.3/24]}}", "[10.9.0.3/24]}}, routes: [{to: default, via: 10.9.0.1}]", 1)))
+	l.sh("ip", "netns", "exec", "foreign", "ping", "-c", "3", "-i", "0.1", "10.9.0.2")
+	l.sh("ip", "-n", "web", "link", "set", "lo", "down")
+	all, err := l.open().Show(t.Context(), "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, s := range all {
+		for _, i := range s.Interfaces {
+			four := slices.DeleteFunc(slices.Clone(i.Addresses), func(a string) bool { return strings.Contains(a, ":") })
+			lines = append(lines, fmt.Sprintf("%s(%s) %s %s %s %v %s %s>%s", s.Namespace, s.Attached, i.Name, i.Type, i.State, four,
+				i.Master, i.Peer, i.PeerMaster))
+		}
+		if s.Namespace == "theirs" && !slices.Equal(s.Gateways, []reconcile.Gateway{{Address: "10.9.0.1", Dev: "eth7"}}) {
+			t.Errorf("gateways: %v", s.Gateways)
+		}
+	}
+	port := regexp.MustCompile(`veth[0-9a-f]+`)
+	for i := range lines {
+		lines[i] = port.ReplaceAllString(lines[i], "PORT")
+	}
+	slices.Sort(lines) // the ports' names are derived
+	got := strings.Join(lines, "\n")
+	const want = `() br0 bridge up [10.9.0.1/24]  >
+() PORT veth up [] br0 theirs/eth7>
+() PORT veth up [] br0 web/eth0>
+theirs(netns:foreign) eth7 veth up [10.9.0.3/24]  PORT>br0
+web() eth0 veth up [10.9.0.2/24]  PORT>br0
+web() lo loopback down [127.0.0.1/8]  >`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	web := all[slices.IndexFunc(all, func(s reconcile.Shown) bool { return s.Namespace == "web" })]
+	var counted []struct {
+		Stats64 struct {
+			Rx, Tx struct{ Bytes, Packets uint64 }
+		}
+	}
+	if err := json.Unmarshal([]byte(l.sh("ip", "-n", "web", "-j", "-s", "link", "show", "eth0")), &counted); err != nil {
+		t.Fatal(err)
+	}
+	c := web.Interfaces[1].Counters
+	if of := counted[0].Stats64; c.RxPackets < 3 || c.RxBytes < 3*98 || c.RxPackets > of.Rx.Packets || c.TxBytes > of.Tx.Bytes {
+		t.Errorf("counted %+v, ip has %+v", c, of)
 	}
 }
