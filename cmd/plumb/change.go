@@ -26,7 +26,7 @@ type host interface {
 	Topologies() ([]string, error)
 	Sections(topology string) ([]string, error)
 	Show(ctx context.Context, topology string) ([]reconcile.Shown, error)
-	Inside(topology, section string, f func(own bool) error) error
+	Inside(topology, section string, f func() error) error
 	Applied(string) (topology.Input, error)
 	Begin() *reconcile.Session
 	Cookie() uint64

@@ -49,7 +49,7 @@ func (f *fakeHost) Sections(string) ([]string, error) { return nil, nil }
 
 func (f *fakeHost) Show(context.Context, string) ([]reconcile.Shown, error) { return f.shown, nil }
 
-func (f *fakeHost) Inside(string, string, func(bool) error) error { return reconcile.ErrNotRun }
+func (f *fakeHost) Inside(string, string, func() error) error { return reconcile.ErrNotRun }
 
 func (f *fakeHost) Applied(name string) (topology.Input, error) {
 	if text, ok := f.applied[name]; ok {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/plumbnet/plumb/pkg/kernel"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
@@ -90,18 +89,7 @@ func (e *env) become(at place, program string, args, environment []string) error
 	}
 	defer e.closeHost(h)
 	var started *exitError
-	err = h.Inside(at.topology, at.section, func(own bool) error {
-		etc := at.section
-		if !own {
-			etc = ""
-		}
-		failed, err := kernel.View(etc)
-		for _, f := range failed {
-			e.warn(f.Error())
-		}
-		if err != nil {
-			return err
-		}
+	err = h.Inside(at.topology, at.section, func() error {
 		started = start(program, args, environment)
 		return started
 	})

@@ -2,12 +2,14 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 )
 
 func (e *env) shell() *cobra.Command {
@@ -45,17 +47,27 @@ func prompting(program, where string) (args, environment []string, err error) {
 	if filepath.Base(program) != "bash" {
 		return []string{program}, environment, nil
 	}
-	const here = 0 // it stays open in bash, which reads it by its number and closes it
-	fd, err := unix.MemfdCreate("plumb-shell", here)
-	if err != nil {
-		return nil, nil, fmt.Errorf("make a file for the prompt: %w", err)
-	}
-	text := fmt.Sprintf(`for rc in /etc/bash.bashrc ~/.bashrc; do if [ -r "$rc" ]; then . "$rc"; fi; done; unset rc
+	fd, err := readable(func(fd int) string {
+		return fmt.Sprintf(`for rc in /etc/bash.bashrc ~/.bashrc; do if [ -r "$rc" ]; then . "$rc"; fi; done; unset rc
 PS1='%s'"$PS1"
 exec %d<&-
 `, prompt, fd)
-	if _, err := unix.Write(fd, []byte(text)); err != nil {
-		return nil, nil, fmt.Errorf("write a file for the prompt: %w", err)
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a file for the prompt: %w", err)
 	}
 	return []string{program, "--rcfile", fmt.Sprintf("/proc/self/fd/%d", fd)}, environment, nil
+}
+
+// readable is a descriptor that text can be read from, which gets its number. It stays open in another program.
+func readable(text func(fd int) string) (fd int, err error) {
+	from, to, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer from.Close() //nolint:errcheck // only read
+	if fd, err = syscall.Dup(int(from.Fd())); err == nil {
+		_, err = io.WriteString(to, text(fd)) // which a pipe has room for
+	}
+	return fd, errors.Join(err, to.Close())
 }

@@ -233,9 +233,9 @@ func TestShow(t *testing.T) {
 	}
 	slices.Sort(lines) // the ports' names are derived
 	got := strings.Join(lines, "\n")
-	const want = `() br0 bridge up [10.9.0.1/24]  >
-() PORT veth up [] br0 theirs/eth7>
+	const want = `() PORT veth up [] br0 theirs/eth7>
 () PORT veth up [] br0 web/eth0>
+() br0 bridge up [10.9.0.1/24]  >
 theirs(netns:foreign) eth7 veth up [10.9.0.3/24]  PORT>br0
 web() eth0 veth up [10.9.0.2/24]  PORT>br0
 web() lo loopback down [127.0.0.1/8]  >`

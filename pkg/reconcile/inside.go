@@ -13,10 +13,9 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// Inside calls f on a thread that is in the namespace of a topology's section: own says whether plumb has made that,
-// and it has its name in /run/netns. The thread is f's alone: f may change it as it likes, and have it become another
-// program.
-func (h *Host) Inside(topology, section string, f func(own bool) error) error {
+// Inside calls f on a thread that is in the namespace of a topology's section, with mounts of its own (see
+// [kernel.View]). The thread is f's alone: f may have it become another program.
+func (h *Host) Inside(topology, section string, f func() error) error {
 	return kernel.OnThread(func(t kernel.Thread) error {
 		runtime.LockOSThread() // once more than it is unlocked: no other goroutine gets what f has made of it
 		owner, err := h.ownerOf(t, section)
@@ -29,7 +28,7 @@ func (h *Host) Inside(topology, section string, f func(own bool) error) error {
 				return err
 			}
 			defer n.Close()
-			return f(true)
+			return h.inView(section, f)
 		}
 		a, err := h.attachment(topology, section)
 		if err != nil {
@@ -46,13 +45,25 @@ func (h *Host) Inside(topology, section string, f func(own bool) error) error {
 			if n.Cookie() != a.Cookie {
 				return fmt.Errorf("namespace %s of topology %s (%s) %w: another has got its number", section, topology, a.From, ErrAway)
 			}
-			return f(false)
+			return h.inView("", f)
 		})
 		if err == nil && !found {
 			return fmt.Errorf("namespace %s of topology %s (%s): %w: it has ended since the last apply", section, topology, a.From, ErrAway)
 		}
 		return err
 	})
+}
+
+// inView calls f with mounts that show the namespace of a name; empty for one that has none of ours.
+func (h *Host) inView(name string, f func() error) error {
+	failed, err := kernel.View(name)
+	if err != nil {
+		return err
+	}
+	for _, err := range failed {
+		h.Warn(err.Error())
+	}
+	return f()
 }
 
 // attachment is where a section of a topology is attached to, as the last apply has left it. The error names the
