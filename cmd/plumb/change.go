@@ -24,6 +24,9 @@ type host interface {
 	Destroy(context.Context, string) (reconcile.Report, error)
 	Confirm(string) error
 	Topologies() ([]string, error)
+	Sections(topology string) ([]string, error)
+	Show(ctx context.Context, topology string) ([]reconcile.Shown, error)
+	Inside(topology, section string, f func() error) error
 	Applied(string) (topology.Input, error)
 	Begin() *reconcile.Session
 	Cookie() uint64

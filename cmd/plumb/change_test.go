@@ -30,6 +30,7 @@ type fakeHost struct {
 	asked   []string
 
 	topologies []string
+	shown      []reconcile.Shown
 	applied    map[string]string // their copies
 }
 
@@ -43,6 +44,12 @@ func (f *fakeHost) Cookie() uint64 { return 1 }
 func (f *fakeHost) Confirm(string) error { return reconcile.ErrNothingToConfirm }
 
 func (f *fakeHost) Topologies() ([]string, error) { return f.topologies, nil }
+
+func (f *fakeHost) Sections(string) ([]string, error) { return nil, nil }
+
+func (f *fakeHost) Show(context.Context, string) ([]reconcile.Shown, error) { return f.shown, nil }
+
+func (f *fakeHost) Inside(string, string, func() error) error { return reconcile.ErrNotRun }
 
 func (f *fakeHost) Applied(name string) (topology.Input, error) {
 	if text, ok := f.applied[name]; ok {

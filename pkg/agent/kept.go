@@ -23,7 +23,8 @@ type kept struct {
 	rivals  rivals
 
 	touched     reconcile.Touched // since the last pass; nil is all
-	first, last time.Time         // when something was heard since the last pass; zero for nothing
+	since       time.Time         // when the first change since the last pass was heard of; zero for none
+	first, last time.Time         // when the first and the last were taken, which is later where a pass was made meanwhile
 	by          []string
 	again       time.Time // when a pass is to be made, whatever is heard; zero for none
 	failures    int       // passes in a row
@@ -45,10 +46,10 @@ func (k *kept) hear(e watch.Event, t Trigger) {
 	case k.touched != nil:
 		k.touched[e.Section] = true
 	}
-	if k.first.IsZero() {
-		k.first = e.At
+	k.last = time.Now()
+	if k.since.IsZero() {
+		k.since, k.first = e.At, k.last
 	}
-	k.last = e.At
 	const most = 4
 	if e.By != "" && !slices.Contains(k.by, e.By) && len(k.by) < most {
 		k.by = append(k.by, e.By)
@@ -57,7 +58,7 @@ func (k *kept) hear(e watch.Event, t Trigger) {
 
 // due is when the next pass is to begin, if one is.
 func (k *kept) due() (at time.Time, ok bool) {
-	if !k.first.IsZero() {
+	if !k.since.IsZero() {
 		at = k.last.Add(quiet)
 		if end := k.first.Add(latest); end.Before(at) {
 			at = end
@@ -71,11 +72,11 @@ func (k *kept) due() (at time.Time, ok bool) {
 
 // take begins a pass: it gives what was touched since the last one, and who did that.
 func (k *kept) take() (touched reconcile.Touched, since time.Time, by []string) {
-	touched, since, by = k.touched, k.first, k.by
+	touched, since, by = k.touched, k.since, k.by
 	if since.IsZero() {
 		since = time.Now()
 	}
-	k.touched, k.first, k.last, k.by = reconcile.Touched{}, time.Time{}, time.Time{}, nil
+	k.touched, k.since, k.by = reconcile.Touched{}, time.Time{}, nil
 	if !k.blocked {
 		k.again = time.Time{}
 	}
@@ -126,7 +127,7 @@ func (k *kept) change(ctx context.Context, l *Loop) error {
 // pass makes a pass.
 func (k *kept) pass(ctx context.Context, l *Loop) {
 	retried := !k.again.IsZero() && !k.again.After(time.Now())
-	if k.first.IsZero() {
+	if k.since.IsZero() {
 		k.trigger = Retry
 	}
 	k.passed(l, func() error {

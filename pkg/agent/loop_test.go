@@ -229,6 +229,27 @@ func TestLoopStorm(t *testing.T) {
 	})
 }
 
+// Changes that were heard of long ago, while a pass was made, are seen by one pass.
+func TestLoopBacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, false)
+		s.takes(lab)
+		s.has(func() { s.passes = nil })
+		heard := time.Now()
+		time.Sleep(time.Minute)
+		for i := range 100 {
+			s.heard <- watch.Event{Section: fmt.Sprint("n", i), At: heard}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		s.has(func() {
+			if len(s.passes) != 1 || len(s.passes[0]) != 100 {
+				t.Errorf("%d passes", len(s.passes))
+			}
+		})
+	})
+}
+
 // TestLoopRivals holds that what is changed back again and again is healed less and less often, that all else is healed
 // at once meanwhile, and that who changes it back is told once.
 func TestLoopRivals(t *testing.T) {

@@ -20,6 +20,9 @@ import (
 // entries that came those that they would catch, and that go on untranslated. A kernel without connection tracking
 // over netlink has none to be told of.
 func forgetFlows(e *object.Env, s *object.Section, gone, came []NAT) {
+	if untracked(s) {
+		return
+	}
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		f := &flows{s: s, wanted: wantedNAT(e, s), gone: ofFamily(gone, family), came: ofFamily(came, family)}
 		if len(f.gone)+len(f.came) == 0 {
@@ -29,6 +32,14 @@ func forgetFlows(e *object.Env, s *object.Section, gone, came []NAT) {
 			e.Warn(fmt.Sprintf("nat %s: forget connections: %v", append(f.came, f.gone...)[0].Key().Place(), err))
 		}
 	}
+}
+
+// untracked says whether a section has no connections. To list those of one namespace the kernel goes through those of
+// all, which takes 10 ms and more.
+func untracked(s *object.Section) bool {
+	const count = "net/netfilter/nf_conntrack_count"
+	values, err := s.NS.ReadSysctls([]string{count})
+	return err == nil && values[count] == "0"
 }
 
 // ofFamily leaves those entries whose connections are ours: of a rule made by hand they are not.

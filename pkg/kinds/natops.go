@@ -250,7 +250,9 @@ func writeTable(e *object.Env, s *object.Section) error {
 		if err != nil {
 			return fmt.Errorf("nftables: read the generation: %w", err)
 		}
-		buildTable(c, NATTable(e.Topology), entries)
+		if err := buildTable(c, NATTable(e.Topology), entries); err != nil {
+			return fmt.Errorf("nftables: %w", err)
+		}
 		err = s.NS.Do(what, func() error { return c.FlushWithGenID(gen.ID) })
 		if !errors.Is(err, unix.ERESTART) {
 			return err
@@ -259,13 +261,19 @@ func writeTable(e *object.Env, s *object.Section) error {
 	return fmt.Errorf("%s: %w", what, kernel.ErrMoving)
 }
 
-// buildTable fills a transaction that replaces the table whole.
-func buildTable(c *nftables.Conn, name string, entries []NAT) {
+// buildTable fills a transaction that replaces the table whole. One that is not there is not deleted: after a transaction
+// that deletes something, the kernel closes the socket only when no packet can meet that any more, 10 ms and more later.
+func buildTable(c *nftables.Conn, name string, entries []NAT) error {
 	t := &nftables.Table{Name: name, Family: nftables.TableFamilyINet}
-	c.AddTable(t) // so that there is one to delete
-	c.DelTable(t)
+	tables, err := c.ListTablesOfFamily(t.Family)
+	if err != nil {
+		return fmt.Errorf("list tables: %w", err)
+	}
+	if slices.ContainsFunc(tables, func(o *nftables.Table) bool { return o.Name == name }) {
+		c.DelTable(t)
+	}
 	if len(entries) == 0 {
-		return
+		return nil
 	}
 	accept := nftables.ChainPolicyAccept
 	c.AddTable(t)
@@ -279,6 +287,7 @@ func buildTable(c *nftables.Conn, name string, entries []NAT) {
 				UserData: userdata.AppendString(nil, userdata.TypeComment, n.Entry)})
 		}
 	}
+	return nil
 }
 
 // parseEntry is the reverse of [Masquerade], from an entry's words and its rule's: the interfaces that hold the subnet

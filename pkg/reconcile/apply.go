@@ -27,7 +27,7 @@ func (r *run) apply() error {
 	}
 	start, p := r.lists, r.guard(r.diff(want))
 	r.report.Plan = p
-	r.warn(p)
+	r.warn(p, nil)
 	if p.Refused() {
 		return refusal(p)
 	}

@@ -218,7 +218,7 @@ func (h *Host) Diff(ctx context.Context, t *topology.Topology) (plan.Plan, error
 	if err != nil {
 		return p, ended(ErrNotRun, err)
 	}
-	r.warn(p)
+	r.warn(p, nil)
 	return p, nil
 }
 

@@ -19,7 +19,7 @@ type Session struct {
 	host   *Host
 	want   *topology.Topology // nil before the first [Session.Change] or [Session.Want]
 	last   *run               // what it has read; nil when the next pass reads all
-	warned map[string]bool    // what the last pass has warned of
+	warned map[string]bool    // what was warned of since the last pass that read all, that included
 }
 
 // Touched are the sections, by name, that a pass reads anew; the host's own is "". Nil is all of them, and whatever else
@@ -72,7 +72,7 @@ func (s *Session) Look(ctx context.Context, touched Touched) (p plan.Plan, err e
 			return ended(ErrNotRun, err)
 		}
 		p = r.guard(r.diff(want))
-		r.warn(p)
+		r.warn(p, touched)
 		return nil
 	})
 	return p, err
@@ -140,6 +140,9 @@ func (s *Session) pass(
 		touched = nil
 	}
 	err = f(r, touched)
+	if touched != nil { // of what was not touched it says nothing, and that stands
+		maps.Copy(warned, s.warned)
+	}
 	s.warned = warned
 	s.last = nil
 	if r.env == nil || r.undoing || errors.Is(err, ErrNotRun) || s.want != t { // what a refused change wants is not kept
@@ -179,7 +182,7 @@ func (r *run) heal(touched sections, leave func(plan.Key) bool) error {
 		p := r.guard(r.diff(want))
 		if round == 0 {
 			r.report.Plan = p
-			r.warn(p)
+			r.warn(p, touched)
 		}
 		refused := p.Refused()
 		mine := r.without(want, p)
