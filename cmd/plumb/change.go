@@ -82,6 +82,11 @@ type change struct {
 	idle func(e *env, h host, t target, p plan.Plan) error
 }
 
+// interruption says what becomes of a run that is interrupted while it does it: what nobody has confirmed must not stay.
+func (c *change) interruption(begun *atomic.Bool) *interruption {
+	return &interruption{c.finish, c.options.ConfirmWithin > 0, begun}
+}
+
 // change does it to each target in turn, until one fails.
 func (e *env) change(ctx context.Context, c change, targets []target) error {
 	// A reader of the output that goes away must not leave a host half changed. It stays ignored: to the process's end
@@ -93,9 +98,9 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 		e.live = newLive(e.stdout, e.stderr)
 		defer e.live.end()
 	}
-	// What nobody has confirmed must not stay.
-	now, begun := new(progress), new(atomic.Bool)
-	ctx, stop, end := e.watch(ctx, ends.signals, interruption{c.finish, c.options.ConfirmWithin > 0, begun})
+	now, begun, at := new(progress), new(atomic.Bool), new(atomic.Pointer[interruption])
+	at.Store(c.interruption(begun))
+	ctx, stop, end := e.watch(ctx, ends.signals, at)
 	defer end()
 
 	c.options.Stop = stop
@@ -118,6 +123,7 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 		}
 		start := time.Now()
 		begun.Store(false)
+		at.Store(c.interruption(begun))
 		*now = progress{env: e, text: e.text(t)}
 		var report reconcile.Report
 		report, err = c.act(ctx, h, t)
