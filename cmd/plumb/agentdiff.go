@@ -129,6 +129,6 @@ func (s *service) answer(ctx context.Context, a *agent.Agent, q agent.Question) 
 	if err == nil {
 		err = e.showDiff(ctx, h, targets(topologies))
 	}
-	code := e.exit(nil, err)
+	code := e.report(nil, err)
 	return agent.Answer{Stdout: out.Bytes(), Stderr: said.Bytes(), Exit: code}, nil
 }
