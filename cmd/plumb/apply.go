@@ -35,14 +35,14 @@ func (e *env) apply() *cobra.Command {
 earlier and no longer declares is removed; what is not plumb's is left alone. When a step
 fails, or at the first Ctrl-C, what was done is rolled back, and that is verified too.
 
-With --adopt, what stands in the way and is not plumb's becomes the topology's for good: it
-is changed in place to what the file says, and destroy will remove it.
+With --adopt, existing objects of the same names become the topology's for good: they are
+changed in place to what the file says, and destroy will remove them.
 
 With --prune, -f names directories. What came from one of them and is in it no longer is destroyed,
 when all that is there was applied.
 
-With --confirm-within, all that nobody confirms in time goes back, whatever signal comes, and
-also with --keep, which then is only for steps that fail.`,
+With --confirm-within, the changes are undone unless they are confirmed in time. Any signal
+undoes them at once. --keep then only applies to steps that fail.`,
 		Example: `  plumb apply -f topology.yaml
   plumb apply -f topologies/ --lock-timeout 1m
   plumb apply -f topology.yaml --adopt

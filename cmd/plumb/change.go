@@ -169,7 +169,7 @@ func (e *env) tells(o *reconcile.Options, now *progress, heard func(), begun *at
 	}
 	o.Waiting = func(within time.Duration) {
 		e.live.clear()
-		e.say("roll back in %v unless confirmed: plumb confirm %s", within, now.text.Name)
+		e.say("rolling back in %v; to keep the changes: plumb confirm %s", within, now.text.Name)
 	}
 	if e.verbose { // which tells of one write after the other
 		o.Trace = e.trace
@@ -186,16 +186,11 @@ func (e *env) closeHost(h host) {
 	}
 }
 
-// notBegun names the targets that a failure keeps from being begun.
+// notBegun notes the targets that a failure keeps from being begun: they are named after it.
 func (e *env) notBegun(rest []target) {
-	if len(rest) == 0 {
-		return
+	for _, t := range rest {
+		e.unstarted = append(e.unstarted, t.name)
 	}
-	names := make([]string, len(rest))
-	for i, t := range rest {
-		names[i] = t.name
-	}
-	e.say("not begun: %s", plan.Listing(names))
 }
 
 // progress prints what a command does to one target.

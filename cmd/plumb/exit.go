@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
@@ -115,6 +116,9 @@ func (e *env) report(root *cobra.Command, err error) int {
 	case errors.As(err, &ended):
 		if ended.err != nil {
 			e.say("%v", ended.err)
+		}
+		if len(e.unstarted) > 0 {
+			e.say("not started: %s", plan.Listing(e.unstarted))
 		}
 		return ended.code
 	case errors.As(err, &misuse):

@@ -173,7 +173,7 @@ func TestProcessesUnseen(t *testing.T) {
 	if err := os.WriteFile(file, []byte("name: docker0\nnamespaces: {ns2: {}}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const lacks = "CAP_SYS_PTRACE is missing"
+	const lacks = "without CAP_SYS_PTRACE"
 	for capabilities, seen := range map[string]bool{"": false, ",+sys_ptrace": true} {
 		cmd := exec.Command("setpriv", "--bounding-set", "-all,+net_admin,+sys_admin"+capabilities, bin, "diff", "-f", file)
 		out, err := cmd.CombinedOutput()
