@@ -32,10 +32,11 @@ func (e *env) askDiff(
 		Files: inputs, Adopt: adopt, AllowDisconnect: e.allowDisconnect, JSON: e.json(),
 		Color: e.colored(e.stdout) && e.colored(e.stderr), Quiet: e.quiet, Verbose: e.verbose,
 	})
+	group, known := groupOf(questions())
 	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return false, fmt.Errorf("%w; the agent answers who is in the group %s", shut, groupOf(questions()))
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, fs.ErrPermission) && known:
+		return false, fmt.Errorf("%w; the agent answers who is in the group %s", shut, group)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return false, fmt.Errorf("%w; diff-group in an agent's config names who may ask that instead", shut)
 	case err != nil:
 		return true, &exitError{exitNotRun, err}
@@ -50,17 +51,17 @@ func (e *env) askDiff(
 	return true, nil
 }
 
-// groupOf names the group that a file belongs to.
-func groupOf(path string) string {
+// groupOf names the group that a file belongs to, if that can be seen: a directory that is closed has no such file.
+func groupOf(path string) (name string, known bool) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "that diff-group in its config names"
+		return "", false
 	}
 	id := strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Gid))
 	if g, err := user.LookupGroupId(id); err == nil {
-		return plan.Printable(g.Name)
+		return plan.Printable(g.Name), true
 	}
-	return id
+	return id, true
 }
 
 // serveQuestions answers the group that the config names. Without one nobody may ask; and a group that can't be found
