@@ -1,6 +1,6 @@
 # What the tests need, and the Debian packages that have it; gcc is the race detector's.
-TOOLS    := gcc git ip nft ping ssh-keygen strace sysctl unshare wg
-PACKAGES := gcc git libc6-dev iproute2 nftables iputils-ping openssh-client procps strace util-linux wireguard-tools
+TOOLS    := gcc git ip nft ping ssh-keygen strace sysctl tcpdump unshare wg
+PACKAGES := gcc git libc6-dev iproute2 nftables iputils-ping openssh-client procps strace tcpdump util-linux wireguard-tools
 # What plumb is tested beside.
 SERVERS    := fcgiwrap nginx-light openssh-server
 NEIGHBOURS := dbus dnsmasq-base docker.io firewalld iptables libvirt-clients libvirt-daemon-system ufw

@@ -227,6 +227,7 @@ func (s *service) run(ctx context.Context, config agent.Config) error {
 		return err
 	}
 	defer endServing()
+	defer s.serveQuestions(a)()
 	go s.systemd.watchdog(ctx, alive)
 	a.Run(ctx)
 	return nil

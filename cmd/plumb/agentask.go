@@ -34,7 +34,7 @@ of it, until the time is over or 'plumb resume NAME' comes. It survives a reboot
 			return e.answered(s, err, args[0])
 		},
 	}
-	cmd.Flags().DurationVar(&length, "for", agent.DefaultSuspension, "how long, as in 30m")
+	cmd.Flags().DurationVar(&length, "for", agent.DefaultSuspension, "how long, for example 30m")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever asks for the status")
 	return cmd
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
+	"github.com/plumbnet/plumb/pkg/topology"
 )
 
 func (e *env) apply() *cobra.Command {
@@ -34,14 +35,14 @@ func (e *env) apply() *cobra.Command {
 earlier and no longer declares is removed; what is not plumb's is left alone. When a step
 fails, or at the first Ctrl-C, what was done is rolled back, and that is verified too.
 
-With --adopt, what stands in the way and is not plumb's becomes the topology's for good: it
-is changed in place to what the file says, and destroy will remove it.
+With --adopt, existing objects of the same names become the topology's for good: they are
+changed in place to what the file says, and destroy will remove them.
 
 With --prune, -f names directories. What came from one of them and is in it no longer is destroyed,
 when all that is there was applied.
 
-With --confirm-within, all that nobody confirms in time goes back, whatever signal comes, and
-also with --keep, which then is only for steps that fail.`,
+With --confirm-within, the changes are undone unless they are confirmed in time. Any signal
+undoes them at once. --keep then only applies to steps that fail.`,
 		Example: `  plumb apply -f topology.yaml
   plumb apply -f topologies/ --lock-timeout 1m
   plumb apply -f topology.yaml --adopt
@@ -94,20 +95,21 @@ func (e *env) runApply(cmd *cobra.Command, c change, files []string, session int
 	return e.change(cmd.Context(), c, all)
 }
 
-// gone lists the topologies that came from directories, and are in them no longer: by the copies of what was applied. One
-// whose copy is lost is left alone.
+// gone lists the topologies that came from directories, by whatever path, and are in them no longer: by the copies of
+// what was applied. One whose copy is lost is left alone.
 func (e *env) gone(cmd *cobra.Command, dirs []string, there []target) (list []target, err error) {
-	from := make(map[string]bool)
+	var from []os.FileInfo
 	for _, dir := range dirs {
 		info, err := os.Stat(dir)
 		if err != nil || !info.IsDir() {
 			return nil, usage(cmd, fmt.Errorf("--prune: %s is no directory", dir))
 		}
-		path, err := filepath.Abs(dir)
-		if err != nil {
-			return nil, &exitError{exitNotRun, err}
-		}
-		from[path] = true
+		from = append(from, info)
+	}
+	came := func(file string) bool {
+		dir, err := os.Stat(filepath.Dir(file))
+		same := func(of os.FileInfo) bool { return os.SameFile(of, dir) }
+		return file != topology.Stdin && err == nil && slices.ContainsFunc(from, same)
 	}
 	h, err := e.open(reconcile.Options{Workers: e.workers})
 	if err != nil {
@@ -125,7 +127,7 @@ func (e *env) gone(cmd *cobra.Command, dirs []string, there []target) (list []ta
 		switch in, err := h.Applied(name); {
 		case err != nil:
 			e.say("%s is left: which file it came from is not known any longer", name)
-		case from[filepath.Dir(in.Name)]:
+		case came(in.Name):
 			list = append(list, target{name: name, file: in.Name, gone: true})
 		}
 	}

@@ -24,6 +24,9 @@ type host interface {
 	Destroy(context.Context, string) (reconcile.Report, error)
 	Confirm(string) error
 	Topologies() ([]string, error)
+	Sections(topology string) ([]string, error)
+	Show(ctx context.Context, topology string) ([]reconcile.Shown, error)
+	Inside(topology, section string, f func() error) error
 	Applied(string) (topology.Input, error)
 	Begin() *reconcile.Session
 	Cookie() uint64
@@ -79,6 +82,11 @@ type change struct {
 	idle func(e *env, h host, t target, p plan.Plan) error
 }
 
+// interruption says what becomes of a run that is interrupted while it does it: what nobody has confirmed must not stay.
+func (c *change) interruption(begun *atomic.Bool) *interruption {
+	return &interruption{c.finish, c.options.ConfirmWithin > 0, begun}
+}
+
 // change does it to each target in turn, until one fails.
 func (e *env) change(ctx context.Context, c change, targets []target) error {
 	// A reader of the output that goes away must not leave a host half changed. It stays ignored: to the process's end
@@ -90,9 +98,9 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 		e.live = newLive(e.stdout, e.stderr)
 		defer e.live.end()
 	}
-	// What nobody has confirmed must not stay.
-	now, begun := new(progress), new(atomic.Bool)
-	ctx, stop, end := e.watch(ctx, ends.signals, interruption{c.finish, c.options.ConfirmWithin > 0, begun})
+	now, begun, at := new(progress), new(atomic.Bool), new(atomic.Pointer[interruption])
+	at.Store(c.interruption(begun))
+	ctx, stop, end := e.watch(ctx, ends.signals, at)
 	defer end()
 
 	c.options.Stop = stop
@@ -115,6 +123,7 @@ func (e *env) change(ctx context.Context, c change, targets []target) error {
 		}
 		start := time.Now()
 		begun.Store(false)
+		at.Store(c.interruption(begun))
 		*now = progress{env: e, text: e.text(t)}
 		var report reconcile.Report
 		report, err = c.act(ctx, h, t)
@@ -160,7 +169,7 @@ func (e *env) tells(o *reconcile.Options, now *progress, heard func(), begun *at
 	}
 	o.Waiting = func(within time.Duration) {
 		e.live.clear()
-		e.say("roll back in %v unless confirmed: plumb confirm %s", within, now.text.Name)
+		e.say("rolling back in %v; to keep the changes: plumb confirm %s", within, now.text.Name)
 	}
 	if e.verbose { // which tells of one write after the other
 		o.Trace = e.trace
@@ -177,16 +186,11 @@ func (e *env) closeHost(h host) {
 	}
 }
 
-// notBegun names the targets that a failure keeps from being begun.
+// notBegun notes the targets that a failure keeps from being begun: they are named after it.
 func (e *env) notBegun(rest []target) {
-	if len(rest) == 0 {
-		return
+	for _, t := range rest {
+		e.unstarted = append(e.unstarted, t.name)
 	}
-	names := make([]string, len(rest))
-	for i, t := range rest {
-		names[i] = t.name
-	}
-	e.say("not begun: %s", plan.Listing(names))
 }
 
 // progress prints what a command does to one target.

@@ -30,6 +30,7 @@ type fakeHost struct {
 	asked   []string
 
 	topologies []string
+	shown      []reconcile.Shown
 	applied    map[string]string // their copies
 }
 
@@ -43,6 +44,12 @@ func (f *fakeHost) Cookie() uint64 { return 1 }
 func (f *fakeHost) Confirm(string) error { return reconcile.ErrNothingToConfirm }
 
 func (f *fakeHost) Topologies() ([]string, error) { return f.topologies, nil }
+
+func (f *fakeHost) Sections(string) ([]string, error) { return nil, nil }
+
+func (f *fakeHost) Show(context.Context, string) ([]reconcile.Shown, error) { return f.shown, nil }
+
+func (f *fakeHost) Inside(string, string, func() error) error { return reconcile.ErrNotRun }
 
 func (f *fakeHost) Applied(name string) (topology.Input, error) {
 	if text, ok := f.applied[name]; ok {
@@ -133,7 +140,7 @@ const both = "-f a.yaml -f b.yaml"
 func ends(how error) error { return fmt.Errorf("apply a: link br0: busy: %w", how) }
 
 func diffRuns() []fakeRun {
-	create, refuse := step(plan.Create, ""), step(plan.Refuse, "exists and is not ours")
+	create, refuse := step(plan.Create, ""), step(plan.Refuse, "already exists and was not made by plumb")
 	return []fakeRun{
 		{name: "diff in sync", args: "diff -f a.yaml", code: exitOK, asked: "diff a", stdout: "a: in sync (0 objects)\n"},
 		{name: "diff", args: "diff -f a.yaml", host: fakeHost{plans: map[string]plan.Plan{"a": planOf(create)}},
@@ -145,25 +152,25 @@ func diffRuns() []fakeRun {
 			host: fakeHost{plans: map[string]plan.Plan{"a": planOf(create, refuse, refuse), "b": planOf(create)}},
 			code: exitRefused, asked: "diff a, diff b",
 			stdout: "a (a.yaml)\n  + link br0  bridge, mtu 1500\n" +
-				"  ! link br0  exists and is not ours\n  ! link br0  exists and is not ours\n" +
+				"  ! link br0  already exists and was not made by plumb\n  ! link br0  already exists and was not made by plumb\n" +
 				"Plan: 1 to create; 2 refused.\nb (b.yaml)\n  + link br0  bridge, mtu 1500\nPlan: 1 to create.\n",
-			stderr: "plumb: a: refused: link br0: exists and is not ours (and 1 more)\n"},
+			stderr: "plumb: a: refused: link br0: already exists and was not made by plumb (and 1 more)\n"},
 		{name: "diff fails", args: "diff " + both, host: fakeHost{errs: map[string]error{"a": errors.New("EPERM")}},
-			code: exitNotRun, asked: "diff a", stderr: "plumb: not begun: b\nplumb: EPERM\n"},
+			code: exitNotRun, asked: "diff a", stderr: "plumb: EPERM\nplumb: not started: b\n"},
 		{name: "diff refused, then fails", args: "diff " + both,
 			host: fakeHost{
 				plans: map[string]plan.Plan{"a": planOf(refuse)},
 				errs:  map[string]error{"b": ends(reconcile.ErrNotRun)},
 			},
 			code: exitRefused, asked: "diff a, diff b",
-			stdout: "a (a.yaml)\n  ! link br0  exists and is not ours\nPlan: 1 refused.\n",
-			stderr: "plumb: a: refused: link br0: exists and is not ours\n" +
+			stdout: "a (a.yaml)\n  ! link br0  already exists and was not made by plumb\nPlan: 1 refused.\n",
+			stderr: "plumb: a: refused: link br0: already exists and was not made by plumb\n" +
 				"plumb: apply a: link br0: busy: could not run, nothing was changed\n"},
 	}
 }
 
 func applyRuns() []fakeRun {
-	create, refuse := step(plan.Create, ""), step(plan.Refuse, "exists and is not ours")
+	create, refuse := step(plan.Create, ""), step(plan.Refuse, "already exists and was not made by plumb")
 	return []fakeRun{
 		{name: "open fails", args: "apply -f a.yaml", host: fakeHost{openErr: reconcile.ErrNotRun},
 			code: exitNotRun, stderr: "plumb: could not run, nothing was changed\n"},
@@ -180,8 +187,8 @@ func applyRuns() []fakeRun {
 				errs:  map[string]error{"a": ends(reconcile.ErrRefused)},
 			},
 			code: exitRefused, asked: "apply a",
-			stdout: "a (a.yaml)\n  ! link br0  exists and is not ours\nPlan: 1 refused.\n",
-			stderr: "plumb: not begun: b\nplumb: apply a: link br0: busy: refused, nothing was changed\n"},
+			stdout: "a (a.yaml)\n  ! link br0  already exists and was not made by plumb\nPlan: 1 refused.\n",
+			stderr: "plumb: apply a: link br0: busy: refused, nothing was changed\nplumb: not started: b\n"},
 		{name: "apply rolled back", args: "apply " + both,
 			host: fakeHost{
 				plans: map[string]plan.Plan{"a": planOf(create)},
@@ -189,7 +196,7 @@ func applyRuns() []fakeRun {
 			},
 			code: exitRolledBack, asked: "apply a",
 			stdout: "a (a.yaml)\n  + link br0  bridge, mtu 1500\n    failed: busy\nRolled back: 1 failed.\n",
-			stderr: "plumb: not begun: b\nplumb: apply a: link br0: busy: rolled back, all is as before\n"},
+			stderr: "plumb: apply a: link br0: busy: rolled back, all is as before\nplumb: not started: b\n"},
 		{name: "apply keeps", args: "apply --keep -f a.yaml",
 			host: fakeHost{errs: map[string]error{"a": ends(reconcile.ErrPartial)}},
 			code: exitPartial, asked: "apply a", stderr: "plumb: apply a: link br0: busy: stopped part-way, changes are kept\n"},

@@ -18,9 +18,9 @@ import (
 func (e *env) confirm() *cobra.Command {
 	return &cobra.Command{
 		Use:   "confirm NAME",
-		Short: "Keep what an apply with --confirm-within has done",
-		Long: `confirm tells an apply of the topology NAME that waits, with --confirm-within, that all is
-well. Without it that apply rolls back. Exit code 1: no apply of that topology waits.`,
+		Short: "Keep the changes of a waiting apply --confirm-within",
+		Long: `confirm keeps the changes of 'apply --confirm-within', which is waiting for it. Without it, that
+apply rolls back. Exit code 1: nothing is waiting for NAME.`,
 		Example: "  plumb confirm docker0",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkName(args, "NAME", ""); err != nil {

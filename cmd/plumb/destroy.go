@@ -32,8 +32,8 @@ func (e *env) destroy() *cobra.Command {
 		Use:   "destroy -f FILE | NAME",
 		Short: "Remove what a topology made",
 		Long: `destroy removes everything that carries the topology's stamp, and puts back what plumb had
-changed. It needs no more than the topology's name: the stamps are in the kernel. It goes on
-past a failure, and names what is left. Nothing there is success.`,
+changed. It needs no more than the topology's name: the stamps are in the kernel. It
+carries on after a failure and lists what is left. If nothing is there, that is success.`,
 		Example: `  plumb destroy -f topology.yaml
   plumb destroy docker0`,
 		RunE: func(cmd *cobra.Command, args []string) error {

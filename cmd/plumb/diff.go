@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
+	"github.com/plumbnet/plumb/pkg/topology"
 )
 
 func (e *env) diff() *cobra.Command {
@@ -20,17 +22,21 @@ func (e *env) diff() *cobra.Command {
 		Use:   "diff -f FILE",
 		Short: "Show what apply would do",
 		Long: `diff shows what apply would do, step by step, and writes nothing. Its exit code is 0 when the
-host matches the file, 1 when it does not, and 4 when apply would refuse.`,
+host matches the file, 1 when it does not, and 4 when apply would refuse.
+
+Who may not look at the kernel asks the agent, where its config has a diff-group that the user is
+in. What it says of a file is what it would say to root, if the file reaches no further than the
+config names for its topology.`,
 		Example: `  plumb diff -f topology.yaml
   plumb diff -f topology.yaml -o json | jq .summary
   plumb diff -q -f topology.yaml || echo drifted`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			topologies, err := e.load(cmd, *files, false)
+			inputs, err := e.inputs(cmd, *files)
 			if err != nil {
 				return err
 			}
-			return e.showDiff(cmd.Context(), targets(topologies), adopt)
+			return e.diffOf(cmd.Context(), inputs, *files, adopt)
 		},
 	}
 	files = fileFlag(cmd)
@@ -38,19 +44,36 @@ host matches the file, 1 when it does not, and 4 when apply would refuse.`,
 	return cmd
 }
 
-// showDiff prints the plan of each target, also of those after one that is refused.
-func (e *env) showDiff(ctx context.Context, targets []target, adopt bool) error {
-	h, err := e.open(reconcile.Options{
-		LockTimeout: e.lockTimeout, AllowDisconnect: e.allowDisconnect, Adopt: adopt, Warn: e.warn,
-		Workers: e.workers,
-	})
+// diffOf prints what files would change. Who may not look asks the agent.
+func (e *env) diffOf(ctx context.Context, inputs []topology.Input, files []string, adopt bool) error {
+	h, shut := e.open(e.diffOptions(adopt))
+	if errors.Is(shut, reconcile.ErrPowerless) {
+		answered, err := e.askDiff(ctx, inputs, adopt, shut)
+		if answered {
+			return err
+		}
+		shut = err
+	}
+	topologies, err := e.check(inputs, files, false)
 	if err != nil {
-		return hostError(err)
+		return err
+	}
+	if shut != nil {
+		return hostError(shut)
 	}
 	defer e.closeHost(h)
+	return e.showDiff(ctx, h, targets(topologies))
+}
 
+func (e *env) diffOptions(adopt bool) reconcile.Options {
+	return reconcile.Options{AllowDisconnect: e.allowDisconnect, Adopt: adopt, Warn: e.warn, Workers: e.workers}
+}
+
+// showDiff prints the plan of each target, also of those after one that is refused.
+func (e *env) showDiff(ctx context.Context, h host, targets []target) error {
 	code := exitOK
 	var docs []plan.Document
+	var err error
 	for i, t := range targets {
 		var p plan.Plan
 		if p, err = h.Diff(ctx, t.topology); err != nil {

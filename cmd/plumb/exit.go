@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/plumbnet/plumb/pkg/plan"
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
 
@@ -20,6 +21,13 @@ const (
 	exitPartial    = 5
 	exitRolledBack = 6
 	exitRollback   = 7
+)
+
+// The exit codes of a command that becomes another program, and so ends with that one's, as those of env(1).
+const (
+	exitOwn           = 125 // of plumb itself
+	exitNotExecutable = 126
+	exitNotFound      = 127
 )
 
 // exitError is how a command ends other than well. Err is nil when the output has said it all.
@@ -87,9 +95,17 @@ func atLeast(code int, err error) error {
 	return err
 }
 
-// exit reports how a command ended, and gives its exit code. Errors that no command classified are cobra's, about the
-// command line.
-func (e *env) exit(root *cobra.Command, err error) int {
+// exit reports how a command ended, and gives its exit code.
+func (e *env) exit(cmd *cobra.Command, err error) int {
+	code := e.report(cmd.Root(), err)
+	if becomes(cmd) && code != exitOK && code != exitNotExecutable && code != exitNotFound {
+		return exitOwn
+	}
+	return code
+}
+
+// report says how a command ended. Errors that no command classified are cobra's, about the command line.
+func (e *env) report(root *cobra.Command, err error) int {
 	var (
 		ended  *exitError
 		misuse *usageError
@@ -100,6 +116,9 @@ func (e *env) exit(root *cobra.Command, err error) int {
 	case errors.As(err, &ended):
 		if ended.err != nil {
 			e.say("%v", ended.err)
+		}
+		if len(e.unstarted) > 0 {
+			e.say("not started: %s", plan.Listing(e.unstarted))
 		}
 		return ended.code
 	case errors.As(err, &misuse):

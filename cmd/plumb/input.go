@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -75,6 +76,9 @@ func (e *env) inputs(cmd *cobra.Command, files []string) ([]topology.Input, erro
 		return nil, usage(cmd, errors.New("no file given: -f topology.yaml"))
 	}
 	inputs, err := source.Read(files, e.stdin)
+	if of := new(fs.PathError); errors.As(err, &of) {
+		err = fmt.Errorf("%s: %w", of.Path, of.Err)
+	}
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}

@@ -40,9 +40,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func (e *env) run(args []string) int {
 	root := e.root()
 	root.AddCommand(e.validate(), e.diff(), e.apply(), e.watchFiles(), e.confirm(), e.destroy(), e.list(), e.status(),
-		e.agent(), e.fetch(), e.reconcile(), e.suspend(), e.resume(), e.version())
+		e.agent(), e.fetch(), e.reconcile(), e.suspend(), e.resume(), e.show(), e.execIn(), e.shell(), e.capture(),
+		e.initFile(), e.explain(), e.schema(), e.version())
 	completion(root)
 	root.SetArgs(args)
-	err := root.Execute()
-	return e.exit(root, err)
+	cmd, err := root.ExecuteC()
+	return e.exit(cmd, err)
 }

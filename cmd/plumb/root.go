@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/plumbnet/plumb/pkg/reconcile"
 )
@@ -21,6 +23,8 @@ type env struct {
 	open func(reconcile.Options) (host, error)
 
 	workers int // threads that read and write the kernel at once; 0 is for the host to choose
+
+	unstarted []string // topologies that an error kept from being begun
 
 	live *live // of the command that goes on; nil for none
 
@@ -38,8 +42,8 @@ func (e *env) root() *cobra.Command {
 		Long: `plumb makes a Linux host's network match a topology file. It reads the file, reads the
 live kernel, and applies only the difference.
 
-A plan's signs: + creates, ~ changes in place, - deletes, -/+ deletes and creates anew, = takes over
-what was not plumb's (--adopt), ! refuses.
+A plan's signs: + creates, ~ changes in place, - deletes, -/+ deletes and creates anew, = adopts
+an object plumb did not make (--adopt), ! marks a step plumb refuses.
 
 Exit codes:
   0  the asked state is reached; diff: no difference
@@ -68,7 +72,7 @@ Exit codes:
 	root.SetIn(e.stdin)
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
-	root.SetFlagErrorFunc(usage)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, flagError(err)) })
 	root.SetHelpCommand(help())
 	// Root only runs to say that there is no command: that is not a usage.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable .HasParent}}", 1))
@@ -80,8 +84,8 @@ Exit codes:
 	f.Var(&e.color, "color", "when to print in colour")
 	f.BoolVarP(&e.quiet, "quiet", "q", false, "print neither steps nor warnings, only errors")
 	f.BoolVarP(&e.verbose, "verbose", "v", false,
-		"print each write, to the kernel or of the record, with its time, and in changes what marks an object as plumb's")
-	f.DurationVar(&e.lockTimeout, "lock-timeout", 10*time.Second, "how long to wait for another run of plumb, as in 30s")
+		"also print each write with its duration, and the stamps")
+	f.DurationVar(&e.lockTimeout, "lock-timeout", 10*time.Second, "how long to wait for another run of plumb, for example 30s")
 	f.BoolVar(&e.allowDisconnect, "allow-disconnect", false,
 		"let a plan take the host's default route, its uplink, or the current SSH session")
 	for flag, c := range map[string]choice{"output": e.output, "color": e.color} {
@@ -100,6 +104,35 @@ func (e *env) checkFlags(cmd *cobra.Command, _ []string) error {
 		return usage(cmd, fmt.Errorf("--lock-timeout %v is negative", e.lockTimeout))
 	}
 	return nil
+}
+
+// flagError says in plain words what is wrong with a flag.
+func flagError(err error) error {
+	var (
+		unknown *pflag.NotExistError
+		bare    *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		return fmt.Errorf("unknown flag %s", dashed(unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()))
+	case errors.As(err, &bare):
+		what, _ := pflag.UnquoteUsage(bare.GetFlag())
+		return fmt.Errorf("%s needs a %s", dashed(bare.GetSpecifiedName(), bare.GetSpecifiedShortnames()), strings.ToLower(what))
+	case errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "duration":
+		if _, err := strconv.ParseFloat(invalid.GetValue(), 64); err == nil {
+			return fmt.Errorf("--%s needs a unit, for example %ss", invalid.GetFlag().Name, invalid.GetValue())
+		}
+	}
+	return err
+}
+
+// dashed is a flag as it was typed: by its name, or by the first of several letters.
+func dashed(name, letters string) string {
+	if letters != "" {
+		return "-" + letters[:1]
+	}
+	return "--" + name
 }
 
 // help is cobra's, but that an unknown command is an error.

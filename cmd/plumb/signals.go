@@ -56,9 +56,9 @@ func (e *endings) release() {
 }
 
 // watch turns signals into the two ways to end a run: the first cancels the context, and a Ctrl-C after that closes
-// stop.
+// stop. What that means is for what the run is at.
 func (e *env) watch(
-	parent context.Context, signals <-chan os.Signal, i interruption,
+	parent context.Context, signals <-chan os.Signal, at *atomic.Pointer[interruption],
 ) (ctx context.Context, stop <-chan struct{}, end func()) {
 	ctx, cancel := context.WithCancel(parent)
 	stopped, ended, gone := make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -67,6 +67,7 @@ func (e *env) watch(
 		if !awaitSignal(signals, ended) {
 			return
 		}
+		i := at.Load()
 		switch {
 		case !i.begun.Load(): // the error will say what it waited for
 		case i.firm:

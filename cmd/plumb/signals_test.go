@@ -40,7 +40,7 @@ func TestWatch(t *testing.T) {
 				var b bytes.Buffer
 				e := &env{stderr: &b}
 				signals := make(chan os.Signal, 8)
-				ctx, stop, release := e.watch(t.Context(), signals, interruption{"finishing", test.firm, begun(true)})
+				ctx, stop, release := e.watch(t.Context(), signals, interrupted("finishing", test.firm, true))
 				if ctx.Err() != nil {
 					t.Fatal("cancelled without a signal")
 				}
@@ -75,7 +75,7 @@ func TestWatchSays(t *testing.T) {
 			var b bytes.Buffer
 			e := &env{stderr: &b}
 			signals := make(chan os.Signal, 8)
-			_, _, release := e.watch(t.Context(), signals, interruption{"finishing", firm, begun(true)})
+			_, _, release := e.watch(t.Context(), signals, interrupted("finishing", firm, true))
 			for range 2 {
 				signals <- os.Interrupt
 				time.Sleep(time.Second)
@@ -87,10 +87,12 @@ func TestWatchSays(t *testing.T) {
 	}
 }
 
-func begun(is bool) *atomic.Bool {
-	b := new(atomic.Bool)
-	b.Store(is)
-	return b
+// interrupted is what a run is at.
+func interrupted(finish string, firm, begun bool) *atomic.Pointer[interruption] {
+	at := new(atomic.Pointer[interruption])
+	at.Store(&interruption{finish, firm, new(atomic.Bool)})
+	at.Load().begun.Store(begun)
+	return at
 }
 
 // Before a run has begun there is nothing to finish, nor to roll back.
@@ -99,7 +101,7 @@ func TestInterruptedBeforeItBegan(t *testing.T) {
 		var b bytes.Buffer
 		e := &env{stderr: &b}
 		signals := make(chan os.Signal, 8)
-		ctx, _, release := e.watch(t.Context(), signals, interruption{"rolling back", false, begun(false)})
+		ctx, _, release := e.watch(t.Context(), signals, interrupted("rolling back", false, false))
 		signals <- os.Interrupt
 		<-ctx.Done()
 		if release(); b.String() != "" {
@@ -111,7 +113,7 @@ func TestInterruptedBeforeItBegan(t *testing.T) {
 func TestWatchEndsWithoutSignals(t *testing.T) {
 	var b bytes.Buffer
 	e := &env{stderr: &b}
-	ctx, stop, release := e.watch(t.Context(), make(chan os.Signal), interruption{begun: begun(false)})
+	ctx, stop, release := e.watch(t.Context(), make(chan os.Signal), interrupted("", false, false))
 	release()
 	if ctx.Err() == nil {
 		t.Error("the context outlives the run")
@@ -130,7 +132,7 @@ func TestWatchEndsWithoutSignals(t *testing.T) {
 func TestEndings(t *testing.T) {
 	e, ends := &env{stderr: &bytes.Buffer{}}, hearEndings()
 	defer ends.release()
-	ctx, _, end := e.watch(t.Context(), ends.signals, interruption{begun: begun(false)})
+	ctx, _, end := e.watch(t.Context(), ends.signals, interrupted("", false, false))
 	defer end()
 	ends.heard.Wait()
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {

@@ -26,6 +26,7 @@ type watchEvent struct {
 	Changes  []plan.DocumentChange `json:"changes"`
 	By       []string              `json:"by,omitempty"`
 	Millis   float64               `json:"milliseconds"`
+	Advice   []string              `json:"advice,omitempty"`
 	Error    string                `json:"error,omitempty"`
 }
 
@@ -66,7 +67,7 @@ func (w *watcher) writeJSON(e agent.Event) error {
 	doc := watchEvent{
 		Format: watchFormat, Time: e.At, Event: e.What, Topology: e.Topology.Name, File: e.Topology.File,
 		Changes: plan.NewDocument(e.Topology.Name, e.Outcomes, t.source).Changes, By: e.By,
-		Millis: float64(e.Took.Microseconds()) / 1000,
+		Millis: float64(e.Took.Microseconds()) / 1000, Advice: e.Advice(),
 	}
 	if e.Err != nil {
 		doc.Error = e.Err.Error()
@@ -90,6 +91,9 @@ func (w *watcher) writeText(e agent.Event) error {
 			continue
 		}
 		b.WriteString(head + text.Line(o) + tail(e, o) + "\n")
+	}
+	for _, line := range e.Advice() {
+		b.WriteString(head + plan.Printable(line) + "\n")
 	}
 	return w.print(b.String())
 }

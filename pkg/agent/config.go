@@ -19,6 +19,7 @@ type Config struct {
 	Lifelines  []string `file:"lifelines,item=an interface" doc:"interfaces that are never to be cut, beside the host's uplinks and those of SSH sessions"`
 	Metrics    Telling  `file:"metrics" doc:"where metrics are told beside the socket"`
 	OnStalled  []string `file:"on-stalled,item=an argument" doc:"command to run when a topology can't be applied: its name and why are the last arguments"`
+	DiffGroup  string   `file:"diff-group" doc:"group whose users may ask the agent by plumb diff what a file would change"`
 }
 
 // Telling says where metrics are told.
@@ -164,13 +165,16 @@ func (e *Entry) Name() string {
 // ofGit says whether others than who can write to this host's files decide what the topologies say.
 func (e *Entry) ofGit() bool { return e.Git.URL != "" }
 
-// allows says whether the entry's topologies may reach so far.
+// allows says whether the entry's topologies may reach so far: those in local files may, unless it says how far.
 func (e *Entry) allows(b object.Beyond) bool {
-	switch {
-	case b == object.BeyondKeys:
-		return !e.ofGit() || e.Keys != ""
-	case e.at.Given("allow"):
-		return slices.Contains(e.Allow, string(b))
+	free := b == object.BeyondKeys || !e.at.Given("allow")
+	return !e.ofGit() && free || e.names(b)
+}
+
+// names says whether the entry names so far a reach.
+func (e *Entry) names(b object.Beyond) bool {
+	if b == object.BeyondKeys {
+		return e.Keys != ""
 	}
-	return !e.ofGit()
+	return slices.Contains(e.Allow, string(b))
 }

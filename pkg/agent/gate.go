@@ -68,15 +68,19 @@ func (e *entry) allowed(list []*topology.Topology) error {
 			if e.allows(r.Beyond) {
 				continue
 			}
-			way := fmt.Sprintf("allow: [%s] lets it", r.Beyond)
-			if r.Beyond == object.BeyondKeys {
-				way = "keys: DIRECTORY says where they are"
-			}
 			errs = append(errs, fmt.Errorf("%s:%d:%d: the agent's config does not let %s reach this (%s): %s",
-				r.File, r.Line, r.Column, e.Name(), r.Beyond, way))
+				r.File, r.Line, r.Column, e.Name(), r.Beyond, way(r.Beyond)))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// way is how the config lets a topology reach so far.
+func way(b object.Beyond) string {
+	if b == object.BeyondKeys {
+		return "keys: DIRECTORY says where they are"
+	}
+	return fmt.Sprintf("allow: [%s] lets it", b)
 }
 
 // working lists the probes that work now.

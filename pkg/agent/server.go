@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
+	"golang.org/x/net/netutil"
 	"golang.org/x/sys/unix"
 )
 
@@ -80,9 +82,8 @@ type problem struct {
 	Error string `json:"error"`
 }
 
-func reply(w http.ResponseWriter, s Status, err error) {
+func reply(w http.ResponseWriter, answer any, err error) {
 	w.Header().Set("Content-Type", "application/json")
-	var answer any = s
 	if err != nil {
 		answer = problem{err.Error()}
 		code := http.StatusConflict
@@ -96,20 +97,40 @@ func reply(w http.ResponseWriter, s Status, err error) {
 
 // Listen listens on a socket for this user alone.
 func Listen(path string) (net.Listener, error) {
+	l, err := listen(path)
+	if err != nil {
+		return nil, err
+	}
+	return peers{l}, nil
+}
+
+// ListenForGroup listens on a socket for the users of a group, one connection at a time: they can't take what the agent
+// needs for its work.
+func ListenForGroup(path string, gid int) (net.Listener, error) {
+	l, err := listen(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(os.Chown(path, -1, gid), os.Chmod(path, 0o660)); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return netutil.LimitListener(l, 1), nil
+}
+
+func listen(path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("remove what an agent has left: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return peers{l}, nil
+	// The mode is that of the file from its beginning: it is nobody else's for a moment either.
+	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var failed error
+		err := c.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), 0o600) })
+		return errors.Join(err, failed)
+	}}
+	return private.Listen(context.Background(), "unix", path)
 }
 
 // peers takes connections of this user alone, whoever else has come by the socket.

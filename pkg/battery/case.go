@@ -54,7 +54,7 @@ func (c Command) String() string {
 type Drift struct {
 	Name string
 	Do   []Command
-	// Plan are beginnings of lines of the plan that undoes it: "update link ns1/eth0:  up no -> yes".
+	// Plan are beginnings of lines of the plan that undoes it: "update link ns1/eth0:  down -> up".
 	Plan []string
 	// Anew are the links that apply makes anew.
 	Anew []string

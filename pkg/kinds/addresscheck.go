@@ -185,7 +185,7 @@ func foreignAddresses(n *object.Network) {
 		in := addressIn{ip, domains[l.Segment()]}
 		o, again := first[in]
 		if again && o.link.Section != l.Section {
-			n.Clash(file.Warning, a.At, o.address.At, "address %s is in two namespaces, on %s and on %s", ip, l, o.link)
+			n.Clash(file.Warning, a.At, o.address.At, "address %s is used twice: on %s and on %s", ip, l, o.link)
 		} else if !again {
 			first[in] = c
 		}

@@ -52,7 +52,7 @@ const maxAltname = 127
 // Parse implements [file.Parser].
 func (n *AltnameText) Parse(name, s string) error {
 	if len(s) > maxAltname {
-		return file.Flawf("%s cannot name an interface: it is longer than %d bytes", file.Quote(s), maxAltname)
+		return file.Flawf("%s is not a valid interface name: it is longer than %d bytes", file.Quote(s), maxAltname)
 	}
 	err := object.CheckIfname(s)
 	if err == nil {

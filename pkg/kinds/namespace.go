@@ -22,7 +22,7 @@ type Namespace struct {
 	// Stamp is the alias of lo that marks the namespace: see [object.NamespaceAlias]. It is known once the host is.
 	Stamp string `plan:"stamp,quiet"`
 	// LoUp says that lo is up, and so has 127.0.0.1/8 and ::1.
-	LoUp bool `plan:"lo up"`
+	LoUp bool `plan:"lo up,state"`
 	// object.Forwarding4 and object.Forwarding6 are net.ipv4.ip_forward and net.ipv6.conf.all.forwarding, where no sysctl
 	// or nat of the namespace asks for a value: a new namespace takes IPv4's from the initial namespace.
 	Forwarding4 plan.Opt[bool] `plan:"ipv4 forwarding"`

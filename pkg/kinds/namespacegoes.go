@@ -68,7 +68,7 @@ func goesWith(e *object.Env, s *object.Section) (string, error) {
 		return "", err
 	}
 	if processes.hidden {
-		s.Warnf("CAP_SYS_PTRACE is missing: processes that go with a namespace are not all named")
+		s.Warnf("without CAP_SYS_PTRACE, some processes in a removed namespace are not listed")
 	}
 	for _, p := range processes.in[s.NS.ID()] {
 		words = append(words, "the network of process "+p)

@@ -56,7 +56,7 @@ func checkNeighbors(at *object.At) any {
 		case n.Address.IsUnspecified() || n.Address.IsMulticast():
 			at.Errorf(spot.At("address"), "%s is the address of no neighbour", n.Address)
 		case at.Holds(n.Address, string(n.Dev), tableOf(l)):
-			at.Errorf(spot.At("address"), "%s is an address of the section itself", n.Address)
+			at.Errorf(spot.At("address"), "%s is %s own address", n.Address, at.Whose())
 		case n.Dev == object.Lo || declared && !link.HasStations(l):
 			at.Errorf(spot.At("dev"), "%s has no neighbours with a MAC", n.Dev)
 		case declared && l.Down:

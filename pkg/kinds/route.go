@@ -366,7 +366,7 @@ func cutsRoute(l *object.Lifelines, s plan.Step, c plan.Change) string {
 	case !existed && stays && s.Action != plan.Delete:
 		return diverts(l, now)
 	case existed && takesDefault(l, s.Action, old, now, stays):
-		return "would take the host's default route"
+		return "would replace the host's default route"
 	}
 	return ""
 }
@@ -382,7 +382,7 @@ func diverts(l *object.Lifelines, r Route) string {
 		sameDev := !r.Dev.Set || slices.Equal(d.Devs, []string{r.Dev.V})
 		same := r.Type == Unicast && r.NextHops == "" && r.Via == d.Via && sameDev
 		if wins && !same {
-			return fmt.Sprintf("would lead what takes the host's default route over %s elsewhere", strings.Join(d.Devs, " and "))
+			return fmt.Sprintf("would divert traffic that now uses the default route over %s", strings.Join(d.Devs, " and "))
 		}
 	}
 	return ""

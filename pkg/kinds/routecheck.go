@@ -289,7 +289,7 @@ func (r routeAt) over(out *Route, h HopEntry, at file.Spots) plan.Opt[string] {
 	case ip.IsLinkLocalUnicast() && ip.Is6() && dev == "":
 		r.Errorf(at.At("via"), "the gateway %s is link-local, and so needs dev", ip)
 	case r.Holds(ip, dev, uint32(r.Table)):
-		r.Errorf(at.At("via"), "the gateway %s is an address of the section itself", ip)
+		r.Errorf(at.At("via"), "the gateway %s is %s own address", ip, r.Whose())
 	case h.Onlink, ip.IsLinkLocalUnicast() && ip.Is6():
 	case leads && one.direct:
 		out.Over = out.Over.with(one.name)

@@ -19,7 +19,7 @@ func (r *routeAt) ofVRF() bool {
 	case at.Given("vrf"):
 		v, ok := r.Link(string(r.VRF))
 		if (!ok || v.Type != link.TypeVRF) && !r.Doubtful {
-			r.Errorf(at.At("vrf"), "there is no vrf %s %s", file.Quote(string(r.VRF)), r.Where()).
+			r.Errorf(at.At("vrf"), "%s has no vrf %s", r.Declared(), file.Quote(string(r.VRF))).
 				Hint = file.Suggest(string(r.VRF), r.LinkNames(link.TypeVRF))
 			return false
 		}

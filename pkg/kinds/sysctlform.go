@@ -19,9 +19,9 @@ type SysctlName string
 // and the other one stands for itself in the form with slashes, for a dot in the form with dots. What it lets through
 // stays below /proc/sys/net, whatever it looks like.
 func (n *SysctlName) Parse(_, s string) error {
-	bad := func(why string) error { return file.Flawf("%s cannot name a sysctl: %s", file.Quote(s), why) }
+	bad := func(why string) error { return file.Flawf("%s is not a valid sysctl name: %s", file.Quote(s), why) }
 	if strings.ContainsFunc(s, oddInName) {
-		return bad("it has white space or control characters")
+		return bad("it contains a space or a control character")
 	}
 	if strings.ContainsAny(s, "*?[") {
 		return bad("patterns are not known here")
@@ -43,8 +43,8 @@ func (n *SysctlName) Parse(_, s string) error {
 	}
 	if part[0] != "net" || len(part) < 2 {
 		return file.Flaw{
-			Message: file.Quote(s) + " is not below net",
-			Hint:    "only parameters of the network can be set, as net.ipv4.ip_forward",
+			Message: file.Quote(s) + " is not a sysctl of the network",
+			Hint:    "only net.* sysctls can be set, for example net.ipv4.ip_forward",
 		}
 	}
 	*n = SysctlName(canonical(object.SysctlPath(path)))

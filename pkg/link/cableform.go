@@ -91,9 +91,9 @@ func bridgeOf(l *object.Iface, to object.Place, at file.Span) *object.Iface {
 	case ok && b.Given:
 		s.Errorf(at, "%s is declared as an interface, not as a bridge", b).Hint = "if it is a bridge, declare it in bridges"
 	case ok && b.Form != nil:
-		s.Errorf(at, "%s is an interface, not a bridge", b).Hint = "an interface is joined by peer: " + b.String()
+		s.Errorf(at, "%s is an interface, not a bridge", b).Hint = "to plug into an interface, write peer: " + b.String()
 	case !s.Doubtful:
-		s.Errorf(at, "there is no bridge %s %s", file.Quote(to.Name), s.Where()).
+		s.Errorf(at, "%s has no bridge %s", s.Declared(), file.Quote(to.Name)).
 			Hint = cmp.Or(similar(s, to), declareGiven(s, to.Name))
 	}
 	return nil
@@ -138,7 +138,7 @@ func connect(l *object.Iface, to object.Place, at file.Span) {
 		s.Errorf(at, "%s is there already, and no new cable can end at it", far).
 			Hint = "a cable can end at a bridge, as master: NAME puts " + far.Name + " on one"
 	case far.Type == TypeBridge:
-		s.Errorf(at, "%s is a bridge, not an interface", far).Hint = "a bridge is joined by bridge: " + far.String()
+		s.Errorf(at, "%s is a bridge, not an interface", far).Hint = "to plug into a bridge, write bridge: " + far.String()
 	case far.Peer == l: // declared at both ends
 	case far.Spots.Given("bridge"):
 		s.Clash(file.Error, at, far.Spots.At("bridge"), "two cables end at %s", far)
@@ -204,8 +204,8 @@ func pair(l *object.Iface, far *object.Iface) {
 func loose(l *object.Iface) {
 	at := l.Spots
 	if l.Peer == nil && !at.Strange() && !at.Given("bridge") && !at.Given("peer") && l.Section.Whole() {
-		l.Section.Errorf(l.At, "interface %s has neither bridge nor peer, and no cable from elsewhere ends here", l).
-			Hint = "as \"bridge: br0\", or \"peer: ns2/eth0\""
+		l.Section.Errorf(l.At, "interface %s is not connected", l).
+			Hint = "give it bridge or peer, or name it as the peer of another interface"
 	}
 }
 

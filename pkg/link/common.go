@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"math"
 
 	"golang.org/x/sys/unix"
 
@@ -62,11 +63,11 @@ func (s Setting[T]) or(other T) T {
 	return other
 }
 
-// defaultTxQLen is DEFAULT_TX_QUEUE_LEN of linux/netdevice.h. The kernel makes a queue in one piece, of 4 MiB at
-// most (include/linux/ptr_ring.h: __ptr_ring_init_queue_alloc): more packets are refused where there is such a queue.
+// defaultTxQLen is DEFAULT_TX_QUEUE_LEN of linux/netdevice.h. More than maxTxQLen newer kernels refuse (measured on
+// Debian's 6.1.192 and 6.12.117), and older ones have no room for where the queue is made in one piece.
 const (
 	defaultTxQLen = 1000
-	maxTxQLen     = 4 << 20 / 8
+	maxTxQLen     = math.MaxInt16
 )
 
 // fresh has what the kernel makes a link of the type with.

@@ -260,7 +260,7 @@ func enslaveTo(l *object.Iface, name string, at file.Span) {
 	m, ok := s.Link(name)
 	if !ok {
 		if !s.Doubtful {
-			s.Errorf(at, "there is no bridge, bond or vrf %s %s", file.Quote(name), s.Where()).
+			s.Errorf(at, "%s has no bridge, bond or vrf %s", s.Declared(), file.Quote(name)).
 				Hint = cmp.Or(file.Suggest(name, masterNames(s)), declareGiven(s, name))
 		}
 		return

@@ -29,7 +29,7 @@ type Link struct {
 	Peer object.Ref `plan:"peer,fixed"`
 	// Ifname is the name in the kernel; it differs from Name, which the stamp remembers, after a renaming by hand.
 	Ifname string     `plan:"name"`
-	Up     bool       `plan:"up"`
+	Up     bool       `plan:"up,state"`
 	Master string     `plan:"master"`
 	MTU    uint32     `plan:"mtu"`
 	MAC    object.MAC `plan:"mac"`

@@ -89,7 +89,7 @@ func (e *Env) markOfGiven(l *LiveLink) Mark {
 }
 
 func (e *Env) groupCollides(l *LiveLink) string {
-	return fmt.Sprintf("has the group of topology %s, but not its alias: give it another, with ip link set %s group 0",
+	return fmt.Sprintf("has the group of topology %s, but not its alias: move it to another group, with ip link set %s group 0",
 		e.Topology, l.Name)
 }
 
@@ -121,7 +121,7 @@ func StampedLinks(e *Env, s *Section, live iter.Seq[Live]) (have []plan.Have, er
 		case twin != nil && twin != l:
 			k := LinkKey(s.NS.Name, l.Known)
 			if have = taken(have, k, twin.Name, l.Name); !e.Wanted(k) { // nobody will see a refusal
-				s.Warnf("links %s and %s both stand for link %s: left alone", twin.Name, l.Name, k.Place())
+				s.Warnf("links %s and %s both match link %s: left alone", twin.Name, l.Name, k.Place())
 			}
 			continue
 		default:
@@ -145,7 +145,7 @@ func (e *Env) warnOfGroup(s *Section, l *LiveLink) {
 func taken(have []plan.Have, k plan.Key, one, two string) []plan.Have {
 	i := slices.IndexFunc(have, func(h plan.Have) bool { return h.Object.Key() == k })
 	have[i].Class, have[i].Final = plan.Foreign, true
-	have[i].Why = fmt.Sprintf("links %s and %s both stand for it, by stamp and by name: "+
+	have[i].Why = fmt.Sprintf("both %s (by stamp) and %s (by name) match it: "+
 		"rename or remove the one that does not belong", one, two)
 	return have
 }
@@ -178,7 +178,7 @@ func stackedOn(base *LiveLink, uppers []*LiveLink) string {
 		words = append(words, "takes with it: "+plan.Listing(names))
 	}
 	if len(ports) > 0 {
-		words = append(words, "frees: "+plan.Listing(ports))
+		words = append(words, "detaches "+plan.Listing(ports))
 	}
 	return strings.Join(words, "; ")
 }

@@ -1,6 +1,7 @@
 package object
 
 import (
+	"errors"
 	"strings"
 	"unicode"
 
@@ -95,7 +96,7 @@ func (n *Ifname) Parse(_, s string) error {
 	case err != nil:
 		return err
 	case len(s) > maxIfname:
-		return file.Flawf("%s cannot name an interface: it is longer than 15 bytes", file.Quote(s))
+		return file.Flawf("%s is not a valid interface name: it is longer than 15 bytes", file.Quote(s))
 	}
 	*n = Ifname(s)
 	return nil
@@ -103,7 +104,7 @@ func (n *Ifname) Parse(_, s string) error {
 
 // CheckIfname says what an interface cannot be called, however long that is.
 func CheckIfname(s string) error {
-	bad := func(why string) error { return file.Flawf("%s cannot name an interface: %s", file.Quote(s), why) }
+	bad := func(why string) error { return file.Flawf("%s is not a valid interface name: %s", file.Quote(s), why) }
 	switch {
 	case s == "":
 		return bad("it is empty")
@@ -112,9 +113,9 @@ func CheckIfname(s string) error {
 	case s == "all" || s == "default":
 		return bad("in sysctls it means other interfaces than itself")
 	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
-		return bad("it has white space or control characters")
+		return bad("it contains a space or a control character")
 	case strings.ContainsAny(s, "/:%"):
-		return bad("it has one of / : %")
+		return bad("it contains one of / : %")
 	}
 	return nil
 }
@@ -169,10 +170,21 @@ func (p *Place) Parse(name, s string) error {
 		}
 	}
 	if err := ifname.Parse(name, dev); err != nil {
-		return err
+		return withSlash(s, err)
 	}
 	*p = Place{string(in), string(ifname), !ok}
 	return nil
+}
+
+// withSlash adds to what is wrong with a place how it may be meant that has a colon in place of its slash.
+func withSlash(s string, err error) error {
+	var flaw file.Flaw
+	at, to, found := strings.Cut(s, ":")
+	if !found || strings.ContainsAny(s, "/") || !errors.As(err, &flaw) || new(Place).Parse("", at+"/"+to) != nil {
+		return err
+	}
+	flaw.Hint = "write " + at + "/" + to
+	return flaw
 }
 
 // Text implements [file.Described].

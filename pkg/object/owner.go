@@ -53,7 +53,7 @@ func (l Live) PartOf(link *LiveLink) Live {
 type Owner func(*Env, *Section, iter.Seq[Live]) ([]plan.Have, error)
 
 // NotOurs is why something foreign at a wanted key is refused.
-const NotOurs = "exists and is not ours: rename it, remove it, or use --adopt"
+const NotOurs = "already exists and was not made by plumb: rename it, remove it, or use --adopt"
 
 const byHand = "made by hand"
 

@@ -271,6 +271,18 @@ func (d *Dump) copied(msgs [][]byte) (kept [][]byte) {
 	return kept
 }
 
+// Fetch makes dumps that were not asked for yet.
+func (s *Section) Fetch(dumps ...*Dump) error {
+	if s.dumps == nil {
+		s.dumps = make(map[*Dump]dumped)
+	}
+	var errs []error
+	for _, d := range dumps {
+		errs = append(errs, s.dump(d))
+	}
+	return errors.Join(errs...)
+}
+
 func (s *Section) dump(d *Dump) (err error) {
 	if _, asked := s.dumps[d]; !asked {
 		s.dumps[d], err = d.read(s.NS)

@@ -90,6 +90,22 @@ func (n *Network) AddSection(name string, at file.Spots, forms []At) *Sense {
 	return s
 }
 
+// Declared names the section as the part of the file that declares it.
+func (s *Sense) Declared() string {
+	if s.Name == "" {
+		return "the host section of this file"
+	}
+	return "namespace " + s.Name + " of this file"
+}
+
+// Whose names the section as the owner of something.
+func (s *Sense) Whose() string {
+	if s.Name == "" {
+		return "the host's"
+	}
+	return "namespace " + s.Name + "'s"
+}
+
 // Where names the section in messages.
 func (s *Sense) Where() string {
 	if s.Name == "" {
@@ -148,7 +164,7 @@ func (s *Sense) Has(name string, at file.Span) bool {
 
 // NoLink reports a link that is not there.
 func (s *Sense) NoLink(name string, at file.Span) {
-	s.Errorf(at, "there is no interface or bridge %s %s", file.Quote(name), s.Where()).
+	s.Errorf(at, "%s has no interface or bridge %s", s.Declared(), file.Quote(name)).
 		Hint = file.Suggest(name, s.LinkNames(""))
 }
 

@@ -61,7 +61,7 @@ func checkTag(f reflect.StructField, tag string, names map[string]bool) string {
 	names[name] = true
 	for _, option := range words[1:] {
 		switch {
-		case !slices.Contains([]string{"fixed", "swap", "quiet", "same"}, option):
+		case !slices.Contains([]string{"fixed", "swap", "quiet", "same", "state"}, option):
 			return fmt.Sprintf("has the unknown option %q", option)
 		case option == "swap" && !slices.Contains(words[1:], "fixed"):
 			return "has the option swap, and is not fixed"

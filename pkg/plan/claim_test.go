@@ -135,7 +135,7 @@ func TestClaimsOfOthers(t *testing.T) {
 func TestReasonsOfClaims(t *testing.T) {
 	swapped := list(holding("/k0/a", "2"), holding("/k0/b", "1"), upon("/k1/x", "/k0/b"))
 	p := Diff(swapped, ours(holding("/k0/a", "1"), holding("/k0/b", "2"), upon("/k1/x", "/k0/b")), toyOptions())
-	want := "replace a; replace b takes down 1 k1; create x falls with k0 b, put back"
+	want := "replace a; replace b takes down 1 k1; create x lost with k0 b, added again"
 	if got := lines(p); got != want || fieldsText(p.Steps[1].Fields) != "*holds /vni/2 -> /vni/1" {
 		t.Errorf("got  %s, %s\nwant %s", got, fieldsText(p.Steps[1].Fields), want)
 	}

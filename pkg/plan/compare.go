@@ -108,7 +108,7 @@ func (c *comparison) values(a *attribute, want, have any) {
 
 func (c *comparison) add(a *attribute, before, after string) {
 	c.fields = append(c.fields, Field{
-		Name: a.name, Before: before, After: after, Quiet: a.quiet, Fixed: a.fixed, Swap: a.swap,
+		Name: a.name, Before: before, After: after, Quiet: a.quiet, Fixed: a.fixed, Swap: a.swap, State: a.state,
 	})
 }
 
@@ -164,10 +164,26 @@ func (f Field) String() string {
 	if f.Before == f.After {
 		return f.Name + " changed"
 	}
+	if f.State {
+		return f.turn()
+	}
 	return fmt.Sprintf("%s %s -> %s", f.Name, f.Before, f.After)
 }
 
-// differences writes fields in a row: "mtu 1400 -> 1500, up no -> yes".
+// turn is a state as text has it: of a field "lo up", "lo down -> up".
+func (f Field) turn() string {
+	of, on := "", f.Name
+	if i := strings.LastIndexByte(f.Name, ' ') + 1; i > 0 {
+		of, on = f.Name[:i], f.Name[i:]
+	}
+	before, after := "down", on
+	if f.Before == format(true) {
+		before, after = after, before
+	}
+	return of + before + " -> " + after
+}
+
+// differences writes fields in a row: "mtu 1400 -> 1500, down -> up".
 func differences(fields []Field) string {
 	var words []string
 	for _, f := range fields {

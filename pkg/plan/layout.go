@@ -19,8 +19,8 @@ type attribute struct {
 	index    int
 	embedded *layout
 	name     string
-	// fixed, swap, quiet and same are the options of the tag: see [Object].
-	fixed, swap, quiet, same bool
+	// fixed, swap, quiet, same and state are the options of the tag: see [Object].
+	fixed, swap, quiet, same, state bool
 }
 
 // layouts caches the layout of each type.
@@ -40,6 +40,7 @@ func layoutOf(t reflect.Type) *layout {
 			has := func(option string) bool { return slices.Contains(words[1:], option) }
 			l.attributes = append(l.attributes, attribute{
 				index: i, name: words[0], fixed: has("fixed"), swap: has("swap"), quiet: has("quiet"), same: has("same"),
+				state: has("state"),
 			})
 		case f.Type == reflect.TypeFor[Fields]():
 			l.managed = []int{i}

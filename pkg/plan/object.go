@@ -30,6 +30,7 @@ func (k Key) Place() string {
 // A field with a tag is an attribute: `plan:"mtu"` gives it its name in print. Options follow the name:
 //   - "fixed", as in `plan:"type,fixed"`: the kernel cannot change it in place, so that a difference forces a replace;
 //   - "swap", beside "fixed": such a replace is done in one go, and prints like a change in place;
+//   - "state": it is yes or no, and its text is "down -> up", after what stands before the last word of its name;
 //   - "quiet": it is left out of the text of a change (JSON has it);
 //   - "same", for a field of interface type: it is compared only when both objects hold the same type.
 //

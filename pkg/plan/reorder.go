@@ -30,7 +30,7 @@ func (p *planner) reorder(sequence string) {
 			p.emit(Step{Action: Delete, Changes: []Change{{Old: p.world.Object(k)}}, Reason: "out of order"})
 		}
 		for _, k := range rest {
-			p.emit(Step{Action: Create, Changes: []Change{{New: p.want[k]}}, Reason: "out of order, put back"})
+			p.emit(Step{Action: Create, Changes: []Change{{New: p.want[k]}}, Reason: "out of order, added again"})
 		}
 	}
 }

@@ -73,7 +73,7 @@ func (p *planner) settle(u *unit, now state) {
 		for _, o := range u.objects {
 			step.Changes = append(step.Changes, Change{New: o})
 			if k, ok := p.world.felledBy[o.Key()]; ok && step.Reason == "" {
-				step.Reason = fmt.Sprintf("falls with %s %s, put back", k.Kind, k.Place())
+				step.Reason = fmt.Sprintf("lost with %s %s, added again", k.Kind, k.Place())
 			}
 		}
 		p.emit(step)
@@ -93,7 +93,7 @@ func (p *planner) update(o Object) {
 	step := Step{Action: Update, Changes: []Change{{Old: old, New: o}}, Fields: fields}
 	switch {
 	case p.adopts(o.Key()):
-		step.Action, step.Reason = Adopt, "is taken over"
+		step.Action, step.Reason = Adopt, "adopted"
 		delete(p.have, o.Key())
 	case len(fields) == 0:
 		return

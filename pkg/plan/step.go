@@ -38,6 +38,8 @@ type Field struct {
 	Fixed bool `json:"-"`
 	// Swap marks a fixed field for which old and new are swapped in one go.
 	Swap bool `json:"-"`
+	// State fields are yes or no, and read as "down -> up".
+	State bool `json:"-"`
 }
 
 // Step is one line of a plan. It changes one object, or a pair that the kernel only makes together.

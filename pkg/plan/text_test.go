@@ -77,11 +77,11 @@ func everything() plan.Plan {
 		creation(object("", "nat", "masquerade 10.0.0.0/24 out eth0", "")),
 		changing(plan.Update, object("", "link", "br0", ""), "",
 			plan.Field{Name: "mtu", Before: "1400", After: "1500"},
-			plan.Field{Name: "up", Before: "no", After: "yes"},
+			plan.Field{Name: "up", Before: "no", After: "yes", State: true},
 			plan.Field{Name: "group", Before: "0", After: "812", Quiet: true}),
 		changing(plan.Update, object("", "link", "br1", ""), "",
 			plan.Field{Name: "group", Before: "0", After: "812", Quiet: true}),
-		changing(plan.Adopt, object("", "link", "br2", ""), "is taken over",
+		changing(plan.Adopt, object("", "link", "br2", ""), "adopted",
 			plan.Field{Name: "stp", Before: "yes", After: "no"}),
 		deletion(object("ns1", "route", "10.9.0.0/24", ""), "no longer in the file"),
 		changing(plan.Replace, object("", "link", "vx0", "vxlan 11"), "takes down 1 address, 2 routes",
@@ -89,7 +89,7 @@ func everything() plan.Plan {
 			plan.Field{Name: "mtu", Before: "1400", After: "1500"}),
 		changing(plan.Replace, object("", "link", "vx1", "vxlan 12"), ""),
 		creation(object("", "sysctl", "net.ipv4.conf.an-interface/99.accept_redirects", "0")),
-		changing(plan.Refuse, object("", "link", "br3", ""), "exists and is not ours: rename it, remove it, or use --adopt"),
+		changing(plan.Refuse, object("", "link", "br3", ""), "already exists and was not made by plumb: rename it, remove it, or use --adopt"),
 		deletion(object("", "link", "evil\x1b[2J\n\xff\u202e", ""), "no longer in the file"),
 	}}
 }

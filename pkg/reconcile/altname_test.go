@@ -93,7 +93,7 @@ func TestAltnameTaken(t *testing.T) {
 	before := l.settle()
 	for name, why := range map[string]string{
 		"lan": "name lan is taken by link lan, which does not belong to this topology",
-		"wan": "exists and is not ours",
+		"wan": "already exists and was not made by plumb",
 	} {
 		topo := l.load("name: x\nbridges: {br0: {altnames: [" + name + "]}}\n")
 		for range 2 {

@@ -149,8 +149,8 @@ func TestNameTaken(t *testing.T) {
 	l.apply(topo)
 	l.script("ip link set br0 name brx\nip link add br0 type bridge")
 	_, err := l.tryApply(topo)
-	if !errors.Is(err, reconcile.ErrRefused) || !strings.Contains(err.Error(), "br0 and brx both stand for it") &&
-		!strings.Contains(err.Error(), "brx and br0 both stand for it") {
+	if !errors.Is(err, reconcile.ErrRefused) || !strings.Contains(err.Error(), "both br0 (by stamp) and brx (by name) match it") &&
+		!strings.Contains(err.Error(), "both brx (by stamp) and br0 (by name) match it") {
 		t.Errorf("%v, want a refusal", err)
 	}
 	l.sh("ip", "link", "delete", "br0")
@@ -164,7 +164,7 @@ func TestForeignPort(t *testing.T) {
 	l.apply(topo)
 	l.script("ip link add fp type veth peer name fq\nip link set fp master x0")
 	p := l.diff(l.load("{name: two}"))
-	if len(p.Steps) != 1 || p.Steps[0].Action != plan.Delete || !strings.Contains(p.Steps[0].Reason, "frees: link fp") {
+	if len(p.Steps) != 1 || p.Steps[0].Action != plan.Delete || !strings.Contains(p.Steps[0].Reason, "detaches link fp") {
 		t.Errorf("the plan does not name the port:\n%s", planText(p))
 	}
 	l.sh("ip", "link", "delete", "fp")

@@ -5,9 +5,9 @@ import "github.com/plumbnet/plumb/pkg/battery/host"
 // The changes by hand that [TestDrift] makes, one at a time.
 
 var linkDrifts = []drift{
-	{name: "link down", do: "ip -n ns1 link set eth0 down", plan: []string{"update link ns1/eth0:  up no -> yes"}},
-	{name: "port down", do: "ip link set port1 down", plan: []string{"update link port1:  up no -> yes"}},
-	{name: "bridge down", do: "ip link set br0 down", plan: []string{"update link br0:  up no -> yes"}},
+	{name: "link down", do: "ip -n ns1 link set eth0 down", plan: []string{"update link ns1/eth0:  down -> up"}},
+	{name: "port down", do: "ip link set port1 down", plan: []string{"update link port1:  down -> up"}},
+	{name: "bridge down", do: "ip link set br0 down", plan: []string{"update link br0:  down -> up"}},
 	{name: "link renamed",
 		do:   "ip -n ns1 link set eth1 down\nip -n ns1 link set eth1 name other\nip -n ns1 link set other up",
 		plan: []string{"update link ns1/eth1:  name other -> eth1"}},
@@ -157,7 +157,7 @@ var otherDrifts = []drift{
 	{name: "namespace deleted", do: "ip netns del ns1",
 		until: "! ip link show port1 && ! ip link show port2 && ! ip -n ns2 link show eth1", // port2 is the walk's
 		plan:  []string{"create namespace ns1"}, gone: []string{"ns1/lo", "ns1/eth0", "ns1/eth1", "/port1", "ns2/eth1"}},
-	{name: "lo down", do: "ip -n ns1 link set lo down", plan: []string{"update namespace ns1:  lo up no -> yes"}},
+	{name: "lo down", do: "ip -n ns1 link set lo down", plan: []string{"update namespace ns1:  lo down -> up"}},
 	{name: "lo down for good", do: "ip -n ns1 link set lo down\nip -n ns1 address del 127.0.0.1/8 dev lo"},
 	{name: "lo promotes nothing",
 		do: "ip netns exec ns1 sysctl -q -w net.ipv4.conf.lo.promote_secondaries=0\nip -n ns1 link set lo down"},

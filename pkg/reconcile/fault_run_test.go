@@ -55,7 +55,7 @@ func TestRunDirPlanted(t *testing.T) {
 			dirs, _ := filepath.Glob(RunDir + "/*")
 			l.sh("rm", "-rf", RunDir)
 			l.sh("sh", "-c", strings.ReplaceAll(script, "COOKIE", filepath.Base(dirs[0])))
-			l.notRun(yaml, "not a directory of this user's alone: remove it")
+			l.notRun(yaml, "belongs to another user, or others can write to it")
 			h := l.open()
 			if _, err := h.Diff(context.Background(), l.load(yaml)); err == nil || !strings.Contains(err.Error(), "remove it") {
 				t.Errorf("diff: %v", err)

@@ -171,7 +171,7 @@ func capable() error {
 		if has, err := kernel.Capable(c.bit); err != nil {
 			return err
 		} else if !has {
-			return fmt.Errorf("%s is missing: run as root", c.name)
+			return powerless{fmt.Errorf("%s is missing: run as root", c.name)}
 		}
 	}
 	return overNetwork()
@@ -188,8 +188,8 @@ func overNetwork() error {
 	owner, err := unix.IoctlRetInt(fd, unix.NS_GET_USERNS)
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return errors.New("CAP_NET_ADMIN is missing in the user namespace that owns this network: " +
-			"run as root there, and not below `unshare --user`")
+		return powerless{errors.New("CAP_NET_ADMIN is missing in the user namespace that owns this network: " +
+			"run as root there, and not below `unshare --user`")}
 	case err != nil:
 		return fmt.Errorf("find the owner of the network namespace: %w", err)
 	}

@@ -155,7 +155,7 @@ func TestLockoutRoutes(t *testing.T) {
 		`to: "8000::/1", via: "2001:db8:ffff::9"`,
 	} {
 		l.refusedFor(route(words),
-			"would lead what takes the host's default route over up0 elsewhere: use --allow-disconnect")
+			"would divert traffic that now uses the default route over up0: use --allow-disconnect")
 	}
 	for _, words := range []string{
 		`to: default, via: 198.18.0.9, metric: 200`, `to: default, via: 198.18.0.1, metric: 5`,

@@ -49,7 +49,7 @@ type refusing struct {
 
 func refusals() []refusing {
 	group, other := fmt.Sprint(object.Group("docker0")), fmt.Sprint(object.Group("other"))
-	const unstamped = "exists and is not ours: rename it, remove it, or use --adopt"
+	const unstamped = "already exists and was not made by plumb: rename it, remove it, or use --adopt"
 	return []refusing{
 		{name: "a bridge without a stamp", make: commands("ip link add br0 type bridge"), clear: "ip link del br0",
 			key: object.LinkKey("", "br0"), why: unstamped},
@@ -136,9 +136,9 @@ func TestRefusedAtOnce(t *testing.T) {
 		nft add table inet plumb-docker0`)
 	before := l.settle()
 	report, err := l.tryApply(l.load(l.example("docker0.yaml")))
-	refused(t, err, "not ours")
+	refused(t, err, "not made by plumb")
 	for _, k := range []plan.Key{object.NamespaceKey("ns1"), object.LinkKey("", "br0"), object.LinkKey("", "br0.1")} {
-		refusal(t, report.Plan, k, "not ours")
+		refusal(t, report.Plan, k, "not made by plumb")
 	}
 	l.restored("after the refusal", before)
 	l.script(`

@@ -32,6 +32,15 @@ type away struct{ error }
 func (a away) Unwrap() error        { return a.error }
 func (a away) Is(target error) bool { return target == ErrAway }
 
+// ErrPowerless: the process may not look at the kernel. Such errors wrap [ErrNotRun] too.
+var ErrPowerless = errors.New("capabilities are missing")
+
+// powerless is an error that is [ErrPowerless] beside what it says.
+type powerless struct{ error }
+
+func (p powerless) Unwrap() error        { return p.error }
+func (p powerless) Is(target error) bool { return target == ErrPowerless }
+
 // ended says how a run ended, and before that why, in one line.
 func ended(how, why error) error { return fmt.Errorf("%w; %w", line{why}, how) }
 

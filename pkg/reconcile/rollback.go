@@ -49,7 +49,7 @@ func (r *run) keeps(cause error) bool {
 }
 
 // errNotBack is why a rollback failed of which every step went well.
-var errNotBack = errors.New("not all went back")
+var errNotBack = errors.New("the rollback is incomplete")
 
 // rollBack is a plan like any other: from what is there now to what was there at the start. It returns what it could
 // not do.

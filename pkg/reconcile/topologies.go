@@ -33,20 +33,25 @@ func (h *Host) Topologies() ([]string, error) {
 			found[topology] = true
 		}
 	}
-	names, err := kernel.Names()
-	if err != nil {
-		return nil, err
-	}
-	owners := make([]string, len(names))
-	err = kernel.Each(h.Workers, len(names), func(t kernel.Thread, i int) (err error) {
-		owners[i], err = h.ownerOf(t, names[i])
-		return err
-	})
+	_, owners, err := h.owners()
 	for _, owner := range owners {
 		found[owner] = true
 	}
 	delete(found, "")
 	return slices.Sorted(maps.Keys(found)), err
+}
+
+// owners names the namespaces in /run/netns, and the topologies that they bear the stamps of.
+func (h *Host) owners() (names, owners []string, err error) {
+	if names, err = kernel.Names(); err != nil {
+		return nil, nil, err
+	}
+	owners = make([]string, len(names))
+	err = kernel.Each(h.Workers, len(names), func(t kernel.Thread, i int) (err error) {
+		owners[i], err = h.ownerOf(t, names[i])
+		return err
+	})
+	return names, owners, err
 }
 
 // ownerOf is the topology that a namespace bears the stamp of; empty for none.

@@ -240,6 +240,30 @@ func TestWatchCommand(t *testing.T) {
 	}
 }
 
+// TestWatchRival holds that a manager of links that changes something back again and again is named, with the lines that
+// have it leave the link alone.
+func TestWatchRival(t *testing.T) {
+	l, bin := newLab(t), plumb(t)
+	l.names = append(l.names, "lab")
+	out := new(lockedBuffer)
+	cmd := exec.Command(bin, "watch", "-f", topologyFile(t, "name: lab\nbridges: {br0: {}}\n"))
+	cmd.Stdout, cmd.Stderr = out, out
+	rival := exec.Command(filepath.Join(t.TempDir(), "systemd-networkd"), "-c",
+		"while :; do echo 1 > /proc/sys/net/ipv4/conf/br0/forwarding; sleep 0.1; done")
+	l.sh("cp", "/bin/sh", rival.Path)
+	for _, c := range []*exec.Cmd{cmd, rival} {
+		l.must(c.Start())
+		defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+		eventually(t, "apply", func() bool { return strings.Contains(out.String(), "applied in") })
+	}
+	for _, text := range []string{
+		"(systemd-network), is changed back again and again",
+		"lab: systemd-networkd leaves br0 alone with the lines [Match], Name=br0",
+	} {
+		eventually(t, "say "+text, func() bool { return strings.Contains(out.String(), text) })
+	}
+}
+
 // lockedBuffer can be read while a command writes it.
 type lockedBuffer struct {
 	mu sync.Mutex

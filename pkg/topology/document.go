@@ -11,7 +11,7 @@ import (
 
 // head has the keys of a document that no form has.
 type head struct {
-	Name object.Name `file:"name,required=always" missing:"as \"name: lab\", beside the other keys" doc:"of the topology"`
+	Name object.Name `file:"name,required=always" missing:"add a line: name: lab" doc:"of the topology"`
 
 	_ struct{} `file:"x-*"` // holds what others refer to by anchors
 }

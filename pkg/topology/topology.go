@@ -70,7 +70,7 @@ func Load(inputs ...Input) ([]*Topology, file.Problems) {
 		r := file.NewReport(in.Name, in.Data)
 		docs, ok := r.Documents(in.Data)
 		if ok && len(docs) == 0 {
-			r.Errorf(file.Span{}, "the file holds no topology").Hint = "the least one is a name: \"name: lab\""
+			r.Errorf(file.Span{}, "the file is empty").Hint = "the smallest topology is: name: lab"
 		}
 		for _, n := range docs {
 			c := newChecker(r, in, n, table())
