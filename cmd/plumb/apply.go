@@ -29,8 +29,9 @@ func (e *env) apply() *cobra.Command {
 		idle: func(e *env, _ host, t target, p plan.Plan) error { return e.text(t).WritePlan(e.stdout, p) },
 	}
 	cmd := &cobra.Command{
-		Use:   "apply -f FILE",
-		Short: "Make the host match a topology file",
+		Use:        "apply -f FILE",
+		Short:      "Make the host match a topology file",
+		SuggestFor: []string{"up", "create", "deploy", "start", "sync"},
 		Long: `apply makes the host match the file, without asking, and verifies it. What the topology made
 earlier and no longer declares is removed; what is not plumb's is left alone. When a step
 fails, or at the first Ctrl-C, what was done is rolled back, and that is verified too.

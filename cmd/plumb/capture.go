@@ -13,8 +13,9 @@ import (
 func (e *env) capture() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
-		Use:   "capture NAME/NAMESPACE/INTERFACE [-w FILE] [--] [FILTER...]",
-		Short: "Show or save the packets of an interface",
+		Use:        "capture NAME/NAMESPACE/INTERFACE [-w FILE] [--] [FILTER...]",
+		Short:      "Show or save the packets of an interface",
+		SuggestFor: []string{"tcpdump", "sniff"},
 		Long: `capture shows the packets that pass an interface in a namespace of the topology NAME, or writes
 them to FILE, - for stdout, in the form that Wireshark reads. It becomes tcpdump(1), which must be
 installed, and takes a filter as pcap-filter(7) tells.`,

@@ -19,8 +19,9 @@ func (e *env) diff() *cobra.Command {
 		adopt bool
 	)
 	cmd := &cobra.Command{
-		Use:   "diff -f FILE",
-		Short: "Show what apply would do",
+		Use:        "diff -f FILE",
+		Short:      "Show what apply would do",
+		SuggestFor: []string{"plan", "preview", "dry-run"},
 		Long: `diff shows what apply would do, step by step, and writes nothing. Its exit code is 0 when the
 host matches the file, 1 when it does not, and 4 when apply would refuse.
 

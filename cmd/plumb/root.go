@@ -114,6 +114,8 @@ func flagError(err error) error {
 		invalid *pflag.InvalidValueError
 	)
 	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedName() == "dry-run":
+		return errors.New("unknown flag --dry-run: plumb diff shows what apply would do, and writes nothing")
 	case errors.As(err, &unknown):
 		return fmt.Errorf("unknown flag %s", dashed(unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()))
 	case errors.As(err, &bare):

@@ -29,8 +29,9 @@ type shownTopology struct {
 
 func (e *env) show() *cobra.Command {
 	return &cobra.Command{
-		Use:   "show NAME",
-		Short: "Show what a topology has on this host",
+		Use:        "show NAME",
+		Short:      "Show what a topology has on this host",
+		SuggestFor: []string{"inspect", "get", "describe"},
 		Long: `show reads what the topology NAME has on this host now: for each namespace the interfaces, their
 state and addresses, where their cables lead, what has passed them, and the default gateway. It
 goes by the stamps in the kernel alone, needs no file, and writes nothing. Link-local addresses

@@ -12,8 +12,9 @@ import (
 func (e *env) validate() *cobra.Command {
 	var files *[]string
 	cmd := &cobra.Command{
-		Use:   "validate -f FILE",
-		Short: "Check a topology file",
+		Use:        "validate -f FILE",
+		Short:      "Check a topology file",
+		SuggestFor: []string{"lint", "verify"},
 		Long: `validate checks a topology file: its syntax, its shape, its references, and whether the
 network makes sense. It needs neither root nor a kernel, and prints every problem at once.`,
 		Example: `  plumb validate -f topology.yaml

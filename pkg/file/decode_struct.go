@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -74,9 +75,11 @@ func (d *decoder) unknown(e entry, what string, to target, only []string) order 
 		d.hide(p.Line)
 		return garbled
 	}
-	if p.Hint = Suggest(e.key, only); p.Hint != "" {
+	p.Hint = cmp.Or(meant(to.typ, to.v, e.key), Suggest(e.key, only))
+	if p.Hint != "" {
 		return garbled
 	}
+	p.Hint = misplaced(to.typ, to.v, e)
 	return strange
 }
 

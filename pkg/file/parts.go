@@ -9,8 +9,8 @@ import (
 type Part struct {
 	// Key is the key of the part's value; empty for a struct whose keys stand beside those of the other parts.
 	Key string
-	// Item and Doc are as the tags item and doc.
-	Item, Doc string
+	// Item, Doc and Also are as the tags item, doc and also.
+	Item, Doc, Also string
 	// New makes a pointer to the part's value, with its defaults.
 	New func() any
 	// Fresh, if set, gives an item of a list, or a value of a Map, its defaults: it gets a pointer to it.
@@ -82,7 +82,7 @@ func (p *Parts) each(yield func(target) bool) bool {
 
 func (p *Parts) target(i int) target {
 	of, v := &p.of[i], reflect.ValueOf(p.values[i]).Elem()
-	r := &rule{key: of.Key, noun: of.Item, doc: of.Doc, fresh: of.Fresh, only: of.Only}
+	r := &rule{key: of.Key, noun: of.Item, doc: of.Doc, also: of.Also, fresh: of.Fresh, only: of.Only}
 	return target{rule: r, typ: typeOf(v.Type()), v: v}
 }
 

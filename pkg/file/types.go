@@ -68,6 +68,7 @@ type field struct {
 // rule is what a tag says of a value.
 type rule struct {
 	key, noun, doc, missing string
+	also                    string // see meaning
 	required                string // "yes", "always", "checked", or empty
 	enum                    []string
 	least, most             *int64
@@ -127,7 +128,7 @@ func (t *typ) addField(f reflect.StructField, index int) {
 		return
 	}
 	n := field{typ: typeOf(f.Type), index: index}
-	n.key, n.doc, n.missing = key, f.Tag.Get("doc"), f.Tag.Get("missing")
+	n.key, n.doc, n.missing, n.also = key, f.Tag.Get("doc"), f.Tag.Get("missing"), f.Tag.Get("also")
 	for option := range strings.SplitSeq(options, ",") {
 		if !n.option(option) {
 			panic("file: the tag of field " + f.Name + " has an option that is not known: " + option)

@@ -21,7 +21,8 @@ func natForm() object.Form {
 		On: object.OnSection,
 		Part: file.Part{
 			Key: "nat", Item: "a nat entry", Doc: "networks hidden behind an address",
-			New: func() any { return new([]NATEntry) },
+			Also: "masquerade=nat: [{masquerade: NETWORK}]; snat=nat: [{masquerade: NETWORK}]",
+			New:  func() any { return new([]NATEntry) },
 		},
 		Enter: enterNAT, Check: checkNAT, Expand: expandNAT,
 	}
