@@ -99,7 +99,7 @@ func (d *decoder) list(n *yaml.Node, what string, to target) order {
 
 // table reads a mapping into a Map.
 func (d *decoder) table(n *yaml.Node, what string, to target) order {
-	if hint := asMapping(n); hint != "" {
+	if hint := asMapping(n); hint != "" && to.typ.elem.keyed() {
 		d.Errorf(spanOf(n), "%s must be a mapping, not %s", what, shapeOf(n)).Hint = hint
 		return garbled
 	}
