@@ -106,7 +106,8 @@ func TestProblems(t *testing.T) {
 		"name: h\nsheds: {dark: {roofs: tin}}", "name: h\nsheds: {light: {roof: sin, window: maybe}}",
 		"name: h\nshed: {}", "name: h\n\"\": {}",
 		"name: h\nwings: {w: {rooms: {hall: {siz: 1}}}}",
-		"name: h\nrooms: {r: {bulb: {watts: 1},\n  candle: {}}}",
+		"name: h\nrooms: {r: {bulb: {watts: 1},\n  candle: {}}}", "name: h\nhall: {size: 3, floor: 1}",
+		"name: h\nrooms: [a, b, c, d]", "name: h\nrooms: [{a: 1}]", "name: h\nwindow: {roof: tin}",
 	}
 	for _, room := range []string{
 		"{size: 0x10}", "{floor: -129}", "{open: maybe}", "{paint: grey}", "{paint: gren}", "{addr: 10.0.0.1/24}",
@@ -114,7 +115,7 @@ func TestProblems(t *testing.T) {
 		"{doors: [{spare: x}]}", "{doors: [{}, {xyz: x}]}", "{doors: [{to: a, width: 8}]}", "{stove: 3}",
 		"{stove: {fule: gas}}", "{bulb: {}}", "{bulb: {watt: 1}}", "{candel: {}}",
 		"{bulb: {watts: 1}, candle: {hour: 1}}", "{hook: []}", "{lenght: 1}",
-		"{hooks: [{}]}", "{notes: {a: 1cm, A: 2cm}}", "{notes: {a: 1}}", "{size: 1, size: 1}",
+		"{hooks: [{}]}", "{colour: red}", "{wallpaper: red}", "{notes: {a: 1cm, A: 2cm}}", "{notes: {a: 1}}", "{size: 1, size: 1}",
 	} {
 		texts = append(texts, "name: h\nrooms: {r: "+room+"}")
 	}

@@ -61,7 +61,7 @@ type wing struct {
 type room struct {
 	Size  uint16            `file:"size,least=1,most=500" doc:"area, in square metres"`
 	Floor int8              `file:"floor"`
-	Paint string            `file:"paint,enum=white|red|green" doc:"colour of the walls"`
+	Paint string            `file:"paint,enum=white|red|green" also:"colour; wallpaper=paint: white, for there is none" doc:"colour of the walls"`
 	Open  bool              `file:"open"`
 	Owner string            `file:"owner"`
 	Addr  netip.Addr        `file:"addr"`

@@ -26,9 +26,9 @@ type Shown struct {
 	Interfaces []ShownInterface `json:"interfaces"`
 }
 
-// Gateway is the next hop of a default route: without an address the route leads right to an interface.
+// Gateway is the next hop of a default route. Without an address the route leads right to an interface.
 type Gateway struct {
-	Address string `json:"address,omitempty"`
+	Address string `json:"next_hop,omitempty"`
 	Dev     string `json:"dev,omitempty"`
 }
 
