@@ -14,7 +14,7 @@ import (
 func meaning(also, word string) (instead string, ok bool) {
 	for other := range strings.SplitSeq(also, ";") {
 		name, instead, _ := strings.Cut(strings.TrimSpace(other), "=")
-		if name == word {
+		if name != "" && name == word {
 			return instead, true
 		}
 	}
