@@ -18,8 +18,9 @@ func (e *env) suspend() *cobra.Command {
 	var length time.Duration
 	var reason string
 	cmd := &cobra.Command{
-		Use:   "suspend NAME",
-		Short: "Have the agent leave a topology alone for a time",
+		Use:               "suspend NAME",
+		ValidArgsFunction: e.completeTopologies,
+		Short:             "Have the agent leave a topology alone for a time",
 		Long: `suspend has the running agent only look at the topology NAME, and neither heal nor apply anything
 of it, until the time is over or 'plumb resume NAME' comes. It survives a reboot.`,
 		Example: `  plumb suspend lab --for 30m --reason "new switch"`,
@@ -41,10 +42,11 @@ of it, until the time is over or 'plumb resume NAME' comes. It survives a reboot
 
 func (e *env) resume() *cobra.Command {
 	return &cobra.Command{
-		Use:     "resume NAME",
-		Short:   "Have the agent keep a suspended topology again",
-		Long:    `resume ends what suspend began: the running agent applies the topology NAME, and heals it again.`,
-		Example: `  plumb resume lab`,
+		Use:               "resume NAME",
+		ValidArgsFunction: e.completeTopologies,
+		Short:             "Have the agent keep a suspended topology again",
+		Long:              `resume ends what suspend began: the running agent applies the topology NAME, and heals it again.`,
+		Example:           `  plumb resume lab`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkName(args, "NAME", "; 'plumb status' lists them"); err != nil {
 				return usage(cmd, err)
@@ -58,8 +60,9 @@ func (e *env) resume() *cobra.Command {
 func (e *env) reconcile() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use:   "reconcile [NAME]",
-		Short: "Have the agent ask its sources and look at all now",
+		Use:               "reconcile [NAME]",
+		ValidArgsFunction: e.completeTopologies,
+		Short:             "Have the agent ask its sources and look at all now",
 		Long: `reconcile has the running agent ask the source of the topology NAME, or all sources, and look at
 all of it, now. It waits until that is done, and says how it is.
 

@@ -17,8 +17,9 @@ import (
 
 func (e *env) confirm() *cobra.Command {
 	return &cobra.Command{
-		Use:   "confirm NAME",
-		Short: "Keep the changes of a waiting apply --confirm-within",
+		Use:               "confirm NAME",
+		ValidArgsFunction: e.completeTopologies,
+		Short:             "Keep the changes of a waiting apply --confirm-within",
 		Long: `confirm keeps the changes of 'apply --confirm-within', which is waiting for it. Without it, that
 apply rolls back. Exit code 1: nothing is waiting for NAME.`,
 		Example: "  plumb confirm docker0",

@@ -29,9 +29,10 @@ func (e *env) destroy() *cobra.Command {
 	var files *[]string
 	c := destroying
 	cmd := &cobra.Command{
-		Use:        "destroy -f FILE | NAME",
-		Short:      "Remove what a topology made",
-		SuggestFor: []string{"down", "delete", "remove", "rm", "stop", "undeploy"},
+		Use:               "destroy -f FILE | NAME",
+		ValidArgsFunction: e.completeTopologies,
+		Short:             "Remove what a topology made",
+		SuggestFor:        []string{"down", "delete", "remove", "rm", "stop", "undeploy"},
 		Long: `destroy removes everything that carries the topology's stamp, and puts back what plumb had
 changed. It needs no more than the topology's name: the stamps are in the kernel. It
 carries on after a failure and lists what is left. If nothing is there, that is success.`,

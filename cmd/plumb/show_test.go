@@ -67,3 +67,16 @@ db (docker:db)
 		}
 	}
 }
+
+// TestComplete holds that the names of topologies are offered where one is wanted, and once.
+func TestComplete(t *testing.T) {
+	f := &fakeHost{topologies: []string{"lab", "web"}}
+	for _, command := range []string{"destroy", "status", "confirm", "show", "suspend", "resume", "reconcile"} {
+		if got, code := f.says("__complete", command, ""); !strings.HasPrefix(got, "lab\nweb\n:4\n") || code != exitOK {
+			t.Errorf("%s: exit code %d: %s", command, code, got)
+		}
+		if got, _ := f.says("__complete", command, "lab", ""); strings.HasPrefix(got, "lab") {
+			t.Errorf("%s, once more: %s", command, got)
+		}
+	}
+}

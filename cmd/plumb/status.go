@@ -89,8 +89,9 @@ func (e *env) status() *cobra.Command {
 		exitCode bool
 	)
 	cmd := &cobra.Command{
-		Use:   "status [NAME | -f FILE]",
-		Short: "Say whether topologies on this host are in sync or have drifted",
+		Use:               "status [NAME | -f FILE]",
+		ValidArgsFunction: e.completeTopologies,
+		Short:             "Say whether topologies on this host are in sync or have drifted",
 		Long: `status compares each topology on this host, or the one called NAME, with the kernel, as diff
 does, but needs no file: it goes by the copy that the last apply has left in /run/plumb. Where
 that is lost, the drift is unknown, and -f names the file. It writes nothing.
