@@ -7,6 +7,10 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	_ "github.com/plumbnet/plumb/cmd/plumb/early"
 )
@@ -43,6 +47,9 @@ func (e *env) run(args []string) int {
 		e.agent(), e.fetch(), e.reconcile(), e.suspend(), e.resume(), e.show(), e.execIn(), e.shell(), e.capture(),
 		e.initFile(), e.explain(), e.schema(), e.version())
 	completion(root)
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		unquoted(root)
+	}
 	root.SetArgs(args)
 	cmd, err := root.ExecuteC()
 	return e.exit(cmd, err)

@@ -166,6 +166,17 @@ func completion(root *cobra.Command) {
 	}
 }
 
+// unquoted takes the quotes out of the words about flags: they mark what help calls a value, and completions show them as
+// they are.
+func unquoted(cmd *cobra.Command) {
+	plain := func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }
+	cmd.Flags().VisitAll(plain)
+	cmd.PersistentFlags().VisitAll(plain)
+	for _, sub := range cmd.Commands() {
+		unquoted(sub)
+	}
+}
+
 // noArgs refuses arguments, which are most often files without their -f.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {

@@ -79,4 +79,9 @@ func TestComplete(t *testing.T) {
 			t.Errorf("%s, once more: %s", command, got)
 		}
 	}
+	for _, command := range []string{"apply", "agent", "capture"} {
+		if got, _ := f.says("__complete", command, "--"); strings.Contains(got, "`") || !strings.Contains(got, "--") {
+			t.Errorf("the flags of %s: %s", command, got)
+		}
+	}
 }
