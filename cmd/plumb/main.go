@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	_ "github.com/plumbnet/plumb/cmd/plumb/early"
 )
