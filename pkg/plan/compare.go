@@ -183,13 +183,12 @@ func (f Field) turn() string {
 	return of + before + " -> " + after
 }
 
-// differences writes fields in a row: "mtu 1400 -> 1500, down -> up".
-func differences(fields []Field) string {
-	var words []string
+// differences writes the fields that are not quiet: "mtu 1400 -> 1500", "down -> up".
+func differences(fields []Field) (words []string) {
 	for _, f := range fields {
 		if !f.Quiet {
 			words = append(words, f.String())
 		}
 	}
-	return strings.Join(words, ", ")
+	return words
 }

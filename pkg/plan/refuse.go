@@ -1,6 +1,9 @@
 package plan
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // refuse plans a refusal for every wanted key at which something foreign stands, and that may not be adopted, and for
 // what collides.
@@ -21,7 +24,7 @@ func (p *planner) refuse(have []Have) {
 			case p.Adopt && !h.Final && !fixed:
 				continue
 			case p.Adopt && !h.Final:
-				why = "cannot be adopted, as it would have to be re-created: " + differences(onlyFixed(fields))
+				why = "cannot be adopted, as it would have to be re-created: " + strings.Join(differences(onlyFixed(fields)), ", ")
 			}
 			p.refused[o.Key()] = true
 			p.add(Step{Action: Refuse, Changes: []Change{{Old: h.Object, New: o}}, Reason: why})

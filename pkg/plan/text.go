@@ -50,8 +50,8 @@ const (
 	maxText  = 60
 )
 
-// Text prints the steps of one topology, a line each, in three columns: what is changed, how and why, and its place in
-// the file.
+// Text prints the steps of one topology in three columns: what is changed, how and why, and its line in the file. A step
+// is a line, and one more for each further field that changes.
 type Text struct {
 	// Name is the topology's, and File its file's; File may be empty.
 	Name, File string
@@ -129,6 +129,10 @@ func (t *Text) WriteLine(w io.Writer, l Outcome) error {
 		b.WriteString("  " + c.source)
 	}
 	b.WriteByte('\n')
+	for _, text := range c.more {
+		pad(&b, symbolWidth+1+max(t.label, width(c.label)))
+		b.WriteString("  " + text + "\n")
+	}
 	if l.Err != nil {
 		b.WriteString("    failed: " + Printable(l.Err.Error()) + "\n")
 	}
@@ -141,7 +145,7 @@ func (t *Text) Line(l Outcome) string {
 	c := t.columns(l)
 	line := strings.TrimSpace(t.symbol(l.Step.Action)) + " " + c.label
 	if c.text != "" {
-		line += "  " + c.text
+		line += "  " + strings.Join(append([]string{c.text}, c.more...), ", ")
 	}
 	return line
 }
@@ -153,11 +157,14 @@ func (t *Text) WriteSum(w io.Writer, verb string, lines []Outcome) error {
 	return err
 }
 
-// columns are a line's parts, escaped.
-type columns struct{ label, text, source string }
+// columns are a line's parts, escaped. More stands below text.
+type columns struct {
+	label, text, source string
+	more                []string
+}
 
 func (t *Text) columns(l Outcome) columns {
-	text := t.describe(l.Step)
+	text, more := t.describe(l.Step)
 	if l.Result != "" && l.Result != Done && l.Err == nil {
 		text = mark(string(l.Result), text)
 	}
@@ -165,8 +172,14 @@ func (t *Text) columns(l Outcome) columns {
 		text = mark("unplanned", text)
 	}
 	c := columns{label: Printable(l.Step.Key().Label()), text: Printable(text)}
+	for _, text := range more {
+		c.more = append(c.more, Printable(text))
+	}
 	if src, ok := l.Step.Source(t.Source); ok {
-		c.source = Printable(src.File) + ":" + strconv.Itoa(src.Line)
+		c.source = ":" + strconv.Itoa(src.Line)
+		if src.File != t.File { // else the head has it
+			c.source = Printable(src.File) + c.source
+		}
 	}
 	return c
 }
@@ -178,9 +191,11 @@ func mark(word, text string) string {
 	return word + ": " + text
 }
 
-// describe says how and why: what a creation makes, or what differs, then the reason.
-func (t *Text) describe(s Step) string {
-	what := differences(t.shown(s.Fields))
+// describe says how and why: what a creation makes, or what differs, then the reason. What differs beside the first
+// field is in more.
+func (t *Text) describe(s Step) (text string, more []string) {
+	differ := differences(t.shown(s.Fields))
+	what := strings.Join(differ, ", ")
 	object := s.Changes[0].New
 	fixed := onlyFixed(s.Fields)
 	switch {
@@ -188,11 +203,16 @@ func (t *Text) describe(s Step) string {
 		what = ""
 	case s.onlySwapped():
 	case s.Action == Replace && len(fixed) > 0:
-		what = differences(fixed) + " cannot change in place"
+		what = strings.Join(differences(fixed), ", ") + " cannot change in place"
 	case object != nil && (s.Action == Create || what+s.Reason == ""):
 		what = describeNew(s.Changes)
+	case len(differ) > 1:
+		what, more = differ[0], differ[1:]
 	}
-	return joinReasons(what, s.Reason)
+	if s.Action == Adopt && what != "" {
+		return mark(s.Reason, what), more
+	}
+	return joinReasons(what, s.Reason), more
 }
 
 func describeNew(changes []Change) string {
@@ -233,6 +253,9 @@ type look struct {
 	symbol, color string
 	planned, done string
 }
+
+// symbolWidth is how many characters a symbol has.
+const symbolWidth = 3
 
 // looks stand in the order of a sum.
 func looks() [6]look {
