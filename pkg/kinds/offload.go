@@ -54,6 +54,9 @@ func (o Offload) Needs() []plan.Key { return []plan.Key{object.LinkNeed(o.NS, o.
 // Describe implements [plan.Object].
 func (o Offload) Describe() string { return o.Value }
 
+// Restores implements [plan.Restoring].
+func (Offload) Restores() bool { return true }
+
 // On implements [plan.Dependent].
 func (o Offload) On() []plan.Key { return o.Needs() }
 

@@ -92,6 +92,9 @@ func (s Sysctl) Yields() bool {
 // Describe implements [plan.Object].
 func (s Sysctl) Describe() string { return s.Value }
 
+// Restores implements [plan.Restoring].
+func (Sysctl) Restores() bool { return true }
+
 // On implements [plan.Dependent].
 func (s Sysctl) On() []plan.Key { return s.Needs() }
 

@@ -314,6 +314,9 @@ func (l Link) SwitchesARP(from Link) bool {
 	return from.NoARP != l.NoARP || l.BeginsIPv6(from) && from.NoARP != l.fresh().NoARP
 }
 
+// Restores implements [plan.Restoring].
+func (l Link) Restores() bool { return l.Given }
+
 // Describe implements [plan.Object].
 func (l Link) Describe() string {
 	s := l.Type

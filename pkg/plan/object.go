@@ -46,6 +46,9 @@ type Object interface {
 	Describe() string
 }
 
+// Restoring is an object that does not go when it is deleted, but is given back what it was before.
+type Restoring interface{ Restores() bool }
+
 // Paired is an object that the kernel only creates together with another: the two ends of a cable.
 type Paired interface {
 	Object

@@ -258,12 +258,13 @@ type look struct {
 const symbolWidth = 3
 
 // looks stand in the order of a sum.
-func looks() [6]look {
+func looks() [7]look {
 	const red, green, yellow, magenta = "31", "32", "33", "35"
 	return [...]look{
 		{Create, "  +", green, "to create", "created"},
 		{Update, "  ~", yellow, "to change", "changed"},
 		{Delete, "  -", red, "to delete", "deleted"},
+		{restores, "  -", red, "to restore", "restored"},
 		{Replace, "-/+", magenta, "to replace", "replaced"},
 		{Adopt, "  =", yellow, "to adopt", "adopted"},
 		{Refuse, "  !", red, "refused", "refused"},
@@ -286,13 +287,23 @@ func (t *Text) symbol(a Action) string {
 func planned(l look) string { return l.planned }
 func done(l look) string    { return l.done }
 
+// restores is how a sum counts a deletion that only gives back what was before.
+const restores Action = "restore"
+
+func counted(s Step) Action {
+	if r, ok := s.Changes[0].Old.(Restoring); ok && s.Action == Delete && r.Restores() {
+		return restores
+	}
+	return s.Action
+}
+
 // sum counts steps by action, and those that were not done by result: "2 created, 1 changed; 1 failed, 3 undone".
 func sum(lines []Outcome, word func(look) string) string {
 	actions, results := make(map[Action]int), make(map[Result]int)
 	var order []Result
 	for _, l := range lines {
 		if l.Result == "" || l.Result == Done {
-			actions[l.Step.Action]++
+			actions[counted(l.Step)]++
 			continue
 		}
 		if results[l.Result] == 0 {

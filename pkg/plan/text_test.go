@@ -172,6 +172,23 @@ func TestTextOfRun(t *testing.T) {
 	golden(t, "run.txt", b.Bytes())
 }
 
+// given is an object that is given back.
+type given struct{ printed }
+
+func (given) Restores() bool { return true }
+
+// What is given back is counted as that.
+func TestSumRestores(t *testing.T) {
+	steps := []plan.Outcome{
+		{Step: deletion(object("", "link", "br0", ""), "")},
+		{Step: deletion(given{printed{plan.Key{Kind: "sysctl", Name: "x"}, ""}}, "restored to 0")},
+	}
+	var b strings.Builder
+	if err := new(plan.Text).WriteSum(&b, "Destroyed", steps); err != nil || b.String() != "Destroyed: 1 deleted, 1 restored.\n" {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+}
+
 // A streamed line is the line of the plan.
 func TestTextOfRunIsThatOfPlan(t *testing.T) {
 	text := plan.Text{Name: "docker0", Source: sources}
