@@ -75,6 +75,7 @@ type Agent struct {
 	units       map[string]*unit
 	bad         map[string]Bad
 	suspensions map[string]Suspension
+	tried       bool          // the last good documents were, since the agent began
 	passed      chan struct{} // closed after each pass
 }
 
@@ -104,9 +105,10 @@ type unit struct {
 	worked   []Probe
 }
 
-// current is the document to keep.
+// current is the document to keep. At first that is the last good one, whatever a source has said already: an agent that
+// was killed may have left the host with one that nobody has judged yet.
 func (a *Agent) current(u *unit) *topology.Topology {
-	if u.offered == nil || u.good != nil && a.isBad(u.offered) {
+	if u.offered == nil || u.good != nil && (!a.tried || a.isBad(u.offered)) {
 		return u.good
 	}
 	return u.offered
@@ -202,6 +204,10 @@ func (a *Agent) feed(ctx context.Context, tried func()) {
 	}
 	give()
 	give() // is taken when the first was tried
+	a.mu.Lock()
+	a.tried = true
+	a.mu.Unlock()
+	a.changed()
 	tried()
 	for ctx.Err() == nil {
 		select {

@@ -40,6 +40,7 @@ type world struct {
 	said   []string
 	kept   []string
 	stop   func()
+	early  func() // unless nil, called when the agent can be asked, and has tried nothing yet
 }
 
 // scene is a session of the world.
@@ -162,6 +163,9 @@ func (w *world) boot() {
 	}
 	if err := w.Begin(); err != nil {
 		w.Fatal(err)
+	}
+	if w.early != nil {
+		w.early()
 	}
 	ctx, cancel := context.WithCancel(w.Context())
 	ended := make(chan struct{})
@@ -338,6 +342,25 @@ func TestProbes(t *testing.T) {
 		w.cuts = labC // somebody else cuts it
 		w.say("lab.yaml", labA)
 		w.was("after what did not work before either", labA)
+	})
+}
+
+// TestProbesAfterKill holds that a probe is measured at the last good document, also when the agent was killed while the
+// host had another one, and is asked at once after its start.
+func TestProbesAfterKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, strings.Replace(oneFile, "lab.yaml", "lab.yaml, probes: [{from: host, ping: 10.0.0.1}]", 1))
+		w.cuts = strings.TrimSpace(labB)
+		w.boot()
+		w.say("lab.yaml", labA)
+		w.was("at first", "ready", labA)
+		w.stop()
+		w.now, w.says["lab.yaml"] = strings.TrimSpace(labB), labB
+		w.early = func() { w.ask(t.Context(), w.entries[0]) }
+		w.boot()
+		time.Sleep(time.Minute)
+		w.was("after the kill", labA, "ready", "stalled lab", labA)
+		w.state("after the kill", Stalled, "which worked before, does not work")
 	})
 }
 
