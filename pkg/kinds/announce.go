@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/plumbnet/plumb/pkg/kernel"
@@ -22,14 +21,12 @@ import (
 func announce(e *object.Env, steps []plan.Step) {
 	moved := movedAddresses(e, steps)
 	sections := slices.Sorted(maps.Keys(moved))
-	var closing errgroup.Group
-	closing.SetLimit(closers)
-	err := kernel.Each(e.Workers, len(sections), func(t kernel.Thread, i int) error {
+	// To close a packet socket the kernel waits until no processor can be using it.
+	err := kernel.Each(kernel.Waiters(e.Workers), len(sections), func(t kernel.Thread, i int) error {
 		s := e.Sections[sections[i]]
 		s.NS.Use(t)
-		return s.NS.Inside(func() error { return sendAnnouncements(s, moved[s.NS.Name], &closing) })
+		return s.NS.Inside(func() error { return sendAnnouncements(s, moved[s.NS.Name]) })
 	})
-	err = errors.Join(err, closing.Wait())
 	switch {
 	case errors.Is(err, unix.EPERM):
 		e.Warn("CAP_NET_RAW is missing: neighbours are not told of addresses that have moved, and may lose them for a minute")
@@ -37,10 +34,6 @@ func announce(e *object.Env, steps []plan.Step) {
 		e.Warn("neighbours may lose addresses that have moved for a minute: " + err.Error())
 	}
 }
-
-// closers is how many packet sockets are closed at once. To close one the kernel waits until no processor can be using it,
-// which takes 10 ms and more; those that are closed together wait for the same.
-const closers = 64
 
 // movedAddresses lists by section the wanted addresses that have another MAC now, or have come to a segment that
 // something was on before.
@@ -111,12 +104,12 @@ func turns(was link.Link, now plan.Object, turned map[plan.Key]bool) {
 }
 
 // sendAnnouncements sends from the section that the thread is in.
-func sendAnnouncements(s *object.Section, moved []Address, closing *errgroup.Group) error {
+func sendAnnouncements(s *object.Section, moved []Address) error {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0) // which receives nothing
 	if err != nil {
 		return fmt.Errorf("open a packet socket: %w", err)
 	}
-	defer closing.Go(func() error { return unix.Close(fd) })
+	defer unix.Close(fd) //nolint:errcheck // what was sent is sent
 	for _, a := range moved {
 		l := s.Link(a.Dev)
 		if !l.Up() || l.Flags&unix.IFF_LOWER_UP == 0 || l.Flags&(unix.IFF_NOARP|unix.IFF_LOOPBACK) != 0 {
