@@ -1,9 +1,8 @@
 package reconcile
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
-	"io/fs"
 	"runtime"
 	"slices"
 
@@ -18,40 +17,53 @@ import (
 func (h *Host) Inside(topology, section string, f func() error) error {
 	return kernel.OnThread(func(t kernel.Thread) error {
 		runtime.LockOSThread() // once more than it is unlocked: no other goroutine gets what f has made of it
-		owner, err := h.ownerOf(t, section)
-		if err != nil {
+		n, err := kernel.Named(t, section, h.Seam)
+		switch {
+		case kernel.Absent(err):
+			return h.insideAttached(t, topology, section, f)
+		case err != nil:
 			return err
 		}
-		if owner == topology {
-			n, err := kernel.Named(t, section, h.Seam)
-			if err != nil {
-				return err
-			}
-			defer n.Close()
+		defer n.Close()
+		switch owner, err := h.stampOn(t, n); {
+		case err != nil:
+			return err
+		case owner == topology:
 			return h.inView(section, f)
 		}
-		a, err := h.attachment(topology, section)
+		return h.insideAttached(t, topology, section, f)
+	})
+}
+
+// insideAttached is Inside for a section that is attached to a namespace of somebody else's.
+func (h *Host) insideAttached(t kernel.Thread, topology, section string, f func() error) error {
+	known, err := h.attachments(topology)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(known, func(a object.Attachment) bool { return a.Name == section })
+	if i < 0 {
+		return h.noSection(topology, section)
+	}
+	a, why := known[i], "it has ended since the last apply"
+	found := false
+	err = kernel.Others(func(id kernel.ID) bool { return id != a.ID() }, func(file kernel.File) error {
+		n, err := kernel.Attach(t, section, file, h.Seam)
 		if err != nil {
 			return err
 		}
-		found := false
-		err = kernel.Others(func(id kernel.ID) bool { return id != a.ID() }, func(file kernel.File) error {
-			found = true
-			n, err := kernel.Attach(t, section, file, h.Seam)
-			if err != nil {
-				return err
-			}
-			defer n.Close()
-			if n.Cookie() != a.Cookie {
-				return fmt.Errorf("namespace %s of topology %s (%s) %w: another has got its number", section, topology, a.From, ErrAway)
-			}
-			return h.inView("", f)
-		})
-		if err == nil && !found {
-			return fmt.Errorf("namespace %s of topology %s (%s): %w: it has ended since the last apply", section, topology, a.From, ErrAway)
+		defer n.Close()
+		if n.Cookie() != a.Cookie {
+			why = "another has got its number"
+			return nil
 		}
-		return err
+		found = true
+		return h.inView("", f)
 	})
+	if err == nil && !found {
+		err = fmt.Errorf("namespace %s of topology %s (%s): %w: %s", section, topology, a.From, ErrAway, why)
+	}
+	return err
 }
 
 // inView calls f with mounts that show the namespace of a name; empty for one that has none of ours.
@@ -66,34 +78,26 @@ func (h *Host) inView(name string, f func() error) error {
 	return f()
 }
 
-// attachment is where a section of a topology is attached to, as the last apply has left it. The error names the
-// sections that there are.
-func (h *Host) attachment(topology, section string) (object.Attachment, error) {
+// attachments are where the sections of a topology are attached to, as the last apply has left them.
+func (h *Host) attachments(topology string) ([]object.Attachment, error) {
 	rec, err := object.LoadRecord(h.dir)
 	if err != nil {
-		return object.Attachment{}, err
+		return nil, err
 	}
-	list := rec.Attached[topology]
-	if copied, err := loadApplied(h.dir, topology); err == nil && len(list) == 0 {
-		list = copied.Attached
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		h.Warn(err.Error())
-	}
-	if i := slices.IndexFunc(list, func(a object.Attachment) bool { return a.Name == section }); i >= 0 {
-		return list[i], nil
-	}
+	return (&run{Host: h, topology: topology, record: rec}).known(), nil
+}
+
+// noSection says that a topology has no such namespace, and which it has.
+func (h *Host) noSection(topology, section string) error {
 	names, err := h.Sections(topology)
-	if err != nil {
-		return object.Attachment{}, err
+	switch {
+	case err != nil:
+		return err
+	case len(names) == 0:
+		return fmt.Errorf("topology %s has no namespace on this host: plumb list names those that are here", topology)
 	}
-	if len(names) == 0 {
-		return object.Attachment{}, fmt.Errorf("topology %s has no namespace on this host: plumb list names those that are here", topology)
-	}
-	hint := "it has " + plan.Listing(names)
-	if near := file.Suggest(section, names); near != "" {
-		hint = near
-	}
-	return object.Attachment{}, fmt.Errorf("topology %s has no namespace %s on this host: %s", topology, section, hint)
+	hint := cmp.Or(file.Suggest(section, names), "it has "+plan.Listing(names))
+	return fmt.Errorf("topology %s has no namespace %s on this host: %s", topology, section, hint)
 }
 
 // Sections names the namespaces of a topology that are on the host: those that bear its stamp, and those that it was
@@ -103,17 +107,17 @@ func (h *Host) Sections(topology string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	known, err := h.attachments(topology)
+	if err != nil {
+		return nil, err
+	}
 	var mine []string
 	for i, name := range names {
 		if owners[i] == topology {
 			mine = append(mine, name)
 		}
 	}
-	rec, err := object.LoadRecord(h.dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range rec.Attached[topology] {
+	for _, a := range known {
 		mine = append(mine, a.Name)
 	}
 	slices.Sort(mine)

@@ -64,6 +64,11 @@ func (h *Host) ownerOf(t kernel.Thread, name string) (topology string, err error
 		return "", err
 	}
 	defer n.Close()
+	return h.stampOn(t, n)
+}
+
+// stampOn is the topology that an open namespace bears the stamp of; empty for none.
+func (h *Host) stampOn(t kernel.Thread, n *kernel.Namespace) (topology string, err error) {
 	n.Use(t)
 	lo, err := object.FindLink(n, object.Lo)
 	if err != nil {
