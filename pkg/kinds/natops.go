@@ -77,15 +77,10 @@ func readNAT(e *object.Env, s *object.Section) (live []object.Live, err error) {
 }
 
 func readTable(e *object.Env, c *nftables.Conn, s *object.Section) (live []object.Live, err error) {
-	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
-	if err != nil {
-		return nil, fmt.Errorf("nftables: list tables: %w", err)
+	t, err := findTable(c, NATTable(e.Topology))
+	if t == nil {
+		return nil, err
 	}
-	at := slices.IndexFunc(tables, func(t *nftables.Table) bool { return t.Name == NATTable(e.Topology) })
-	if at < 0 {
-		return nil, nil
-	}
-	t := tables[at]
 	table := NAT{NS: s.NS.Name, Entry: "table inet " + t.Name}
 	odd := ""
 	if t.Flags != 0 {
@@ -251,7 +246,7 @@ func writeTable(e *object.Env, s *object.Section) error {
 			return fmt.Errorf("nftables: read the generation: %w", err)
 		}
 		if err := buildTable(c, NATTable(e.Topology), entries); err != nil {
-			return fmt.Errorf("nftables: %w", err)
+			return err
 		}
 		err = s.NS.Do(what, func() error { return c.FlushWithGenID(gen.ID) })
 		if !errors.Is(err, unix.ERESTART) {
@@ -261,15 +256,28 @@ func writeTable(e *object.Env, s *object.Section) error {
 	return fmt.Errorf("%s: %w", what, kernel.ErrMoving)
 }
 
-// buildTable fills a transaction that replaces the table whole. One that is not there is not deleted: after a transaction
-// that deletes something, the kernel closes the socket only when no packet can meet that any more, 10 ms and more later.
+// findTable finds a table of the family inet; nil where there is none.
+func findTable(c *nftables.Conn, name string) (*nftables.Table, error) {
+	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return nil, fmt.Errorf("nftables: list tables: %w", err)
+	}
+	if i := slices.IndexFunc(tables, func(t *nftables.Table) bool { return t.Name == name }); i >= 0 {
+		return tables[i], nil
+	}
+	return nil, nil
+}
+
+// buildTable fills a transaction that replaces the table whole. One that is not there is not deleted: after a
+// transaction that deletes something, the kernel closes the socket 10 ms and more later, when no packet can meet what was
+// deleted any more.
 func buildTable(c *nftables.Conn, name string, entries []NAT) error {
 	t := &nftables.Table{Name: name, Family: nftables.TableFamilyINet}
-	tables, err := c.ListTablesOfFamily(t.Family)
+	there, err := findTable(c, name)
 	if err != nil {
-		return fmt.Errorf("list tables: %w", err)
+		return err
 	}
-	if slices.ContainsFunc(tables, func(o *nftables.Table) bool { return o.Name == name }) {
+	if there != nil {
 		c.DelTable(t)
 	}
 	if len(entries) == 0 {
