@@ -99,9 +99,11 @@ func (d *decoder) list(n *yaml.Node, what string, to target) order {
 
 // table reads a mapping into a Map.
 func (d *decoder) table(n *yaml.Node, what string, to target) order {
-	if hint := asMapping(n); hint != "" && to.typ.elem.keyed() {
-		d.Errorf(spanOf(n), "%s must be a mapping, not %s", what, shapeOf(n)).Hint = hint
-		return garbled
+	if to.typ.elem.keyed() {
+		if hint := asMapping(n); hint != "" {
+			d.noMapping(n, what).Hint = hint
+			return garbled
+		}
 	}
 	entries, ok := d.entries(n, what)
 	for i, e := range d.keys(entries, to) {

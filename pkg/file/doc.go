@@ -17,7 +17,7 @@
 //
 // A field _ with a key as "x-*" lets any key with that beginning stand for nothing. The tag missing is the hint for a
 // required key that is not there; doc says what the value is, with its unit. The tag also lists, for hints, what people
-// call the key elsewhere, as "gw; gateway"; behind a "=" stands what to write instead, where that is more than the key.
+// call the key elsewhere, as "gw|gateway"; behind a "=" stands what to write instead, where that is more than the key.
 //
 // What a file leaves out keeps the value that the struct had before; structs in lists and Maps get theirs from
 // [Defaulter]. A type with a text form of its own is a [Parser], and a list that is no slice a [Sequence]. Problems are

@@ -9,12 +9,12 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// meaning says what a key is called elsewhere, by the tag also or [Part.Also]: "gw; gateway". What follows a "=" is what
-// to write instead, where that is more than the key.
+// meaning says whether a key is called a word elsewhere, by the tag also or [Part.Also]: "gw|gateway; down=up: false".
+// What follows a "=" is what to write instead of the words before it, where that is more than the key.
 func meaning(also, word string) (instead string, ok bool) {
-	for other := range strings.SplitSeq(also, ";") {
-		name, instead, _ := strings.Cut(strings.TrimSpace(other), "=")
-		if name != "" && name == word {
+	for others := range strings.SplitSeq(also, ";") {
+		names, instead, _ := strings.Cut(strings.TrimSpace(others), "=")
+		if word != "" && slices.Contains(strings.Split(names, "|"), word) {
 			return instead, true
 		}
 	}
@@ -34,8 +34,8 @@ func meant(t *typ, v reflect.Value, word string) (hint string) {
 	return hint
 }
 
-// misplaced is the hint for an unknown key that seems to be a name in one of the mapping's Maps, as its value has keys of
-// what stands there; empty for none.
+// misplaced is the hint for an unknown key that seems to be a name in one of the mapping's Maps, as its value has keys
+// of what stands there; empty for none.
 func misplaced(t *typ, v reflect.Value, e entry) (hint string) {
 	n := resolve(e.value)
 	if n.Kind != yaml.MappingNode {

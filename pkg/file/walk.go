@@ -36,12 +36,17 @@ func (w *walker) entries(n *yaml.Node, what string) (list []entry, ok bool) {
 		return nil, true
 	}
 	if n.Kind != yaml.MappingNode {
-		w.Errorf(spanOf(n), "%s must be a mapping, not %s", what, shapeOf(n))
+		w.noMapping(n, what)
 		return nil, false
 	}
 	m := merged{ok: true}
 	w.collect(n, &m)
 	return m.entries, m.ok
+}
+
+// noMapping reports what stands where a mapping must.
+func (w *walker) noMapping(n *yaml.Node, what string) *Problem {
+	return w.Errorf(spanOf(n), "%s must be a mapping, not %s", what, shapeOf(n))
 }
 
 // merged is a mapping with its merge keys written out.

@@ -110,9 +110,8 @@ func addressForm() object.Form {
 		On: object.OnLink,
 		Part: file.Part{
 			Key: "addresses", Item: "an address", Doc: "addresses, the preferred one of a network first",
-			Also: "address; ip; ips; ip-address; ipv4; ipv6; inet; cidr; gateway=routes: [{to: default, via: ADDRESS}] beside interfaces; " +
-				"gw=routes: [{to: default, via: ADDRESS}] beside interfaces",
-			New: func() any { return new([]AddressEntry) },
+			Also: "address|ip|ips|ip-address|ipv4|ipv6|inet|cidr; gateway|gw=" + defaultRouteWords + " beside interfaces",
+			New:  func() any { return new([]AddressEntry) },
 		},
 		Enter: enterAddresses, Check: checkAddresses, Across: addressesAcross, Expand: expandAddresses, Ordered: true,
 	}

@@ -21,7 +21,7 @@ func natForm() object.Form {
 		On: object.OnSection,
 		Part: file.Part{
 			Key: "nat", Item: "a nat entry", Doc: "networks hidden behind an address",
-			Also: "masquerade=nat: [{masquerade: NETWORK}]; snat=nat: [{masquerade: NETWORK}]",
+			Also: "masquerade|snat=nat: [{masquerade: NETWORK}]",
 			New:  func() any { return new([]NATEntry) },
 		},
 		Enter: enterNAT, Check: checkNAT, Expand: expandNAT,

@@ -269,8 +269,7 @@ func findTable(c *nftables.Conn, name string) (*nftables.Table, error) {
 }
 
 // buildTable fills a transaction that replaces the table whole. One that is not there is not deleted: after a
-// transaction that deletes something, the kernel closes the socket 10 ms and more later, when no packet can meet what was
-// deleted any more.
+// transaction that deletes something, the kernel takes 10 ms and more to close the socket.
 func buildTable(c *nftables.Conn, name string, entries []NAT) error {
 	t := &nftables.Table{Name: name, Family: nftables.TableFamilyINet}
 	there, err := findTable(c, name)

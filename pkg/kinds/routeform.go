@@ -8,16 +8,17 @@ import (
 	"github.com/plumbnet/plumb/pkg/object"
 )
 
+// defaultRouteWords are what gives a section a gateway.
+const defaultRouteWords = "routes: [{to: default, via: ADDRESS}]"
+
 // routeForm is a section's static routes.
 func routeForm() object.Form {
 	return object.Form{
 		On: object.OnSection,
 		Part: file.Part{
 			Key: "routes", Item: "a route", Doc: "static routes",
-			Also: "route; static-routes; gateway=routes: [{to: default, via: ADDRESS}]; gateway4=routes: [{to: default, via: ADDRESS}]; " +
-				"gateway6=routes: [{to: default, via: ADDRESS}]; default-gateway=routes: [{to: default, via: ADDRESS}]; " +
-				"gw=routes: [{to: default, via: ADDRESS}]",
-			New: func() any { return new([]RouteEntry) },
+			Also: "route|static-routes; gateway|gateway4|gateway6|default-gateway|gw=" + defaultRouteWords,
+			New:  func() any { return new([]RouteEntry) },
 		},
 		Check: checkRoutes, Across: routesAcross, Expand: expandRoutes,
 	}
@@ -25,11 +26,11 @@ func routeForm() object.Form {
 
 // RouteEntry is an entry of a section's list of routes.
 type RouteEntry struct {
-	To       Destination   `file:"to,required=checked" also:"dst; dest; destination; network; prefix; target" doc:"where the route leads to"`
-	Via      Gateway       `file:"via" also:"gateway; gw; next-hop; nexthop; router" doc:"router that the route goes through"`
-	Dev      object.Ifname `file:"dev" also:"interface; iface; device; oif" doc:"interface of the section that the route leaves by"`
+	To       Destination   `file:"to,required=checked" also:"dst|dest|destination|network|prefix|target" doc:"where the route leads to"`
+	Via      Gateway       `file:"via" also:"gateway|gw|next-hop|nexthop|router" doc:"router that the route goes through"`
+	Dev      object.Ifname `file:"dev" also:"interface|iface|device|oif" doc:"interface of the section that the route leaves by"`
 	Type     RouteType     `file:"type" doc:"how a route that leads nowhere answers the sender"`
-	NextHops []HopEntry    `file:"nexthops,item=a next hop" also:"multipath; next-hops" doc:"several ways, between which packets are shared out"`
+	NextHops []HopEntry    `file:"nexthops,item=a next hop" also:"multipath|next-hops" doc:"several ways, between which packets are shared out"`
 
 	Metric uint32 `file:"metric" doc:"of several routes to one network the least is used; 0 is 1024 for IPv6"`
 

@@ -85,18 +85,14 @@ func (*SysctlValue) Text() file.Text {
 	return file.Text{Words: "text or number", Types: []string{"string", "integer", "number", "boolean"}}
 }
 
-// forwardingWords are what has a section forward packets of IPv4.
-const forwardingWords = `sysctls: {net.ipv4.ip_forward: "1"}`
-
 // sysctlForm is how kernel parameters stand in a section.
 func sysctlForm() object.Form {
 	return object.Form{
 		On: object.OnSection,
 		Part: file.Part{
 			Key: "sysctls", Item: "sysctl", Doc: "kernel parameters below net",
-			Also: "sysctl; forwarding=" + forwardingWords + "; ip_forward=" + forwardingWords + "; ip-forward=" + forwardingWords +
-				"; ipv4-forwarding=" + forwardingWords,
-			New: func() any { return new(file.Map[SysctlName, SysctlValue]) },
+			Also: `sysctl; forwarding|ip_forward|ip-forward|ipv4-forwarding=sysctls: {net.ipv4.ip_forward: "1"}`,
+			New:  func() any { return new(file.Map[SysctlName, SysctlValue]) },
 		},
 		Enter: enterSysctls, Check: checkSysctls, Expand: expandSysctls,
 	}

@@ -15,8 +15,8 @@ import (
 // linkBase has the keys of every link that plumb makes.
 type linkBase struct {
 	MTU uint32     `file:"mtu,least=68,most=65535" doc:"largest packet, in bytes; of a cable, on both ends"`
-	MAC object.MAC `file:"mac" also:"hwaddr; lladdr; mac-address; macaddress; hw-address" doc:"Ethernet address; left out, derived from the names"`
-	Up  bool       `file:"up" also:"enabled; down=up: false; shutdown=up: false" doc:"whether the link is up; one that is down has no IPv6, and routes do not lead over it"`
+	MAC object.MAC `file:"mac" also:"hwaddr|lladdr|mac-address|macaddress|hw-address" doc:"Ethernet address; left out, derived from the names"`
+	Up  bool       `file:"up" also:"enabled; down|shutdown=up: false" doc:"whether the link is up; one that is down has no IPv6, and routes do not lead over it"`
 	// What is left out of the others is as the kernel makes a link of the type.
 	TxQLen    Setting[uint32] `file:"txqueuelen" doc:"packets that wait to be sent; left out, 1000 for most types"`
 	ARP       Setting[bool]   `file:"arp" doc:"ask for neighbours, and answer; left out, as the type has it"`

@@ -128,7 +128,7 @@ func interfaces(onLinks []object.Form) object.Form {
 	part := linksPart[object.Ifname]("interfaces", "interface", "ends of cables, links of other types, and lo, by name",
 		onLinks, func() any { return &cable{Netkit: newNetkit()} }, newMember, newTyped,
 		func() any { return new(remotes) })
-	part.Also = "interface; devices; ethernets; links=interfaces: {eth0: {peer: ns2/eth0}} in a namespace, for a cable"
+	part.Also = "interface|devices|ethernets; links=interfaces: {eth0: {peer: ns2/eth0}} in a namespace, for a cable"
 	part.Only = func(name string) (keys []string) {
 		if name == object.Lo { // the kernel makes it
 			for _, f := range onLinks {

@@ -24,7 +24,8 @@ func newDocument(forms []object.Form) file.Parts {
 	parts := append(slices.Clip(section),
 		file.Part{New: func() any { return new(head) }},
 		file.Part{
-			Key: "namespaces", Item: "namespace", Doc: "network namespaces, by name", Also: "namespace; netns; nodes; hosts; containers",
+			Key: "namespaces", Item: "namespace", Doc: "network namespaces, by name",
+			Also:  "namespace|netns|nodes|hosts|containers",
 			New:   func() any { return new(file.Map[object.NamespaceName, file.Parts]) },
 			Fresh: func(v any) { *v.(*file.Parts) = file.NewParts(namespace) },
 		})
