@@ -52,7 +52,7 @@ it lists the keys of the top level.`,
 			if len(args) > 1 {
 				return usage(cmd, errors.New("explain takes one KEY, as interfaces.vxlan.id"))
 			}
-			ref := newReference(topology.Words())
+			ref := reference(topology.Words())
 			if len(args) == 0 {
 				return e.printExplained(explained{Keys: ref.below("")})
 			}
@@ -63,34 +63,19 @@ it lists the keys of the top level.`,
 			if len(found) > 1 {
 				return e.printExplained(explained{Keys: found})
 			}
-			return e.printExplained(explained{keyWords: found[0], Keys: ref.below(found[0].Path)})
+			return e.printExplained(explained{Word: found[0], Keys: ref.below(found[0].Path)})
 		},
 	}
 }
 
 // reference is what can be told of the keys of a topology, those of the host first.
-type reference []keyWords
+type reference []file.Word
 
-// keyWords are a key in the reference.
-type keyWords struct {
-	Path     string `json:"path"`
-	Value    string `json:"value"`
-	Default  string `json:"default,omitempty"`
-	Required bool   `json:"required,omitempty"`
-	About    string `json:"about"`
-}
-
-// explained is a key with those below it, or, without a key of its own, a list of keys.
+// explained is a key with those below it, or a list of keys.
 type explained struct {
-	keyWords
-	Keys []keyWords `json:"keys,omitempty"`
-}
-
-func newReference(words []file.Word) (ref reference) {
-	for _, w := range words {
-		ref = append(ref, keyWords{w.Path, w.Type, w.Default, w.Required, w.Doc})
-	}
-	return ref
+	Format string `json:"format"`
+	file.Word
+	Keys []file.Word `json:"keys,omitempty"`
 }
 
 // chosen stands in a path for a name that the file's author chooses.
@@ -102,28 +87,35 @@ func segments(path string) []string {
 }
 
 // below lists the keys right below a path; below the empty one are those of the top level.
-func (ref reference) below(path string) (keys []keyWords) {
+func (ref reference) below(path string) (keys []file.Word) {
 	for _, w := range ref {
-		rest, ok := strings.CutPrefix(w.Path, path)
-		if path != "" {
-			rest = strings.TrimPrefix(rest, "[]")
-			ok = ok && strings.HasPrefix(rest, ".")
-			rest = strings.TrimPrefix(strings.TrimPrefix(rest, "."), chosen+".")
-		}
-		if ok && !strings.ContainsAny(rest, ".[") {
+		if key := beneath(w.Path, path); key != "" && !strings.ContainsAny(key, ".[") {
 			keys = append(keys, w)
 		}
 	}
 	return keys
 }
 
+// beneath is the rest of a path that leads on from another one; empty where it does not.
+func beneath(path, from string) string {
+	if from == "" {
+		return path
+	}
+	rest, ok := strings.CutPrefix(path, from)
+	rest = strings.TrimPrefix(rest, "[]")
+	if !ok || !strings.HasPrefix(rest, ".") {
+		return ""
+	}
+	return strings.TrimPrefix(rest[1:], chosen+".")
+}
+
 // find looks for a key by its path, or else everywhere for those whose path ends so. What a namespace has as the host
 // does is only told of the host.
-func (ref reference) find(path string) (found []keyWords) {
+func (ref reference) find(path string) (found []file.Word) {
 	typed := segments(path)
 	for _, w := range ref {
 		if fits(segments(w.Path), typed) {
-			return []keyWords{w}
+			return []file.Word{w}
 		}
 	}
 	seen := make(map[string]bool)
@@ -156,19 +148,22 @@ func fits(path, typed []string) bool {
 	return fits(path[1:], typed[1:])
 }
 
+// last is the key itself that a path leads to.
+func last(path string) string {
+	at := segments(path)
+	return at[len(at)-1]
+}
+
 // unknown is the error for what is no key, which names one that may be meant.
 func (ref reference) unknown(path string) error {
-	typed := segments(path)
-	last := typed[len(typed)-1]
 	var keys []string
 	seen := make(map[string]bool)
 	for _, w := range ref {
-		at := segments(w.Path)
-		if key := at[len(at)-1]; !seen[key] {
+		if key := last(w.Path); !seen[key] {
 			keys, seen[key] = append(keys, key), true
 		}
 	}
-	if near := file.Nearest(last, keys); near != "" && near != last {
+	if near := file.Nearest(last(path), keys); near != "" && near != last(path) {
 		return fmt.Errorf("there is no key %q: did you mean %s?", path, near)
 	}
 	return fmt.Errorf("there is no key %q: plumb explain lists those of the top level", path)
@@ -176,41 +171,33 @@ func (ref reference) unknown(path string) error {
 
 func (e *env) printExplained(x explained) error {
 	if e.json() {
-		enc := json.NewEncoder(e.stdout)
-		enc.SetEscapeHTML(false)
-		return printed(enc.Encode(struct {
-			Format string `json:"format"`
-			explained
-		}{explainFormat, x}))
+		x.Format = explainFormat
+		return e.printJSON(x)
 	}
 	var b strings.Builder
 	if x.Path != "" {
-		fmt.Fprintf(&b, "%s: %s\n  %s\n", x.Path, x.valueWords(), x.About)
+		fmt.Fprintf(&b, "%s: %s\n  %s\n", x.Path, valueWords(x.Word), x.Doc)
 	}
 	if x.Path != "" && len(x.Keys) > 0 {
 		b.WriteString("\n")
 	}
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, k := range x.Keys {
-		key := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(k.Path, x.Path), "[]"), ".")
-		if x.Path != "" {
-			key = strings.TrimPrefix(key, chosen+".")
-		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", key, k.valueWords(), k.About) // to memory
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", beneath(k.Path, x.Path), valueWords(k), k.Doc) // to memory
 	}
 	_ = w.Flush() // to memory
 	return e.print(b.String())
 }
 
 // valueWords say what a value looks like, and what it is where the file leaves it out.
-func (k keyWords) valueWords() string {
+func valueWords(k file.Word) string {
 	switch {
 	case k.Required:
-		return k.Value + ", required"
+		return k.Type + ", required"
 	case k.Default != "":
-		return k.Value + ", default " + k.Default
+		return k.Type + ", default " + k.Default
 	}
-	return k.Value
+	return k.Type
 }
 
 // completeKeys offers the keys below what has been typed.
@@ -219,28 +206,18 @@ func completeKeys(_ *cobra.Command, args []string, typed string) ([]string, cobr
 	if len(args) > 0 {
 		return nil, directive
 	}
-	ref := newReference(topology.Words())
-	path, _, below := cutLast(typed)
+	ref := reference(topology.Words())
 	prefix, keys := "", ref.below("")
-	if below {
-		found := ref.find(path)
+	if dot := strings.LastIndexByte(typed, '.'); dot >= 0 {
+		found := ref.find(typed[:dot])
 		if len(found) != 1 {
 			return nil, directive
 		}
-		prefix, keys = path+".", ref.below(found[0].Path)
+		prefix, keys = typed[:dot+1], ref.below(found[0].Path)
 	}
 	var offers []string
 	for _, k := range keys {
-		at := segments(k.Path)
-		offers = append(offers, prefix+at[len(at)-1])
+		offers = append(offers, prefix+last(k.Path))
 	}
 	return offers, directive
-}
-
-// cutLast splits what was typed before its last dot.
-func cutLast(typed string) (before, after string, found bool) {
-	if i := strings.LastIndexByte(typed, '.'); i >= 0 {
-		return typed[:i], typed[i+1:], true
-	}
-	return "", typed, false
 }

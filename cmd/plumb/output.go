@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -25,6 +26,13 @@ func (e *env) silent() bool { return e.quiet || e.json() }
 func (e *env) print(text string) error {
 	_, err := io.WriteString(e.stdout, text)
 	return printed(err)
+}
+
+// printJSON prints a document on one line.
+func (e *env) printJSON(doc any) error {
+	enc := json.NewEncoder(e.stdout)
+	enc.SetEscapeHTML(false)
+	return printed(enc.Encode(doc))
 }
 
 // printed makes the error of writing to stdout that of a command.

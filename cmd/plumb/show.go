@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -64,9 +63,7 @@ are only in the JSON.`,
 
 func (e *env) printShown(t shownTopology) error {
 	if e.json() {
-		enc := json.NewEncoder(e.stdout)
-		enc.SetEscapeHTML(false)
-		return printed(enc.Encode(t))
+		return e.printJSON(t)
 	}
 	var b strings.Builder
 	b.WriteString(t.Topology)

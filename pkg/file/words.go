@@ -9,13 +9,13 @@ import (
 // Word is a key in the reference.
 type Word struct {
 	// Path leads to the key: "routes[].via", or "bridges.NAME.mtu".
-	Path string
+	Path string `json:"path"`
 	// Type is what its value is, as "whole number from 68 to 65535".
-	Type string
+	Type string `json:"value"`
 	// Default is the value that the file leaves out; empty where there is none.
-	Default  string
-	Doc      string
-	Required bool
+	Default  string `json:"default,omitempty"`
+	Required bool   `json:"required,omitempty"`
+	Doc      string `json:"about"`
 }
 
 // Words lists the keys of a struct, and of what is within, in their order; v has the defaults.
