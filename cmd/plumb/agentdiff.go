@@ -32,12 +32,9 @@ func (e *env) askDiff(
 		Files: inputs, Adopt: adopt, AllowDisconnect: e.allowDisconnect, JSON: e.json(),
 		Color: e.colored(e.stdout) && e.colored(e.stderr), Quiet: e.quiet, Verbose: e.verbose,
 	})
-	group, known := groupOf(questions())
 	switch {
-	case errors.Is(err, fs.ErrPermission) && known:
-		return false, fmt.Errorf("%w; the agent answers who is in the group %s", shut, group)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return false, fmt.Errorf("%w; diff-group in an agent's config names who may ask that instead", shut)
+		return false, fmt.Errorf("%w; %s", shut, whoMayAsk(err))
 	case err != nil:
 		return true, &exitError{exitNotRun, err}
 	}
@@ -51,17 +48,18 @@ func (e *env) askDiff(
 	return true, nil
 }
 
-// groupOf names the group that a file belongs to, if that can be seen: a directory that is closed has no such file.
-func groupOf(path string) (name string, known bool) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", false
+// whoMayAsk says, where no agent answers, whom one would answer: the group that its socket belongs to. In a directory
+// that is closed nobody sees a socket.
+func whoMayAsk(refused error) string {
+	info, err := os.Stat(questions())
+	if err != nil || !errors.Is(refused, fs.ErrPermission) {
+		return "diff-group in an agent's config names who may ask that instead"
 	}
-	id := strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Gid))
-	if g, err := user.LookupGroupId(id); err == nil {
-		return plan.Printable(g.Name), true
+	group := strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Gid))
+	if g, err := user.LookupGroupId(group); err == nil {
+		group = plan.Printable(g.Name)
 	}
-	return id, true
+	return "the agent answers who is in the group " + group
 }
 
 // serveQuestions answers the group that the config names. Without one nobody may ask; and a group that can't be found

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,31 +29,24 @@ installed, and takes a filter as pcap-filter(7) tells.`,
 			if len(args) == 0 {
 				return usage(cmd, errors.New("which interface? NAME/NAMESPACE/INTERFACE, as lab/web/eth0"))
 			}
-			at, link, found := cutInterface(args[0])
-			if !found {
+			at, link := path.Split(args[0])
+			if link == "" || strings.Count(at, "/") != 2 {
 				return usage(cmd, fmt.Errorf("%q is not NAME/NAMESPACE/INTERFACE, as lab/web/eth0", args[0]))
 			}
-			where, err := placeIn([]string{at})
+			where, err := placeIn([]string{strings.TrimSuffix(at, "/")})
 			if err != nil {
 				return usage(cmd, err)
 			}
-			if _, err := exec.LookPath("tcpdump"); err != nil {
-				return &exitError{exitNotFound, errors.New("tcpdump is not installed: it shows the packets; on Debian: apt install tcpdump")}
+			const program = "tcpdump"
+			if _, err := exec.LookPath(program); err != nil {
+				return &exitError{exitNotFound, errors.New(program + " is not installed: it shows the packets; " +
+					"on Debian: apt install tcpdump")}
 			}
-			return e.become(where, "tcpdump", dumping(link, file, args[1:]), os.Environ())
+			return e.become(where, program, dumping(link, file, args[1:]), os.Environ())
 		},
 	}
 	cmd.Flags().StringVarP(&file, "write", "w", "", "`FILE` to write the packets to, - for stdout")
 	return cmd
-}
-
-// cutInterface splits lab/web/eth0 before the last part.
-func cutInterface(text string) (at, link string, found bool) {
-	i := strings.LastIndexByte(text, '/')
-	if i < 0 || i+1 == len(text) || strings.Count(text, "/") != 2 {
-		return "", "", false
-	}
-	return text[:i], text[i+1:], true
 }
 
 // dumping is how to call tcpdump. It would else give up its rights before it opens the file, and look names up in a

@@ -79,6 +79,8 @@ func (e *env) others(h host, t target) string {
 	return "; there are: " + list
 }
 
+var topologyName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
+
 // checkName says what is wrong with the arguments of a command that takes a topology's name: want is what it takes,
 // and hint what may be meant by no name.
 func checkName(args []string, want, hint string) error {
@@ -87,7 +89,7 @@ func checkName(args []string, want, hint string) error {
 		return errors.New("which topology? " + want)
 	case len(args) > 1:
 		return fmt.Errorf("one topology at a time: unexpected argument %q", args[1])
-	case !regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`).MatchString(args[0]):
+	case !topologyName.MatchString(args[0]):
 		return fmt.Errorf("%q is not the name of a topology%s", args[0], hint)
 	}
 	return nil

@@ -61,10 +61,7 @@ func rest(args []string) []string {
 // place is where a command is to run.
 type place struct{ topology, section string }
 
-var (
-	topologyName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
-	sectionName  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
-)
+var sectionName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
 // placeIn reads the first argument, as lab/web.
 func placeIn(args []string) (at place, err error) {
@@ -124,25 +121,37 @@ func (e *env) completePlaces(_ *cobra.Command, args []string, typed string) ([]s
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault // a command, and files
 	}
+	return e.offer(func(h host, name string) (places []string) {
+		if topology, _, found := strings.Cut(typed, "/"); found && topology != name {
+			return nil
+		}
+		sections, _ := h.Sections(name) // those that can't be found are not offered
+		for _, s := range sections {
+			places = append(places, name+"/"+s)
+		}
+		return places
+	})
+}
+
+// completeTopologies offers the topologies on this host.
+func (e *env) completeTopologies(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return e.offer(func(_ host, name string) []string { return []string{name} })
+}
+
+// offer completes an argument with what of gives for each topology on this host, as far as that can be found.
+func (e *env) offer(of func(h host, topology string) []string) (offers []string, _ cobra.ShellCompDirective) {
 	const directive = cobra.ShellCompDirectiveNoFileComp
 	h, err := e.open(reconcile.Options{Workers: e.workers})
 	if err != nil {
 		return nil, directive
 	}
 	defer e.closeHost(h)
-	names, err := h.Topologies()
-	if err != nil {
-		return nil, directive
-	}
-	var offers []string
+	names, _ := h.Topologies()
 	for _, name := range names {
-		if topology, _, found := strings.Cut(typed, "/"); found && topology != name {
-			continue
-		}
-		sections, _ := h.Sections(name) // those that can't be found are not offered
-		for _, s := range sections {
-			offers = append(offers, name+"/"+s)
-		}
+		offers = append(offers, of(h, name)...)
 	}
 	return offers, directive
 }

@@ -123,10 +123,11 @@ func interfaceTable(list []reconcile.ShownInterface) string {
 	return b.String()
 }
 
-// ofTheKernel says whether the kernel has an address of itself.
+// ofTheKernel says whether an address is one that the kernel gives by itself.
 func ofTheKernel(address string) bool {
 	p, err := netip.ParsePrefix(address)
-	return err == nil && (p.Addr().IsLinkLocalUnicast() && p.Addr().Is6() || p.String() == "127.0.0.1/8" || p.String() == "::1/128")
+	linkLocal := err == nil && p.Addr().Is6() && p.Addr().IsLinkLocalUnicast()
+	return linkLocal || address == "127.0.0.1/8" || address == "::1/128"
 }
 
 // connections tells what an interface is plugged into, and where its cable leads.
@@ -152,19 +153,4 @@ func traffic(l reconcile.ShownInterface) string {
 		text += fmt.Sprintf(", %d lost", lost)
 	}
 	return text
-}
-
-// completeTopologies offers the topologies on this host.
-func (e *env) completeTopologies(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	const directive = cobra.ShellCompDirectiveNoFileComp
-	if len(args) > 0 {
-		return nil, directive
-	}
-	h, err := e.open(reconcile.Options{Workers: e.workers})
-	if err != nil {
-		return nil, directive
-	}
-	defer e.closeHost(h)
-	names, _ := h.Topologies() // those that can't be found are not offered
-	return names, directive
 }

@@ -73,7 +73,7 @@ func (h *Host) Show(ctx context.Context, topology string) ([]Shown, error) {
 	if err != nil {
 		return nil, ended(ErrNotRun, err)
 	}
-	return slices.DeleteFunc(all, func(s Shown) bool { return s.Namespace != "" && s.Attached != "" && len(s.Interfaces) == 0 }), nil
+	return slices.DeleteFunc(all, func(s Shown) bool { return s.Attached != "" && len(s.Interfaces) == 0 }), nil
 }
 
 func show(s *object.Section) (Shown, error) {
