@@ -82,7 +82,8 @@ type change struct {
 	idle func(e *env, h host, t target, p plan.Plan) error
 }
 
-// interruption says what becomes of a run that is interrupted while it does it: what nobody has confirmed must not stay.
+// interruption says what becomes of a run that is interrupted while it does it: what nobody has confirmed must not
+// stay.
 func (c *change) interruption(begun *atomic.Bool) *interruption {
 	return &interruption{c.finish, c.options.ConfirmWithin > 0, begun}
 }

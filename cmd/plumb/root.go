@@ -85,7 +85,8 @@ Exit codes:
 	f.BoolVarP(&e.quiet, "quiet", "q", false, "print neither steps nor warnings, only errors")
 	f.BoolVarP(&e.verbose, "verbose", "v", false,
 		"also print each write with its duration, and the stamps")
-	f.DurationVar(&e.lockTimeout, "lock-timeout", 10*time.Second, "how long to wait for another run of plumb, for example 30s")
+	f.DurationVar(&e.lockTimeout, "lock-timeout", 10*time.Second,
+		"how long to wait for another run of plumb, for example 30s")
 	f.BoolVar(&e.allowDisconnect, "allow-disconnect", false,
 		"let a plan take the host's default route, its uplink, or the current SSH session")
 	for flag, c := range map[string]choice{"output": e.output, "color": e.color} {
@@ -120,7 +121,8 @@ func flagError(err error) error {
 		return fmt.Errorf("unknown flag %s", dashed(unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()))
 	case errors.As(err, &bare):
 		what, _ := pflag.UnquoteUsage(bare.GetFlag())
-		return fmt.Errorf("%s needs a %s", dashed(bare.GetSpecifiedName(), bare.GetSpecifiedShortnames()), strings.ToLower(what))
+		flag := dashed(bare.GetSpecifiedName(), bare.GetSpecifiedShortnames())
+		return fmt.Errorf("%s needs a %s", flag, strings.ToLower(what))
 	case errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "duration":
 		if _, err := strconv.ParseFloat(invalid.GetValue(), 64); err == nil {
 			return fmt.Errorf("--%s needs a unit, for example %ss", invalid.GetFlag().Name, invalid.GetValue())
@@ -166,8 +168,8 @@ func completion(root *cobra.Command) {
 	}
 }
 
-// unquoted takes the quotes out of the words about flags: they mark what help calls a value, and completions show them as
-// they are.
+// unquoted takes the quotes out of the words about flags: they mark what help calls a value, and completions show them
+// as they are.
 func unquoted(cmd *cobra.Command) {
 	plain := func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }
 	cmd.Flags().VisitAll(plain)

@@ -24,10 +24,12 @@ func TestShow(t *testing.T) {
 		{Interfaces: []reconcile.ShownInterface{
 			{Name: "br0", Type: "bridge", State: "up", Addresses: []string{"10.0.0.1/24", "fe80::1/64"},
 				Counters: object.Counters{RxBytes: 1_500_000, TxBytes: 12}},
-			{Name: "p\x1b", Type: "veth", State: "no-carrier", Master: "br0", Peer: "web/eth0", Addresses: []string{"fe80::2/64"},
-				Counters: object.Counters{RxDropped: 2, TxErrors: 1}},
+			{Name: "p\x1b", Type: "veth", State: "no-carrier", Master: "br0", Peer: "web/eth0",
+				Addresses: []string{"fe80::2/64"}, Counters: object.Counters{RxDropped: 2, TxErrors: 1}},
 		}},
-		{Namespace: "web", Gateways: []reconcile.Gateway{{Address: "10.0.0.1", Dev: "eth0"}, {Dev: "tun0"}}, Interfaces: []reconcile.ShownInterface{
+		{Namespace: "web", Gateways: []reconcile.Gateway{
+			{Address: "10.0.0.1", Dev: "eth0"}, {Dev: "tun0"},
+		}, Interfaces: []reconcile.ShownInterface{
 			{Name: "lo", Type: "loopback", State: "up", Addresses: []string{"127.0.0.1/8", "::1/128"}},
 			{Name: "eth0", Type: "veth", State: "up", Peer: "p", PeerMaster: "br0",
 				Addresses: []string{"10.0.0.2/24", "10.0.0.3/24", "10.0.0.4/24", "10.0.0.5/24", "10.0.0.6/24"}},

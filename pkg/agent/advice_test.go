@@ -10,8 +10,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// TestAdvice holds that what the host's own manager of links contests is told with the lines that end it, by the names of
-// the links, and nothing else is.
+// TestAdvice holds that what the host's own manager of links contests is told with the lines that end it, by the names
+// of the links, and nothing else is.
 func TestAdvice(t *testing.T) {
 	br0, port := link.Link{Name: "br0"}, link.Link{Name: "br0.1"}
 	on := func(ns string) kinds.Address {

@@ -105,8 +105,8 @@ type unit struct {
 	worked   []Probe
 }
 
-// current is the document to keep. At first that is the last good one, whatever a source has said already: an agent that
-// was killed may have left the host with one that nobody has judged yet.
+// current is the document to keep. At first that is the last good one, whatever a source has said already: an agent
+// that was killed may have left the host with one that nobody has judged yet.
 func (a *Agent) current(u *unit) *topology.Topology {
 	if u.offered == nil || u.good != nil && (!a.tried || a.isBad(u.offered)) {
 		return u.good

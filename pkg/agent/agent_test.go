@@ -345,8 +345,8 @@ func TestProbes(t *testing.T) {
 	})
 }
 
-// TestProbesAfterKill holds that a probe is measured at the last good document, also when the agent was killed while the
-// host had another one, and is asked at once after its start.
+// TestProbesAfterKill holds that a probe is measured at the last good document, also when the agent was killed while
+// the host had another one, and is asked at once after its start.
 func TestProbesAfterKill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, strings.Replace(oneFile, "lab.yaml", "lab.yaml, probes: [{from: host, ping: 10.0.0.1}]", 1))

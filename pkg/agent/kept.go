@@ -24,7 +24,7 @@ type kept struct {
 
 	touched     reconcile.Touched // since the last pass; nil is all
 	since       time.Time         // when the first change since the last pass was heard of; zero for none
-	first, last time.Time         // when the first and the last were taken, which is later where a pass was made meanwhile
+	first, last time.Time         // when the first and the last were taken: later, where a pass was made meanwhile
 	by          []string
 	again       time.Time // when a pass is to be made, whatever is heard; zero for none
 	failures    int       // passes in a row

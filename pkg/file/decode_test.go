@@ -115,7 +115,8 @@ func TestProblems(t *testing.T) {
 		"{doors: [{spare: x}]}", "{doors: [{}, {xyz: x}]}", "{doors: [{to: a, width: 8}]}", "{stove: 3}",
 		"{stove: {fule: gas}}", "{bulb: {}}", "{bulb: {watt: 1}}", "{candel: {}}",
 		"{bulb: {watts: 1}, candle: {hour: 1}}", "{hook: []}", "{lenght: 1}",
-		"{hooks: [{}]}", "{colour: red}", "{wallpaper: red}", "{notes: {a: 1cm, A: 2cm}}", "{notes: {a: 1}}", "{size: 1, size: 1}",
+		"{hooks: [{}]}", "{colour: red}", "{wallpaper: red}",
+		"{notes: {a: 1cm, A: 2cm}}", "{notes: {a: 1}}", "{size: 1, size: 1}",
 	} {
 		texts = append(texts, "name: h\nrooms: {r: "+room+"}")
 	}

@@ -14,14 +14,15 @@ import (
 const etcNetns = "/etc/netns"
 
 // View gives the calling thread mounts of its own, as `ip netns exec` does: /sys shows the namespace that the thread is
-// in, and the files of /etc/netns/NAME stand in place of those in /etc; none for an empty name. The thread must end with
-// its goroutine, or become another program. What the kernel refused of it is in failed, and all else is as it should be.
+// in, and the files of /etc/netns/NAME stand in place of those in /etc; none for an empty name. The thread must end
+// with its goroutine, or become another program. What the kernel refused of it is in failed, and all else is as it
+// should be.
 func View(name string) (failed []error, err error) {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return nil, fmt.Errorf("get mounts of its own: %w", err)
 	}
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
-		return nil, fmt.Errorf("keep mounts from the outside: %w", err)
+		return nil, fmt.Errorf("hide its mounts from the host: %w", err)
 	}
 	if err := mountSys(name); err != nil {
 		failed = append(failed, fmt.Errorf("/sys shows the host's devices: %w", err))
@@ -50,7 +51,8 @@ func mountSys(name string) error {
 	if err := unix.Statfs("/sys", &st); err == nil && st.Flags&unix.ST_RDONLY != 0 {
 		flags = unix.MS_RDONLY
 	}
-	if err := unix.Unmount("/sys", unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) { // EINVAL: nothing is there
+	// EINVAL: nothing is there.
+	if err := unix.Unmount("/sys", unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("unmount it: %w", err)
 	}
 	if err := unix.Mount(name, "/sys", "sysfs", flags, ""); err != nil {

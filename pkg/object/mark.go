@@ -89,8 +89,8 @@ func (e *Env) markOfGiven(l *LiveLink) Mark {
 }
 
 func (e *Env) groupCollides(l *LiveLink) string {
-	return fmt.Sprintf("has the group of topology %s, but not its alias: move it to another group, with ip link set %s group 0",
-		e.Topology, l.Name)
+	return fmt.Sprintf("has the group of topology %s, but not its alias: "+
+		"move it to another group, with ip link set %s group 0", e.Topology, l.Name)
 }
 
 // stamped says whether a link has a group of the topology. Physical links and lo never bear a link's stamp: plumb can

@@ -23,7 +23,8 @@ func IsPrivate(path string) error {
 		return fmt.Errorf("stat %s: %w", path, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o022 != 0 || int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s belongs to another user, or others can write to it: in a user namespace mount a tmpfs on /run first, else remove it", path)
+		return fmt.Errorf("%s belongs to another user, or others can write to it: "+
+			"in a user namespace mount a tmpfs on /run first, else remove it", path)
 	}
 	return nil
 }

@@ -73,7 +73,8 @@ func TestDiff(t *testing.T) {
 		{name: "prune", want: []Object{a}, have: ours(a, x, b), plan: "delete a/x gone; delete b gone"},
 		{name: "what falls is not deleted by itself", have: ours(a, x), plan: "delete a gone"},
 		{name: "replace puts back what falls", want: []Object{box{Name: "a", Shape: "round"}, x, y}, have: ours(a, x, y),
-			plan: "replace a takes down 2 things; create a/x lost with box a, added again; create a/y lost with box a, added again"},
+			plan: "replace a takes down 2 things; " +
+				"create a/x lost with box a, added again; create a/y lost with box a, added again"},
 		{name: "what can be made is made before anything is taken away",
 			want: []Object{box{Name: "a", Shape: "round"}, b}, have: ours(a, box{Name: "c"}),
 			plan: "create b; delete c gone; replace a"},

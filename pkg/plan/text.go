@@ -50,8 +50,8 @@ const (
 	maxText  = 60
 )
 
-// Text prints the steps of one topology in three columns: what is changed, how and why, and its line in the file. A step
-// is a line, and one more for each further field that changes.
+// Text prints the steps of one topology in three columns: what is changed, how and why, and its line in the file. A
+// step is a line, and one more for each further field that changes.
 type Text struct {
 	// Name is the topology's, and File its file's; File may be empty.
 	Name, File string

@@ -89,7 +89,8 @@ func everything() plan.Plan {
 			plan.Field{Name: "mtu", Before: "1400", After: "1500"}),
 		changing(plan.Replace, object("", "link", "vx1", "vxlan 12"), ""),
 		creation(object("", "sysctl", "net.ipv4.conf.an-interface/99.accept_redirects", "0")),
-		changing(plan.Refuse, object("", "link", "br3", ""), "already exists and was not made by plumb: rename it, remove it, or use --adopt"),
+		changing(plan.Refuse, object("", "link", "br3", ""),
+			"already exists and was not made by plumb: rename it, remove it, or use --adopt"),
 		deletion(object("", "link", "evil\x1b[2J\n\xff\u202e", ""), "no longer in the file"),
 	}}
 }
@@ -184,7 +185,8 @@ func TestSumRestores(t *testing.T) {
 		{Step: deletion(given{printed{plan.Key{Kind: "sysctl", Name: "x"}, ""}}, "restored to 0")},
 	}
 	var b strings.Builder
-	if err := new(plan.Text).WriteSum(&b, "Destroyed", steps); err != nil || b.String() != "Destroyed: 1 deleted, 1 restored.\n" {
+	const want = "Destroyed: 1 deleted, 1 restored.\n"
+	if err := new(plan.Text).WriteSum(&b, "Destroyed", steps); err != nil || b.String() != want {
 		t.Errorf("%q, %v", b.String(), err)
 	}
 }

@@ -149,8 +149,9 @@ func TestNameTaken(t *testing.T) {
 	l.apply(topo)
 	l.script("ip link set br0 name brx\nip link add br0 type bridge")
 	_, err := l.tryApply(topo)
-	if !errors.Is(err, reconcile.ErrRefused) || !strings.Contains(err.Error(), "both br0 (by stamp) and brx (by name) match it") &&
-		!strings.Contains(err.Error(), "both brx (by stamp) and br0 (by name) match it") {
+	if !errors.Is(err, reconcile.ErrRefused) ||
+		!strings.Contains(err.Error(), "both br0 (by stamp) and brx (by name) match it") &&
+			!strings.Contains(err.Error(), "both brx (by stamp) and br0 (by name) match it") {
 		t.Errorf("%v, want a refusal", err)
 	}
 	l.sh("ip", "link", "delete", "br0")

@@ -75,10 +75,13 @@ func TestExec(t *testing.T) {
 		{name: "signal", args: []string{"lab/web", "--", "sh", "-c", "kill -TERM $$"}, code: -1, signal: syscall.SIGTERM},
 		{name: "not found", args: []string{"lab/web", "nosuch"}, code: 127, stderr: `run nosuch: .*not found`},
 		{name: "no file", args: []string{"lab/web", "/nosuch"}, code: 127, stderr: `run /nosuch: no such file`},
-		{name: "not executable", args: []string{"lab/web", "/etc/passwd"}, code: 126, stderr: `run /etc/passwd: permission denied`},
-		{name: "near", args: []string{"lab/wob", "true"}, code: 125, stderr: `no namespace wob on this host: did you mean "web"\?`},
+		{name: "not executable", args: []string{"lab/web", "/etc/passwd"}, code: 126,
+			stderr: `run /etc/passwd: permission denied`},
+		{name: "near", args: []string{"lab/wob", "true"}, code: 125,
+			stderr: `no namespace wob on this host: did you mean "web"\?`},
 		{name: "somebody else's", args: []string{"lab/foreign", "true"}, code: 125, stderr: `it has theirs, web`},
-		{name: "no topology", args: []string{"other/web", "true"}, code: 125, stderr: `topology other has no namespace on this host`},
+		{name: "no topology", args: []string{"other/web", "true"}, code: 125,
+			stderr: `topology other has no namespace on this host`},
 		{name: "path", args: []string{"lab/../web", "true"}, code: 125, stderr: `is not NAME/NAMESPACE`},
 		{name: "no command", args: []string{"lab/web", "--"}, code: 125, stderr: `which command\?`},
 	} {
@@ -209,7 +212,8 @@ func TestShow(t *testing.T) {
 	l := newLab(t)
 	l.sh("ip", "netns", "add", "foreign")
 	l.fixture(func() { l.sh("ip", "netns", "delete", "foreign") })
-	l.apply(l.load(strings.Replace(twoPlaces, "[10.9.0.3/24]}}", "[10.9.0.3/24]}}, routes: [{to: default, via: 10.9.0.1}]", 1)))
+	const end, gateway = "[10.9.0.3/24]}}", ", routes: [{to: default, via: 10.9.0.1}]"
+	l.apply(l.load(strings.Replace(twoPlaces, end, end+gateway, 1)))
 	l.sh("ip", "netns", "exec", "foreign", "ping", "-c", "3", "-i", "0.1", "10.9.0.2")
 	l.sh("ip", "-n", "web", "link", "set", "lo", "down")
 	all, err := l.open().Show(t.Context(), "lab")
@@ -220,8 +224,8 @@ func TestShow(t *testing.T) {
 	for _, s := range all {
 		for _, i := range s.Interfaces {
 			four := slices.DeleteFunc(slices.Clone(i.Addresses), func(a string) bool { return strings.Contains(a, ":") })
-			lines = append(lines, fmt.Sprintf("%s(%s) %s %s %s %v %s %s>%s", s.Namespace, s.Attached, i.Name, i.Type, i.State, four,
-				i.Master, i.Peer, i.PeerMaster))
+			lines = append(lines, fmt.Sprintf("%s(%s) %s %s %s %v %s %s>%s",
+				s.Namespace, s.Attached, i.Name, i.Type, i.State, four, i.Master, i.Peer, i.PeerMaster))
 		}
 		if s.Namespace == "theirs" && !slices.Equal(s.Gateways, []reconcile.Gateway{{Address: "10.9.0.1", Dev: "eth7"}}) {
 			t.Errorf("gateways: %v", s.Gateways)
@@ -252,7 +256,8 @@ web() lo loopback down [127.0.0.1/8]  >`
 		t.Fatal(err)
 	}
 	c := web.Interfaces[1].Counters
-	if of := counted[0].Stats64; c.RxPackets < 3 || c.RxBytes < 3*98 || c.RxPackets > of.Rx.Packets || c.TxBytes > of.Tx.Bytes {
+	of := counted[0].Stats64
+	if c.RxPackets < 3 || c.RxBytes < 3*98 || c.RxPackets > of.Rx.Packets || c.TxBytes > of.Tx.Bytes {
 		t.Errorf("counted %+v, ip has %+v", c, of)
 	}
 }

@@ -16,7 +16,7 @@ import (
 // [kernel.View]). The thread is f's alone: f may have it become another program.
 func (h *Host) Inside(topology, section string, f func() error) error {
 	return kernel.OnThread(func(t kernel.Thread) error {
-		runtime.LockOSThread() // once more than it is unlocked: no other goroutine gets what f has made of it
+		runtime.LockOSThread() // once more than it is unlocked, so that the thread ends: f may have changed its mounts
 		n, err := kernel.Named(t, section, h.Seam)
 		switch {
 		case kernel.Absent(err):

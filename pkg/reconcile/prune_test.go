@@ -142,8 +142,8 @@ func TestPruneSeveral(t *testing.T) {
 	p.apply(0, both, "a", "b")
 }
 
-// TestPruneNothing holds that nothing is pruned of a directory that can't be read whole, that is empty, or that can't be
-// applied to its end.
+// TestPruneNothing holds that nothing is pruned of a directory that can't be read whole, that is empty, or that can't
+// be applied to its end.
 func TestPruneNothing(t *testing.T) {
 	p := newPruned(t)
 	p.has("one", "a", "b", "c")
@@ -183,7 +183,8 @@ func TestPruneJSON(t *testing.T) {
 	}
 }
 
-// TestPruneInterrupted holds that a Ctrl-C during a prune is one during a destroy: what is destroyed is not brought back.
+// TestPruneInterrupted holds that a Ctrl-C during a prune is one during a destroy: what is destroyed is not brought
+// back.
 func TestPruneInterrupted(t *testing.T) {
 	bin, dir := plumb(t), t.TempDir()
 	one := filepath.Join(dir, "many.yaml")

@@ -7,8 +7,8 @@ import (
 	"github.com/plumbnet/plumb/pkg/plan"
 )
 
-// warn says what no plan can mend, of the sections that can have changed since the last time; nil is all. A warning that
-// can't be found out is one itself.
+// warn says what no plan can mend, of the sections that can have changed since the last time; nil is all. A warning
+// that can't be found out is one itself.
 func (r *run) warn(p plan.Plan, touched sections) {
 	for _, o := range r.want {
 		if !touched.has(o.Key().NS) {

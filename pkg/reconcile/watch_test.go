@@ -240,8 +240,8 @@ func TestWatchCommand(t *testing.T) {
 	}
 }
 
-// TestWatchRival holds that a manager of links that changes something back again and again is named, with the lines that
-// have it leave the link alone.
+// TestWatchRival holds that a manager of links that changes something back again and again is named, with the lines
+// that have it leave the link alone.
 func TestWatchRival(t *testing.T) {
 	l, bin := newLab(t), plumb(t)
 	l.names = append(l.names, "lab")

@@ -118,9 +118,9 @@ func next(t testing.TB, w *Watcher) Event {
 	}
 }
 
-// await takes events up to the one that is like another, and returns it: of the section, with its words at the beginning
-// of What. When several are wanted it returns the last. They may come in any order, for what two sources tell, as rtnetlink
-// and fanotify, has none.
+// await takes events up to the one that is like another, and returns it: of the section, with its words at the
+// beginning of What. When several are wanted it returns the last. They may come in any order, for what two sources
+// tell, as rtnetlink and fanotify, has none.
 func await(t testing.TB, w *Watcher, likes ...Event) (last Event) {
 	t.Helper()
 	var seen []string
